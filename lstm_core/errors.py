@@ -1,0 +1,33 @@
+"""The errors that a user can do something about; their messages say what."""
+
+
+class TonemillError(Exception):
+    """Base of all errors whose message is for the user: shown on one screen, without a traceback."""
+
+
+class ScoreError(TonemillError):
+    """A file is not a score that we can read."""
+
+
+class OrderError(TonemillError):
+    """An order is malformed or cannot be met."""
+
+
+class BlockError(TonemillError):
+    """A folder of feature blocks is missing, incomplete or altered."""
+
+
+class CheckpointError(TonemillError):
+    """A checkpoint is missing, incomplete, altered or made for something else."""
+
+
+class SoundFontError(TonemillError):
+    """No usable SoundFont was found."""
+
+
+class StorageError(TonemillError):
+    """A place of storage cannot be read or written."""
+
+
+class RecipeError(TonemillError):
+    """A recipe holds an unknown key or an impossible value."""
