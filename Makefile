@@ -1,0 +1,58 @@
+# Tonemill: one target per thing that a person does. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-unit check bench lock clean setup
+
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed-lock
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:  ## Show this list
+	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+demo: $(READY)  ## Make a corpus, train on it and make 12 finished tracks, all under demo/ (minutes)
+	@$(VENV)/bin/tonemill demo
+
+test: check  ## All checks and all tests
+	@$(PY) -m pytest
+
+test-unit: $(READY)  ## Only the quick tests
+	@$(PY) -m pytest -m "not slow"
+
+check: $(READY)  ## Style, types, import boundaries, no registry addresses
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest tests/test_boundaries.py
+
+bench: $(READY)  ## Run every benchmark; each prints JSON lines (long: tens of minutes)
+	@for program in benchmarks/[a-z]*.py; do \
+		name=$$(basename "$$program" .py); echo "# $$name" >&2; $(PY) -m "benchmarks.$$name"; done
+
+lock:  ## Renew requirements.lock from pyproject.toml (needs uv; keeps pins that still fit)
+	@command -v uv >/dev/null || { echo "make lock needs the program uv on the PATH (pip install uv)" >&2; exit 1; }
+	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean:  ## Delete what these commands made: demo/, caches, the virtual environment
+	@rm -rf demo build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+setup: $(READY)
+
+# Two stamps, so that an edit of pyproject.toml does not look at a hundred packages again.
+$(READY): $(INSTALLED) pyproject.toml
+	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(INSTALLED): requirements.lock .ci/make-venv
+	@.ci/make-venv $(VENV)
+	@if [ ! -e $@ ]; then echo "Installing the packages of requirements.lock (about 5 GB, a few minutes, once)"; fi
+	@$(PY) -m pip install --quiet --require-hashes --requirement requirements.lock
+	@touch $@

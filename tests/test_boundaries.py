@@ -1,0 +1,129 @@
+"""Which package may import which, and what no tracked file may hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FORBIDDEN = {
+    "lstm_core": frozenset({"ray", "jobs", "cluster"}),
+    "cluster": frozenset({"ray", "torch", "jobs", "lstm_core"}),
+    "jobs": frozenset[str](),
+    "benchmarks": frozenset[str](),
+}  # package -> top-level modules that it never imports, also not inside a function
+
+# Character classes keep these patterns from matching the line that they stand on.
+REGISTRY = re.compile(
+    r"py[p]i\.(?:org|python\.org)|files\.python[h]osted|download\.py[t]orch\.org|registry\.np[m]js|conda\.ana[c]onda"
+    r"|--(?:extra-)?index-url\b|--find-links\b"
+)
+
+
+def imported_modules(source: str) -> set[str]:
+    """Top-level names of all modules that a file imports, wherever in the file, also by importlib with a literal."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__"):
+                names.add(str(node.args[0].value))
+    return {name.partition(".")[0] for name in names}
+
+
+def boundary_violations(root: Path) -> list[str]:
+    """One line `path imports module` for each forbidden import under `root`, sorted."""
+    return sorted(
+        f"{path.relative_to(root)} imports {module}"
+        for package, forbidden in FORBIDDEN.items()
+        for path in (root / package).rglob("*.py")
+        for module in imported_modules(path.read_text(encoding="utf-8")) & forbidden
+    )
+
+
+def registry_addresses(name: str, text: str) -> list[str]:
+    """One line for each address of a package registry in a file; a lock file may hold no address at all."""
+    pattern = re.compile(REGISTRY.pattern + "|://") if name.endswith(".lock") else REGISTRY
+    return [f"{name}:{i}: {line.strip()}" for i, line in enumerate(text.splitlines(), 1) if pattern.search(line)]
+
+
+def tracked_files() -> list[Path]:
+    """All files that git tracks."""
+    try:
+        listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no git checkout to list: {error}")
+    return [ROOT / name for name in listing.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_packages_keep_their_boundaries() -> None:
+    assert boundary_violations(ROOT) == []
+
+
+def test_only_jobs_imports_ray() -> None:
+    """Tests and benchmarks may run Ray too, but of the shipped packages only jobs knows it."""
+    for package in ("lstm_core", "cluster"):
+        assert "ray" in FORBIDDEN[package]
+    assert "ray" not in imported_modules((ROOT / "jobs" / "__init__.py").read_text()), "importing jobs must stay cheap"
+
+
+@pytest.mark.parametrize(
+    ("package", "line", "module"),
+    [
+        ("lstm_core", "import ray.data as rd", "ray"),
+        ("lstm_core", "def f():\n    from ray import train", "ray"),
+        ("lstm_core", "import importlib\nimportlib.import_module('ray.train')", "ray"),
+        ("lstm_core", "from jobs.recipe import Recipe", "jobs"),
+        ("cluster", "if True:\n    import torch.nn", "torch"),
+        ("cluster", "from ray.job_submission import JobSubmissionClient", "ray"),
+    ],
+)
+def test_planted_violation_is_found(tmp_path: Path, package: str, line: str, module: str) -> None:
+    planted = tmp_path / package / "inner" / "planted.py"
+    planted.parent.mkdir(parents=True)
+    planted.write_text(f"{line}\n")
+    assert boundary_violations(tmp_path) == [f"{package}/inner/planted.py imports {module}"]
+
+
+def test_lookalikes_are_no_violation(tmp_path: Path) -> None:
+    (tmp_path / "lstm_core").mkdir()
+    (tmp_path / "lstm_core" / "fine.py").write_text("import rayleigh\nfrom .ray import x\nfrom . import jobs\n'ray'\n")
+    assert boundary_violations(tmp_path) == []
+
+
+def test_no_tracked_file_names_a_registry() -> None:
+    found: list[str] = []
+    for path in tracked_files():
+        content = path.read_bytes()
+        if b"\0" not in content[:8192]:
+            found += registry_addresses(path.relative_to(ROOT).as_posix(), content.decode("utf-8", "replace"))
+    assert found == []
+
+
+def test_planted_registry_is_found() -> None:
+    host = ".".join(("py" + "pi", "org"))
+    assert registry_addresses("a.toml", f"x = 1\nurl = 'https://{host}/simple'") == [
+        f"a.toml:2: url = 'https://{host}/simple'"
+    ]
+    option = "--extra-" + "index-url mirror"
+    assert registry_addresses("a.lock", f"{option}\nnumpy @ http://mirror/numpy.whl") == [
+        f"a.lock:1: {option}",
+        "a.lock:2: numpy @ http://mirror/numpy.whl",
+    ]
+    assert registry_addresses("a.md", "see https://example.org") == []
+
+
+def test_every_locked_package_has_a_hash() -> None:
+    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text())
+    assert len(entries) > 50
+    unlocked = [entry.partition("\n")[0] for entry in entries if "--hash=sha256:" not in entry or "==" not in entry]
+    assert unlocked == []
