@@ -1,0 +1,271 @@
+"""One optimiser update after another: loss, schedule, averaged weights, evaluation, and exact state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from lstm_core.lanes import Batch, Lanes, PieceSource, sequential_windows
+from lstm_core.model import Inputs, MusicLSTM, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How a model is trained; everything that decides the numbers of a run."""
+
+    num_lanes: int = 64  # over all workers together
+    window: int = 128  # events that the gradient flows through
+    learning_rate: float = 2e-3  # after the warm-up
+    final_learning_rate: float = 0.02  # share of `learning_rate` at the end of the cosine
+    warmup_steps: int = 50
+    weight_decay: float = 0.01  # of matrices; embeddings and biases have none
+    gradient_clip: float = 1.0  # largest norm
+    average_decay: float = 0.998  # of the averaged weights, once there are enough steps
+    precision: str = "bf16"  # or "float32": what matrix products are computed in
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("num_lanes", "window", "learning_rate", "gradient_clip"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, it must be above 0")
+        if self.precision not in ("bf16", "float32"):
+            raise ValueError(f'precision is "{self.precision}", it must be "bf16" or "float32"')
+        if not 0.0 <= self.average_decay < 1.0:
+            raise ValueError(f"average_decay is {self.average_decay}, it must be in [0, 1)")
+
+
+class StepResult(NamedTuple):
+    nll: float  # nats per event, over all workers
+    num_events: int  # over all workers
+    gradient_norm: float
+    learning_rate: float
+    is_finite: bool  # False: loss or gradient was not finite and the weights were left as they were
+    pieces: list[int]  # of this worker's lanes
+
+
+class Evaluation(NamedTuple):
+    nll: float  # nats per event
+    nll_of_stream: list[float]  # nats per event, K of them, summing to `nll`
+    num_events: int
+
+
+def learning_rate_at(step: int, num_steps: int, settings: TrainSettings) -> float:
+    """Learning rate of step 0, 1, ...: linear warm-up, then a cosine (Loshchilov and Hutter 2017)."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    done = min((step - settings.warmup_steps) / max(num_steps - settings.warmup_steps, 1), 1.0)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * done))
+    return settings.learning_rate * (settings.final_learning_rate + (1.0 - settings.final_learning_rate) * cosine)
+
+
+class Trainer:
+    """A model in training on this worker's share of the lanes.
+
+    Works alone, or in a torch.distributed process group whose workers each own `num_lanes / world_size` lanes.
+    """
+
+    def __init__(
+        self, model: MusicLSTM, source: PieceSource, settings: TrainSettings, *, device: str | torch.device = "cpu"
+    ) -> None:
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.world_size = dist.get_world_size() if dist.is_initialized() else 1
+        if settings.num_lanes % self.world_size:
+            raise ValueError(
+                f"num_lanes is {settings.num_lanes}, it must be a multiple of the {self.world_size} workers"
+            )
+        count = settings.num_lanes // self.world_size
+        self.model, self.settings, self.device = model.to(device), settings, torch.device(device)
+        self.lanes = Lanes(
+            source,
+            num_lanes=settings.num_lanes,
+            window=settings.window,
+            seed=settings.seed,
+            first=self.rank * count,
+            count=count,
+        )
+        self.state = model.initial_state(count)
+        self.step = 0
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.average = [p.detach().clone() for p in self.parameters]
+        matrices = {id(p) for name, p in model.named_parameters() if p.ndim == 2 and "embedding" not in name}
+        decayed = [p for p in self.parameters if id(p) in matrices]
+        others = [p for p in self.parameters if id(p) not in matrices]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=settings.learning_rate,
+            betas=(0.9, 0.98),
+            foreach=True,
+        )
+
+    def train_step(self, num_steps: int) -> StepResult:
+        """One optimiser update on the next window of every lane; `num_steps` is the length of the whole schedule."""
+        batch = self.lanes.next_batch()
+        rate = learning_rate_at(self.step, num_steps, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        # Seeded by step and worker, so that dropout needs no generator state in a checkpoint.
+        torch.manual_seed((self.settings.seed << 40) + (self.step << 8) + self.rank)
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=False)
+        total, num_events = self._backward(batch)
+        total, num_events, norm = self._reduce(total, num_events)
+        is_finite = math.isfinite(total) and math.isfinite(norm)
+        if is_finite:
+            self.optimizer.step()
+            self._update_average()
+            self.step += 1
+        return StepResult(total / max(num_events, 1), num_events, norm, rate, is_finite, batch.pieces)
+
+    def _backward(self, batch: Batch) -> tuple[float, int]:
+        state = start_state(self.state, batch.is_start)
+        inputs = Inputs(*(t.to(self.device) for t in batch.inputs))
+        is_event = batch.is_event.to(self.device)
+        with self._autocast():
+            nll, after = self.model(inputs, state)
+        loss = (nll.sum(-1) * is_event).sum()
+        # Scaled by a constant here and by the true count after the reduction: workers need not agree in between.
+        (loss / (self.settings.num_lanes * self.settings.window)).backward()
+        self.state = State(after.hidden.detach(), after.cell.detach())
+        return float(loss.detach()), int(batch.is_event.sum())
+
+    def _reduce(self, total: float, num_events: int) -> tuple[float, int, float]:
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in gradients] + [gradients[0].new_tensor([total, num_events])])
+        if self.world_size > 1:
+            dist.all_reduce(flat)
+        total, count = flat[-2:].tolist()
+        scale = self.settings.num_lanes * self.settings.window / max(count, 1.0)
+        norm = float(flat[:-2].norm()) * scale
+        scale *= min(1.0, self.settings.gradient_clip / (norm + 1e-12))
+        flat.mul_(scale)
+        offset = 0
+        for gradient in gradients:
+            gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
+            offset += gradient.numel()
+        return total, round(count), norm
+
+    def _update_average(self) -> None:
+        decay = min(self.settings.average_decay, (1.0 + self.step) / (10.0 + self.step))
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1.0 - decay)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    def evaluate(self, source: PieceSource, indices: Sequence[int], *, num_lanes: int = 32) -> Evaluation:
+        """Negative log-likelihood of whole pieces under the averaged weights, over all workers."""
+        mine = list(indices)[self.rank :: self.world_size]
+        with self.averaged_weights():
+            sums, count = _evaluate(self.model, source, mine, num_lanes, self.settings.window, self._autocast)
+        table = torch.tensor([*sums, count], dtype=torch.float64)
+        if self.world_size > 1:
+            table = table.to(self.device)
+            dist.all_reduce(table)
+        *sums, count = table.tolist()
+        of_stream = [total / max(count, 1.0) for total in sums]
+        return Evaluation(sum(of_stream), of_stream, round(count))
+
+    def averaged_weights(self) -> _Swapped:
+        """A context in which the model holds the averaged weights."""
+        return _Swapped(self.parameters, self.average)
+
+    def gather_lanes(self) -> dict[str, Tensor]:
+        """Positions and states of all lanes of all workers, in the order of the lanes; the same on every worker."""
+        positions = torch.from_numpy(self.lanes.positions()).to(self.device)
+        parts = {"positions": positions, "hidden": self.state.hidden.transpose(0, 1).contiguous()}
+        parts["cell"] = self.state.cell.transpose(0, 1).contiguous()
+        if self.world_size > 1:
+            for name, part in parts.items():
+                shares = [torch.empty_like(part) for _ in range(self.world_size)]
+                dist.all_gather(shares, part)
+                parts[name] = torch.cat(shares)
+        return {name: part.cpu() for name, part in parts.items()}
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Everything that a run needs to go on exactly: weights, averages, optimiser, lanes. Call on all workers."""
+        tensors: dict[str, Tensor] = {"step": torch.tensor(self.step)}
+        for name, parameter, average in zip(self._names(), self.parameters, self.average, strict=True):
+            tensors[f"model.{name}"] = parameter.detach().cpu()
+            tensors[f"average.{name}"] = average.cpu()
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{name}.{key}"] = value.detach().cpu()
+        tensors |= {f"lanes.{name}": part for name, part in self.gather_lanes().items()}
+        return tensors
+
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Goes on where `state_tensors` was called, also with another number of workers."""
+        count = self.settings.num_lanes // self.world_size
+        mine = slice(self.rank * count, (self.rank + 1) * count)
+        with torch.no_grad():
+            for name, parameter, average in zip(self._names(), self.parameters, self.average, strict=True):
+                parameter.copy_(tensors[f"model.{name}"])
+                average.copy_(tensors[f"average.{name}"])
+                prefix = f"optimizer.{name}."
+                self.optimizer.state[parameter] = {
+                    key.removeprefix(prefix): value.clone() if key.endswith(".step") else value.to(self.device)
+                    for key, value in tensors.items()
+                    if key.startswith(prefix)
+                }
+        self.step = int(tensors["step"])
+        self.lanes.seek(tensors["lanes.positions"][mine].numpy())
+        hidden = tensors["lanes.hidden"][mine].transpose(0, 1).contiguous()
+        cell = tensors["lanes.cell"][mine].transpose(0, 1).contiguous()
+        self.state = State(hidden.to(self.device), cell.to(self.device))
+
+    def _names(self) -> list[str]:
+        return [name for name, p in self.model.named_parameters() if p.requires_grad]
+
+
+class _Swapped:
+    def __init__(self, parameters: list[torch.nn.Parameter], values: list[Tensor]) -> None:
+        self.parameters, self.values = parameters, values
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+
+    def _swap(self) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, self.values, strict=True):
+                kept = parameter.detach().clone()
+                parameter.copy_(value)
+                value.copy_(kept)
+
+
+def start_state(state: State, is_start: Tensor) -> State:
+    """The state with the lanes that begin a piece set to zero. is_start: bool [B]."""
+    keep = (~is_start).to(state.hidden)[None, :, None]
+    return State(state.hidden * keep, state.cell * keep)
+
+
+@torch.no_grad()
+def _evaluate(
+    model: MusicLSTM,
+    source: PieceSource,
+    indices: Sequence[int],
+    num_lanes: int,
+    window: int,
+    autocast: Callable[[], torch.autocast],
+) -> tuple[list[float], float]:
+    device = model.head_hidden.weight.device
+    sums, count = np.zeros(len(model.settings.streams)), 0.0
+    was_training = model.training
+    model.eval()
+    state: State | None = None
+    for batch in sequential_windows(source, indices, num_lanes=num_lanes, window=window) if indices else ():
+        state = model.initial_state(len(batch.pieces)) if state is None else start_state(state, batch.is_start)
+        with autocast():
+            nll, state = model(Inputs(*(t.to(device) for t in batch.inputs)), state)
+        is_event = batch.is_event.to(device)
+        sums += (nll * is_event[..., None]).sum((0, 1)).double().cpu().numpy()
+        count += float(is_event.sum())
+    model.train(was_training)
+    return sums.tolist(), count
