@@ -62,7 +62,7 @@ _TABLES = {
 _ROM_SAMPLE = 0x8000
 _VORBIS_SAMPLE = 0x10
 _MIN_LOOP_FRAMES = 2048  # shorter loops are unrolled to this, so that the renderer seldom has to turn round
-_PAD_FRAMES = 4  # of silence or loop on either side, for the interpolation
+PAD_FRAMES = 4  # of silence or loop on either side, for the interpolation
 
 # Generators that a preset may not offset, section 8.5
 _INSTRUMENT_ONLY = (
@@ -87,7 +87,7 @@ def _default_generators() -> npt.NDArray[np.int32]:
 class Recording:
     """One sample, ready to be read by an interpolator."""
 
-    samples: npt.NDArray[np.float32]  # full scale is 1; frame 0 stands at index _PAD_FRAMES, padded at both ends
+    samples: npt.NDArray[np.float32]  # full scale is 1; frame 0 stands at index PAD_FRAMES, padded at both ends
     num_frames: int  # where an unlooped note ends
     loop_start: int  # frame; -1 without a loop
     loop_end: int  # frame that sounds as loop_start again; num_frames without a loop
@@ -105,6 +105,16 @@ class Region:
     low_velocity: int
     high_velocity: int
     generators: npt.NDArray[np.int32]  # [NUM_GENERATORS], instrument and preset added up
+
+    def amounts(self, pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Generators as each of N notes hears them: float64 [NUM_GENERATORS, N]."""
+        return np.repeat(self.generators[:, None].astype(np.float64), len(pitch), axis=1)
+
+    def extra_attenuation(
+        self, pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Centibels that velocity takes off each of N notes: float64 [N]. The default modulator of section 8.4.1."""
+        return 400 * np.log10(127 / np.maximum(velocity, 1))
 
 
 class SoundBank:
@@ -227,14 +237,14 @@ class SoundBank:
             loop_end += int(head["loop_end"]) - at
         loop_end = min(loop_end, len(frames))
         if not is_looped or loop_start < 0 or loop_end - loop_start < 2:
-            samples = np.pad(frames, _PAD_FRAMES)
+            samples = np.pad(frames, PAD_FRAMES)
             loop_start, loop_end = -1, len(frames)
         else:
             period = frames[loop_start:loop_end]
             turns = -(-_MIN_LOOP_FRAMES // len(period))
             loop_end = loop_start + turns * len(period)
-            ahead = np.tile(period, 1 + -(-_PAD_FRAMES // len(period)))[:_PAD_FRAMES]
-            samples = np.concatenate([np.zeros(_PAD_FRAMES), frames[:loop_start], *[period] * turns, ahead])
+            ahead = np.tile(period, 1 + -(-PAD_FRAMES // len(period)))[:PAD_FRAMES]
+            samples = np.concatenate([np.zeros(PAD_FRAMES), frames[:loop_start], *[period] * turns, ahead])
         return Recording(
             samples=samples.astype(np.float32),
             num_frames=len(frames),

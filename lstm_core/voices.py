@@ -1,0 +1,225 @@
+"""The inner loop of the synthesiser: one recorded sample played by many notes, added into a stereo stem.
+
+Envelopes, low-pass filter and LFOs follow the SoundFont model (Technical Specification 2.04, section 9). They move in
+steps of CONTROL_FRAMES; the volume runs linearly between two steps.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.soundbank import PAD_FRAMES
+
+CONTROL_FRAMES = 64
+SILENCE_DB = 96.0  # a voice this far under its peak has ended; 16-bit audio holds no more
+CUT_S = 0.02  # a voice that another one cuts off (closed on open hi-hat) is gone after this
+
+# Fields of a voice, in the order of its row; times in frames, a rate is a change per frame.
+VOICE_DTYPE = np.dtype(
+    [
+        ("start", "<i8"),  # frame of the stem
+        ("off", "<i8"),  # frames from the start to the release
+        ("cut", "<i8"),  # frames from the start to where another note cuts it off; as good as infinite mostly
+        ("step", "<f8"),  # frames of the recording a frame of the stem
+        ("left", "<f8"),  # gain
+        ("right", "<f8"),
+        ("delay", "<f8"),
+        ("attack", "<f8"),
+        ("hold", "<f8"),
+        ("decay_rate", "<f8"),  # dB
+        ("sustain_db", "<f8"),  # under the peak
+        ("release_rate", "<f8"),  # dB
+        ("cutoff_cents", "<f8"),  # of the filter, above 8.176 Hz
+        ("resonance_db", "<f8"),
+        ("has_filter", "<f8"),
+        ("mod_delay", "<f8"),
+        ("mod_attack", "<f8"),
+        ("mod_hold", "<f8"),
+        ("mod_decay_rate", "<f8"),  # of the full height, 1
+        ("mod_sustain", "<f8"),
+        ("mod_release_rate", "<f8"),
+        ("mod_to_cutoff", "<f8"),  # cents at full height
+        ("mod_to_step", "<f8"),
+        ("lfo_delay", "<f8"),
+        ("lfo_rate", "<f8"),  # turns
+        ("lfo_to_step", "<f8"),  # cents
+        ("lfo_to_cutoff", "<f8"),
+        ("lfo_to_db", "<f8"),
+        ("vibrato_delay", "<f8"),
+        ("vibrato_rate", "<f8"),
+        ("vibrato_to_step", "<f8"),
+    ]
+)
+
+
+@numba.njit(cache=True, nogil=True)
+def add_voices(
+    voices: npt.NDArray[np.void],
+    samples: npt.NDArray[np.float32],
+    num_frames: int,
+    loop_start: int,
+    loop_end: int,
+    sample_rate: float,
+    stem: npt.NDArray[np.float32],
+) -> None:
+    """Nothing; adds each voice to `stem`, float32 [2, S], as far as the stem reaches.
+
+    Args:
+        voices: VOICE_DTYPE [N].
+        samples: of the recording, float32, PAD_FRAMES more at both ends.
+        num_frames: of the recording, where a voice without loop ends.
+        loop_start: frame, or -1 for none.
+        loop_end: frame that equals loop_start.
+        sample_rate: of the stem, in Hz.
+    """
+    sound = np.empty(CONTROL_FRAMES, dtype=np.float32)
+    limit = stem.shape[1]
+    for number in range(len(voices)):
+        v = voices[number]
+        position = 0.0
+        last_gain = 0.0
+        s1 = 0.0  # state of the filter, transposed direct form II
+        s2 = 0.0
+        off_db = -1.0
+        off_mod = -1.0
+        frame = 0
+        while v["start"] + frame < limit:
+            now = frame + CONTROL_FRAMES
+            db = _volume_db(v, min(now, v["off"]))
+            if now > v["off"]:
+                if off_db < 0.0:
+                    off_db = db
+                db = off_db + (now - v["off"]) * v["release_rate"]
+            if now > v["cut"]:
+                db += (now - v["cut"]) * SILENCE_DB / (CUT_S * sample_rate)
+            lfo = _triangle(now, v["lfo_delay"], v["lfo_rate"])
+            gain = 10.0 ** (-0.05 * (db - lfo * v["lfo_to_db"])) if db < SILENCE_DB else 0.0
+            if gain == 0.0 and last_gain == 0.0 and now > v["delay"] + v["attack"] + 1:
+                break
+            modulation = 0.0
+            if v["mod_to_step"] != 0.0 or v["mod_to_cutoff"] != 0.0:
+                modulation = _modulation(v, min(now, v["off"]))
+                if now > v["off"]:
+                    if off_mod < 0.0:
+                        off_mod = modulation
+                    modulation = max(off_mod - (now - v["off"]) * v["mod_release_rate"], 0.0)
+            cents = modulation * v["mod_to_step"] + lfo * v["lfo_to_step"]
+            if v["vibrato_to_step"] != 0.0:
+                cents += _triangle(now, v["vibrato_delay"], v["vibrato_rate"]) * v["vibrato_to_step"]
+            step = v["step"] * 2.0 ** (cents / 1200.0) if cents != 0.0 else v["step"]
+            count = min(CONTROL_FRAMES, limit - v["start"] - frame)
+            position, made = _play(samples, num_frames, loop_start, loop_end, position, step, count, sound)
+            if v["has_filter"] > 0.0:
+                cutoff = v["cutoff_cents"] + modulation * v["mod_to_cutoff"] + lfo * v["lfo_to_cutoff"]
+                s1, s2 = _low_pass(sound, made, cutoff, v["resonance_db"], sample_rate, s1, s2)
+            at = v["start"] + frame
+            _mix(sound, made, last_gain, gain, v["left"], v["right"], stem, at)
+            last_gain = gain
+            frame += count
+            if made < count:
+                break
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _volume_db(v, time):  # type: ignore[no-untyped-def]
+    """dB under the peak, before the release."""
+    time -= v["delay"]
+    if time <= 0.0:
+        return SILENCE_DB
+    if time < v["attack"]:
+        return min(-20.0 * np.log10(time / v["attack"]), SILENCE_DB)
+    time -= v["attack"] + v["hold"]
+    if time <= 0.0:
+        return 0.0
+    return min(time * v["decay_rate"], v["sustain_db"])
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _modulation(v, time):  # type: ignore[no-untyped-def]
+    """Height of the modulation envelope before the release, 0..1."""
+    time -= v["mod_delay"]
+    if time <= 0.0:
+        return 0.0
+    if time < v["mod_attack"]:
+        return np.sqrt(time / v["mod_attack"])
+    time -= v["mod_attack"] + v["mod_hold"]
+    if time <= 0.0:
+        return 1.0
+    return max(1.0 - time * v["mod_decay_rate"], v["mod_sustain"])
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _triangle(time, delay, rate):  # type: ignore[no-untyped-def]
+    """A triangle wave of -1..1 that starts upwards from 0 after a delay."""
+    if time <= delay:
+        return 0.0
+    turn = (time - delay) * rate + 0.25
+    turn -= np.floor(turn)
+    return 4.0 * turn - 1.0 if turn < 0.5 else 3.0 - 4.0 * turn
+
+
+@numba.njit(cache=True, nogil=True)
+def _play(samples, num_frames, loop_start, loop_end, position, step, count, sound):  # type: ignore[no-untyped-def]
+    """Position afterwards and how many of `count` frames the recording gave; they lie in `sound`.
+
+    Between frames runs the cubic of Catmull and Rom (1974).
+    """
+    made = 0
+    while made < count:
+        if position >= loop_end:
+            if loop_start < 0:
+                break
+            position -= (loop_end - loop_start) * np.floor((position - loop_start) / (loop_end - loop_start))
+        run = min(count - made, int((loop_end - position) / step) + 1)
+        for i in range(run):
+            place = position + i * step
+            whole = int(place)
+            x = np.float32(place - whole)
+            j = whole + PAD_FRAMES
+            a, b, c, d = samples[j - 1], samples[j], samples[j + 1], samples[j + 2]
+            half = np.float32(0.5)
+            slope = (c - a) * half
+            bend = d - a + np.float32(3.0) * (b - c)
+            bow = a + np.float32(2.0) * c - np.float32(2.5) * b - half * d
+            sound[made + i] = ((bend * half * x + bow) * x + slope) * x + b
+        position += run * step
+        made += run
+    return position, made
+
+
+@numba.njit(cache=True, nogil=True)
+def _low_pass(sound, count, cutoff_cents, resonance_db, sample_rate, s1, s2):  # type: ignore[no-untyped-def]
+    """State afterwards of a two-pole low-pass run over `sound` in place (R. Bristow-Johnson, Audio EQ Cookbook)."""
+    hz = min(8.176 * 2.0 ** (cutoff_cents / 1200.0), 0.45 * sample_rate)
+    q = 10.0 ** ((resonance_db - 3.01) / 20.0)
+    angle = 2.0 * np.pi * max(hz, 5.0) / sample_rate
+    alpha = np.sin(angle) / (2.0 * q)
+    cosine = np.cos(angle)
+    scale = 1.0 / (1.0 + alpha)
+    height = 10.0 ** (-resonance_db / 40.0)  # half of the resonance comes off the whole, section 8.1.2, generator 9
+    b1 = (1.0 - cosine) * scale * height
+    b0 = 0.5 * b1
+    a1 = -2.0 * cosine * scale
+    a2 = (1.0 - alpha) * scale
+    for i in range(count):
+        x = sound[i]
+        y = b0 * x + s1
+        s1 = b1 * x - a1 * y + s2
+        s2 = b0 * x - a2 * y
+        sound[i] = y
+    return s1, s2
+
+
+@numba.njit(cache=True, nogil=True)
+def _mix(sound, count, first, last, left, right, stem, at):  # type: ignore[no-untyped-def]
+    """Nothing; adds `sound` under a gain that runs from `first` to `last`."""
+    slope = np.float32((last - first) / CONTROL_FRAMES)
+    first = np.float32(first)
+    left = np.float32(left)
+    right = np.float32(right)
+    for i in range(count):
+        value = sound[i] * (first + slope * np.float32(i + 1))
+        stem[0, at + i] += value * left
+        stem[1, at + i] += value * right
