@@ -1,0 +1,121 @@
+"""The command `tonemill`. Each command imports its job only when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from lstm_core.errors import TonemillError
+
+app = typer.Typer(
+    name="tonemill",
+    help="Mass-produces background music: corpus -> feature blocks -> LSTM -> mastered tracks in a catalogue.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_state = {"verbose": False}
+
+# What tells an artefact: a file inside its folder, and the function that shows it.
+_INSPECTORS = (("index.json", "jobs.inspect_blocks:inspect_blocks"),)
+
+Recipe = Annotated[str | None, typer.Option("--recipe", help="TOML file of settings; without one the defaults.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show logs, and tracebacks of errors.")]
+
+
+@app.callback()
+def options(verbose: Verbose = False) -> None:
+    """Options of all commands."""
+    _state["verbose"] = verbose
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+
+
+@app.command()
+def prepare(
+    corpus: Annotated[str, typer.Argument(help="Folder or URI of scores (MIDI, MusicXML, ABC, Humdrum).")],
+    blocks: Annotated[str, typer.Argument(help="Folder or URI for the feature blocks.")],
+    recipe: Recipe = None,
+    settings: Settings = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that read scores; default: one a CPU.")] = None,
+    retry: Annotated[bool, typer.Option(help="Read the rejected files again, also where they did not change.")] = False,
+) -> None:
+    """Turn a corpus of scores into feature blocks. Run again, it does only what is new or changed."""
+    from jobs.prepare import PrepareRecipe, run_prepare
+    from jobs.recipe import load_recipe, parse_overrides
+
+    loaded = load_recipe(PrepareRecipe, recipe, parse_overrides(settings or []))
+    run_prepare(corpus, blocks, loaded, num_workers=workers, retry=retry, verbose=_state["verbose"])
+
+
+@app.command()
+def inspect(path: Annotated[str, typer.Argument(help="Folder or URI of something that tonemill made.")]) -> None:
+    """Show what is in an artefact: feature blocks, a checkpoint, a track."""
+    from lstm_core import storage
+
+    for marker, place in _INSPECTORS:
+        if storage.exists(storage.join(path, marker)):
+            module, _, name = place.partition(":")
+            getattr(importlib.import_module(module), name)(path)
+            return
+    known = ", ".join(marker for marker, _ in _INSPECTORS)
+    raise TonemillError(f"{path} is nothing that tonemill made: there is none of {known} in it.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; exits with 0, 2 for a mistake that the user can mend, 1 otherwise, 130 on Ctrl-C."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except typer.Exit as exit_:
+        code = exit_.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("stopped. Run the same command again to go on from here.")
+        code = 130
+    except Exception as error:
+        code = _explain(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    """Shows an error in a few lines and gives its exit code."""
+    if _state["verbose"]:
+        logging.getLogger(__name__).error("traceback", exc_info=error)
+    for cause in _causes(error):
+        if isinstance(cause, TonemillError):
+            _complain(str(cause))
+            return 2
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = f" ({cause.filename})" if cause.filename else ""
+            _complain(f"the disk is full{place}. Free some space and run the same command again.")
+            return 2
+    show = getattr(error, "show", None)  # of a usage error: unknown option, missing argument
+    if show is not None:
+        show()
+        return 2
+    _complain(f"{type(error).__name__}: {error}".splitlines()[0] + "\nRun with --verbose to see where.")
+    return 1
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """The error and what it came from, also through Ray, which keeps the original as `cause`."""
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is not None and current not in found:
+            found.append(current)
+            waiting += [getattr(current, "cause", None), current.__cause__]
+    return found
+
+
+def _complain(message: str) -> None:
+    print(f"tonemill: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
