@@ -110,6 +110,10 @@ class Region:
         """Generators as each of N notes hears them: float64 [NUM_GENERATORS, N]."""
         return np.repeat(self.generators[:, None].astype(np.float64), len(pitch), axis=1)
 
+    def is_velocity_heard(self) -> bool:
+        """Whether velocity changes more than the level."""
+        return False
+
     def extra_attenuation(
         self, pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:

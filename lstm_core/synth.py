@@ -10,10 +10,9 @@ from lstm_core.audio import Waveform
 from lstm_core.notes import DRUMS, FAMILIES, NoteArray, Score, family_of
 from lstm_core.soundbank import Recording, Region, SoundBank, load_soundbank
 from lstm_core.soundfont import SoundFont
-from lstm_core.voices import SILENCE_DB, VOICE_DTYPE, add_voices
+from lstm_core.voices import MAX_STEP, SILENCE_DB, VOICE_DTYPE, add_voices
 
 MIN_RELEASE_S = 0.02  # over SILENCE_DB; a shorter one clicks
-MAX_STEP = 32.0  # frames of a recording a frame of audio: five octaves up; beyond, only aliases would sound
 EMU_ATTENUATION = 0.4  # a decibel of the generator is worth this much on the hardware that SoundFonts are made for
 END_FADE_S = 0.02  # over the last of a stem, for voices that are still sounding there
 _NEVER = np.iinfo(np.int64).max // 2
@@ -37,6 +36,7 @@ def render_stems(
     """
     bank = load_soundbank(soundfont.path, soundfont.sha256)
     length = num_samples + round(tail_s * sample_rate)
+    scratch = np.empty(length, dtype=np.float32)
     stems: dict[str, Waveform] = {}
     programs = sorted({int(program) for program in score.notes["program"]}, key=lambda p: (family_of(p), p))
     for program in programs:
@@ -44,12 +44,12 @@ def render_stems(
         onset = score.seconds(notes["onset"].astype(np.int64))
         release = score.seconds((notes["onset"] + notes["duration"]).astype(np.int64))
         starts = np.rint(onset * sample_rate).astype(np.int64)
-        lengths = np.maximum(np.rint(release * sample_rate).astype(np.int64) - starts, 1)
+        lengths = np.maximum(np.rint((release - onset) * sample_rate).astype(np.int64), 1)
         is_inside = starts < num_samples
         if not is_inside.any():
             continue
         stem = stems.setdefault(FAMILIES[family_of(program)], np.zeros((2, length), dtype=np.float32))
-        _play_program(bank, program, notes[is_inside], starts[is_inside], lengths[is_inside], sample_rate, stem)
+        _play_program(bank, program, notes[is_inside], starts[is_inside], lengths[is_inside], sample_rate, scratch, stem)
     for stem in stems.values():
         _fade_end(stem, round(END_FADE_S * sample_rate))
     return stems
@@ -62,6 +62,7 @@ def _play_program(
     starts: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
     sample_rate: int,
+    scratch: npt.NDArray[np.float32],
     stem: Waveform,
 ) -> None:
     """Nothing; adds all notes of one program to `stem`."""
@@ -88,15 +89,12 @@ def _play_program(
             after = np.searchsorted(onsets, voices["start"], side="right")
             has_next = after < len(onsets)
             voices["cut"][has_next] = onsets[after[has_next]] - voices["start"][has_next]
-        add_voices(
-            voices,
-            recording.samples,
-            recording.num_frames,
-            recording.loop_start,
-            recording.loop_end,
-            float(sample_rate),
-            stem,
-        )
+        sound = pitch[is_played] + (lengths[is_played] << 14)  # with the region, all that a sound depends on
+        if region.is_velocity_heard():
+            sound += velocity[is_played] << 7
+        order = np.argsort(sound, kind="stable")
+        loop = recording.loop_start, recording.loop_end
+        add_voices(voices[order], sound[order], recording.samples, *loop, float(sample_rate), scratch, stem)
 
 
 def _cuts(
