@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lstm_core.errors import ScoreError
-from lstm_core.notes import DRUMS, NOTE_DTYPE, TICKS_PER_QUARTER, Meter, NoteArray, Score, Tempo, bar_starts, tidy
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-MAX_NOTES = 200_000  # the longest piano rolls of public corpora hold some 60,000
-MAX_DURATION_S = 4 * 3600.0
-MAX_NOTE_TICKS = 16 * 4 * TICKS_PER_QUARTER  # a longer note is one whose end was lost; the streams hold at most 384
-MIN_BPM, MAX_BPM = 10.0, 600.0
-MAX_BAR_TICKS = 8 * 4 * TICKS_PER_QUARTER  # a meter with longer bars, or shorter ones than a sixteenth, is a misprint
-MIN_BAR_TICKS = TICKS_PER_QUARTER // 4
-MAX_TEXT = 500  # characters of a title or a tag
+from lstm_core.limits import (
+    MAX_BPM,
+    MAX_DURATION_S,
+    MAX_NOTE_TICKS,
+    MAX_TEXT,
+    check_duration,
+    check_num_notes,
+    cleaned_text,
+    meter_map,
+    tempo_map,
+)
+from lstm_core.notes import DRUMS, NOTE_DTYPE, TICKS_PER_QUARTER, NoteArray, Score, bar_starts, tidy
 
 FILE_TICKS = 480  # ticks a quarter in the files we write: what sequencers expect; 20 of theirs are one of ours
 DRUM_CHANNEL = 9
@@ -104,46 +104,8 @@ def read_midi(data: bytes) -> Score:
         title=title,
         tags=tags,
     )
-    if score.duration_s > MAX_DURATION_S:
-        raise ScoreError(f"lasts {score.duration_s / 3600:.1f} hours; the limit is {MAX_DURATION_S / 3600:.0f}")
+    check_duration(score)
     return score
-
-
-def tempo_map(rows: Iterable[tuple[int, float]], end_tick: int) -> tuple[Tempo, ...]:
-    """Tempos from rows of (tick, bpm) in order of time: starting at tick 0, without repeats, all before `end_tick`.
-
-    Impossible tempos (zero, negative, not finite) are left out, absurd ones go to MIN_BPM or MAX_BPM. Of several at
-    one tick the last holds. The tempo before the first is 120, as the MIDI standard says.
-    """
-    at_tick: dict[int, float] = {0: 120.0}
-    for tick, bpm in rows:
-        if 0 <= tick < max(end_tick, 1) and 0.0 < bpm < np.inf:
-            at_tick[tick] = min(max(bpm, MIN_BPM), MAX_BPM)
-    tempos: list[Tempo] = []
-    for tick in sorted(at_tick):
-        if not tempos or at_tick[tick] != tempos[-1].bpm:
-            tempos.append(Tempo(tick=tick, bpm=at_tick[tick]))
-    return tuple(tempos)
-
-
-def meter_map(rows: Iterable[tuple[int, int, int]], end_tick: int) -> tuple[Meter, ...]:
-    """Meters from rows of (tick, numerator, denominator): starting at tick 0, all before `end_tick`.
-
-    Left out are those whose bars are no whole number of ticks, shorter than MIN_BAR_TICKS or longer than MAX_BAR_TICKS,
-    and repeats that stand on a barline of the same meter (elsewhere a repeat moves the barlines, and stays).
-    Before the first meter it is 4/4, as the MIDI standard says.
-    """
-    at_tick: dict[int, tuple[int, int]] = {0: (4, 4)}
-    for tick, numerator, denominator in rows:
-        if 0 <= tick < max(end_tick, 1) and _is_possible(numerator, denominator):
-            at_tick[tick] = (numerator, denominator)
-    meters: list[Meter] = []
-    for tick in sorted(at_tick):
-        meter = Meter(tick=tick, numerator=at_tick[tick][0], denominator=at_tick[tick][1])
-        before = meters[-1] if meters else None
-        if before is None or str(before) != str(meter) or (tick - before.tick) % before.bar_ticks:
-            meters.append(meter)
-    return tuple(meters)
 
 
 def write_midi(score: Score) -> bytes:
@@ -191,10 +153,7 @@ def _parsed(data: bytes) -> Any:
     if parsed.ticks_per_quarter <= 0:
         raise ScoreError(f"broken MIDI: its header says {parsed.ticks_per_quarter} ticks a quarter")
     num_notes = parsed.note_num()
-    if num_notes == 0:
-        raise ScoreError("holds no notes")
-    if num_notes > MAX_NOTES:
-        raise ScoreError(f"holds {num_notes:,} notes; the limit is {MAX_NOTES:,}")
+    check_num_notes(num_notes)
     return parsed
 
 
@@ -229,14 +188,6 @@ def _quantised(ticks: npt.NDArray[Any], ticks_per_quarter: int) -> npt.NDArray[n
     return (ticks.astype(np.int64) * (2 * TICKS_PER_QUARTER) + ticks_per_quarter) // (2 * ticks_per_quarter)
 
 
-def _is_possible(numerator: int, denominator: int) -> bool:
-    """Whether bars of this meter lie on our grid and are of a length that music has."""
-    if not (1 <= numerator <= 255 and 1 <= denominator <= 64) or denominator & (denominator - 1):
-        return False
-    bar_ticks, rest = divmod(numerator * 4 * TICKS_PER_QUARTER, denominator)
-    return rest == 0 and MIN_BAR_TICKS <= bar_ticks <= MAX_BAR_TICKS
-
-
 def _texts(data: bytes) -> tuple[str, dict[str, str]]:
     """Title and tags from what stands at time 0 of the first track (symusic drops texts and copyright notices)."""
     found: dict[int, list[str]] = {1: [], 2: [], 3: []}
@@ -250,7 +201,7 @@ def _texts(data: bytes) -> tuple[str, dict[str, str]]:
             while data[at - 1] & 128 and at < len(data):
                 size, at = size << 7 | data[at] & 127, at + 1
             if kind in found:
-                found[kind].append(_cleaned(data[at : at + min(size, MAX_TEXT)]))
+                found[kind].append(_text(data[at : at + min(size, MAX_TEXT)]))
             at += size
         elif 0x80 <= status < 0xF0:
             at += 3 if 0xC0 <= status < 0xE0 else 4
@@ -261,13 +212,13 @@ def _texts(data: bytes) -> tuple[str, dict[str, str]]:
     return title, {name: text for name, text in tags.items() if text}
 
 
-def _cleaned(raw: bytes) -> str:
+def _text(raw: bytes) -> str:
     """Text of a meta event on one line: UTF-8 where it is, else Latin-1, as old files are."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return cleaned_text(text)
 
 
 def _conductor_events(score: Score) -> list[tuple[int, bytes]]:

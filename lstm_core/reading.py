@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lstm_core.errors import ScoreError
 from lstm_core.midi import read_midi
+from lstm_core.notation import read_notation
 from lstm_core.notes import Score
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar")
@@ -20,5 +21,5 @@ def read_score(data: bytes, suffix: str) -> list[Score]:
     if data[:4] == b"MThd" or suffix.lower() in MIDI_SUFFIXES:
         return [read_midi(data)]
     if suffix.lower() in NOTATION_SUFFIXES:
-        raise ScoreError("notation cannot be read yet")
+        return read_notation(data, suffix)
     raise ScoreError(f"{suffix!r} is no kind of score that we read; known are {', '.join(SUFFIXES)}")
