@@ -1,0 +1,298 @@
+"""Stems become a master: mixed, set in a room, of exact length, at a given loudness, under a given true peak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.audio import Waveform, check_format
+from lstm_core.errors import TonemillError
+from lstm_core.limiter import apply_gain, limiting_gain
+from lstm_core.loudness import integrated_loudness, tile_peaks, true_peak_dbtp
+from lstm_core.notes import FAMILIES
+from lstm_core.room import ROOMS, convolve, impulse_response
+
+LOUDNESS_AIM_LU = 0.05  # the gain is searched until the loudness is this near; the gates allow 0.2
+MAX_GAIN_STEPS = 8  # each runs the limiter once; 1 to 3 are usual
+PEAK_MARGIN_DB = 0.1  # meters differ by as much: each has its own oversampling filter
+LONGEST_FADE_S = 3.0
+SHORTEST_FADE_S = 0.01
+FILTER_WARM_UP_S = 1.0  # a loop's filters start from where they are at its end; -190 dB is forgotten in this time
+
+
+class MasteringError(TonemillError):
+    """Settings that cannot be, or stems that cannot be mixed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyMix:
+    """How an instrument family stands in the mix."""
+
+    pan: float = 0.0  # -1 left .. 1 right, of the whole stereo stem
+    gain_db: float = 0.0
+    send: float = 1.0  # share that goes to the room, times room_level
+    is_low: bool = False  # keeps its bass: high-pass at 30 Hz in place of 90 Hz
+
+
+DEFAULT_MIX: dict[str, FamilyMix] = {
+    "piano": FamilyMix(pan=-0.12, is_low=True),
+    "chromatic": FamilyMix(pan=0.3, gain_db=-1.0),
+    "organ": FamilyMix(pan=-0.2, gain_db=-2.0, is_low=True),
+    "guitar": FamilyMix(pan=0.32, gain_db=-0.5, send=0.8),
+    "bass": FamilyMix(send=0.15, gain_db=-1.0, is_low=True),
+    "strings": FamilyMix(pan=-0.25, send=1.3),
+    "ensemble": FamilyMix(gain_db=-1.5, send=1.3),
+    "brass": FamilyMix(pan=0.22, gain_db=-1.0, send=1.2),
+    "reed": FamilyMix(pan=-0.22),
+    "pipe": FamilyMix(pan=0.18, send=1.2),
+    "lead": FamilyMix(pan=0.08, gain_db=-2.0, send=0.8),
+    "pad": FamilyMix(gain_db=-3.0, send=0.8),
+    "effects": FamilyMix(pan=0.35, gain_db=-4.0),
+    "ethnic": FamilyMix(pan=-0.35),
+    "percussive": FamilyMix(pan=0.25, gain_db=-1.0, is_low=True),
+    "sounds": FamilyMix(pan=-0.4, gain_db=-6.0),
+    "drums": FamilyMix(send=0.4, gain_db=-1.0, is_low=True),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterSettings:
+    sample_rate: int = 44100  # Hz
+    loudness_lufs: float = -16.0  # usual for games and video beds; streaming services sit at -14
+    true_peak_dbtp: float = -1.0
+    room: str = "studio"  # none, studio or hall
+    room_level: float = 0.22  # energy of the room against that of what is sent to it, as an amplitude
+    bit_depth: int = 16  # 16 or 24, or 32 for float in WAV
+    format: str = "flac"  # flac or wav
+    mix: dict[str, FamilyMix] = field(default_factory=lambda: dict(DEFAULT_MIX))  # by family; others as FamilyMix()
+
+    def __post_init__(self) -> None:
+        check_format(self.format, self.bit_depth)
+        if not 22050 <= self.sample_rate <= 192000:
+            raise MasteringError(f"sample_rate must be 22050..192000 Hz, got {self.sample_rate}")
+        if not -40 <= self.loudness_lufs <= -8:
+            raise MasteringError(f"loudness_lufs must be -40..-8, got {self.loudness_lufs}")
+        if not -12 <= self.true_peak_dbtp <= 0:
+            raise MasteringError(f"true_peak_dbtp must be -12..0, got {self.true_peak_dbtp}")
+        if self.room != "none" and self.room not in ROOMS:
+            raise MasteringError(f"room must be one of none, {', '.join(ROOMS)}, got {self.room!r}")
+        if not 0 <= self.room_level <= 1:
+            raise MasteringError(f"room_level must be 0..1, got {self.room_level}")
+        if unknown := sorted(set(self.mix) - set(FAMILIES)):
+            raise MasteringError(f"mix names unknown families {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Master:
+    waveform: Waveform  # float32 [2, num_samples], on the grid of the bit depth
+    loudness_lufs: float  # integrated; over the seam if it loops
+    true_peak_dbtp: float
+    sample_peak_dbfs: float
+    limited_db: float  # the most that the limiter takes off anywhere
+    stems: dict[str, Waveform]  # with the master's gain, room and limiting: they sum to it; empty if not asked for
+
+
+def master(
+    stems: dict[str, Waveform],
+    *,
+    num_samples: int,
+    loop: bool,
+    seed: int,
+    settings: MasterSettings,
+    music_end: int | None = None,
+    keep_stems: bool = False,
+) -> Master:
+    """The finished track, exactly `num_samples` long.
+
+    A loop's tail is added to its start and every filter, the room and the limiter run over the seam as over any other
+    place, so that it plays as one endless piece. Any other track is faded to digital silence between the last release
+    and its end. Silence stays silence, at -inf LUFS.
+
+    Args:
+        stems: float32 [2, S] by family, S at least `num_samples`, from `render_stems`.
+        num_samples: length of the track.
+        loop: whether the end runs into the start.
+        seed: of the dither.
+        settings: what to aim for.
+        music_end: sample at which the last note is released, if known; a fade starts no earlier.
+        keep_stems: whether to return the stems too.
+
+    Raises:
+        MasteringError: for stems that are too short.
+    """
+    if num_samples < 1:
+        raise MasteringError(f"a track needs at least one sample, got {num_samples}")
+    for name, stem in stems.items():
+        if stem.shape[0] != 2 or stem.shape[1] < num_samples:
+            raise MasteringError(f"stem {name!r} is {stem.shape}, a stereo stem of {num_samples} samples is needed")
+    bus = _mix(stems, num_samples, loop, settings, music_end)
+    loudness = integrated_loudness(bus, settings.sample_rate, is_loop=loop)
+    if not np.isfinite(loudness):
+        bus[:] = 0
+        silent = {name: bus.copy() for name in stems} if keep_stems else {}
+        return Master(
+            waveform=bus, loudness_lufs=-np.inf, true_peak_dbtp=-np.inf, sample_peak_dbfs=-np.inf, limited_db=0.0, stems=silent
+        )
+    gain, borders, finished, loudness = _levelled(bus, loudness, loop, settings)
+    if settings.bit_depth != 32:
+        _quantise(finished, settings.bit_depth, seed)
+    peak = float(max(finished.max(), -finished.min()))
+    kept: dict[str, Waveform] = {}
+    if keep_stems:
+        kept = {
+            name: apply_gain(_mix({name: stem}, num_samples, loop, settings, music_end), gain, borders)
+            for name, stem in stems.items()
+        }
+    return Master(
+        waveform=finished,
+        loudness_lufs=loudness,
+        true_peak_dbtp=true_peak_dbtp(finished, is_loop=loop),
+        sample_peak_dbfs=float(20 * np.log10(peak)) if peak > 0 else -np.inf,
+        limited_db=0.0 if borders is None else float(-20 * np.log10(borders.min())),
+        stems=kept,
+    )
+
+
+def _levelled(
+    bus: Waveform, loudness: float, loop: bool, settings: MasterSettings
+) -> tuple[float, npt.NDArray[np.float32] | None, Waveform, float]:
+    """Gain, limiting gain, the result and its loudness: at the loudness asked for and under the ceiling."""
+    ceiling = float(10 ** ((settings.true_peak_dbtp - PEAK_MARGIN_DB) / 20))
+    unlimited = loudness
+    gain_db = settings.loudness_lufs - loudness
+    peaks: npt.NDArray[np.float32] | None = None
+    floor = np.inf
+    for _ in range(MAX_GAIN_STEPS):
+        gain = float(10 ** (gain_db / 20))
+        if peaks is None or ceiling / gain < floor:
+            floor = ceiling / gain * 0.8  # room for the next steps, which are louder
+            peaks = tile_peaks(bus, floor, is_loop=loop)
+        borders = limiting_gain(peaks * np.float32(gain), ceiling, settings.sample_rate, is_loop=loop)
+        finished = apply_gain(bus, gain, borders)
+        if borders is None:
+            loudness = unlimited + gain_db
+        else:
+            loudness = integrated_loudness(finished, settings.sample_rate, is_loop=loop)
+        missing = settings.loudness_lufs - loudness
+        if abs(missing) <= LOUDNESS_AIM_LU:
+            break
+        gain_db += missing * 1.1  # what is added comes through the limiter smaller
+    return gain, borders, finished, loudness
+
+
+def _mix(
+    stems: dict[str, Waveform], num_samples: int, loop: bool, settings: MasterSettings, music_end: int | None
+) -> Waveform:
+    """All that is linear: pan, gain, high-pass, room, and the length of the track: float32 [2, num_samples]."""
+    length = max((stem.shape[1] for stem in stems.values()), default=num_samples)
+    buses = {is_low: np.zeros((2, length), dtype=np.float32) for is_low in (True, False)}
+    send = np.zeros(length, dtype=np.float32)
+    for name, stem in stems.items():
+        family = settings.mix.get(name, FamilyMix())
+        level = 10 ** (family.gain_db / 20)
+        angle = (family.pan + 1) * np.pi / 4
+        left, right = np.sqrt(2) * level * np.cos(angle), np.sqrt(2) * level * np.sin(angle)
+        share = 0.5 * level * family.send * settings.room_level if settings.room != "none" else 0.0
+        _add_stem(stem, np.float32(left), np.float32(right), np.float32(share), buses[family.is_low], send)
+    bus = np.zeros((2, num_samples), dtype=np.float32)
+    warm_up = round(FILTER_WARM_UP_S * settings.sample_rate) if loop else 0
+    for is_low, family_bus in buses.items():
+        fitted = _wrapped(family_bus, num_samples) if loop else family_bus[:, :num_samples]
+        _add_high_passed(fitted, _high_pass(30.0 if is_low else 90.0, settings.sample_rate), warm_up, bus)
+    if settings.room != "none":
+        answer = convolve(send if loop else send[:num_samples], impulse_response(settings.room, settings.sample_rate))
+        bus += _wrapped(answer, num_samples) if loop else answer[:, :num_samples]
+    if not loop:
+        _fade_out(bus, settings.sample_rate, music_end)
+    return bus
+
+
+def _wrapped(waveform: Waveform, num_samples: int) -> Waveform:
+    """The waveform with all that lies past `num_samples` added to the start, round and round: [C, num_samples]."""
+    wrapped = waveform[:, :num_samples].copy()
+    for start in range(num_samples, waveform.shape[1], num_samples):
+        piece = waveform[:, start : start + num_samples]
+        wrapped[:, : piece.shape[1]] += piece
+    return wrapped
+
+
+def _fade_out(waveform: Waveform, sample_rate: int, music_end: int | None) -> None:
+    """Nothing; fades to digital silence from the last release on, or over the last LONGEST_FADE_S of a longer rest."""
+    num_samples = waveform.shape[1]
+    rest = num_samples - music_end if music_end is not None else 0
+    num_faded = round(min(max(rest / sample_rate, SHORTEST_FADE_S), LONGEST_FADE_S) * sample_rate)
+    num_faded = min(num_faded, num_samples)
+    fade = np.cos(np.linspace(0, np.pi / 2, num_faded)) ** 2
+    fade[-1] = 0
+    waveform[:, num_samples - num_faded :] *= fade.astype(np.float32)
+
+
+def _high_pass(hz: float, sample_rate: int) -> npt.NDArray[np.float64]:
+    """b0, a1, a2 of a Butterworth high-pass of second order, its zeros being 1, -2, 1 times b0: float64 [3]."""
+    k = np.tan(np.pi * hz / sample_rate)
+    norm = 1 / (1 + np.sqrt(2) * k + k * k)
+    return np.array([norm, 2 * (k * k - 1) * norm, (1 - np.sqrt(2) * k + k * k) * norm])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_stem(stem, left, right, share, bus, send):  # type: ignore[no-untyped-def]
+    for i in range(stem.shape[1]):
+        bus[0, i] += stem[0, i] * left
+        bus[1, i] += stem[1, i] * right
+        send[i] += (stem[0, i] + stem[1, i]) * share
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_high_passed(source, filter, warm_up, target):  # type: ignore[no-untyped-def]
+    """Nothing; adds the filtered source to `target`. The filter has run over the last `warm_up` samples before."""
+    b0, a1, a2 = filter
+    s1 = s2 = t1 = t2 = 0.0
+    size = source.shape[1]
+    at = (size - warm_up % size) % size
+    for i in range(warm_up + size):
+        left, right = source[0, at] * b0, source[1, at] * b0
+        y = left + s1
+        s1 = -2.0 * left - a1 * y + s2
+        s2 = left - a2 * y
+        z = right + t1
+        t1 = -2.0 * right - a1 * z + t2
+        t2 = right - a2 * z
+        if i >= warm_up:
+            target[0, at] += y
+            target[1, at] += z
+        at = at + 1 if at + 1 < size else 0
+
+
+def _quantise(waveform: Waveform, bit_depth: int, seed: int) -> None:
+    """Nothing; rounds to the grid of the bit depth, to 16 bits under triangular dither of two steps.
+
+    Digital silence gets no dither. S. Lipshitz, R. Wannamaker, J. Vanderkooy, Quantization and dither, JAES 40(5), 1992.
+    """
+    if bit_depth == 24:
+        _round(waveform, np.float32(2**23))
+        return
+    random = np.random.Philox(key=seed & (2**64 - 1)).random_raw(waveform.shape[1])
+    _dither(waveform, random.view(np.uint16).reshape(-1, 4))
+
+
+@numba.njit(cache=True, nogil=True)
+def _round(waveform, scale):  # type: ignore[no-untyped-def]
+    for channel in waveform:
+        for i in range(len(channel)):
+            channel[i] = min(max(np.rint(channel[i] * scale), -scale), scale - np.float32(1.0)) / scale
+
+
+@numba.njit(cache=True, nogil=True)
+def _dither(waveform, random):  # type: ignore[no-untyped-def]
+    """Two uniform numbers of 16 bits for each sample: their difference is the dither."""
+    scale = np.float32(32768.0)
+    for side in range(waveform.shape[0]):
+        channel = waveform[side]
+        for i in range(len(channel)):
+            if channel[i] != 0:
+                noise = np.float32(np.int32(random[i, 2 * side]) - np.int32(random[i, 2 * side + 1]))
+                value = np.rint(channel[i] * scale + noise * np.float32(1.0 / 65536.0))
+                channel[i] = min(max(value, -scale), scale - np.float32(1.0)) / scale
