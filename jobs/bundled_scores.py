@@ -7,7 +7,7 @@ such words and skipped where any is found. Collections whose terms are kept else
 not looked at: trecento, Essen, Nottingham, Palestrina and Josquin (terms), Aird (one editor's own edition), the
 quartets (early MusicXML that names no encoder), most chorales (a copyright line of their edition).
 
-    FOLDER/<style>/<file>        the original file; of a book of tunes each tune by itself, word for word
+    FOLDER/<style>/<file>        the original file; of a book each tune by itself, with a tempo (Q:) if it has none
     FOLDER/styles.csv            path, style, licence
 """
 
@@ -32,6 +32,10 @@ _CLAIM = re.compile(
 )
 _ABC_RHYTHM = re.compile(r"^R:\s*(.+?)\s*$", re.M)
 _ABC_START = re.compile(r"^X:", re.M)
+_ABC_METER, _ABC_KEY = re.compile(r"^M:\s*(\S+)", re.M), re.compile(r"^K:", re.M)
+AIR_TEMPOS = {"6/8": "3/8=58", "9/8": "3/8=58", "12/8": "3/8=58", "3/4": "1/4=92", "3/8": "1/8=104", "2/4": "1/4=66"}
+AIR_TEMPO = "1/4=88"  # of the other meters; airs are sung, so slower than the dances of the same meter
+AIR_SPREAD = 0.12  # share up or down at most, by a hash of the tune
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +139,7 @@ def _scores(corpus: Path, source: Source) -> Iterator[BundledScore]:
             for tune in tunes:
                 number = re.sub(r"\D", "", tune.split("\n", 1)[0]).zfill(4)
                 if source.is_taken(f"{number}.abc", tune):
-                    yield BundledScore(name=f"{path.stem}-{number}.abc", data=tune.encode())
+                    yield BundledScore(name=f"{path.stem}-{number}.abc", data=_with_tempo(tune).encode())
         elif source.is_taken(name, text):
             yield BundledScore(name=name, data=data)
 
@@ -144,6 +148,18 @@ def _tunes(text: str) -> list[str]:
     """Each tune of a book in ABC notation, from its X: to the next."""
     starts = [match.start() for match in _ABC_START.finditer(text)]
     return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def _with_tempo(tune: str) -> str:
+    """The tune with an air's tempo by its meter in the header, unless it has a tempo."""
+    key = _ABC_KEY.search(tune)
+    if key is None or re.search(r"^Q:", tune, re.M):
+        return tune
+    meter = _ABC_METER.search(tune)
+    tempo = AIR_TEMPOS.get(meter.group(1), AIR_TEMPO) if meter else AIR_TEMPO
+    unit, _, bpm = tempo.partition("=")
+    share = hashlib.sha256(tune.encode()).digest()[0] / 127.5 - 1.0
+    return f"{tune[: key.start()]}Q:{unit}={round(int(bpm) * (1 + AIR_SPREAD * share))}\n{tune[key.start() :]}"
 
 
 def _text(data: bytes, suffix: str) -> str:
