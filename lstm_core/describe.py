@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.keys import KEY_NAMES
 from lstm_core.notes import DRUMS, TICKS_PER_QUARTER, NoteArray, Score, bar_starts
 
-KEY_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MODES = ("major", "minor")
 NO_KEY = -1  # of a bar, in a piece that holds drums alone
 NO_PITCH = -1  # of a bar without melodic notes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.errors import ScoreError
+from lstm_core.instruments import instrument_name
 from lstm_core.limits import (
     MAX_BPM,
     MAX_DURATION_S,
@@ -26,32 +27,6 @@ FILE_TICKS = 480  # ticks a quarter in the files we write: what sequencers expec
 DRUM_CHANNEL = 9
 MICROSECONDS = 60e6  # in a minute
 _NO_TITLE = re.compile(r"untitled|(midi |audio |conductor |tempo |master )?(track|seq(uence)?)?[-_ #.]*\d*", re.I)
-
-INSTRUMENT_NAMES = (
-    *("Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano"),
-    *("Electric Piano 1", "Electric Piano 2", "Harpsichord", "Clavinet"),
-    *("Celesta", "Glockenspiel", "Music Box", "Vibraphone", "Marimba", "Xylophone", "Tubular Bells", "Dulcimer"),
-    *("Drawbar Organ", "Percussive Organ", "Rock Organ", "Church Organ"),
-    *("Reed Organ", "Accordion", "Harmonica", "Tango Accordion"),
-    *("Nylon Guitar", "Steel Guitar", "Jazz Guitar", "Clean Electric Guitar"),
-    *("Muted Electric Guitar", "Overdriven Guitar", "Distortion Guitar", "Guitar Harmonics"),
-    *("Acoustic Bass", "Fingered Electric Bass", "Picked Electric Bass", "Fretless Bass"),
-    *("Slap Bass 1", "Slap Bass 2", "Synth Bass 1", "Synth Bass 2"),
-    *("Violin", "Viola", "Cello", "Contrabass", "Tremolo Strings", "Pizzicato Strings", "Orchestral Harp", "Timpani"),
-    *("String Ensemble 1", "String Ensemble 2", "Synth Strings 1", "Synth Strings 2"),
-    *("Choir Aahs", "Voice Oohs", "Synth Voice", "Orchestra Hit"),
-    *("Trumpet", "Trombone", "Tuba", "Muted Trumpet", "French Horn", "Brass Section", "Synth Brass 1", "Synth Brass 2"),
-    *("Soprano Sax", "Alto Sax", "Tenor Sax", "Baritone Sax", "Oboe", "English Horn", "Bassoon", "Clarinet"),
-    *("Piccolo", "Flute", "Recorder", "Pan Flute", "Blown Bottle", "Shakuhachi", "Whistle", "Ocarina"),
-    *("Square Lead", "Sawtooth Lead", "Calliope Lead", "Chiff Lead"),
-    *("Charang Lead", "Voice Lead", "Fifths Lead", "Bass and Lead"),
-    *("New Age Pad", "Warm Pad", "Polysynth Pad", "Choir Pad", "Bowed Pad", "Metallic Pad", "Halo Pad", "Sweep Pad"),
-    *("Rain", "Soundtrack", "Crystal", "Atmosphere", "Brightness", "Goblins", "Echoes", "Sci-fi"),
-    *("Sitar", "Banjo", "Shamisen", "Koto", "Kalimba", "Bagpipe", "Fiddle", "Shanai"),
-    *("Tinkle Bell", "Agogo", "Steel Drums", "Woodblock", "Taiko Drum", "Melodic Tom", "Synth Drum", "Reverse Cymbal"),
-    *("Guitar Fret Noise", "Breath Noise", "Seashore", "Bird Tweet", "Telephone Ring", "Helicopter"),
-    *("Applause", "Gunshot", "Drums"),
-)  # General MIDI Level 1 programs 0..127, then DRUMS
 
 
 def read_midi(data: bytes) -> Score:
@@ -239,7 +214,7 @@ def _conductor_events(score: Score) -> list[tuple[int, bytes]]:
 
 def _program_events(notes: NoteArray, program: int, channel: int, port: int) -> list[tuple[int, bytes]]:
     """Rows of (tick, message): name, program, then notes; at one tick ends come before beginnings."""
-    rows = [(0, _meta(3, INSTRUMENT_NAMES[program].encode()))]
+    rows = [(0, _meta(3, instrument_name(program).capitalize().encode()))]
     if port:  # more than fifteen programs: the same channel again, on another port
         rows.append((0, _meta(0x21, bytes([port]))))
     rows.append((0, bytes([0xC0 | channel, 0 if program == DRUMS else program])))
