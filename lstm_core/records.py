@@ -1,0 +1,186 @@
+"""What is known of a track, or of an order row that became none; as JSON and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from lstm_core.errors import TonemillError
+
+FORMAT_VERSION = 1
+TRACKS_FOLDER = "tracks"
+_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class CatalogueError(TonemillError):
+    """A track or a catalogue is incomplete, altered, or was given impossible values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateVerdict:
+    name: str
+    is_passed: bool
+    value: float | None  # what was measured, None when there is no number to tell
+    bound: str  # what it had to be, for people
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackFile:
+    name: str  # inside the track's folder, with "/" between names
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackRecord:
+    """All that is known of a finished track."""
+
+    track_id: str
+    name: str
+    style: str
+    duration_s: float
+    num_samples: int  # a channel
+    sample_rate: int
+    bit_depth: int  # 16, 24, or 32 for float
+    format: str  # flac or wav
+    loudness_lufs: float
+    true_peak_dbtp: float
+    loop: bool
+    bpm: float
+    key: str  # "D minor"; empty when the order left it open and none was found
+    meter: str  # "4/4"
+    num_bars: int
+    instruments: tuple[str, ...]
+    seed: int
+    attempt: int  # 0 for the first take, n for the n-th derived seed
+    gates: tuple[GateVerdict, ...]
+    order: dict[str, Any]  # the row that was asked for
+    checkpoint: dict[str, Any]  # fingerprint, name, corpus_fingerprint, licences
+    soundfont: dict[str, Any]  # name, sha256
+    arithmetic: str  # bf16 or float32
+    score_fingerprint: str
+    files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
+    format_version: int = FORMAT_VERSION
+    extra: dict[str, Any] = field(default_factory=dict)  # what a later version wrote and this one does not know
+
+    def __post_init__(self) -> None:
+        if not _SAFE_ID.fullmatch(self.track_id):
+            raise CatalogueError(f"track_id {self.track_id!r} must be 1 to 128 letters, digits, '-' or '_'.")
+        if not 0 <= self.seed < 2**64:
+            raise CatalogueError(f"{self.name}: seed {self.seed} must lie from 0 to 2**64 - 1.")
+        if self.sample_rate <= 0 or self.num_samples <= 0:
+            raise CatalogueError(f"{self.name}: {self.num_samples} samples at {self.sample_rate} Hz are no track.")
+        if abs(self.duration_s * self.sample_rate - self.num_samples) > 1:
+            raise CatalogueError(
+                f"{self.name}: duration_s {self.duration_s} disagrees with {self.num_samples} samples "
+                f"at {self.sample_rate} Hz."
+            )
+
+    @property
+    def folder(self) -> str:
+        """Where the track's files are, relative to the catalogue."""
+        return f"{TRACKS_FOLDER}/{self.track_id}"
+
+    def to_json(self) -> bytes:
+        """The record as JSON: keys sorted, UTF-8, equal bytes for equal records."""
+        content = asdict(self)
+        content |= content.pop("extra")
+        return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+    @staticmethod
+    def from_json(data: bytes) -> TrackRecord:
+        """The record that JSON holds; fields that this version does not know are kept in `extra`.
+
+        Raises:
+            CatalogueError: no JSON object, or a field is missing or impossible.
+        """
+        try:
+            content = json.loads(data)
+        except ValueError as error:
+            raise CatalogueError(f"not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise CatalogueError(f"a JSON object is wanted, not {type(content).__name__}")
+        return make_record(content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackFailure:
+    """An order row that no attempt could turn into a track that passes."""
+
+    track_id: str
+    name: str
+    style: str
+    reason: str
+    num_attempts: int
+    seed: int
+    gates: tuple[GateVerdict, ...] = ()  # of the last attempt
+    order: dict[str, Any] = field(default_factory=dict)
+
+
+def make_record(content: Mapping[str, Any]) -> TrackRecord:
+    """A track record from plain or numpy values; gates may be mappings or dataclasses with the four names.
+
+    Floats are rounded to six decimals: the last bits of a measurement differ from one processor to the next.
+
+    Raises:
+        CatalogueError: a field is missing or has an impossible value.
+    """
+    known = {spec.name for spec in fields(TrackRecord)} - {"extra"}
+    values = {key: _plain(value) for key, value in content.items()}
+    try:
+        values["gates"] = tuple(_verdict(gate) for gate in values["gates"])
+        values["files"] = tuple(TrackFile(**_known(TrackFile, file)) for file in values.get("files", ()))
+        values["instruments"] = tuple(str(name) for name in values["instruments"])
+        for key in ("duration_s", "loudness_lufs", "true_peak_dbtp", "bpm"):
+            values[key] = float(values[key])
+        extra = {key: values.pop(key) for key in sorted(values.keys() - known)}
+        return TrackRecord(**values, extra=extra)
+    except KeyError as error:
+        raise CatalogueError(f"the record of a track lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise CatalogueError(f"the record of a track is malformed: {error}") from error
+
+
+def make_failure(content: Mapping[str, Any]) -> TrackFailure:
+    """A failure from plain or numpy values; see make_record."""
+    values = {key: _plain(value) for key, value in content.items()}
+    values["gates"] = tuple(_verdict(gate) for gate in values.get("gates", ()))
+    try:
+        return TrackFailure(**_known(TrackFailure, values))
+    except TypeError as error:
+        raise CatalogueError(f"the record of a failure is malformed: {error}") from error
+
+
+def _known(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {spec.name: content[spec.name] for spec in fields(kind) if spec.name in content}
+
+
+def _verdict(gate: Mapping[str, Any]) -> GateVerdict:
+    value, bound = gate.get("value"), gate.get("bound")
+    return GateVerdict(
+        name=str(gate["name"]),
+        is_passed=bool(gate["is_passed"]),
+        value=None if value is None else float(value),
+        bound="" if bound is None else bound if isinstance(bound, str) else json.dumps(bound),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: numpy unwrapped, floats rounded, what is not finite None, text valid UTF-8."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return round(value, 6) + 0.0 if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value if value is None or isinstance(value, bool | int) else str(value)

@@ -1,0 +1,402 @@
+"""The catalogue's page in a real browser, opened as a file and over HTTP, with real audio."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from lstm_core.catalog import commit_track, write_catalog
+from lstm_core.notes import Score, make_notes
+from lstm_core.records import GateVerdict, TrackFailure, TrackRecord
+from lstm_core.roll import draw_roll
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+from playwright.sync_api import Browser, Page, expect  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)"),
+]
+
+SAMPLE_RATE = 22_050
+HOSTILE = """<img src=x onerror="document.title='owned'"></script><script>document.title='owned'</script>"""
+STYLES = ("chorale", "reel", "dungeon")
+KEYS = ("C major", "D minor", "F# minor")
+
+
+def tone_flac(frequency_hz: float, num_samples: int) -> bytes:
+    """A quiet stereo tone that ends on a whole number of periods, nearly."""
+    wave = 0.2 * np.sin(2 * np.pi * frequency_hz * np.arange(num_samples) / SAMPLE_RATE)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.column_stack([wave, wave]), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def add_track(catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float) -> TrackRecord:
+    num_samples = round(duration_s * SAMPLE_RATE)
+    rows = [(12 * n, 12, 8 * (i % 5), 48 + (5 * n + i) % 24, 90) for n in range(round(duration_s * 4))]
+    score = Score(notes=make_notes(rows))
+    files = {
+        "master.flac": tone_flac(110.0 * (i + 2), num_samples),
+        "score.mid": b"MThd",
+        "roll.png": draw_roll(score, duration_s=duration_s),
+        "stems/strings.flac": b"fLaC",
+    }
+    content = {
+        "track_id": f"t{i:04d}",
+        "name": name,
+        "style": STYLES[i % 3],
+        "duration_s": num_samples / SAMPLE_RATE,
+        "num_samples": num_samples,
+        "sample_rate": SAMPLE_RATE,
+        "bit_depth": 16,
+        "format": "flac",
+        "loudness_lufs": -16.0 - i / 10,
+        "true_peak_dbtp": -1.5,
+        "loop": loop,
+        "bpm": 80.0 + 10 * i,
+        "key": KEYS[i % 3],
+        "meter": "4/4",
+        "num_bars": 4,
+        "instruments": ["piano", "strings"] if i % 2 else ["strings", "bass"],
+        "seed": 2**63 + i,
+        "attempt": 0,
+        "gates": [GateVerdict(name="exact_length", is_passed=True, value=float(num_samples), bound=f"= {num_samples}")],
+        "order": {"row": i},
+        "checkpoint": {"fingerprint": "ab12", "name": "base", "corpus_fingerprint": "cd34", "licences": ["CC0-1.0"]},
+        "soundfont": {"name": "TimGM6mb", "sha256": "ef"},
+        "arithmetic": "float32",
+        "score_fingerprint": "0123",
+    }
+    return commit_track(str(catalogue), content, files)
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve tracks named a to l, even ones loops, the tenth with a hostile name, and two failures."""
+    folder = tmp_path_factory.mktemp("a catalogue #1")
+    records = [
+        add_track(
+            folder, i, name=HOSTILE if i == 9 else f"{'abcdefghijkl'[i]} piece", loop=i % 2 == 0, duration_s=2 + i
+        )
+        for i in range(12)
+    ]
+    gate = GateVerdict(name="not_silent", is_passed=False, value=-90.0, bound=">= -60 LUFS")
+    failures = [
+        TrackFailure(
+            track_id=f"f{n}", name=HOSTILE, style="reel", reason="too quiet", num_attempts=3, seed=n, gates=(gate,)
+        )
+        for n in range(2)
+    ]
+    write_catalog(str(folder), records, failures, title="Night & Day <music>")
+    return folder
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """Files of a folder with byte ranges, which seeking in an <audio> wants and Python's own handler lacks."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not wanted or not path.is_file():
+            super().do_GET()
+            return
+        data = path.read_bytes()
+        first, last = int(wanted[1]), int(wanted[2] or len(data) - 1)
+        self.send_response(206)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.end_headers()
+        self.wfile.write(data[first : last + 1])
+
+
+@pytest.fixture(scope="module")
+def served(catalogue: Path) -> Iterator[str]:
+    """Address of an HTTP server over the catalogue."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(catalogue)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/index.html"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["file", "http"])
+def page(request: pytest.FixtureRequest, browser: Browser, catalogue: Path) -> Iterator[Page]:
+    """The page, opened both ways; afterwards no error may have shown and nothing been asked of elsewhere."""
+    address = catalogue.as_uri() + "/index.html" if request.param == "file" else request.getfixturevalue("served")
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(10_000)
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    root = address.rsplit("/", 1)[0]
+    page.on("request", lambda asked: None if asked.url.startswith((root, "data:")) else troubles.append(asked.url))
+    page.goto(address)
+    yield page
+    page.close()
+    assert troubles == []
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#list h3").all_text_contents()
+
+
+def letters(page: Page) -> str:
+    """First letters of the names in the list, in order; < is the hostile one."""
+    page.wait_for_timeout(120)  # filters wait a little for the next key
+    return "".join(name[0] for name in names(page))
+
+
+def wait_until(page: Page, condition: str, *, limit_s: float = 10.0) -> None:
+    """Playwright's own wait makes a function from text, which the page's policy forbids."""
+    stop = time.monotonic() + limit_s
+    while not page.evaluate(condition):
+        assert time.monotonic() < stop, f"{condition} did not come true within {limit_s} s"
+        page.wait_for_timeout(30)
+
+
+def position_s(page: Page, letter: str) -> float:
+    return float(page.get_by_role("slider", name=f"Position in {letter} piece").get_attribute("aria-valuenow") or "nan")
+
+
+def test_lists_every_track_with_its_figures(page: Page) -> None:
+    assert letters(page) == "<abcdefghikl"
+    row = page.locator(".track", has_text="c piece")
+    expect(row.locator(".title p")).to_have_text("dungeon · strings, bass")
+    assert row.locator(".facts dd").all_text_contents() == [
+        "100 bpm",
+        "−16.2 LUFS",
+        "0:04",
+        "4/4",
+        "−1.5 dBTP",
+        "F# minor",
+    ]
+    expect(row.locator(".gates")).to_have_text("✓ 1/1")
+    assert page.locator("#summary").inner_text() == "12 tracks · 1 min 30 s · 6 loops · 2 failed"
+    assert page.locator("h1").inner_text() == "Night & Day <music>"
+    image = row.locator("img")
+    image.scroll_into_view_if_needed()
+    wait_until(page, "rows.get(3).querySelector('img').naturalWidth > 0")
+
+
+def test_names_are_text_and_never_markup(page: Page) -> None:
+    assert HOSTILE in names(page)
+    assert page.locator("#failures tbody td").first.text_content() == HOSTILE
+    assert "too quiet: not silent -90 (>= -60 LUFS)" in (page.locator("#failures").text_content() or "")
+    assert page.locator("img[src=x]").count() == 0
+    assert page.title() == "Night & Day <music>"
+    assert page.locator("script").count() == 2
+
+
+def test_each_filter_and_sorting(page: Page) -> None:
+    for control, value, left in (
+        ("#query", "piece reel", "behk"),
+        ("#query", "F# dungeon", "cfil"),
+        ("#query", "nothing has this", ""),
+        ("#style", "reel", "behk"),
+        ("#key", "C major", "<adg"),
+        ("#loop", "1", "acegik"),
+        ("#bpm-min", "150", "<hikl"),
+        ("#bpm-max", "100", "abc"),
+        ("#duration-min", "12.5", "l"),
+        ("#duration-max", "4", "abc"),
+        ("#sort", "-bpm", "lk<ihgfedcba"),
+        ("#sort", "loudness_lufs", "lk<ihgfedcba"),
+        ("#sort", "style", "<adgcfilbehk"),
+    ):
+        element = page.locator(control)
+        (element.select_option if element.evaluate("e => e.tagName") == "SELECT" else element.fill)(value)
+        assert letters(page) == left, f"{control} = {value}"
+        expect(page.locator("#nothing")).to_be_visible(visible=left == "")
+        expect(page.locator("#count")).to_have_text(f"{len(left)} of 12" if len(left) < 12 else "")
+        page.get_by_role("button", name="Clear").click()
+        assert letters(page) == "<abcdefghikl"
+
+
+def test_filters_join_and_come_back_with_the_address(page: Page) -> None:
+    page.locator("#instruments summary").click()
+    page.get_by_label("piano (6)").check()
+    page.get_by_label("strings (12)").check()
+    page.locator("#bpm-min").fill("100")
+    assert letters(page) == "<dfhl"
+    page.reload()
+    assert letters(page) == "<dfhl"
+    expect(page.locator("#instruments summary")).to_have_text("piano + strings")
+
+
+def test_plays_pauses_and_seeks(page: Page) -> None:
+    page.get_by_role("button", name="Play l piece").click()
+    wait_until(page, "document.getElementById('audio').currentTime > 0.5")
+    expect(page.locator(".current h3")).to_have_text("l piece")
+    roll = page.get_by_role("slider", name="Position in l piece")
+    box = roll.bounding_box()
+    assert box is not None
+    roll.click(position={"x": box["width"] * 0.5, "y": 20})
+    wait_until(page, "document.getElementById('audio').currentTime > 6.6")
+    assert 6.4 < position_s(page, "l") < 8.5
+    head = roll.locator(".head").bounding_box()
+    assert head is not None
+    assert 0.48 < (head["x"] - box["x"]) / box["width"] < 0.66
+    page.get_by_role("button", name="Pause l piece").click()
+    at = page.evaluate("document.getElementById('audio').currentTime")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.getElementById('audio').currentTime") == at
+    expect(page.locator("#toggle")).to_have_attribute("aria-label", "Play")
+
+
+def test_a_click_on_a_resting_roll_starts_there(page: Page) -> None:
+    roll = page.get_by_role("slider", name="Position in h piece")
+    box = roll.bounding_box()
+    assert box is not None
+    roll.click(position={"x": box["width"] * 0.75, "y": 10})
+    wait_until(page, "document.getElementById('audio').currentTime > 7")
+    wait_until(page, "document.getElementById('audio').ended")  # and it ends, for it is no loop
+    expect(page.get_by_role("button", name="Play h piece")).to_be_visible()
+
+
+def test_loops_go_round(page: Page) -> None:
+    """A loop of two seconds is past its end after three, and still plays; over HTTP by Web Audio, sample by sample."""
+    page.get_by_role("button", name="Play a piece").click()
+    expect(page.locator("#now-note")).to_have_text("loops")
+    wait_until(page, "position() > 1.5")
+    wait_until(page, "position() < 0.5")
+    wait_until(page, "position() > 1")
+    by_web_audio = page.evaluate("Boolean(loopEngine.source?.loop)")
+    assert by_web_audio == page.url.startswith("http")
+    if by_web_audio:
+        assert page.evaluate("loopEngine.buffer.length") == 2 * SAMPLE_RATE, "no sample more or less than the file has"
+        assert page.evaluate("loopEngine.context.sampleRate") == SAMPLE_RATE
+    roll = page.get_by_role("slider", name="Position in a piece")
+    roll.focus()
+    page.keyboard.press("Home")
+    assert page.evaluate("position()") < 0.5
+
+
+def test_one_track_at_a_time(page: Page) -> None:
+    """A loop gives way to a track and the other way round, also while it is still loading."""
+    for letter in "cbed":
+        page.get_by_role("button", name=f"Play {letter} piece").click()
+    wait_until(page, "position() > 0.3")
+    assert page.locator(".current").count() == 1
+    assert page.evaluate("[Boolean(loopEngine.source), document.getElementById('audio').paused]") == [False, False]
+    page.get_by_role("button", name="Play e piece").click()
+    wait_until(page, "position() > 0.1")
+    is_http = page.url.startswith("http")
+    state = page.evaluate("[Boolean(loopEngine.source), document.getElementById('audio').paused]")
+    assert state == [is_http, is_http]
+
+
+def test_keyboard(page: Page) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("l piece T0011")
+    assert letters(page) == "l"
+    page.keyboard.press("Escape")
+    assert letters(page) == "<abcdefghikl"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Play a piece")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    wait_until(page, "player.isPlaying && position() > 0.2")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    wait_until(page, "position() > 5")
+    page.keyboard.press(" ")
+    wait_until(page, "!player.isPlaying")
+
+
+def test_details_and_downloads(page: Page) -> None:
+    page.get_by_role("button", name="Details of b piece").click()
+    sheet = page.locator(".sheet")
+    for text in ("exact length", "66,150 samples", "9223372036854775809", "base ab12", "CC0-1.0", "TimGM6mb"):
+        expect(sheet).to_contain_text(text)
+    assert page.locator("a[download]", has_text="strings").get_attribute("href") == "tracks/t0001/stems/strings.flac"
+    row = page.locator(".track", has_text="b piece")
+    if page.url.startswith("file"):  # where the browser opens what it could show, beside the page
+        expect(row.get_by_role("link", name="Download FLAC")).to_have_attribute("target", "_blank")
+        return
+    for label, suffix in (("FLAC", b"fLaC"), ("MIDI", b"MThd"), ("JSON", b"{")):
+        with page.expect_download() as downloading:
+            row.get_by_role("link", name=f"Download {label}").click()
+        assert downloading.value.suggested_filename.startswith("b piece ")
+        assert Path(downloading.value.path()).read_bytes().startswith(suffix)
+
+
+def test_missing_audio_says_so(browser: Browser, tmp_path: Path) -> None:
+    record = add_track(tmp_path, 1, name="gone", loop=False, duration_s=2)
+    write_catalog(str(tmp_path), [record])
+    (tmp_path / record.folder / "master.flac").unlink()
+    page = browser.new_page()
+    page.goto(tmp_path.as_uri() + "/index.html")
+    page.get_by_role("button", name="Play gone").click()
+    expect(page.locator("#now-note")).to_contain_text("cannot be played")
+    expect(page.get_by_role("button", name="Play gone")).to_be_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_overflows_on_a_phone(browser: Browser, served: str, scheme: Any) -> None:
+    page = browser.new_page(viewport={"width": 375, "height": 720}, color_scheme=scheme, has_touch=True)
+    page.goto(served)
+    page.get_by_role("button", name="Play b piece").click()
+    page.get_by_role("button", name="Details of b piece").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    small = page.evaluate(
+        "[...document.querySelectorAll('.play, #toggle')].filter(b => b.getBoundingClientRect().width < 40).length"
+    )
+    assert small == 0, "buttons must be wide enough for a finger"
+    page.close()
+
+
+def test_a_hundred_thousand_tracks_make_few_elements(browser: Browser, tmp_path: Path) -> None:
+    """The list grows as it is scrolled; a filter over all of them answers at once."""
+    from dataclasses import replace
+
+    from lstm_core.page import render_page
+
+    record = add_track(tmp_path, 1, name="x", loop=False, duration_s=2)
+    records = [replace(record, track_id=f"t{i}", name=f"track {i}", bpm=60.0 + i % 100) for i in range(100_000)]
+    (tmp_path / "index.html").write_bytes(render_page(records, [], title="Many"))
+    page = browser.new_page()
+    page.goto(tmp_path.as_uri() + "/index.html")
+    assert page.locator(".track").count() <= 120
+    page.locator("#query").fill("track 99999")
+    expect(page.locator("#count")).to_have_text("1 of 100,000")
+    page.locator("#query").fill("")
+    page.locator("#bpm-min").fill("159")
+    expect(page.locator("#count")).to_have_text("1,000 of 100,000")
+    page.mouse.move(400, 400)
+    before = page.locator(".track").count()
+    for _ in range(10):
+        page.mouse.wheel(0, 4000)
+        page.wait_for_timeout(50)
+    assert before < page.locator(".track").count() <= 1000
+    page.close()
