@@ -1,0 +1,338 @@
+"""One step of B rows, head by head: what each may choose, the choice, and where it leaves the row. Compiled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from lstm_core.constraints import (
+    BAR_TICKS,
+    BODY,
+    DOMINANT,
+    DOMINANT_START,
+    FINAL,
+    FINAL_HOLD,
+    FINAL_START,
+    HAS_DRUMS,
+    HAS_TASTE,
+    MAX_MELODIC,
+    MAX_ONSET_NOTES,
+    MAX_SOUNDING,
+    NEEDED,
+    POLYPHONY,
+    TOTAL_TICKS,
+    Rules,
+)
+from lstm_core.notes import TICKS_PER_QUARTER
+from lstm_core.sampling import draw, uniform
+from lstm_core.streams import (
+    DRUM_INSTRUMENT,
+    DURATION,
+    DURATIONS,
+    END,
+    FIRST_DRUM,
+    FIRST_PROGRAM,
+    INSTRUMENT,
+    MAX_SHIFT,
+    PITCH,
+    REST,
+    STREAMS,
+    TIME_SHIFT,
+    VELOCITY,
+)
+
+_TICKS_OF = DURATIONS.copy()
+_NUM_DRUM_VALUES = STREAMS[PITCH].size
+_LARGEST = max(stream.size for stream in STREAMS)
+
+# Columns of Rows.numbers
+TICK, EVENT, HEARD, ONSET_NOTES, IS_CLOSED, NUM_SOUNDING, IS_DONE, NEW_TICK = range(8)
+STUCK = 2  # value of IS_DONE for a row whose rules left nothing to choose: a defect of the rules, never of an order
+
+
+class Rows(NamedTuple):
+    """Where B rows stand."""
+
+    numbers: npt.NDArray[np.int64]  # [B, 8]
+    event: npt.NDArray[np.int64]  # [B, K] the event being chosen, then the one before
+    before: npt.NDArray[np.int64]  # [B, K] the event before
+    ends: npt.NDArray[np.int64]  # [B, MAX_SOUNDING] ticks at which sounding melodic notes end
+
+
+def make_rows(num_rows: int) -> Rows:
+    """Rows that are done, ready to be started."""
+    rows = Rows(
+        np.zeros((num_rows, 8), dtype=np.int64),
+        np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
+        np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
+        np.zeros((num_rows, MAX_SOUNDING), dtype=np.int64),
+    )
+    rows.numbers[:, IS_DONE] = 1
+    return rows
+
+
+def start_row(rows: Rows, b: int) -> None:
+    """Puts a row at the beginning of a piece."""
+    for part in rows:
+        part[b] = 0
+
+
+@njit(cache=True, nogil=True)
+def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Rows) -> None:
+    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V]."""
+    allowed = np.zeros(_LARGEST, dtype=np.uint8)
+    scratch = np.zeros(_LARGEST, dtype=np.float64)
+    size = logits.shape[1]
+    for b in range(logits.shape[0]):
+        numbers, event = rows.numbers[b], rows.event[b]
+        if numbers[IS_DONE]:
+            continue
+        step = numbers[EVENT]
+        if step < rules.num_forced[b]:
+            event[stream] = rules.forced[b, step, stream]
+        else:
+            num_allowed, only = 0, 0
+            allowed[:size] = 0
+            if stream == TIME_SHIFT:
+                _allow_shifts(b, rules, rows, True, allowed)
+                if not allowed[:size].any():
+                    _allow_shifts(b, rules, rows, False, allowed)
+            elif stream == INSTRUMENT:
+                _allow_instruments(b, rules, rows, allowed)
+            elif event[INSTRUMENT] == END or event[INSTRUMENT] == REST:
+                allowed[0] = 1
+            elif stream == PITCH:
+                _allow_pitches(b, rules, rows, allowed)
+            elif stream == DURATION:
+                _allow_durations(b, rules, rows, allowed)
+            else:
+                allowed[1:size] = 1
+            for v in range(size):
+                if allowed[v]:
+                    num_allowed += 1
+                    only = v
+            if num_allowed == 0:
+                numbers[IS_DONE] = STUCK
+                continue
+            if num_allowed > 1:
+                number = uniform(rules.seed[b], step, stream)
+                temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
+                only = draw(logits[b], allowed[:size], temperature, top_p, number, scratch[:size])
+            event[stream] = only
+        if stream == TIME_SHIFT:
+            numbers[NEW_TICK] = numbers[TICK] + event[TIME_SHIFT]
+        elif stream == VELOCITY:
+            _advance(b, rules, rows)
+
+
+@njit(cache=True, nogil=True)
+def _num_sounding(b: int, rows: Rows, tick: int) -> int:
+    count = 0
+    for i in range(rows.numbers[b, NUM_SOUNDING]):
+        if rows.ends[b, i] > tick:
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _zone(limits: npt.NDArray[np.int64], tick: int) -> int:
+    if tick >= limits[FINAL_START]:
+        return FINAL
+    return DOMINANT if tick >= limits[DOMINANT_START] else BODY
+
+
+@njit(cache=True, nogil=True)
+def _can_sound(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
+    """Whether some note may begin at `tick`; at the row's own tick it must come after the one before in order."""
+    limits, numbers = rules.limits[b], rows.numbers[b]
+    zone = _zone(limits, tick)
+    melodic = (
+        limits[MAX_MELODIC] > 0 and rules.max_pitch[b, zone] > 0 and _num_sounding(b, rows, tick) < limits[POLYPHONY]
+    )
+    if tick > numbers[TICK] or numbers[EVENT] == 0:
+        return melodic or limits[HAS_DRUMS] == 1
+    if numbers[ONSET_NOTES] >= MAX_ONSET_NOTES:
+        return False
+    instrument, pitch = rows.before[b, INSTRUMENT], rows.before[b, PITCH]
+    if numbers[ONSET_NOTES] == 0:  # a rest led here, and a rest is not followed by another event of its tick
+        return False
+    if instrument == DRUM_INSTRUMENT and limits[HAS_DRUMS] and pitch + 1 < _NUM_DRUM_VALUES:
+        return True
+    if not melodic:
+        return False
+    return limits[MAX_MELODIC] > instrument or (
+        limits[MAX_MELODIC] == instrument and rules.max_pitch[b, zone] > pitch
+    )
+
+
+@njit(cache=True, nogil=True)
+def _next_barline(limits: npt.NDArray[np.int64], tick: int) -> int:
+    return (tick // limits[BAR_TICKS] + 1) * limits[BAR_TICKS]
+
+
+@njit(cache=True, nogil=True)
+def _misses_instrument(b: int, rules: Rules, rows: Rows) -> bool:
+    """Whether an asked instrument has not been heard though the first bar is over, or there is but one."""
+    return (rules.limits[b, NEEDED] & ~rows.numbers[b, HEARD]) != 0
+
+
+@njit(cache=True, nogil=True)
+def _is_entrance(b: int, rules: Rules, tick: int) -> bool:
+    """Whether instruments that are still missing enter at `tick`: at barlines from the second bar on."""
+    limits = rules.limits[b]
+    first = limits[BAR_TICKS] if limits[TOTAL_TICKS] > limits[BAR_TICKS] else 0
+    return tick % limits[BAR_TICKS] == 0 and tick >= first
+
+
+@njit(cache=True, nogil=True)
+def _can_enter(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
+    """Whether a missing instrument could be the next note at `tick`."""
+    missing = rules.limits[b, NEEDED] & ~rows.numbers[b, HEARD]
+    is_same = tick == rows.numbers[b, TICK] and rows.numbers[b, EVENT] > 0
+    lowest = rows.before[b, INSTRUMENT] + 1 if is_same else DRUM_INSTRUMENT
+    is_full = _num_sounding(b, rows, tick) >= rules.limits[b, POLYPHONY]
+    for value in range(lowest, rules.serves.shape[1]):
+        if rules.serves[b, value] & missing and (value == DRUM_INSTRUMENT or not is_full):
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _may_rest(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
+    """Whether a rest may lead to `tick`, MAX_SHIFT after the event before."""
+    limits = rules.limits[b]
+    if tick >= limits[TOTAL_TICKS] or (tick > limits[FINAL_START] and not rows.numbers[b, IS_CLOSED]):
+        return False
+    if not limits[HAS_TASTE] or rows.numbers[b, IS_CLOSED]:
+        return True
+    after_rest = rows.numbers[b, EVENT] > 0 and rows.before[b, INSTRUMENT] == REST
+    is_blocked = not limits[HAS_DRUMS] and _num_sounding(b, rows, tick) >= limits[POLYPHONY]
+    return is_blocked or not after_rest
+
+
+@njit(cache=True, nogil=True)
+def _allow_shifts(b: int, rules: Rules, rows: Rows, has_entrances: bool, allowed: npt.NDArray[np.uint8]) -> None:
+    limits, numbers = rules.limits[b], rows.numbers[b]
+    tick, total, final = numbers[TICK], limits[TOTAL_TICKS], limits[FINAL_START]
+    has_ending = final <= total
+    misses = has_entrances and limits[HAS_TASTE] == 1 and _misses_instrument(b, rules, rows)
+    if numbers[EVENT] == 0 and limits[HAS_TASTE]:
+        allowed[0] = 1
+        return
+    if has_ending and tick == final and not numbers[IS_CLOSED]:
+        if _can_sound(b, rules, rows, tick):
+            allowed[0] = 1
+            return
+    if misses and _is_entrance(b, rules, tick) and numbers[EVENT] > 0 and _can_enter(b, rules, rows, tick):
+        if _can_sound(b, rules, rows, tick):
+            allowed[0] = 1
+            return
+    barline = _next_barline(limits, tick)
+    for shift in range(MAX_SHIFT + 1):
+        then = tick + shift
+        if then > total:
+            break
+        if then == total:
+            allowed[shift] = 1 if shift > 0 and (not has_ending or numbers[IS_CLOSED]) else 0
+            continue
+        if has_ending and then > final and (tick < final or shift < MAX_SHIFT):
+            continue
+        if misses and then > barline:
+            continue
+        may_sound = (not has_ending or then <= final) and _can_sound(b, rules, rows, then)
+        if may_sound or (shift == MAX_SHIFT and _may_rest(b, rules, rows, then)):
+            allowed[shift] = 1
+
+
+@njit(cache=True, nogil=True)
+def _allow_instruments(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
+    limits, numbers = rules.limits[b], rows.numbers[b]
+    then, shift = numbers[NEW_TICK], rows.event[b, TIME_SHIFT]
+    if then >= limits[TOTAL_TICKS]:
+        allowed[END] = 1
+        return
+    if then <= limits[FINAL_START] and _can_sound(b, rules, rows, then):
+        is_same = shift == 0 and numbers[EVENT] > 0
+        zone = _zone(limits, then)
+        lowest = DRUM_INSTRUMENT
+        if is_same:
+            before = rows.before[b, INSTRUMENT]
+            top = _NUM_DRUM_VALUES - 1 if before == DRUM_INSTRUMENT else rules.max_pitch[b, zone]
+            lowest = before if rows.before[b, PITCH] < top else before + 1
+        if limits[HAS_DRUMS] and lowest <= DRUM_INSTRUMENT:
+            allowed[DRUM_INSTRUMENT] = 1
+        if rules.max_pitch[b, zone] > 0 and _num_sounding(b, rows, then) < limits[POLYPHONY]:
+            for value in range(max(lowest, FIRST_PROGRAM), limits[MAX_MELODIC] + 1):
+                allowed[value] = rules.instruments[b, value]
+        if limits[HAS_TASTE] and _misses_instrument(b, rules, rows) and _is_entrance(b, rules, then):
+            missing = limits[NEEDED] & ~numbers[HEARD]
+            can_enter = False
+            for value in range(DRUM_INSTRUMENT, len(allowed)):
+                if value < rules.serves.shape[1] and allowed[value] and rules.serves[b, value] & missing:
+                    can_enter = True
+            for value in range(DRUM_INSTRUMENT, rules.serves.shape[1]):
+                if can_enter and not rules.serves[b, value] & missing:
+                    allowed[value] = 0
+    if shift == MAX_SHIFT and _may_rest(b, rules, rows, then):
+        allowed[REST] = 1
+
+
+@njit(cache=True, nogil=True)
+def _allow_pitches(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
+    numbers, event = rows.numbers[b], rows.event[b]
+    is_drum = event[INSTRUMENT] == DRUM_INSTRUMENT
+    first, stop = (FIRST_DRUM, _NUM_DRUM_VALUES) if is_drum else (1, FIRST_DRUM)
+    if event[TIME_SHIFT] == 0 and numbers[EVENT] > 0 and rows.before[b, INSTRUMENT] == event[INSTRUMENT]:
+        first = max(first, rows.before[b, PITCH] + 1)
+    zone = _zone(rules.limits[b], numbers[NEW_TICK])
+    for value in range(first, stop):
+        allowed[value] = rules.pitches[b, zone, value]
+
+
+@njit(cache=True, nogil=True)
+def _allow_durations(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
+    limits, then = rules.limits[b], rows.numbers[b, NEW_TICK]
+    if then >= limits[FINAL_START]:
+        longest = limits[FINAL_HOLD]
+        shortest = min(longest, TICKS_PER_QUARTER)
+        if rows.event[b, INSTRUMENT] == DRUM_INSTRUMENT:
+            shortest = 1
+    else:
+        longest, shortest = min(limits[FINAL_START], limits[TOTAL_TICKS]) - then, 1
+        if limits[HAS_TASTE] and _misses_instrument(b, rules, rows):  # leave room at the barline, where it enters
+            longest = min(longest, _next_barline(limits, then) - then)
+    for value in range(1, len(_TICKS_OF)):
+        if shortest <= _TICKS_OF[value] <= longest:
+            allowed[value] = 1
+
+
+@njit(cache=True, nogil=True)
+def _advance(b: int, rules: Rules, rows: Rows) -> None:
+    """Moves a row past the event that was chosen."""
+    numbers, event = rows.numbers[b], rows.event[b]
+    then, instrument = numbers[NEW_TICK], event[INSTRUMENT]
+    if then > numbers[TICK]:
+        numbers[ONSET_NOTES] = 0
+        kept = 0
+        for i in range(numbers[NUM_SOUNDING]):
+            if rows.ends[b, i] > then:
+                rows.ends[b, kept] = rows.ends[b, i]
+                kept += 1
+        numbers[NUM_SOUNDING] = kept
+    if instrument >= DRUM_INSTRUMENT:
+        numbers[ONSET_NOTES] += 1
+        numbers[HEARD] |= rules.serves[b, instrument]
+        if instrument > DRUM_INSTRUMENT and numbers[NUM_SOUNDING] < MAX_SOUNDING:
+            rows.ends[b, numbers[NUM_SOUNDING]] = then + _TICKS_OF[event[DURATION]]
+            numbers[NUM_SOUNDING] += 1
+        is_last_chord = then == rules.limits[b, FINAL_START]
+        if is_last_chord and (instrument > DRUM_INSTRUMENT or rules.limits[b, MAX_MELODIC] == 0):
+            numbers[IS_CLOSED] = 1
+    numbers[IS_DONE] = 1 if instrument == END else 0
+    numbers[TICK] = then
+    numbers[EVENT] += 1
+    for k in range(event.shape[0]):
+        rows.before[b, k] = event[k]

@@ -1,0 +1,191 @@
+"""From an order to masks: which values each head may choose, so that what was promised cannot be broken.
+
+Grammar always holds: events are well formed, ordered, and close the piece on its last barline. Over it lie the wishes
+of an order (key, range, instruments, polyphony, length, an ending on the tonic) and a few rules of taste (no late
+start, no silence of more than two bars).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.errors import OrderError
+from lstm_core.keys import SCALES, scale_pitch_classes
+from lstm_core.notes import DRUMS
+from lstm_core.order import TrackOrder, TrackPlan
+from lstm_core.streams import (
+    DRUM_INSTRUMENT,
+    FIRST_DRUM,
+    FIRST_PITCH,
+    FIRST_PROGRAM,
+    INSTRUMENT,
+    PITCH,
+    REST,
+    STREAMS,
+    EventArray,
+)
+
+BODY, DOMINANT, FINAL = range(3)  # zones of a piece with an ending, each with its own pitches
+MAX_SOUNDING = 32  # size of the table of sounding notes
+MAX_ONSET_NOTES = 24  # notes that begin together at most
+NEVER = 1 << 60
+
+# Columns of Rules.limits
+TOTAL_TICKS, BAR_TICKS, DOMINANT_START, FINAL_START, FINAL_HOLD, POLYPHONY, NEEDED, HAS_TASTE, MAX_MELODIC, HAS_DRUMS = (
+    range(10)
+)
+
+
+class Rules(NamedTuple):
+    """The masks of B rows, as the compiled choosers read them."""
+
+    pitches: npt.NDArray[np.uint8]  # [B, 3, V] by zone
+    max_pitch: npt.NDArray[np.int64]  # [B, 3] highest melodic value of the pitch stream by zone, 0: none
+    instruments: npt.NDArray[np.uint8]  # [B, V]
+    serves: npt.NDArray[np.int64]  # [B, V] bits of the asked instruments that a value serves
+    limits: npt.NDArray[np.int64]  # [B, 10]
+    temperature: npt.NDArray[np.float64]  # [B, K]
+    top_p: npt.NDArray[np.float64]  # [B, K]
+    seed: npt.NDArray[np.int64]  # [B]
+    forced: npt.NDArray[np.uint8]  # [B, P, K] events of a primer
+    num_forced: npt.NDArray[np.int64]  # [B]
+
+
+class RowRules(NamedTuple):
+    """The masks of one row: the fields of Rules without B."""
+
+    pitches: npt.NDArray[np.uint8]
+    max_pitch: npt.NDArray[np.int64]
+    instruments: npt.NDArray[np.uint8]
+    serves: npt.NDArray[np.int64]
+    limits: npt.NDArray[np.int64]
+    temperature: npt.NDArray[np.float64]
+    top_p: npt.NDArray[np.float64]
+    seed: int
+    forced: EventArray
+
+
+def make_rules(
+    order: TrackOrder, plan: TrackPlan, *, primer: EventArray | None = None, grammar_only: bool = False
+) -> RowRules:
+    """The masks of an order.
+
+    Raises:
+        OrderError: nothing that the order allows could be played; the message says why.
+    """
+    instruments, serves = _instrument_masks(plan)
+    melodic = int(np.flatnonzero(instruments).max(initial=0))
+    limits = np.zeros(10, dtype=np.int64)
+    limits[TOTAL_TICKS], limits[BAR_TICKS] = plan.total_ticks, plan.meter.bar_ticks
+    limits[DOMINANT_START] = limits[FINAL_START] = NEVER
+    limits[POLYPHONY] = min(order.polyphony, MAX_SOUNDING)
+    limits[MAX_MELODIC] = melodic if melodic >= FIRST_PROGRAM else 0
+    limits[HAS_DRUMS] = instruments[DRUM_INSTRUMENT]
+    limits[HAS_TASTE] = not grammar_only
+    pitches = np.ones((3, STREAMS[PITCH].size), dtype=np.uint8)
+    pitches[:, 0] = 0
+    if grammar_only:
+        limits[POLYPHONY] = MAX_SOUNDING
+    else:
+        limits[NEEDED] = (1 << len(plan.programs)) - 1
+        if plan.final_bar is not None:
+            limits[FINAL_START] = plan.final_bar * plan.meter.bar_ticks
+            limits[DOMINANT_START] = limits[FINAL_START] - _half_bar(plan)
+            limits[FINAL_HOLD] = plan.final_hold_ticks
+        for zone, classes in enumerate(_zone_classes(order, plan)):
+            pitches[zone, FIRST_PITCH:FIRST_DRUM] = _pitch_mask(order, classes)
+        if limits[MAX_MELODIC]:
+            _check_playable(order, plan, pitches)
+    melodic_pitches = pitches[:, :FIRST_DRUM]
+    max_pitch = np.array([int(np.flatnonzero(row).max(initial=0)) for row in melodic_pitches], dtype=np.int64)
+    num = len(STREAMS)
+    return RowRules(
+        pitches=pitches,
+        max_pitch=max_pitch,
+        instruments=instruments,
+        serves=serves,
+        limits=limits,
+        temperature=np.full(num, 1.0 if grammar_only else order.temperature),
+        top_p=np.full(num, 1.0 if grammar_only else order.top_p),
+        seed=order.seed,
+        forced=np.zeros((0, num), dtype=np.uint8) if primer is None else primer,
+    )
+
+
+def stack_rules(rows: list[RowRules]) -> Rules:
+    """The masks of B rows as one."""
+    longest = max(len(row.forced) for row in rows)
+    forced = np.zeros((len(rows), longest, len(STREAMS)), dtype=np.uint8)
+    for b, row in enumerate(rows):
+        forced[b, : len(row.forced)] = row.forced
+    return Rules(
+        pitches=np.stack([row.pitches for row in rows]),
+        max_pitch=np.stack([row.max_pitch for row in rows]),
+        instruments=np.stack([row.instruments for row in rows]),
+        serves=np.stack([row.serves for row in rows]),
+        limits=np.stack([row.limits for row in rows]),
+        temperature=np.stack([row.temperature for row in rows]),
+        top_p=np.stack([row.top_p for row in rows]),
+        seed=np.array([row.seed for row in rows], dtype=np.int64),
+        forced=forced,
+        num_forced=np.array([len(row.forced) for row in rows], dtype=np.int64),
+    )
+
+
+def scale_of(order: TrackOrder, plan: TrackPlan) -> frozenset[int] | None:
+    """Pitch classes that a track may use, None where every one is allowed."""
+    return None if plan.key is None else scale_pitch_classes(plan.key, order.scale)
+
+
+def _instrument_masks(plan: TrackPlan) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    size = STREAMS[INSTRUMENT].size
+    allowed, serves = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.int64)
+    for bit, programs in enumerate(plan.programs):
+        values = [DRUM_INSTRUMENT if p == DRUMS else FIRST_PROGRAM + p for p in programs]
+        allowed[values] = 1
+        serves[values] |= 1 << bit
+    if not plan.programs:
+        allowed[REST + 1 :] = 1
+    return allowed, serves
+
+
+def _half_bar(plan: TrackPlan) -> int:
+    return plan.meter.bar_ticks // 2 if plan.meter.numerator % 3 else plan.meter.bar_ticks // 3
+
+
+def _zone_classes(order: TrackOrder, plan: TrackPlan) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
+    """Pitch classes of the body, of the dominant before the end, and of the last chord."""
+    if plan.key is None:
+        everything = frozenset(range(12))
+        return everything, everything, everything
+    scale, tonic = scale_pitch_classes(plan.key, order.scale), plan.key % 12
+    third = 3 if plan.key >= 12 else 4
+    seventh_chord = frozenset((tonic + step) % 12 for step in (7, 10, 11, 2, 5)) & scale
+    chord = frozenset((tonic + step) % 12 for step in (0, third, 7)) & scale
+    return scale, seventh_chord or scale, chord
+
+
+def _pitch_mask(order: TrackOrder, classes: frozenset[int]) -> npt.NDArray[np.uint8]:
+    pitch = np.arange(128)
+    in_range = (pitch >= order.pitch_low) & (pitch <= order.pitch_high)
+    return (in_range & np.isin(pitch % 12, sorted(classes))).astype(np.uint8)
+
+
+def _check_playable(order: TrackOrder, plan: TrackPlan, pitches: npt.NDArray[np.uint8]) -> None:
+    asked = f"pitches {order.pitch_low} to {order.pitch_high} hold no note of"
+    if not pitches[BODY, :FIRST_DRUM].any():
+        raise OrderError(f"{asked} {_scale_name(order)}. Widen pitch_low and pitch_high.")
+    if plan.final_bar is not None and not pitches[FINAL, :FIRST_DRUM].any():
+        raise OrderError(
+            f"{asked} the tonic chord of {order.key or 'the key'}, on which a track ends. "
+            "Widen pitch_low and pitch_high, or ask for a loop."
+        )
+    if not pitches[DOMINANT, :FIRST_DRUM].any():
+        pitches[DOMINANT] = pitches[BODY]
+
+
+def _scale_name(order: TrackOrder) -> str:
+    return f"{order.key or 'the key'}{' ' + order.scale if order.scale in SCALES else ''}"

@@ -1,0 +1,173 @@
+"""The generation engine: many tracks in lock step, and a finished row is replaced by the next order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lstm_core import choosers, packing
+from lstm_core.checkpoint import Checkpoint
+from lstm_core.conditions import (
+    BARS_LEFT,
+    BARS_PLAYED,
+    MAX_BARS,
+    MAX_POSITIONS,
+    POSITION,
+    Conditions,
+    condition_values,
+    family_flags,
+    meter_value,
+)
+from lstm_core.constraints import RowRules, Rules, make_rules, stack_rules
+from lstm_core.errors import CheckpointError
+from lstm_core.notes import Meter
+from lstm_core.order import FREE_KEY, TrackOrder, plan_track
+from lstm_core.streams import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray
+
+WIDTHS = (16, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
+NUM_MOVING = 3  # the contexts that change from step to step: position, bars played, bars left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One track to be generated."""
+
+    rules: RowRules
+    conditions: Conditions
+    meter: Meter
+    num_bars: int
+
+
+class Generated(NamedTuple):
+    """The events of one request: uint8 [T, K], the last one END."""
+
+    number: int  # place of the request in the input
+    events: EventArray
+
+
+class Engine:
+    """A checkpoint packed for generation.
+
+    The events of a request depend on the checkpoint, the arithmetic and the request alone: not on the requests beside
+    it, on their order, or on how many engines share the work. Where this machine's matrix product gives a row the
+    same bits at every batch width, which is tried out, few requests run in a narrow batch; elsewhere all run in the
+    widest.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, arithmetic: str = "auto", device: str = "cpu") -> None:
+        if checkpoint.facts.representation != REPRESENTATION:
+            raise CheckpointError(
+                f"The checkpoint's events are {checkpoint.facts.representation}, this engine plays {REPRESENTATION}."
+            )
+        self.checkpoint, self.device = checkpoint, device
+        self.dtype = packing.arithmetic_of(arithmetic, device)
+        self.arithmetic = f"{'bf16' if self.dtype == torch.bfloat16 else 'float32'}-{torch.device(device).type}"
+        self.widths = WIDTHS if packing.is_width_invariant(checkpoint.model, WIDTHS, self.dtype, device) else WIDTHS[-1:]
+        self._steps: dict[int, packing.PackedStep] = {}
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generated]:
+        """The tracks of the requests, each as soon as it is finished."""
+        width = next((w for w in self.widths if w >= len(requests)), self.widths[-1])
+        waiting = iter(enumerate(requests))
+        batch = _Batch(self._step(width), self.checkpoint.facts.styles)
+        for b in range(width):
+            batch.fill(b, next(waiting, None))
+        while batch.is_busy:
+            for b in batch.play_step():
+                yield batch.take(b)
+                batch.fill(b, next(waiting, None))
+
+    def _step(self, width: int) -> packing.PackedStep:
+        if width not in self._steps:
+            model = self.checkpoint.model
+            self._steps[width] = packing.PackedStep(model, width, dtype=self.dtype, device=self.device)
+        return self._steps[width]
+
+
+class _Batch:
+    """The rows of an engine and what each is working on."""
+
+    def __init__(self, step: packing.PackedStep, styles: tuple[str, ...]) -> None:
+        num_rows = step.num_rows
+        self.step, self.styles = step, styles
+        self.rows = choosers.make_rows(num_rows)
+        self.rules: Rules = stack_rules([_idle_rules()] * num_rows)
+        self.numbers: list[int] = [-1] * num_rows  # of the request in each row
+        self.history = np.zeros((num_rows, 1024, len(STREAMS)), dtype=np.uint8)
+        self.conditions = np.zeros((num_rows, step.settings.hidden_size), dtype=np.float32)
+        self.moving = np.ones((num_rows, NUM_MOVING), dtype=np.int64)
+        self.bar_ticks = np.ones(num_rows, dtype=np.int64)
+        self.num_bars = np.ones(num_rows, dtype=np.int64)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any row has work left."""
+        return bool((self.rows.numbers[:, choosers.IS_DONE] == 0).any())
+
+    def fill(self, b: int, numbered: tuple[int, Request] | None) -> None:
+        """Starts a request in row b; None leaves the row idle."""
+        if numbered is None:
+            self.numbers[b] = -1
+            return
+        self.numbers[b], request = numbered
+        self._set_rules(b, request.rules)
+        choosers.start_row(self.rows, b)
+        self.step.reset_row(b)
+        told = condition_values(request.conditions, self.styles)
+        fixed = np.concatenate([np.full(NUM_MOVING, -1), [meter_value(request.meter)], told])
+        self.conditions[b] = self.step.condition_vector(fixed, family_flags(request.conditions.families))
+        self.bar_ticks[b], self.num_bars[b] = request.meter.bar_ticks, request.num_bars
+
+    def play_step(self) -> list[int]:
+        """Chooses one event in every busy row; gives back the rows that have finished by it."""
+        numbers = self.rows.numbers
+        was_busy = numbers[:, choosers.IS_DONE] == 0
+        bar, position = np.divmod(numbers[:, choosers.TICK], self.bar_ticks)
+        self.moving[:, POSITION] = 1 + np.minimum(position, MAX_POSITIONS - 1)
+        self.moving[:, BARS_PLAYED] = 1 + np.minimum(bar, MAX_BARS - 1)
+        self.moving[:, BARS_LEFT] = 1 + np.minimum(self.num_bars - bar, MAX_BARS - 1)
+        self.step.advance(self.rows.before, self.moving, self.conditions)
+        onset_positions = np.zeros(self.step.num_rows, dtype=np.int64)
+        for stream in range(len(STREAMS)):
+            choosers.choose(stream, self.step.logits(stream), self.rules, self.rows)
+            if stream == TIME_SHIFT:
+                onset = numbers[:, choosers.NEW_TICK] % self.bar_ticks
+                onset_positions = 1 + np.minimum(onset, MAX_POSITIONS - 1)
+            self.step.tell(stream, self.rows.event[:, stream], onset_positions)
+        self._record(was_busy)
+        if (numbers[:, choosers.IS_DONE] == choosers.STUCK).any():
+            raise AssertionError("the rules of a row left nothing to choose")
+        return [int(b) for b in np.flatnonzero(was_busy & (numbers[:, choosers.IS_DONE] != 0))]
+
+    def take(self, b: int) -> Generated:
+        """The finished request of row b."""
+        length = int(self.rows.numbers[b, choosers.EVENT])
+        return Generated(self.numbers[b], self.history[b, :length].copy())
+
+    def _record(self, was_busy: npt.NDArray[np.bool_]) -> None:
+        place = self.rows.numbers[:, choosers.EVENT] - 1
+        if place.max() >= self.history.shape[1]:
+            self.history = np.concatenate([self.history, np.zeros_like(self.history)], axis=1)
+        busy = np.flatnonzero(was_busy)
+        self.history[busy, place[busy]] = self.rows.before[busy]
+
+    def _set_rules(self, b: int, rules: RowRules) -> None:
+        missing = len(rules.forced) - self.rules.forced.shape[1]
+        if missing > 0:
+            wider = np.pad(self.rules.forced, ((0, 0), (0, missing), (0, 0)))
+            self.rules = self.rules._replace(forced=wider)
+        for name in RowRules._fields:
+            if name != "forced":
+                getattr(self.rules, name)[b] = getattr(rules, name)
+        self.rules.forced[b, : len(rules.forced)] = rules.forced
+        self.rules.num_forced[b] = len(rules.forced)
+
+
+def _idle_rules() -> RowRules:
+    order = TrackOrder(key=FREE_KEY, loop=True, duration_s=2.0, bpm=120.0)
+    return make_rules(order, plan_track(order))

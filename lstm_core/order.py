@@ -1,0 +1,267 @@
+"""What a customer asks of one track, and the plan that meets it: bars, tempo, key, samples."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from lstm_core.errors import OrderError
+from lstm_core.instruments import programs_of
+from lstm_core.keys import SCALES, parse_key
+from lstm_core.notes import TICKS_PER_QUARTER, Meter
+
+TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
+MAX_DURATION_S = 3600.0
+MIN_BPM, MAX_BPM = 30.0, 300.0
+MIN_TAIL_S = 1.0  # what the last chord of a track that ends is given to die away
+FREE_KEY = "free"  # value of `key`: no scale is enforced
+FORMATS = {"flac": (16, 24), "wav": (16, 24, 32)}  # bit depths; 32 is float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackOrder:
+    """One row of an order. Everything has a default but the seed comes from the order as a whole.
+
+    Raises:
+        OrderError: a value is impossible in itself; the message names the field.
+    """
+
+    name: str = ""
+    style: str = ""  # "": not told
+    key: str = ""  # "": drawn from the seed; "free": whatever the model plays
+    scale: str = ""  # "": that of the key's mode; or one of keys.SCALES
+    duration_s: float = 60.0
+    bpm: float = 0.0  # 0: drawn from the seed
+    exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
+    meter: str = "4/4"
+    instruments: tuple[str, ...] = ()  # families, programs or drums; each will sound; (): the model chooses
+    density: float = 0.0  # notes a quarter; 0: not told
+    polyphony: int = 24  # melodic notes that sound together at most
+    pitch_low: int = 21  # MIDI numbers of the lowest and highest melodic note
+    pitch_high: int = 108
+    loop: bool = False
+    primer: str = ""  # URI of a MIDI file that the track goes on from
+    temperature: float = 1.0
+    top_p: float = 0.95
+    loudness_lufs: float = -16.0
+    sample_rate: int = 44100
+    format: str = "flac"
+    bit_depth: int = 16
+    room: str = "studio"
+    stems: bool = False  # deliver the stems as well
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_range("duration_s", self.duration_s, 0.1, MAX_DURATION_S, "s")
+        if self.bpm:
+            _check_range("bpm", self.bpm, MIN_BPM, MAX_BPM, "quarters a minute")
+        _check_range("density", self.density, 0.0, 64.0, "notes a quarter")
+        _check_range("polyphony", self.polyphony, 1, 32, "notes")
+        _check_range("pitch_low", self.pitch_low, 0, 127, "(MIDI number)")
+        _check_range("pitch_high", self.pitch_high, 0, 127, "(MIDI number)")
+        _check_range("temperature", self.temperature, 0.05, 3.0, "")
+        _check_range("top_p", self.top_p, 0.05, 1.0, "")
+        _check_range("loudness_lufs", self.loudness_lufs, -40.0, -8.0, "LUFS")
+        _check_range("seed", self.seed, 0, 2**63 - 1, "")
+        if self.pitch_low > self.pitch_high:
+            raise OrderError(f"pitch_low is {self.pitch_low}, above pitch_high, which is {self.pitch_high}.")
+        if self.sample_rate not in (44100, 48000):
+            raise OrderError(f"sample_rate is {self.sample_rate}, it must be 44100 or 48000.")
+        if self.format not in FORMATS or self.bit_depth not in FORMATS[self.format]:
+            offer = "; ".join(f"{name}: {', '.join(map(str, depths))} bit" for name, depths in FORMATS.items())
+            raise OrderError(f"format {self.format} with bit_depth {self.bit_depth} is not made. There is {offer}.")
+        if self.key and self.key != FREE_KEY:
+            parse_key(self.key)
+        if self.scale and self.scale not in SCALES:
+            raise OrderError(f'scale is "{self.scale}", it must be one of {", ".join(SCALES)}.')
+        if self.room not in ROOMS:
+            raise OrderError(f'room is "{self.room}", it must be one of {", ".join(ROOMS)}.')
+        parse_meter(self.meter)
+        for name in self.instruments:
+            programs_of(name)
+
+
+ROOMS = ("none", "studio", "hall")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackPlan:
+    """How an order is met; every number is exact."""
+
+    num_samples: int
+    meter: Meter
+    bpm: float  # as played: the bars fill the length with it
+    num_bars: int  # that the model fills
+    final_bar: int | None  # bar of the last chord, None for a loop
+    final_hold_ticks: int  # longest note of the last chord
+    key: int | None  # 0..23, None for FREE_KEY
+    programs: tuple[tuple[int, ...], ...]  # for each asked instrument its General MIDI programs
+
+    @property
+    def total_ticks(self) -> int:
+        """Ticks of all bars."""
+        return self.num_bars * self.meter.bar_ticks
+
+
+def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
+    """An order row from plain values, of CSV, Parquet or JSON.
+
+    Raises:
+        OrderError: a field is unknown (the nearest right one is offered) or of the wrong type.
+    """
+    known = {field.name: field for field in fields(TrackOrder)}
+    converted: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else f" Known are {', '.join(known)}."
+            raise OrderError(f'An order has no field "{name}".{hint}')
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            continue
+        converted[name] = _convert(name, value, known[name].default)
+    return TrackOrder(**converted)
+
+
+def order_fields(order: TrackOrder) -> dict[str, Any]:
+    """An order row as plain values that JSON and Arrow can hold."""
+    return {**asdict(order), "instruments": list(order.instruments)}
+
+
+def order_digest(order: TrackOrder) -> str:
+    """Hash of everything that an order row asks but its name: the same wishes give the same digest."""
+    wishes = {name: value for name, value in order_fields(order).items() if name != "name"}
+    return hashlib.sha256(json.dumps(wishes, sort_keys=True).encode()).hexdigest()
+
+
+def parse_meter(text: str) -> Meter:
+    """The meter of a name such as "6/8"."""
+    found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(1|2|4|8|16)\s*", text)
+    if found is None or not 1 <= int(found[1]) <= 24:
+        raise OrderError(f'meter is "{text}", it must be a fraction such as 4/4, 3/4 or 6/8.')
+    meter = Meter(tick=0, numerator=int(found[1]), denominator=int(found[2]))
+    if meter.bar_ticks > 2 * 4 * TICKS_PER_QUARTER:
+        raise OrderError(f'meter is "{text}": a bar longer than two of 4/4 is not played.')
+    return meter
+
+
+def plan_track(order: TrackOrder) -> TrackPlan:
+    """The bars, tempo and key that meet an order.
+
+    Raises:
+        OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
+    """
+    meter = parse_meter(order.meter)
+    bpm = order.bpm or draw_bpm(order.seed)
+    quarters = meter.bar_ticks / TICKS_PER_QUARTER
+    exact_bars = order.duration_s * bpm / (60.0 * quarters)
+    shortest = 1 if order.loop else 2
+    if exact_bars < shortest * (1 - TEMPO_TOLERANCE):
+        raise OrderError(
+            f"duration_s is {order.duration_s:g}: at {bpm:g} bpm in {meter} "
+            f"{'a loop' if order.loop else 'a track that ends'} needs at least {shortest} "
+            f"bar{'s' if shortest > 1 else ''}, {shortest * 60 * quarters / bpm:.2f} s. Ask for that, or a higher bpm."
+        )
+    num_bars = max(shortest, round(exact_bars))
+    if order.exact_tempo:
+        num_samples = round(order.duration_s * order.sample_rate)
+        fits = round(num_bars * quarters * 60.0 / bpm * order.sample_rate) == num_samples
+    else:
+        is_open = not order.bpm  # a tempo that nobody asked for may be any
+        fits = is_open or abs(num_bars / exact_bars - 1.0) <= TEMPO_TOLERANCE
+        bpm = bpm * num_bars / exact_bars if fits else bpm
+    if not fits:
+        if order.loop:
+            raise OrderError(_no_loop(order, bpm, exact_bars, quarters))
+        num_bars = math.floor(exact_bars + 1e-9)
+    final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, quarters, order.duration_s)
+    key = None if order.key == FREE_KEY else parse_key(order.key) if order.key else draw_key(order.seed)
+    return TrackPlan(
+        num_samples=round(order.duration_s * order.sample_rate),
+        meter=meter,
+        bpm=bpm,
+        num_bars=num_bars if final_bar is None else final_bar + 1,
+        final_bar=final_bar,
+        final_hold_ticks=hold,
+        key=key,
+        programs=tuple(programs_of(name) for name in order.instruments),
+    )
+
+
+def _ending(num_bars: int, bpm: float, quarters: float, duration_s: float) -> tuple[int, int]:
+    """Bar of the last chord and the ticks it is held: as long as leaves MIN_TAIL_S, at least a quarter."""
+    quarter_s = 60.0 / bpm
+    for final_bar in (num_bars - 1, num_bars - 2):
+        room_s = duration_s - final_bar * quarters * quarter_s
+        longest = math.floor((room_s - MIN_TAIL_S) / quarter_s)
+        if longest >= 1 or final_bar <= 1:
+            break
+    held = max(1, min(longest, math.ceil(quarters / 2)))
+    return final_bar, held * TICKS_PER_QUARTER
+
+
+def _no_loop(order: TrackOrder, bpm: float, exact_bars: float, quarters: float) -> str:
+    below, above = max(math.floor(exact_bars), 1), math.ceil(exact_bars)
+    lengths = " or ".join(f"{bars * quarters * 60.0 / bpm:.3f}" for bars in sorted({below, above}))
+    tempos = " or ".join(f"{bars * quarters * 60.0 / order.duration_s:.2f}" for bars in sorted({below, above}))
+    return (
+        f"A loop of {order.duration_s:g} s at {'exactly ' if order.exact_tempo else ''}{bpm:g} bpm in {order.meter} "
+        f"would be {exact_bars:.2f} bars, it must be a whole number. Ask for {lengths} s, or for {tempos} bpm."
+    )
+
+
+def draw_bpm(seed: int) -> float:
+    """A tempo from 80 to 132 for an order that names none."""
+    return 80.0 + _hash("bpm", seed) % 53
+
+
+def draw_key(seed: int) -> int:
+    """A key for an order that names none."""
+    return _hash("key", seed) % 24
+
+
+def derived_seed(seed: int, attempt: int) -> int:
+    """Seed of a further attempt at a track; attempt 0 is the order's own."""
+    return seed if attempt == 0 else _hash("attempt", seed, attempt) >> 1
+
+
+def with_seed(order: TrackOrder, seed: int) -> TrackOrder:
+    """The same wishes with another seed."""
+    return replace(order, seed=seed)
+
+
+def _hash(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big")
+
+
+def _check_range(name: str, value: float, low: float, high: float, unit: str) -> None:
+    if not low <= value <= high:
+        raise OrderError(f"{name} is {value:g}, it must be {low:g} to {high:g} {unit}".rstrip() + ".")
+
+
+def _convert(name: str, value: Any, default: object) -> Any:
+    try:
+        if isinstance(default, bool):
+            if isinstance(value, str):
+                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+            if value not in (0, 1):
+                raise ValueError
+            return bool(value)
+        if isinstance(default, int):
+            if float(value) != int(float(value)):
+                raise ValueError
+            return int(value) if not isinstance(value, float) else int(float(value))
+        if isinstance(default, float):
+            return float(value)
+        if isinstance(default, tuple):
+            parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
+            return tuple(str(part).strip() for part in parts if str(part).strip())
+        return str(value)
+    except (TypeError, ValueError, KeyError) as error:
+        kind = {"bool": "true or false", "int": "a whole number", "float": "a number", "tuple": "a list of names"}
+        raise OrderError(f"{name} is {value!r}, it must be {kind[type(default).__name__]}.") from error

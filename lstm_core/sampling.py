@@ -1,0 +1,108 @@
+"""Drawing a value from logits: counter-based random numbers, temperature, nucleus. Compiled, one row at a time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+_ROUND_0, _ROUND_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_LOW = np.uint64(0xFFFFFFFF)
+_WORD = np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
+def philox(counter_0: int, counter_1: int, key: int) -> tuple[int, int, int, int]:
+    """Four random words of 32 bits for a counter of two words and a key of 64 bits.
+
+    Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011).
+    """
+    x0, x1 = np.uint64(counter_0) & _LOW, np.uint64(counter_1) & _LOW
+    x2, x3 = np.uint64(0), np.uint64(0)
+    k0, k1 = np.uint64(key) & _LOW, np.uint64(key) >> _WORD
+    for _ in range(10):
+        product_0, product_1 = _ROUND_0 * x0, _ROUND_1 * x2
+        x0, x2 = (product_1 >> _WORD) ^ x1 ^ k0, (product_0 >> _WORD) ^ x3 ^ k1
+        x1, x3 = product_1 & _LOW, product_0 & _LOW
+        k0, k1 = (k0 + _WEYL_0) & _LOW, (k1 + _WEYL_1) & _LOW
+    return x0, x1, x2, x3
+
+
+@njit(cache=True, nogil=True)
+def uniform(seed: int, event: int, stream: int) -> float:
+    """The random number in [0, 1) of one choice of one track: it depends on nothing else."""
+    return float(philox(event, stream, seed)[0]) * 2.0**-32
+
+
+@njit(cache=True, nogil=True)
+def draw(
+    logits: npt.NDArray[np.float32],
+    allowed: npt.NDArray[np.uint8],
+    temperature: float,
+    top_p: float,
+    number: float,
+    scratch: npt.NDArray[np.float64],
+) -> int:
+    """A value v with allowed[v], drawn with `number` in [0, 1) from softmax(logits / temperature) over the allowed.
+
+    With top_p below 1 only the smallest set of most probable values whose share reaches top_p takes part: nucleus
+    sampling of Holtzman et al. 2020. logits: float32 [V]; scratch: float64 [V], overwritten. -1 if nothing is allowed.
+    """
+    size = len(logits)
+    highest = -math.inf
+    for v in range(size):
+        if allowed[v] and logits[v] > highest:
+            highest = logits[v]
+    if highest == -math.inf:
+        return -1
+    total = 0.0
+    for v in range(size):
+        scratch[v] = math.exp((logits[v] - highest) / temperature) if allowed[v] else 0.0
+        total += scratch[v]
+    wanted = number * total
+    if top_p < 1.0:
+        wanted = number * _keep_nucleus(scratch, top_p * total)
+    last = -1
+    for v in range(size):
+        if scratch[v] > 0.0:
+            last = v
+            wanted -= scratch[v]
+            if wanted < 0.0:
+                return v
+    return last
+
+
+@njit(cache=True, nogil=True)
+def _keep_nucleus(weights: npt.NDArray[np.float64], share: float) -> float:
+    """Sets to zero all weights outside the nucleus and gives back the sum of those inside."""
+    kept, threshold, is_tie_kept = 0.0, math.inf, 0
+    while kept < share:
+        # The next largest weight below the threshold; equal weights count together, the lowest values first.
+        best, num_best = 0.0, 0
+        for weight in weights:
+            if weight < threshold:
+                if weight > best:
+                    best, num_best = weight, 1
+                elif weight == best and weight > 0.0:
+                    num_best += 1
+        if num_best == 0:
+            break
+        threshold = best
+        is_tie_kept = num_best
+        for count in range(1, num_best + 1):
+            kept += best
+            if kept >= share:
+                is_tie_kept = count
+                break
+    for v in range(len(weights)):
+        if weights[v] < threshold:
+            weights[v] = 0.0
+        elif weights[v] == threshold:
+            if is_tie_kept == 0:
+                weights[v] = 0.0
+            else:
+                is_tie_kept -= 1
+    return kept
