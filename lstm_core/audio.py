@@ -16,7 +16,9 @@ FORMATS = ("flac", "wav")
 BIT_DEPTHS = (16, 24, 32)  # 32 is float, WAV only
 
 _SUBTYPES = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
-_SFC_SET_ADD_PEAK_CHUNK = 0x1050  # libsndfile's command; the chunk holds the time of writing, so equal audio would differ
+_SFC_SET_ADD_PEAK_CHUNK = (
+    0x1050  # libsndfile's command; the chunk holds the time of writing, so equal audio would differ
+)
 _FLAC_COMPRESSION = 0.375  # libsndfile's 0..1 for FLAC levels 0..8, so level 3
 
 

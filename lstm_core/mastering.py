@@ -134,7 +134,12 @@ def master(
         bus[:] = 0
         silent = {name: bus.copy() for name in stems} if keep_stems else {}
         return Master(
-            waveform=bus, loudness_lufs=-np.inf, true_peak_dbtp=-np.inf, sample_peak_dbfs=-np.inf, limited_db=0.0, stems=silent
+            waveform=bus,
+            loudness_lufs=-np.inf,
+            true_peak_dbtp=-np.inf,
+            sample_peak_dbfs=-np.inf,
+            limited_db=0.0,
+            stems=silent,
         )
     gain, borders, finished, loudness = _levelled(bus, loudness, loop, settings)
     if settings.bit_depth != 32:

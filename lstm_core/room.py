@@ -82,7 +82,9 @@ def convolve(signal: npt.NDArray[np.float32], response: Waveform) -> Waveform:
     return answer[:, : num_samples + length - 1]
 
 
-def _decaying_noise(room: Room, random: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
+def _decaying_noise(
+    room: Room, random: np.random.Generator, num_samples: int, sample_rate: int
+) -> npt.NDArray[np.float64]:
     noise = scipy.fft.rfft(random.standard_normal((2, num_samples)), axis=1)
     hz = scipy.fft.rfftfreq(num_samples, 1 / sample_rate)
     time_s = np.arange(num_samples) / sample_rate

@@ -30,9 +30,7 @@ INSTRUMENT, KEY_RANGE, VELOCITY_RANGE, LOOP_START_COARSE, KEY, VELOCITY, ATTENUA
 LOOP_END_COARSE, COARSE_TUNE, FINE_TUNE, SAMPLE, SAMPLE_MODES, SCALE_TUNING = 50, 51, 52, 53, 54, 56
 EXCLUSIVE_CLASS, ROOT_KEY = 57, 58
 
-_PRESET_HEAD = np.dtype(
-    [("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "<u4", 3)]
-)
+_PRESET_HEAD = np.dtype([("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "<u4", 3)])
 _INSTRUMENT_HEAD = np.dtype([("name", "S20"), ("bag", "<u2")])
 _BAG = np.dtype([("generator", "<u2"), ("modulator", "<u2")])
 _GENERATOR = np.dtype([("number", "<u2"), ("amount", "<i2")])

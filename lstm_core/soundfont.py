@@ -42,7 +42,7 @@ def find_soundfont(uri: str = "") -> SoundFont:
         except SoundFontError:
             continue  # somebody else's broken file must not stop a run that did not ask for it
     raise SoundFontError(
-        "no SoundFont found: give one in the recipe (soundfont = \"path or URI of an .sf2 or .sf3 file\"), "
+        'no SoundFont found: give one in the recipe (soundfont = "path or URI of an .sf2 or .sf3 file"), '
         "or install the Debian package musescore-general-soundfont"
     )
 
@@ -58,7 +58,9 @@ def open_soundfont(path: Path) -> SoundFont:
         with path.open("rb") as file:
             head = file.read(12)
     except OSError as error:
-        raise SoundFontError(f"no SoundFont at {path}: {error.strerror or error}. Check the path in the recipe") from error
+        raise SoundFontError(
+            f"no SoundFont at {path}: {error.strerror or error}. Check the path in the recipe"
+        ) from error
     if head[:4] != b"RIFF" or head[8:12] != b"sfbk":
         raise SoundFontError(f"{path} is not a SoundFont: it begins with {head[:12]!r}, not with RIFF....sfbk")
     if int.from_bytes(head[4:8], "little") + 8 > status.st_size:

@@ -49,7 +49,9 @@ def render_stems(
         if not is_inside.any():
             continue
         stem = stems.setdefault(FAMILIES[family_of(program)], np.zeros((2, length), dtype=np.float32))
-        _play_program(bank, program, notes[is_inside], starts[is_inside], lengths[is_inside], sample_rate, scratch, stem)
+        _play_program(
+            bank, program, notes[is_inside], starts[is_inside], lengths[is_inside], sample_rate, scratch, stem
+        )
     for stem in stems.values():
         _fade_end(stem, round(END_FADE_S * sample_rate))
     return stems
@@ -152,7 +154,10 @@ def make_voices(
     voices["mod_decay_rate"] = 1 / scaled(sb.MOD_DECAY, sb.KEY_TO_MOD_DECAY)
     voices["mod_sustain"] = np.clip(1 - g[sb.MOD_SUSTAIN] / 1000, 0, 1)
     voices["mod_release_rate"] = 1 / frames(g[sb.MOD_RELEASE])
-    for name, delay, rate in (("lfo", sb.MOD_LFO_DELAY, sb.MOD_LFO_RATE), ("vibrato", sb.VIB_LFO_DELAY, sb.VIB_LFO_RATE)):
+    for name, delay, rate in (
+        ("lfo", sb.MOD_LFO_DELAY, sb.MOD_LFO_RATE),
+        ("vibrato", sb.VIB_LFO_DELAY, sb.VIB_LFO_RATE),
+    ):
         voices[f"{name}_delay"] = frames(g[delay])
         voices[f"{name}_rate"] = 8.176 * np.exp2(np.clip(g[rate], -16000, 4500) / 1200) / sample_rate
     voices["lfo_to_step"], voices["vibrato_to_step"] = g[sb.MOD_LFO_TO_PITCH], g[sb.VIB_LFO_TO_PITCH]
