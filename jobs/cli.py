@@ -46,11 +46,34 @@ def prepare(
     retry: Annotated[bool, typer.Option(help="Read the rejected files again, also where they did not change.")] = False,
 ) -> None:
     """Turn a corpus of scores into feature blocks. Run again, it does only what is new or changed."""
-    from jobs.prepare import PrepareRecipe, run_prepare
+    from jobs.prepare import REJECTS_NAME, REPORT_NAME, PrepareRecipe, run_prepare
     from jobs.recipe import load_recipe, parse_overrides
 
     loaded = load_recipe(PrepareRecipe, recipe, parse_overrides(settings or []))
-    run_prepare(corpus, blocks, loaded, num_workers=workers, retry=retry, verbose=_state["verbose"])
+    result = run_prepare(corpus, blocks, loaded, num_workers=workers, retry=retry, verbose=_state["verbose"])
+    print("\n".join([*result.lines(), f"{blocks}: see {REPORT_NAME} and {REJECTS_NAME}"]))
+
+
+@app.command()
+def train(
+    blocks: Annotated[str, typer.Argument(help="Folder or URI of feature blocks.")],
+    run: Annotated[str, typer.Argument(help="Folder or URI for the run: states, curves and the best checkpoint.")],
+    recipe: Recipe = None,
+    settings: Settings = None,
+    minutes: Annotated[float | None, typer.Option(help="How long to train.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of updates, instead of minutes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that train together.")] = None,
+    init_from: Annotated[str | None, typer.Option(help='Checkpoint or run to fine-tune, or "base".')] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
+) -> None:
+    """Train a model on feature blocks, or fine-tune one."""
+    from jobs.recipe import parse_overrides
+    from jobs.train import run_train, train_recipe
+
+    given = {"minutes": minutes, "steps": steps, "num_workers": workers, "init_from": init_from}
+    overrides = parse_overrides(settings or []) | {key: value for key, value in given.items() if value is not None}
+    loaded = train_recipe(run, recipe, overrides, is_resumed=resume)
+    run_train(blocks, run, loaded, is_resumed=resume, verbose=_state["verbose"])
 
 
 @app.command()

@@ -27,6 +27,7 @@ from lstm_core.streams import REPRESENTATION, STREAMS, EventArray
 FORMAT = "tonemill-blocks-1"  # a change of the schema, the sidecar or the index is a new format
 INDEX_NAME = "index.json"
 SPLITS = ("train", "valid")
+_ADVICE = "Run tonemill prepare again to make it anew."
 
 _METERS = pa.list_(pa.struct([("tick", pa.int32()), ("numerator", pa.int16()), ("denominator", pa.int16())]))
 _TEMPOS = pa.list_(pa.struct([("tick", pa.int32()), ("bpm", pa.float32())]))
@@ -156,6 +157,18 @@ def read_entry(folder_uri: str | Path, name: str) -> BlockEntry:
         raise BlockError(f"{uri} is damaged ({error}). Run tonemill prepare again.") from error
 
 
+def is_finished(folder_uri: str | Path, name: str) -> bool:
+    """Whether a block and its sidecar are there and agree: in size, and where files are local in every byte."""
+    try:
+        entry = read_entry(folder_uri, name)
+        _check_size(folder_uri, entry)
+        if storage.local_path(folder_uri) is not None:
+            _open_block(folder_uri, entry, True)
+    except (BlockError, storage.MissingError):
+        return False
+    return True
+
+
 def write_index(folder_uri: str | Path, names: Iterable[str], *, notices: dict[str, str] | None = None) -> BlockIndex:
     """Writes the index over the named blocks, from their sidecars, and gives it back."""
     entries = sorted((read_entry(folder_uri, name) for name in names), key=lambda entry: entry.name)
@@ -260,25 +273,29 @@ def json_bytes(value: object) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _open_block(folder_uri: str | Path, entry: BlockEntry, verify: bool) -> pa.Table:
+def _check_size(folder_uri: str | Path, entry: BlockEntry) -> None:
     uri = block_uri(folder_uri, entry.name)
-    advice = "Run tonemill prepare again to make it anew."
     try:
         size_bytes = storage.file_size(uri)
     except storage.MissingError as error:
-        raise BlockError(f"Block {uri} is missing. {advice}") from error
+        raise BlockError(f"Block {uri} is missing. {_ADVICE}") from error
     if size_bytes != entry.size_bytes:
         kind = "truncated" if size_bytes < entry.size_bytes else "altered"
-        raise BlockError(f"Block {uri} is {kind}: {size_bytes} bytes, the index says {entry.size_bytes}. {advice}")
+        raise BlockError(f"Block {uri} is {kind}: {size_bytes} bytes, the index says {entry.size_bytes}. {_ADVICE}")
+
+
+def _open_block(folder_uri: str | Path, entry: BlockEntry, verify: bool) -> pa.Table:
+    _check_size(folder_uri, entry)
+    uri = block_uri(folder_uri, entry.name)
     path = storage.local_copy(uri, entry.sha256)
     if verify and storage.sha256_of(path) != entry.sha256:
-        raise BlockError(f"Block {uri} is altered: its sha256 is not the one in the index. {advice}")
+        raise BlockError(f"Block {uri} is altered: its sha256 is not the one in the index. {_ADVICE}")
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise BlockError(f"Block {uri} is altered: it is no Arrow file any more ({error}). {advice}") from error
+        raise BlockError(f"Block {uri} is altered: it is no Arrow file any more ({error}). {_ADVICE}") from error
     if not table.schema.equals(BLOCK_SCHEMA):
-        raise BlockError(f"Block {uri} has the columns of another version. {advice}")
+        raise BlockError(f"Block {uri} has the columns of another version. {_ADVICE}")
     return table
 
 

@@ -42,6 +42,12 @@ def local_path(uri: str | Path) -> Path | None:
     return None if _SCHEME.match(text) else Path(text)
 
 
+def absolute(uri: str | Path) -> str:
+    """The URI as every process of a job understands it: a local path from the root of the file system."""
+    path = local_path(uri)
+    return str(path.expanduser().absolute()) if path is not None else str(uri)
+
+
 def join(uri: str | Path, *names: str) -> str:
     """The URI of something inside a folder."""
     return "/".join([str(uri).rstrip("/") or "/", *names]).replace("//", "/", 1 if str(uri) == "/" else 0)
