@@ -31,3 +31,7 @@ class StorageError(TonemillError):
 
 class RecipeError(TonemillError):
     """A recipe holds an unknown key or an impossible value."""
+
+
+class TrainingError(TonemillError):
+    """A training run cannot start or cannot go on."""

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from lstm_core.streams import Stream
 
+_LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
@@ -24,7 +26,7 @@ class ModelSettings:
     hidden_size: int = 512
     num_layers: int = 2
     head_size: int = 256  # width of the hidden layer of each head
-    dropout: float = 0.1  # on the input, between the LSTM layers and before the heads
+    dropout: float = 0.1  # of the input of each LSTM layer and of the heads
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "head_size"):
@@ -67,14 +69,7 @@ class MusicLSTM(nn.Module):
         self.event_embeddings = nn.ModuleList(nn.Embedding(s.size, width) for s in settings.streams)
         self.context_embeddings = nn.ModuleList(nn.Embedding(c.size, width) for c in settings.contexts)
         self.flags = nn.Linear(settings.num_flags, width, bias=False) if settings.num_flags else None
-        self.lstm = nn.LSTM(
-            width,
-            width,
-            settings.num_layers,
-            batch_first=True,
-            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
-        )
-        self.dropout = nn.Dropout(settings.dropout)
+        self.lstm = nn.LSTM(width, width, settings.num_layers, batch_first=True)
         # All heads read the hidden vector through one matrix; each value already chosen adds a row of a table.
         self.head_hidden = nn.Linear(width, head * len(settings.streams))
         self.chains = nn.ModuleList(
@@ -94,32 +89,51 @@ class MusicLSTM(nn.Module):
         device = self.head_hidden.weight.device
         return State(torch.zeros(shape, device=device), torch.zeros(shape, device=device))
 
-    def forward(self, inputs: Inputs, state: State) -> tuple[Tensor, State]:
-        """Negative log-likelihood in nats of each value: float32 [B, T, K], and the state after the window."""
-        logits, state = self.logits(inputs, state)
+    def forward(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[Tensor, State]:
+        """Negative log-likelihood in nats of each value: float32 [B, T, K], and the state after the window.
+
+        `masks` are those of `dropout_masks` for these lanes; None drops nothing.
+        """
+        logits, state = self.logits(inputs, state, masks)
         nll = [
             functional.cross_entropy(stream.float().flatten(0, 1), inputs.events[..., k].flatten(), reduction="none")
             for k, stream in enumerate(logits)
         ]
         return torch.stack(nll, dim=-1).view(inputs.events.shape), state
 
-    def logits(self, inputs: Inputs, state: State) -> tuple[list[Tensor], State]:
+    def logits(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[list[Tensor], State]:
         """Logits of each stream given the true values of the streams before it: K of float [B, T, V], and the state."""
-        hidden, state = self.hidden(inputs, state)
+        hidden, state = self.hidden(inputs, state, masks)
         return self.head_logits(hidden, inputs.events, inputs.onset_positions), state
 
-    def hidden(self, inputs: Inputs, state: State) -> tuple[Tensor, State]:
+    def hidden(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[Tensor, State]:
         """The hidden vector of each step: float [B, T, H], and the state after the window."""
         x = _embed(self.event_embeddings, inputs.previous) + _embed(self.context_embeddings, inputs.contexts)
         if self.flags is not None:
             x = x + self.flags(inputs.flags)
-        hidden, (last_hidden, last_cell) = self.lstm(self.dropout(x), (state.hidden, state.cell))
-        return hidden, State(last_hidden.float(), last_cell.float())
+        hidden, cell = [], []
+        for layer in range(self.settings.num_layers):
+            before = (state.hidden[layer : layer + 1], state.cell[layer : layer + 1])
+            x, last_hidden, last_cell = torch.lstm(
+                x if masks is None else x * masks[layer][:, None],
+                before,
+                [getattr(self.lstm, f"{name}_l{layer}") for name in _LSTM_WEIGHTS],
+                True,  # has biases
+                1,  # layers
+                0.0,  # dropout
+                self.training,
+                False,  # bidirectional
+                True,  # batch first
+            )
+            hidden.append(last_hidden)
+            cell.append(last_cell)
+        x = x if masks is None else x * masks[-1][:, None]
+        return x, State(torch.cat(hidden).float(), torch.cat(cell).float())
 
     def head_logits(self, hidden: Tensor, events: Tensor, onset_positions: Tensor) -> list[Tensor]:
         """Logits of the chained heads from hidden [B, T, H]: K of float [B, T, V]."""
         head, num_streams = self.settings.head_size, len(self.settings.streams)
-        seen = list(self.head_hidden(self.dropout(hidden)).split(head, dim=-1))
+        seen = list(self.head_hidden(hidden).split(head, dim=-1))
         tables: list[Tensor] = [chain(events[..., k]) for k, chain in enumerate(self.chains)]
         for k, rows in enumerate(tables):
             for later, row in zip(range(k + 1, num_streams), rows.split(head, dim=-1), strict=True):
@@ -142,6 +156,19 @@ class MusicLSTM(nn.Module):
                 parameter.data.chunk(4)[1].fill_(1.0)  # forget gate open: Jozefowicz et al. 2015
             elif name.startswith("bias_hh"):
                 nn.init.zeros_(parameter)
+
+
+def dropout_masks(settings: ModelSettings, num_lanes: int, seed: int) -> Tensor | None:
+    """What the inputs of the LSTM layers and of the heads are multiplied by: float32 [L + 1, B, H], None for no dropout.
+
+    One mask a lane for a whole window (Gal and Ghahramani 2016). A lane's mask depends on `seed` and its number alone.
+    """
+    if settings.dropout == 0.0:
+        return None
+    generator = torch.Generator().manual_seed(seed)
+    shape = (num_lanes, settings.num_layers + 1, settings.hidden_size)
+    kept = torch.rand(shape, generator=generator) >= settings.dropout
+    return (kept.float() / (1.0 - settings.dropout)).transpose(0, 1).contiguous()
 
 
 def num_weights(model: nn.Module) -> int:

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from lstm_core.lanes import Batch, Lanes, PieceSource, sequential_windows
-from lstm_core.model import Inputs, MusicLSTM, State
+from lstm_core.model import Inputs, MusicLSTM, State, dropout_masks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,7 @@ class TrainSettings:
 
 class StepResult(NamedTuple):
     nll: float  # nats per event, over all workers
+    nll_of_stream: list[float]  # nats per event, K of them, summing to `nll`
     num_events: int  # over all workers
     gradient_norm: float
     learning_rate: float
@@ -110,46 +111,53 @@ class Trainer:
         rate = learning_rate_at(self.step, num_steps, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        # Seeded by step and worker, so that dropout needs no generator state in a checkpoint.
-        torch.manual_seed((self.settings.seed << 40) + (self.step << 8) + self.rank)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=False)
-        total, num_events = self._backward(batch)
-        total, num_events, norm = self._reduce(total, num_events)
-        is_finite = math.isfinite(total) and math.isfinite(norm)
+        totals, num_events, norm = self._reduce(self._backward(batch))
+        is_finite = math.isfinite(sum(totals)) and math.isfinite(norm)
         if is_finite:
             self.optimizer.step()
             self._update_average()
             self.step += 1
-        return StepResult(total / max(num_events, 1), num_events, norm, rate, is_finite, batch.pieces)
+        of_stream = [total / max(num_events, 1) for total in totals]
+        return StepResult(sum(of_stream), of_stream, num_events, norm, rate, is_finite, batch.pieces)
 
-    def _backward(self, batch: Batch) -> tuple[float, int]:
+    def _backward(self, batch: Batch) -> Tensor:
+        """Gradients of this worker's lanes; gives back sums of nats by stream and the number of events, [K + 1]."""
         state = start_state(self.state, batch.is_start)
         inputs = Inputs(*(t.to(self.device) for t in batch.inputs))
         is_event = batch.is_event.to(self.device)
         with self._autocast():
-            nll, after = self.model(inputs, state)
-        loss = (nll.sum(-1) * is_event).sum()
+            nll, after = self.model(inputs, state, self._dropout_masks())
+        of_stream = (nll * is_event[..., None]).sum((0, 1))
+        loss = of_stream.sum()
         # Scaled by a constant here and by the true count after the reduction: workers need not agree in between.
         (loss / (self.settings.num_lanes * self.settings.window)).backward()
         self.state = State(after.hidden.detach(), after.cell.detach())
-        return float(loss.detach()), int(batch.is_event.sum())
+        return torch.cat([of_stream.detach(), is_event.sum()[None]])
 
-    def _reduce(self, total: float, num_events: int) -> tuple[float, int, float]:
+    def _dropout_masks(self) -> Tensor | None:
+        """Those of this worker's lanes: seeded by step and lane, so that no generator has a state to keep."""
+        masks = dropout_masks(self.model.settings, self.settings.num_lanes, (self.settings.seed << 32) + self.step)
+        count = self.settings.num_lanes // self.world_size
+        return None if masks is None else masks[:, self.rank * count : (self.rank + 1) * count].to(self.device)
+
+    def _reduce(self, sums: Tensor) -> tuple[list[float], int, float]:
+        """Sums of nats by stream and the number of events over all workers, and the norm of the mean gradient."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in gradients] + [gradients[0].new_tensor([total, num_events])])
+        flat = torch.cat([g.flatten() for g in gradients] + [sums])
         if self.world_size > 1:
             dist.all_reduce(flat)
-        total, count = flat[-2:].tolist()
+        *totals, count = flat[-len(sums) :].tolist()
         scale = self.settings.num_lanes * self.settings.window / max(count, 1.0)
-        norm = float(flat[:-2].norm()) * scale
+        norm = float(flat[: -len(sums)].norm()) * scale
         scale *= min(1.0, self.settings.gradient_clip / (norm + 1e-12))
         flat.mul_(scale)
         offset = 0
         for gradient in gradients:
             gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
             offset += gradient.numel()
-        return total, round(count), norm
+        return totals, round(count), norm
 
     def _update_average(self) -> None:
         decay = min(self.settings.average_decay, (1.0 + self.step) / (10.0 + self.step))

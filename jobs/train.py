@@ -1,0 +1,159 @@
+"""tonemill train: feature blocks become a checkpoint, with Ray Train."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobs.local_ray import ray_running
+from jobs.progress import Progress
+from jobs.recipe import RECIPE_NAME, load_recipe, save_recipe, versions
+from lstm_core import storage
+from lstm_core.blocks import read_index
+from lstm_core.errors import TonemillError, TrainingError
+from lstm_core.run import RunProgress, RunResult, TrainRecipe, has_state, run_training
+
+MAX_FAILURES = 3  # a worker that dies is started again this often
+POLL_S = 0.5
+
+
+def run_train(
+    blocks: str, run: str, recipe: TrainRecipe, *, is_resumed: bool = False, verbose: bool = False
+) -> RunResult:
+    """Trains on all workers of the recipe and gives back what came out.
+
+    Raises:
+        TrainingError: the run exists already, or loss or gradient stopped being finite.
+    """
+    blocks_uri, run_uri = _absolute(blocks), _absolute(run)
+    read_index(blocks_uri)
+    has_begun = has_state(run_uri)
+    if has_begun and not is_resumed:
+        raise TrainingError(f"{run} holds a training run already. Go on with it by --resume, or choose another folder.")
+    if not has_begun:
+        save_recipe(recipe, run_uri)
+    num_cpus = recipe.num_workers + 1  # Ray Train's controller is one more actor
+    with ray_running(num_cpus=max(num_cpus, 2), verbose=verbose):
+        return _train_with_ray(blocks_uri, run_uri, recipe)
+
+
+def train_recipe(run: str, path: str | None, overrides: dict[str, object], *, is_resumed: bool) -> TrainRecipe:
+    """The recipe of a file with overrides; of a run that goes on, the one that it was begun with."""
+    saved = storage.join(run, RECIPE_NAME)
+    if is_resumed and path is None and storage.exists(saved):
+        path = saved
+    return load_recipe(TrainRecipe, path, overrides)
+
+
+@dataclass
+class _Board:
+    """An actor that holds the newest progress; rank 0 writes without waiting, the driver reads."""
+
+    newest: RunProgress | None = None
+    result: RunResult | None = None
+    mistake: TonemillError | None = None
+
+    def show(self, progress: RunProgress) -> None:
+        self.newest = progress
+
+    def close(self, result: RunResult | None, mistake: TonemillError | None) -> None:
+        self.result, self.mistake = result, mistake
+
+    def read(self) -> tuple[RunProgress | None, RunResult | None, TonemillError | None]:
+        return self.newest, self.result, self.mistake
+
+
+def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunResult:
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    use_gpu = recipe.device == "cuda" or (recipe.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
+    recipe = replace(recipe, device="cuda" if use_gpu else "cpu")
+    if recipe.threads_per_worker is None and not use_gpu:
+        recipe = replace(recipe, threads_per_worker=max(1, _num_cores() // recipe.num_workers))
+    board = ray.remote(_Board).options(num_cpus=0).remote()
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={
+            "blocks_uri": blocks_uri,
+            "run_uri": run_uri,
+            "recipe": recipe,
+            "versions": versions(),
+            "board": board,
+        },
+        scaling_config=ScalingConfig(num_workers=recipe.num_workers, use_gpu=use_gpu),
+        run_config=RunConfig(name="ray", storage_path=run_uri, failure_config=FailureConfig(max_failures=MAX_FAILURES)),
+    )
+    stop = threading.Event()
+    watcher = threading.Thread(target=_show, args=(board, stop), daemon=True)
+    watcher.start()
+    try:
+        trainer.fit()
+    finally:
+        stop.set()
+        watcher.join()
+    _, result, mistake = ray.get(board.read.remote())
+    if mistake is not None:
+        raise mistake
+    if result is None:
+        raise TrainingError("The workers ended without a result. Run again with --resume --verbose.")
+    return result
+
+
+def _work(config: dict[str, Any]) -> None:
+    """One worker: the same program as without Ray, telling the board how it goes."""
+    import ray.train
+
+    board, is_first = config["board"], ray.train.get_context().get_world_rank() == 0
+
+    def tell(progress: RunProgress) -> None:
+        if is_first:
+            board.show.remote(progress)
+
+    try:
+        result = run_training(
+            config["blocks_uri"], config["run_uri"], config["recipe"], versions=config["versions"], on_progress=tell
+        )
+    except TrainingError as error:  # all workers raise it together, and another attempt would end the same way
+        if is_first:
+            ray.get(board.close.remote(None, error))
+        return
+    if is_first:
+        ray.get(board.close.remote(result, None))
+
+
+def _show(board: Any, stop: threading.Event) -> None:
+    import ray
+
+    progress: RunProgress | None = None
+    while not stop.wait(POLL_S) and (progress is None or progress.num_steps is None):
+        progress, _, _ = ray.get(board.read.remote())
+    if progress is None or progress.num_steps is None:
+        return
+    with Progress("training", progress.num_steps, "steps") as bar:
+        while True:
+            bar.advance(max(progress.step - bar.done, 0), _note(progress))
+            if stop.wait(POLL_S):
+                break
+            progress = ray.get(board.read.remote())[0] or progress
+        progress = ray.get(board.read.remote())[0] or progress
+        bar.advance(max(progress.step - bar.done, 0), _note(progress))
+
+
+def _note(progress: RunProgress) -> str:
+    valid = "" if progress.valid_nll is None else f", valid {progress.valid_nll:.3f}"
+    return f"{progress.nll:.3f} nats an event{valid}, {progress.events_per_s:,.0f} events/s"
+
+
+def _num_cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _absolute(uri: str) -> str:
+    """Workers may run in another folder."""
+    path = storage.local_path(uri)
+    return uri if path is None else str(path.expanduser().absolute())

@@ -1,0 +1,151 @@
+"""A checkpoint: one folder of two files that says all that is needed to use a model.
+
+checkpoint.json       vocabularies, hyper-parameters, conditions, where the weights came from, sha256 of the weights
+weights.safetensors   the averaged weights, as float32 or bfloat16
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from lstm_core import storage
+from lstm_core.errors import CheckpointError, StorageError
+from lstm_core.model import ModelSettings, MusicLSTM
+from lstm_core.streams import Stream
+
+FORMAT = "tonemill-checkpoint-1"
+JSON_NAME, WEIGHTS_NAME = "checkpoint.json", "weights.safetensors"
+BASE = Path(__file__).parent / "base"  # the checkpoint that comes with the package
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointFacts:
+    """What a checkpoint says of itself."""
+
+    name: str
+    representation: str  # of the events, streams.REPRESENTATION for notes
+    styles: tuple[str, ...]  # values 1.. of the style context
+    step: int  # optimiser updates so far
+    valid_nll: float | None  # nats per event on the validation pieces
+    corpus_fingerprint: str
+    licences: dict[str, int]  # pieces by licence note
+    notices: dict[str, str] = field(default_factory=dict)  # licence texts that must travel with the weights
+    recipe: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()  # fingerprints of the checkpoints that this one was fine-tuned from
+    statistics: dict[str, Any] = field(default_factory=dict)  # of the corpus: what orders fall back on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model ready for use. `fingerprint` names its weights and meaning: a track depends on nothing else of it."""
+
+    model: MusicLSTM
+    facts: CheckpointFacts
+    fingerprint: str
+
+
+def find_checkpoint(name: str | Path) -> str:
+    """URI of the checkpoint folder that a user means by a checkpoint's folder, a run's folder, or "base"."""
+    if str(name) == "base":
+        return str(BASE)
+    inside = storage.join(name, "checkpoint")
+    if not storage.exists(storage.join(name, JSON_NAME)) and storage.exists(storage.join(inside, JSON_NAME)):
+        return inside
+    return str(name)
+
+
+def save_checkpoint(uri: str | Path, model: MusicLSTM, facts: CheckpointFacts, *, dtype: torch.dtype) -> str:
+    """Writes the weights, then the JSON that makes them valid; gives back the fingerprint."""
+    tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
+    weights = save_tensors(tensors)
+    described = {
+        "format": FORMAT,
+        "model": asdict(model.settings),
+        "facts": asdict(facts),
+        "weights": {"size_bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()},
+    }
+    storage.write_bytes(storage.join(uri, WEIGHTS_NAME), weights)
+    storage.write_bytes(storage.join(uri, JSON_NAME), _json_bytes(described))
+    return _fingerprint(described)
+
+
+def load_checkpoint(uri: str | Path) -> Checkpoint:
+    """The model of a checkpoint folder, in float32 and evaluation mode.
+
+    Raises:
+        CheckpointError: the folder holds none, or a file of it is truncated or altered; the message names it.
+    """
+    described = read_description(uri)
+    weights_uri = storage.join(uri, WEIGHTS_NAME)
+    try:
+        weights = storage.read_bytes(weights_uri)
+    except StorageError as error:
+        raise CheckpointError(f"The weights of the checkpoint cannot be read: {error}") from error
+    promised = described["weights"]
+    if len(weights) != promised["size_bytes"]:
+        raise CheckpointError(
+            f"{weights_uri} holds {len(weights):,} bytes, {promised['size_bytes']:,} were written. It was cut short: "
+            "copy the checkpoint again, or train it again."
+        )
+    if hashlib.sha256(weights).hexdigest() != promised["sha256"]:
+        raise CheckpointError(f"{weights_uri} was altered since it was written. Copy the checkpoint again.")
+    try:
+        settings = _settings(described["model"])
+        facts = described["facts"]
+        facts = CheckpointFacts(**(facts | {"styles": tuple(facts["styles"]), "parents": tuple(facts["parents"])}))
+        model = MusicLSTM(settings)
+        model.load_state_dict(_float32(load_tensors(weights)))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
+    return Checkpoint(model=model.eval(), facts=facts, fingerprint=_fingerprint(described))
+
+
+def read_description(uri: str | Path) -> dict[str, Any]:
+    """The JSON of a checkpoint folder, checked for its format."""
+    json_uri = storage.join(uri, JSON_NAME)
+    try:
+        described = json.loads(storage.read_bytes(json_uri))
+    except StorageError as error:
+        raise CheckpointError(f"There is no checkpoint in {uri}: {error}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{json_uri} is damaged ({error}). Copy the checkpoint again.") from error
+    found = described.get("format") if isinstance(described, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(f"{json_uri} says format {found!r}, this version reads {FORMAT!r}.")
+    return dict(described)
+
+
+def _settings(fields: dict[str, Any]) -> ModelSettings:
+    streams = tuple(Stream(**stream) for stream in fields["streams"])
+    contexts = tuple(Stream(**context) for context in fields["contexts"])
+    return ModelSettings(**(fields | {"streams": streams, "contexts": contexts}))
+
+
+def _float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def _json_bytes(described: dict[str, Any]) -> bytes:
+    return (json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _fingerprint(described: dict[str, Any]) -> str:
+    meaning = {
+        "format": described["format"],
+        "model": described["model"],
+        "representation": described["facts"]["representation"],
+        "styles": list(described["facts"]["styles"]),
+        "weights": described["weights"]["sha256"],
+    }
+    return hashlib.sha256(_json_bytes(meaning)).hexdigest()

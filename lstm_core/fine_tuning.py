@@ -1,0 +1,71 @@
+"""A checkpoint becomes the start of another run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from lstm_core.checkpoint import Checkpoint, CheckpointFacts
+from lstm_core.conditions import STYLE, note_contexts
+from lstm_core.errors import CheckpointError
+from lstm_core.model import MusicLSTM
+from lstm_core.streams import Stream
+
+
+def continued_model(
+    parent: Checkpoint, facts: CheckpointFacts, streams: tuple[Stream, ...], *, dropout: float, source: str
+) -> tuple[MusicLSTM, CheckpointFacts]:
+    """A model with the parent's weights that knows the styles of both, and facts that carry the parent's on.
+
+    `facts` are those of a run on the new corpus alone. Embeddings of new styles start as the mean of the known ones.
+
+    Raises:
+        CheckpointError: the parent's events or contexts mean something else than ours; the message says which.
+    """
+    _check_same_meaning(parent, facts, streams, source)
+    known = parent.facts.styles
+    styles = known + tuple(style for style in facts.styles if style not in known)
+    settings = replace(parent.model.settings, contexts=note_contexts(styles), dropout=dropout)
+    model = MusicLSTM(settings)
+    weights = parent.model.state_dict()
+    name = f"context_embeddings.{STYLE}.weight"
+    new_rows = len(styles) - len(known)
+    if new_rows:
+        rows = weights[name]
+        mean = rows[1:].mean(dim=0) if known else rows.mean(dim=0)
+        weights[name] = torch.cat([rows, mean.expand(new_rows, -1)])
+    model.load_state_dict(weights)
+    licences = dict(parent.facts.licences)
+    for licence, num_pieces in facts.licences.items():
+        licences[licence] = licences.get(licence, 0) + num_pieces
+    return model, replace(
+        facts,
+        styles=styles,
+        licences=dict(sorted(licences.items())),
+        notices=dict(sorted({**parent.facts.notices, **facts.notices}.items())),
+        parents=(*parent.facts.parents, parent.fingerprint),
+        statistics={**parent.facts.statistics, **facts.statistics},
+    )
+
+
+def _check_same_meaning(parent: Checkpoint, facts: CheckpointFacts, streams: tuple[Stream, ...], source: str) -> None:
+    settings = parent.model.settings
+    if parent.facts.representation != facts.representation:
+        raise CheckpointError(
+            f"{source} was trained on events of representation {parent.facts.representation!r}, the blocks hold "
+            f"{facts.representation!r}. Start without init_from, or prepare the corpus with the version that made it."
+        )
+    ours = {"stream": streams, "context": note_contexts(parent.facts.styles)}
+    theirs = {"stream": settings.streams, "context": settings.contexts}
+    for kind in ours:
+        wanted = {stream.name: stream.size for stream in ours[kind]}
+        found = {stream.name: stream.size for stream in theirs[kind]}
+        different = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
+        if different or list(wanted) != list(found):
+            names = ", ".join(
+                f"{n} ({found.get(n, 'absent')} values, {wanted.get(n, 'absent')} wanted)" for n in different
+            )
+            raise CheckpointError(
+                f"{source} cannot be trained further on these blocks: it differs in {kind} {names or 'order'}."
+            )

@@ -1,0 +1,116 @@
+"""Pieces of a block set as the trainer reads them: transposed, told their conditions, some of those left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.blocks import BlockSet, Piece
+from lstm_core.conditions import (
+    DROPPED,
+    Conditions,
+    bar_contexts,
+    condition_values,
+    drop_conditions,
+    family_flags,
+    transposed_key,
+)
+from lstm_core.lanes import PieceArrays
+from lstm_core.streams import FIRST_DRUM, FIRST_PITCH, PITCH, EventArray, event_onsets
+
+LOWEST_TRANSPOSED, HIGHEST_TRANSPOSED = 21, 108  # the piano's range: augmentation goes no further than these pitches
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """How a training piece differs from what was written."""
+
+    transpose: int = 6  # semitones up or down at most
+    untold_share: float = 0.2  # share of times that a condition is left untold
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.transpose <= 12:
+            raise ValueError(f"transpose is {self.transpose} semitones, it must be 0 to 12")
+        if not 0.0 <= self.untold_share <= 1.0:
+            raise ValueError(f"untold_share is {self.untold_share}, it must be in [0, 1]")
+
+
+class NotePieces:
+    """The pieces of one split. With `augment` the same (index, epoch) always gives the same variation."""
+
+    def __init__(
+        self,
+        blocks: BlockSet,
+        split: str,
+        styles: tuple[str, ...],
+        *,
+        seed: int = 0,
+        augment: AugmentSettings | None = None,
+    ) -> None:
+        self.blocks, self.split, self.styles = blocks, split, styles
+        self.seed, self.augment = seed, augment
+
+    def __len__(self) -> int:
+        return self.blocks.num_pieces(self.split)
+
+    def load(self, index: int, epoch: int) -> PieceArrays:
+        """The piece as int64 events with its contexts and flags."""
+        piece = self.blocks.piece(self.split, index)
+        conditions, shift = conditions_of(piece), 0
+        if self.augment is not None:
+            random = np.random.Generator(np.random.Philox(key=[self.seed, (index << 32) + epoch]))
+            shift = _transposition(piece.events, self.augment.transpose, random)
+            conditions = drop_conditions(_transposed(conditions, shift), self.augment.untold_share, random.random(5))
+        contexts, onset_positions = bar_contexts(event_onsets(piece.events), piece.meters)
+        told = np.broadcast_to(condition_values(conditions, self.styles), (len(contexts), len(DROPPED)))
+        return PieceArrays(
+            transposed_events(piece.events, shift),
+            np.concatenate([contexts, told], axis=1),
+            family_flags(conditions.families),
+            onset_positions,
+        )
+
+
+def conditions_of(piece: Piece) -> Conditions:
+    """Everything that can be told of a piece."""
+    key = None if piece.key_tonic is None else piece.key_tonic + 12 * (piece.key_mode == "minor")
+    return Conditions(
+        style=piece.style, key=key, tempo_bpm=piece.tempo_bpm, density=piece.density, families=piece.families
+    )
+
+
+def transposed_events(events: EventArray, semitones: int) -> npt.NDArray[np.int64]:
+    """The events with every pitch but those of drums moved: int64 [T, K]."""
+    moved = events.astype(np.int64)
+    pitch = moved[:, PITCH]
+    moved[:, PITCH] = np.where(_is_melodic(pitch), pitch + semitones, pitch)
+    return moved
+
+
+def _is_melodic(pitch: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    melodic: npt.NDArray[np.bool_] = (pitch >= FIRST_PITCH) & (pitch < FIRST_DRUM)
+    return melodic
+
+
+def _transposition(events: EventArray, limit: int, random: np.random.Generator) -> int:
+    pitch = events[:, PITCH].astype(np.int64)
+    melodic = pitch[_is_melodic(pitch)] - FIRST_PITCH
+    if limit == 0 or len(melodic) == 0:
+        return 0
+    low = max(-limit, min(LOWEST_TRANSPOSED - int(melodic.min()), 0))
+    high = min(limit, max(HIGHEST_TRANSPOSED - int(melodic.max()), 0))
+    return int(random.integers(low, high + 1))
+
+
+def _transposed(conditions: Conditions, semitones: int) -> Conditions:
+    if conditions.key is None:
+        return conditions
+    return Conditions(
+        style=conditions.style,
+        key=transposed_key(conditions.key, semitones),
+        tempo_bpm=conditions.tempo_bpm,
+        density=conditions.density,
+        families=conditions.families,
+    )
