@@ -1,0 +1,274 @@
+"""From an order row to a finished track: what the engine is asked, and all that is done with what it plays.
+
+A track is a pure function of (order row, seed, checkpoint, soundfont, arithmetic, FORMAT_VERSION); `track_id` is the
+hash of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lstm_core import storage
+from lstm_core.audio import encode
+from lstm_core.checkpoint import Checkpoint
+from lstm_core.conditions import Conditions
+from lstm_core.constraints import make_rules, scale_of
+from lstm_core.describe import describe
+from lstm_core.engine import Request
+from lstm_core.errors import OrderError, ScoreError
+from lstm_core.gates import GateResult, audio_gates, score_fingerprint, score_gates
+from lstm_core.instruments import instrument_name
+from lstm_core.keys import key_name
+from lstm_core.mastering import MasterSettings, master
+from lstm_core.midi import read_midi, write_midi
+from lstm_core.notes import Meter, Score, Tempo, family_of
+from lstm_core.order import TrackOrder, TrackPlan, derived_seed, order_digest, order_fields, plan_track, with_seed
+from lstm_core.roll import draw_roll
+from lstm_core.soundfont import SoundFont
+from lstm_core.streams import END, INSTRUMENT, EventArray, decode_events, encode_score, event_onsets
+from lstm_core.synth import render_stems
+
+FORMAT_VERSION = 1  # of the code between an order and its bytes: raised by every change that a listener could notice
+PRIMER_SHARE = 0.5  # of a track's bars that a primer may fill at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a track is made with besides its order."""
+
+    checkpoint: dict[str, Any]  # fingerprint, name, corpus_fingerprint, licences, step, valid_nll, parents
+    soundfont: SoundFont
+    arithmetic: str  # "bf16-cpu", ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A track as it comes out of the mill, delivered or not."""
+
+    content: dict[str, Any]  # of its record
+    files: dict[str, bytes]
+    gates: list[GateResult]
+    seconds: dict[str, float] = field(compare=False)  # processor time of each stage
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether it may be delivered."""
+        return all(gate.is_passed for gate in self.gates)
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a track record says of the checkpoint that played it."""
+    facts = checkpoint.facts
+    return {
+        "fingerprint": checkpoint.fingerprint,
+        "name": facts.name,
+        "step": facts.step,
+        "valid_nll": facts.valid_nll,
+        "corpus_fingerprint": facts.corpus_fingerprint,
+        "licences": facts.licences,
+        "parents": list(facts.parents),
+        "recipe": facts.recipe,
+    }
+
+
+def track_id_of(order: TrackOrder, provenance: Provenance) -> str:
+    """Name of the track that an order row becomes: 24 hexadecimal digits."""
+    parts = [
+        order_digest(order),
+        provenance.checkpoint["fingerprint"],
+        provenance.soundfont.sha256,
+        provenance.arithmetic,
+        FORMAT_VERSION,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def check_order(order: TrackOrder) -> None:
+    """Refuses an order that cannot be met, before any work.
+
+    Raises:
+        OrderError: the message says why, and what could be met.
+    """
+    plan = plan_track(order)
+    make_rules(order, plan, primer=read_primer(order, plan))
+
+
+def request_of(order: TrackOrder, attempt: int) -> Request:
+    """What the engine is asked for the given attempt at an order, 0 for the first."""
+    order = attempted(order, attempt)
+    plan = plan_track(order)
+    families = sum({1 << family_of(programs[0]) for programs in plan.programs})
+    return Request(
+        rules=make_rules(order, plan, primer=read_primer(order, plan)),
+        conditions=Conditions(
+            style=order.style or None,
+            key=plan.key,
+            tempo_bpm=plan.bpm,
+            density=order.density or None,
+            families=families or None,
+        ),
+        meter=plan.meter,
+        num_bars=plan.num_bars,
+    )
+
+
+def attempted(order: TrackOrder, attempt: int) -> TrackOrder:
+    """The order with the seed of an attempt at it, 0 for the first."""
+    return with_seed(order, derived_seed(order.seed, attempt))
+
+
+def read_primer(order: TrackOrder, plan: TrackPlan) -> EventArray | None:
+    """Events of the whole bars of a primer that the track goes on from, None without a primer.
+
+    Raises:
+        OrderError: the primer is no MIDI file, of another meter, or shorter than a bar.
+    """
+    if not order.primer:
+        return None
+    try:
+        score = read_midi(storage.read_bytes(order.primer))
+    except ScoreError as error:
+        raise OrderError(f"primer {order.primer}: {error}") from error
+    if str(score.meters[0]) != str(plan.meter):
+        raise OrderError(f"primer {order.primer} is in {score.meters[0]}, the order asks for {plan.meter}.")
+    bar_ticks = plan.meter.bar_ticks
+    num_bars = min(score.end_tick // bar_ticks, int(plan.num_bars * PRIMER_SHARE))
+    if num_bars < 1:
+        raise OrderError(
+            f"primer {order.primer} fills less than a bar, or the track of {plan.num_bars} bars is too short to go on "
+            "from it. Use a longer primer or ask for a longer track."
+        )
+    notes = score.notes[score.notes["onset"] < num_bars * bar_ticks].copy()
+    notes["duration"] = np.minimum(notes["duration"], num_bars * bar_ticks - notes["onset"])
+    events = encode_score(Score(notes=notes, meters=(plan.meter,)))
+    return events[(events[:, INSTRUMENT] != END) & (event_onsets(events) < num_bars * bar_ticks)]
+
+
+def finish_track(
+    order: TrackOrder, attempt: int, events: EventArray, provenance: Provenance, track_id: str
+) -> Finished:
+    """Everything after the engine: score, stems, master, files, measurements, gates."""
+    taken = attempted(order, attempt)
+    plan = plan_track(taken)
+    clock = _Clock()
+    score = score_of(events, plan, title=order.name or track_id)
+    settings = master_settings(order)
+    with clock.stage("synth"):
+        stems = render_stems(
+            score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples
+        )
+    release = round(score.duration_s * order.sample_rate)
+    with clock.stage("master"):
+        mastered = master(
+            stems,
+            num_samples=plan.num_samples,
+            loop=order.loop,
+            seed=taken.seed,
+            settings=settings,
+            music_end=min(release, plan.num_samples),
+            keep_stems=order.stems,
+        )
+    del stems
+    audio_name = f"master.{order.format}"
+    with clock.stage("encode"):
+        files = {audio_name: _encode(mastered.waveform, settings)}
+        files |= {f"stems/{name}.{order.format}": _encode(stem, settings) for name, stem in mastered.stems.items()}
+    with clock.stage("gates"):
+        gates = audio_gates(files[audio_name], num_samples=plan.num_samples, loop=order.loop, settings=settings)
+        gates += gates_of_score(score, order, plan)
+    with clock.stage("pictures"):
+        files["score.mid"] = write_midi(score)
+        files["roll.png"] = draw_roll(score, duration_s=order.duration_s)
+    content = {
+        "track_id": track_id,
+        "name": order.name or track_id,
+        "style": order.style,
+        "duration_s": plan.num_samples / order.sample_rate,
+        "num_samples": plan.num_samples,
+        "sample_rate": order.sample_rate,
+        "bit_depth": order.bit_depth,
+        "format": order.format,
+        "loudness_lufs": mastered.loudness_lufs,
+        "true_peak_dbtp": mastered.true_peak_dbtp,
+        "loop": order.loop,
+        "bpm": plan.bpm,
+        "key": describe(score).key if plan.key is None else key_name(plan.key),
+        "meter": str(plan.meter),
+        "num_bars": plan.num_bars,
+        "instruments": sorted({instrument_name(int(program)) for program in np.unique(score.notes["program"])}),
+        "seed": order.seed,
+        "attempt": attempt,
+        "gates": gates,
+        "order": order_fields(order),
+        "checkpoint": provenance.checkpoint,
+        "soundfont": {"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
+        "arithmetic": provenance.arithmetic,
+        "score_fingerprint": score_fingerprint(score),
+        "format_version": FORMAT_VERSION,
+    }
+    return Finished(content=content, files=files, gates=gates, seconds=clock.seconds)
+
+
+def score_of(events: EventArray, plan: TrackPlan, *, title: str = "") -> Score:
+    """The score of generated events, in the tempo and meter of its plan."""
+    meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
+    return decode_events(events, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)
+
+
+def gates_of_score(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateResult]:
+    """What the notes of a track must pass."""
+    gates = score_gates(
+        score,
+        key_pitch_classes=None if order.primer else scale_of(order, plan),
+        num_bars=plan.num_bars,
+        bar_ticks=plan.meter.bar_ticks,
+    )
+    heard = {int(program) for program in np.unique(score.notes["program"])}
+    missing = sum(1 for programs in plan.programs if not heard.intersection(programs))
+    gates.append(GateResult("asked_instruments_missing", missing == 0, float(missing), 0.0))
+    return gates
+
+
+def master_settings(order: TrackOrder) -> MasterSettings:
+    """How an order wants its audio."""
+    return MasterSettings(
+        sample_rate=order.sample_rate,
+        loudness_lufs=order.loudness_lufs,
+        room=order.room,
+        bit_depth=order.bit_depth,
+        format=order.format,
+    )
+
+
+def _encode(waveform: Any, settings: MasterSettings) -> bytes:
+    return encode(
+        waveform, sample_rate=settings.sample_rate, format=settings.format, bit_depth=settings.bit_depth
+    )
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.thread_time()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.thread_time() - start
+
+
+def total_seconds(stages: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Processor time of each stage over many tracks."""
+    total: dict[str, float] = {}
+    for seconds in stages:
+        for name, value in seconds.items():
+            total[name] = total.get(name, 0.0) + value
+    return total
