@@ -22,7 +22,11 @@ app = typer.Typer(
 _state = {"verbose": False}
 
 # What tells an artefact: a file inside its folder, and the function that shows it.
-_INSPECTORS = (("index.json", "jobs.inspect_blocks:inspect_blocks"),)
+_INSPECTORS = (
+    ("index.json", "jobs.inspect_blocks:inspect_blocks"),
+    ("track.json", "jobs.inspect_track:inspect_track"),
+    ("tracks", "jobs.inspect_track:inspect_catalogue"),
+)
 
 Recipe = Annotated[str | None, typer.Option("--recipe", help="TOML file of settings; without one the defaults.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
@@ -77,6 +81,32 @@ def train(
 
 
 @app.command()
+def generate(
+    run: Annotated[str, typer.Argument(help='Folder or URI of a run or a checkpoint, or "base".')],
+    order: Annotated[str, typer.Argument(help="Order: a .toml, .csv or .parquet file.")],
+    catalogue: Annotated[str, typer.Argument(help="Folder or URI of the catalogue that the tracks go to.")],
+    recipe: Recipe = None,
+    settings: Settings = None,
+    workers: Annotated[int | None, typer.Option(help="Engines that play side by side.")] = None,
+) -> None:
+    """Make the tracks of an order. Run again, it makes only those that are missing."""
+    from jobs.generate import GenerateRecipe, run_generate
+    from jobs.inspect_track import MAX_ROWS, print_tracks
+    from jobs.order_file import read_order
+    from jobs.recipe import load_recipe, parse_overrides
+
+    loaded = load_recipe(GenerateRecipe, recipe, parse_overrides(settings or []))
+    wanted = read_order(order)
+    result = run_generate(run, wanted, catalogue, loaded, num_workers=workers, verbose=_state["verbose"])
+    print_tracks(result.records[:MAX_ROWS], result.failures)
+    there = len(result.records) - result.num_made
+    print(f"{result.num_made} tracks made, {there} were there, {len(result.failures)} failed")
+    print(f"open {result.page_uri}")
+    if result.failures:
+        raise typer.Exit(3)
+
+
+@app.command()
 def inspect(path: Annotated[str, typer.Argument(help="Folder or URI of something that tonemill made.")]) -> None:
     """Show what is in an artefact: feature blocks, a checkpoint, a track."""
     from lstm_core import storage
@@ -91,7 +121,8 @@ def inspect(path: Annotated[str, typer.Argument(help="Folder or URI of something
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; exits with 0, 2 for a mistake that the user can mend, 1 otherwise, 130 on Ctrl-C."""
+    """Runs the command line; exits with 0, 2 for a mistake that the user can mend, 3 for tracks that failed, 1 otherwise,
+    130 on Ctrl-C."""
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.Exit as exit_:
