@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -87,10 +86,22 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 
 def _table(rows: Sequence[TrackRecord] | Sequence[TrackFailure], schema: pa.Schema) -> pa.Table:
-    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
-    for row in rows:
-        content = asdict(row)
-        content["order"] = json.dumps(content["order"], sort_keys=True)
-        for name, column in columns.items():
-            column.append(content[name])
+    columns = {name: [_cell(name, getattr(row, name)) for row in rows] for name in schema.names}
     return pa.table(columns, schema=schema)
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name == "order":
+        return json.dumps(value, sort_keys=True)
+    if name in ("gates", "files"):
+        return [vars(entry) for entry in value]
+    if name in ("checkpoint", "soundfont"):
+        return {key: _texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}
+    return value
+
+
+def _texts(licences: Any) -> list[str]:
+    """Licences as a list of text, however a corpus told them: one, several, or one for each source."""
+    if isinstance(licences, dict):
+        return [f"{source}: {licence}" for source, licence in sorted(licences.items())]
+    return [str(licence) for licence in licences] if isinstance(licences, list) else [str(licences)]

@@ -115,9 +115,10 @@ function makeRow(i) {
   part(".title p").append(...(plain.loop[i] ? [element("span", { className: "badge", title: "Loops without a seam" }, icon("loop"))] : []), sub);
   part(".title p").title = sub;
   fillRoll(part(".roll"), i);
-  part(".facts").append(fact("Tempo", `${+plain.bpm[i].toFixed(1)}`, "bpm"), fact("Loudness", signed(plain.loudness_lufs[i], 1), "LUFS"),
-    fact("Duration", clock(Math.round(plain.duration_s[i] * 1000) / 1000), ""), fact("Meter", of("meter", i), ""),
-    fact("True peak", signed(plain.true_peak_dbtp[i], 1), "dBTP"), fact("Key", of("key", i), ""));
+  const duration = plain.duration_s[i], fraction = duration % 1 ? (duration % 1).toFixed(3).replace(/^0|0+$/g, "") : "";
+  part(".facts").append(fact("Duration", clock(duration) + fraction, ""), fact("Tempo", `${+plain.bpm[i].toFixed(1)}`, "bpm"),
+    fact("Key", of("key", i), ""), fact("Meter", of("meter", i), ""),
+    fact("Loudness", signed(plain.loudness_lufs[i], 1), "LUFS"), fact("True peak", signed(plain.true_peak_dbtp[i], 1), "dBTP"));
   const gates = of("gates", i), numPassed = gates.filter(([, isPassed]) => isPassed).length;
   part(".gates").textContent = gates.length ? `${numPassed === gates.length ? "✓" : "✗"} ${numPassed}/${gates.length}` : "";
   part(".gates").title = `${numPassed} of ${gates.length} gates passed`;

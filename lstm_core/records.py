@@ -87,8 +87,9 @@ class TrackRecord:
 
     def to_json(self) -> bytes:
         """The record as JSON: keys sorted, UTF-8, equal bytes for equal records."""
-        content = asdict(self)
-        content |= content.pop("extra")
+        content = {key: value for key, value in vars(self).items() if key != "extra"} | self.extra
+        content["gates"] = [vars(gate) for gate in self.gates]
+        content["files"] = [vars(file) for file in self.files]
         return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
     @staticmethod
@@ -121,6 +122,17 @@ class TrackFailure:
     order: dict[str, Any] = field(default_factory=dict)
 
 
+_TEXTS = ("track_id", "name", "style", "format", "key", "meter", "arithmetic", "score_fingerprint")
+_COUNTS = ("num_samples", "sample_rate", "bit_depth", "num_bars", "seed", "attempt")
+_FLOATS = ("duration_s", "loudness_lufs", "true_peak_dbtp", "bpm")
+_CASTS: dict[str, type] = (
+    dict.fromkeys(_TEXTS, str)
+    | dict.fromkeys(_COUNTS, int)
+    | dict.fromkeys(_FLOATS, float)
+    | {"loop": bool, "order": dict, "checkpoint": dict, "soundfont": dict}
+)  # one odd value in one record must not spoil the table of a hundred thousand
+
+
 def make_record(content: Mapping[str, Any]) -> TrackRecord:
     """A track record from plain or numpy values; gates may be mappings or dataclasses with the four names.
 
@@ -135,8 +147,8 @@ def make_record(content: Mapping[str, Any]) -> TrackRecord:
         values["gates"] = tuple(_verdict(gate) for gate in values["gates"])
         values["files"] = tuple(TrackFile(**_known(TrackFile, file)) for file in values.get("files", ()))
         values["instruments"] = tuple(str(name) for name in values["instruments"])
-        for key in ("duration_s", "loudness_lufs", "true_peak_dbtp", "bpm"):
-            values[key] = float(values[key])
+        for key, cast in _CASTS.items():
+            values[key] = cast(values[key])
         extra = {key: values.pop(key) for key in sorted(values.keys() - known)}
         return TrackRecord(**values, extra=extra)
     except KeyError as error:
@@ -171,16 +183,16 @@ def _verdict(gate: Mapping[str, Any]) -> GateVerdict:
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it: numpy unwrapped, floats rounded, what is not finite None, text valid UTF-8."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return round(float(value), 6) + 0.0 if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(inner) for inner in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return round(value, 6) + 0.0 if math.isfinite(value) else None
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    return value if value is None or isinstance(value, bool | int) else str(value)
+    return _plain(value.tolist()) if hasattr(value, "tolist") else str(value)

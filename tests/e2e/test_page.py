@@ -192,12 +192,12 @@ def test_lists_every_track_with_its_figures(page: Page) -> None:
     row = page.locator(".track", has_text="c piece")
     expect(row.locator(".title p")).to_have_text("dungeon · strings, bass")
     assert row.locator(".facts dd").all_text_contents() == [
-        "100 bpm",
-        "−16.2 LUFS",
         "0:04",
-        "4/4",
-        "−1.5 dBTP",
+        "100 bpm",
         "F# minor",
+        "4/4",
+        "−16.2 LUFS",
+        "−1.5 dBTP",
     ]
     expect(row.locator(".gates")).to_have_text("✓ 1/1")
     assert page.locator("#summary").inner_text() == "12 tracks · 1 min 30 s · 6 loops · 2 failed"
