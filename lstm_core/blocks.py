@@ -301,7 +301,9 @@ def _open_block(folder_uri: str | Path, entry: BlockEntry, verify: bool) -> pa.T
 
 def _events(table: pa.Table, row: int, num_streams: int) -> EventArray:
     buffer = table.column("events")[row].as_buffer()
-    return np.frombuffer(buffer, dtype=np.uint8).reshape(-1, num_streams)
+    events = np.frombuffer(buffer, dtype=np.uint8).reshape(-1, num_streams)
+    events.flags.writeable = False  # Arrow calls its buffer writable; a write would end the process
+    return events
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
