@@ -107,6 +107,19 @@ def generate(
 
 
 @app.command()
+def demo(folder: Annotated[str, typer.Argument(help="Where everything goes.")] = "demo") -> None:
+    """Make a small corpus, train on it and make twelve finished tracks. Run again, it does only what is missing."""
+    from jobs.demo import run_demo
+    from jobs.inspect_track import print_tracks
+
+    result = run_demo(folder, verbose=_state["verbose"])
+    print_tracks(result.generated.records, result.generated.failures)
+    print(f"{sum(result.seconds.values()):.0f} s in all; open {result.generated.page_uri}")
+    if result.generated.failures:
+        raise typer.Exit(3)
+
+
+@app.command()
 def inspect(path: Annotated[str, typer.Argument(help="Folder or URI of something that tonemill made.")]) -> None:
     """Show what is in an artefact: feature blocks, a checkpoint, a track."""
     from lstm_core import storage
