@@ -44,10 +44,10 @@ class GateResult:
 def audio_gates(data: bytes, *, num_samples: int, loop: bool, settings: MasterSettings) -> list[GateResult]:
     """Results of all gates that audio must pass, measured on what the bytes decode to.
 
-    `decodes`; `length` in samples; `sample_rate` in Hz; `heard`, LUFS that must be exceeded; `clipping`, the longest run of
-    equal extreme samples; `loudness`, LU off the target; `true_peak` in dBTP; for loops `seam_jump` and `seam_drop`
-    (see `lstm_core.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes that do not decode fail the
-    first, and nothing else is measured.
+    `decodes`; `length` in samples; `sample_rate` in Hz; `heard`, LUFS that must be exceeded; `clipping`, the longest
+    run of equal extreme samples; `loudness`, LU off the target; `true_peak` in dBTP; for loops `seam_jump` and
+    `seam_drop` (see `lstm_core.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes that do
+    not decode fail the first, and nothing else is measured.
     """
     try:
         waveform, sample_rate = decode(data)
@@ -78,9 +78,9 @@ def score_gates(
 ) -> list[GateResult]:
     """Results of all gates that the music must pass.
 
-    `in_key`, share of the melodic notes, if a key is given; `one_pitch`, largest share of a single pitch, and `pitches`,
-    how many there are, of melodic notes unless the score is drums only; `distinct_bars`, how many bars differ from all before;
-    `silence`, the longest in bars; `bars_with_notes`, share in which something sounds.
+    `in_key`, share of the melodic notes, if a key is given; `one_pitch`, largest share of a single pitch, and
+    `pitches`, how many there are, of melodic notes unless the score is drums only; `distinct_bars`, how many bars
+    differ from all before; `silence`, the longest in bars; `bars_with_notes`, share in which something sounds.
     """
     notes, end = score.notes, num_bars * bar_ticks
     results: list[GateResult] = []
@@ -92,7 +92,7 @@ def score_gates(
         counts = np.bincount(melodic, minlength=128)
         share = float(counts.max() / counts.sum()) if len(melodic) else 1.0
         results.append(_at_most("one_pitch", share, LARGEST_SHARE_OF_ONE_PITCH))
-        results.append(_at_least("pitches", np.count_nonzero(counts), FEWEST_PITCHES))
+        results.append(_at_least("pitches", float(np.count_nonzero(counts)), FEWEST_PITCHES))
     fewest = max(min(num_bars, FEWEST_DISTINCT_BARS), np.ceil(num_bars * SMALLEST_SHARE_OF_DISTINCT_BARS))
     results.append(_at_least("distinct_bars", _num_distinct_bars(score, bar_ticks), fewest))
     starts, stops = notes["onset"].astype(np.int64), (notes["onset"] + notes["duration"]).astype(np.int64)

@@ -16,7 +16,7 @@ BLOCK_HOPS = 4  # a block is 400 ms, a hop 100 ms
 WARM_UP_S = 1.0  # the filters forget within: their slowest pole, at 38 Hz, has decayed by 200 dB in 0.1 s
 OVERSAMPLING = 4
 TAPS_PER_PHASE = 24  # half of them on either side; within 0.02 dB of ideal up to 0.42 of the sample rate
-_TILE = 32  # samples looked at together
+TILE_SAMPLES = 32  # looked at together
 
 
 def integrated_loudness(waveform: Waveform, sample_rate: int, *, is_loop: bool = False) -> float:
@@ -36,9 +36,8 @@ def integrated_loudness(waveform: Waveform, sample_rate: int, *, is_loop: bool =
     else:
         hop, num_hops = -(-num_samples // BLOCK_HOPS), BLOCK_HOPS
     warm_up = round(WARM_UP_S * sample_rate) if is_loop else 0
-    energies = np.zeros(num_hops, dtype=np.float64)
-    for channel in waveform:
-        energies += _weighted_energies(channel, _k_weighting(sample_rate), hop, num_hops, warm_up)
+    right = waveform[1] if len(waveform) == 2 else np.zeros_like(waveform[0])
+    energies = _weighted_energies(waveform[0], right, _k_weighting(sample_rate), hop, num_hops, warm_up)
     blocks = np.convolve(energies, np.ones(BLOCK_HOPS), mode="valid") / (BLOCK_HOPS * hop)
     return _gated(blocks)
 
@@ -53,13 +52,10 @@ def true_peak_dbtp(waveform: Waveform, *, is_loop: bool = False) -> float:
 def tile_peaks(waveform: Waveform, floor: float, *, is_loop: bool = False) -> npt.NDArray[np.float32]:
     """Highest true peak over both channels in each tile of 32 samples, exact where over `floor`: float32 [tiles]."""
     filters, reach = _interpolators()
-    peaks = np.zeros(-(-waveform.shape[1] // _TILE), dtype=np.float32)
+    peaks = np.zeros(-(-waveform.shape[1] // TILE_SAMPLES), dtype=np.float32)
     for channel in waveform:
         _raise_to_tile_peaks(channel, filters, reach, is_loop, np.float32(floor), peaks)
     return peaks
-
-
-TILE_SAMPLES = _TILE
 
 
 def _gated(blocks: npt.NDArray[np.float64]) -> float:
@@ -97,37 +93,32 @@ def _k_weighting(sample_rate: int) -> npt.NDArray[np.float64]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _weighted_energies(x, filters, hop, num_hops, warm_up):  # type: ignore[no-untyped-def]
-    """Energy of the K-weighted signal in each hop: float64 [num_hops]. It is read round and round."""
+def _weighted_energies(left, right, filters, hop, num_hops, warm_up):  # type: ignore[no-untyped-def]
+    """Energy of the K-weighted signals in each hop: float64 [num_hops]. They are read round and round.
+
+    Direct form, and both channels at once: the chain from sample to sample is short, and the processor works on two.
+    """
     b0, b1, b2, a1, a2 = filters[0]
     _, _, _, c1, c2 = filters[1]  # its zeros are 1, -2, 1
     energies = np.zeros(num_hops)
-    s1 = s2 = t1 = t2 = 0.0
-    size = len(x)
+    x1 = x2 = y1 = y2 = z1 = z2 = 0.0
+    u1 = u2 = v1 = v2 = w1 = w2 = 0.0
+    size = len(left)
     at = (size - warm_up % size) % size
-    for _ in range(warm_up):
-        v = x[at]
-        y = b0 * v + s1
-        s1 = b1 * v - a1 * y + s2
-        s2 = b2 * v - a2 * y
-        z = y + t1
-        t1 = -2.0 * y - c1 * z + t2
-        t2 = y - c2 * z
-        at = at + 1 if at + 1 < size else 0
-    at = 0
-    for number in range(num_hops):
+    for number in range(-1, num_hops):
         energy = 0.0
-        for _ in range(hop):
-            v = x[at]
-            y = b0 * v + s1
-            s1 = b1 * v - a1 * y + s2
-            s2 = b2 * v - a2 * y
-            z = y + t1
-            t1 = -2.0 * y - c1 * z + t2
-            t2 = y - c2 * z
-            energy += z * z
+        for _ in range(hop if number >= 0 else warm_up):
+            x, u = np.float64(left[at]), np.float64(right[at])
+            y = ((b0 * x + b1 * x1 + b2 * x2) - a2 * y2) - a1 * y1
+            v = ((b0 * u + b1 * u1 + b2 * u2) - a2 * v2) - a1 * v1
+            z = ((y - 2.0 * y1 + y2) - c2 * z2) - c1 * z1
+            w = ((v - 2.0 * v1 + v2) - c2 * w2) - c1 * w1
+            x2, x1, y2, y1, z2, z1 = x1, x, y1, y, z1, z
+            u2, u1, v2, v1, w2, w1 = u1, u, v1, v, w1, w
+            energy += z * z + w * w
             at = at + 1 if at + 1 < size else 0
-        energies[number] = energy
+        if number >= 0:
+            energies[number] = energy
     return energies
 
 
@@ -144,14 +135,14 @@ def _interpolators() -> tuple[npt.NDArray[np.float32], float]:
 @numba.njit(cache=True, nogil=True)
 def _tile_maxima(x):  # type: ignore[no-untyped-def]
     """Highest sample of each tile."""
-    maxima = np.zeros(-(-len(x) // _TILE), dtype=np.float32)
-    for tile in range(len(x) // _TILE):
-        lanes = np.abs(x[tile * _TILE : (tile + 1) * _TILE])
+    maxima = np.zeros(-(-len(x) // TILE_SAMPLES), dtype=np.float32)
+    for tile in range(len(x) // TILE_SAMPLES):
+        lanes = np.abs(x[tile * TILE_SAMPLES : (tile + 1) * TILE_SAMPLES])
         top = np.float32(0.0)
         for value in lanes:
             top = max(top, value)
         maxima[tile] = top
-    for i in range(len(x) // _TILE * _TILE, len(x)):
+    for i in range(len(x) // TILE_SAMPLES * TILE_SAMPLES, len(x)):
         maxima[-1] = max(maxima[-1], abs(x[i]))
     return maxima
 
@@ -161,8 +152,8 @@ def _peak_of_tile(x, tile, filters, is_loop, near):  # type: ignore[no-untyped-d
     """Highest true peak from the first sample of a tile up to the first of the next."""
     half = TAPS_PER_PHASE // 2
     size = len(x)
-    first = tile * _TILE
-    count = min(_TILE, size - first)
+    first = tile * TILE_SAMPLES
+    count = min(TILE_SAMPLES, size - first)
     for i in range(count + TAPS_PER_PHASE):
         at = first + i - half + 1
         if 0 <= at < size:
@@ -174,12 +165,12 @@ def _peak_of_tile(x, tile, filters, is_loop, near):  # type: ignore[no-untyped-d
     top = np.float32(0.0)
     for i in range(count):
         top = max(top, abs(near[i + half - 1]))
-    sums = np.empty(_TILE, dtype=np.float32)
+    sums = np.empty(TILE_SAMPLES, dtype=np.float32)
     for phase in range(OVERSAMPLING - 1):
         sums[:] = 0.0
         for tap in range(TAPS_PER_PHASE):
             weight = filters[phase, tap]
-            for i in range(_TILE):
+            for i in range(TILE_SAMPLES):
                 sums[i] += weight * near[i + tap]
         for i in range(count):
             top = max(top, abs(sums[i]))
@@ -197,13 +188,13 @@ def _true_peak(x, filters, reach, is_loop):  # type: ignore[no-untyped-def]
     best = np.float32(0.0)
     for value in maxima:
         best = max(best, value)
-    near = np.zeros(_TILE + TAPS_PER_PHASE, dtype=np.float32)
+    near = np.zeros(TILE_SAMPLES + TAPS_PER_PHASE, dtype=np.float32)
     num_tiles = len(maxima)
     for tile in range(num_tiles):
-        around = max(maxima[tile - 1] if tile or is_loop else maxima[tile], maxima[(tile + 1) % num_tiles])
-        if len(x) % _TILE and tile >= num_tiles - 2 or tile < 2:
+        around = max(maxima[tile - 1], maxima[tile], maxima[(tile + 1) % num_tiles])
+        if tile < 2 or tile >= num_tiles - 2:
             around = best  # a short last tile lets the filter reach one further
-        if max(around, maxima[tile]) * reach > best:
+        if around * reach > best:
             best = max(best, _peak_of_tile(x, tile, filters, is_loop, near))
     return best
 
@@ -212,11 +203,9 @@ def _true_peak(x, filters, reach, is_loop):  # type: ignore[no-untyped-def]
 def _raise_to_tile_peaks(x, filters, reach, is_loop, floor, peaks):  # type: ignore[no-untyped-def]
     """Nothing; raises each of `peaks` to the true peak of its tile where that is over `floor`."""
     maxima = _tile_maxima(x)
-    near = np.zeros(_TILE + TAPS_PER_PHASE, dtype=np.float32)
+    near = np.zeros(TILE_SAMPLES + TAPS_PER_PHASE, dtype=np.float32)
     num_tiles = len(maxima)
     for tile in range(num_tiles):
-        around = max(maxima[tile - 1], maxima[(tile + 1) % num_tiles], maxima[tile])
-        if tile < 2 or tile >= num_tiles - 2:
-            around = max(around, maxima[0], maxima[1 % num_tiles], maxima[-1], maxima[num_tiles - 2])
-        if around * reach > floor:
+        around = max(maxima[tile - 1], maxima[tile], maxima[(tile + 1) % num_tiles])
+        if around * reach > floor or tile < 2 or tile >= num_tiles - 2:
             peaks[tile] = max(peaks[tile], maxima[tile], _peak_of_tile(x, tile, filters, is_loop, near))

@@ -274,12 +274,12 @@ def _add_high_passed(source, filter, warm_up, target):  # type: ignore[no-untype
 def _quantise(waveform: Waveform, bit_depth: int, seed: int) -> None:
     """Nothing; rounds to the grid of the bit depth, to 16 bits under triangular dither of two steps.
 
-    Digital silence gets no dither. S. Lipshitz, R. Wannamaker, J. Vanderkooy, Quantization and dither, JAES 40(5), 1992.
+    Digital silence gets no dither. After S. Lipshitz, R. Wannamaker and J. Vanderkooy, Quantization and dither (1992).
     """
     if bit_depth == 24:
         _round(waveform, np.float32(2**23))
         return
-    random = np.random.Philox(key=seed & (2**64 - 1)).random_raw(waveform.shape[1])
+    random = np.asarray(np.random.Philox(key=seed & (2**64 - 1)).random_raw(waveform.shape[1]))
     _dither(waveform, random.view(np.uint16).reshape(-1, 4))
 
 

@@ -98,4 +98,4 @@ def _decaying_noise(
 
 
 def _unit(response: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return response / np.sqrt((response**2).sum(axis=1, keepdims=True))
+    return np.asarray(response / np.sqrt((response**2).sum(axis=1, keepdims=True)))

@@ -70,7 +70,7 @@ def _places(waveform: Waveform, around: int) -> npt.NDArray[np.int64]:
     peaks = np.flatnonzero(is_peak)
     onsets = peaks[np.argsort(-rise[peaks], kind="stable")][:NUM_ONSETS] * _ONSET_HOP
     places = np.unique(np.concatenate([spread, onsets]))
-    return places[(places > 2 * around) & (places < num_samples - 2 * around)]
+    return np.asarray(places[(places > 2 * around) & (places < num_samples - 2 * around)])
 
 
 def _windows(waveform: Waveform, places: npt.NDArray[np.int64], around: int) -> Waveform:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core import soundbank as sb
+from lstm_core import sfbk
 from lstm_core.audio import Waveform
 from lstm_core.notes import DRUMS, FAMILIES, NoteArray, Score, family_of
 from lstm_core.soundbank import Recording, Region, SoundBank, load_soundbank
@@ -14,6 +14,9 @@ from lstm_core.voices import MAX_STEP, SILENCE_DB, VOICE_DTYPE, add_voices
 
 MIN_RELEASE_S = 0.02  # over SILENCE_DB; a shorter one clicks
 EMU_ATTENUATION = 0.4  # a decibel of the generator is worth this much on the hardware that SoundFonts are made for
+MIN_STEP = 1e-3  # a recording played slower than this, ten octaves down, is no pitch
+OPEN_FILTER_CENTS = 13500  # 20 kHz: a filter that never closes further is left out
+LONGEST_TIMECENTS = 8000  # 100 s
 END_FADE_S = 0.02  # over the last of a stem, for voices that are still sounding there
 _NEVER = np.iinfo(np.int64).max // 2
 
@@ -70,13 +73,7 @@ def _play_program(
     """Nothing; adds all notes of one program to `stem`."""
     pitch, velocity = notes["pitch"].astype(np.int64), notes["velocity"].astype(np.int64)
     regions = bank.regions(program)
-    plays = [
-        (pitch >= region.low_pitch)
-        & (pitch <= region.high_pitch)
-        & (velocity >= region.low_velocity)
-        & (velocity <= region.high_velocity)
-        for region in regions
-    ]
+    plays = [region.covers(pitch, velocity) for region in regions]
     cuts = _cuts(regions, plays, starts) if program == DRUMS else {}
     for region, is_played in zip(regions, plays, strict=True):
         if not is_played.any():
@@ -85,14 +82,14 @@ def _play_program(
         voices = make_voices(region, recording, pitch[is_played], velocity[is_played], sample_rate)
         voices["start"], voices["off"] = starts[is_played], lengths[is_played]
         voices["cut"] = _NEVER
-        exclusive_class = int(region.generators[sb.EXCLUSIVE_CLASS])
+        exclusive_class = int(region.generators[sfbk.EXCLUSIVE_CLASS])
         if exclusive_class in cuts:
             onsets = cuts[exclusive_class]
             after = np.searchsorted(onsets, voices["start"], side="right")
             has_next = after < len(onsets)
             voices["cut"][has_next] = onsets[after[has_next]] - voices["start"][has_next]
         sound = pitch[is_played] + (lengths[is_played] << 14)  # with the region, all that a sound depends on
-        if region.is_velocity_heard():
+        if region.has_velocity_timbre():
             sound += velocity[is_played] << 7
         order = np.argsort(sound, kind="stable")
         loop = recording.loop_start, recording.loop_end
@@ -105,7 +102,7 @@ def _cuts(
     """Sorted onsets of each exclusive class: where one begins, what sounds of the same class ends."""
     onsets: dict[int, list[npt.NDArray[np.int64]]] = {}
     for region, is_played in zip(regions, plays, strict=True):
-        exclusive_class = int(region.generators[sb.EXCLUSIVE_CLASS])
+        exclusive_class = int(region.generators[sfbk.EXCLUSIVE_CLASS])
         if exclusive_class and is_played.any():
             onsets.setdefault(exclusive_class, []).append(starts[is_played])
     return {number: np.unique(np.concatenate(found)) for number, found in onsets.items()}
@@ -119,50 +116,69 @@ def make_voices(
     sample_rate: int,
 ) -> npt.NDArray[np.void]:
     """How a region plays each of N notes, in the units of the renderer, without times: VOICE_DTYPE [N]."""
-    g = region.amounts(pitch, velocity)  # float64 [NUM_GENERATORS, N]
+    g, taken_off = region.amounts(pitch, velocity)
     voices = np.zeros(len(pitch), dtype=VOICE_DTYPE)
-    key = np.where(g[sb.KEY] >= 0, g[sb.KEY], pitch)
-    root = np.where(g[sb.ROOT_KEY] >= 0, g[sb.ROOT_KEY], recording.pitch)
-    cents = (key - root) * g[sb.SCALE_TUNING] + g[sb.COARSE_TUNE] * 100 + g[sb.FINE_TUNE] + recording.correction_cents
-    voices["step"] = np.minimum(np.exp2(cents / 1200) * recording.sample_rate / sample_rate, MAX_STEP)
-    attenuation_db = np.maximum(g[sb.ATTENUATION] * EMU_ATTENUATION + region.extra_attenuation(pitch, velocity), 0) / 10
+    key = np.where(g[sfbk.KEY] >= 0, g[sfbk.KEY], pitch)
+    root = np.where(g[sfbk.ROOT_KEY] >= 0, g[sfbk.ROOT_KEY], recording.pitch)
+    cents = (key - root) * g[sfbk.SCALE_TUNING] + 100 * g[sfbk.COARSE_TUNE] + g[sfbk.FINE_TUNE]
+    ratio = np.exp2((cents + recording.correction_cents) / 1200)
+    voices["step"] = np.clip(ratio * recording.sample_rate / sample_rate, MIN_STEP, MAX_STEP)
+    attenuation_db = np.maximum(g[sfbk.ATTENUATION] * EMU_ATTENUATION + taken_off, 0) / 10
     level = 10 ** (-attenuation_db / 20)
-    angle = (np.clip(g[sb.PAN], -500, 500) / 1000 + 0.5) * (np.pi / 2)
+    angle = (np.clip(g[sfbk.PAN], -500, 500) / 1000 + 0.5) * (np.pi / 2)
     voices["left"], voices["right"] = level * np.cos(angle), level * np.sin(angle)
-
-    def frames(timecents: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.where(timecents <= -12000, 1e-3, np.exp2(np.clip(timecents, -12000, 8000) / 1200)) * sample_rate
-
-    def scaled(time: int, by_key: int) -> npt.NDArray[np.float64]:
-        return frames(g[time] + (60 - key) * g[by_key])
-
-    voices["delay"] = np.where(g[sb.VOL_DELAY] <= -12000, 0, frames(g[sb.VOL_DELAY]))
-    voices["attack"] = frames(g[sb.VOL_ATTACK])
-    voices["hold"] = np.where(g[sb.VOL_HOLD] <= -12000, 0, scaled(sb.VOL_HOLD, sb.KEY_TO_VOL_HOLD))
-    voices["decay_rate"] = SILENCE_DB / scaled(sb.VOL_DECAY, sb.KEY_TO_VOL_DECAY)
-    voices["sustain_db"] = np.clip(g[sb.VOL_SUSTAIN] / 10, 0, SILENCE_DB)
-    voices["release_rate"] = SILENCE_DB / np.maximum(frames(g[sb.VOL_RELEASE]), MIN_RELEASE_S * sample_rate)
-    voices["cutoff_cents"] = g[sb.FILTER_CUTOFF]
-    voices["resonance_db"] = np.clip(g[sb.FILTER_Q] / 10, 0, 96)
-    voices["mod_to_cutoff"], voices["mod_to_step"] = g[sb.MOD_ENV_TO_CUTOFF], g[sb.MOD_ENV_TO_PITCH]
-    voices["lfo_to_cutoff"] = g[sb.MOD_LFO_TO_CUTOFF]
-    moves = (voices["mod_to_cutoff"] < 0) | (voices["lfo_to_cutoff"] != 0)
-    voices["has_filter"] = (voices["cutoff_cents"] < 13500) | (voices["resonance_db"] > 0) | moves
-    voices["mod_delay"] = np.where(g[sb.MOD_DELAY] <= -12000, 0, frames(g[sb.MOD_DELAY]))
-    voices["mod_attack"] = frames(g[sb.MOD_ATTACK])
-    voices["mod_hold"] = np.where(g[sb.MOD_HOLD] <= -12000, 0, scaled(sb.MOD_HOLD, sb.KEY_TO_MOD_HOLD))
-    voices["mod_decay_rate"] = 1 / scaled(sb.MOD_DECAY, sb.KEY_TO_MOD_DECAY)
-    voices["mod_sustain"] = np.clip(1 - g[sb.MOD_SUSTAIN] / 1000, 0, 1)
-    voices["mod_release_rate"] = 1 / frames(g[sb.MOD_RELEASE])
-    for name, delay, rate in (
-        ("lfo", sb.MOD_LFO_DELAY, sb.MOD_LFO_RATE),
-        ("vibrato", sb.VIB_LFO_DELAY, sb.VIB_LFO_RATE),
-    ):
-        voices[f"{name}_delay"] = frames(g[delay])
-        voices[f"{name}_rate"] = 8.176 * np.exp2(np.clip(g[rate], -16000, 4500) / 1200) / sample_rate
-    voices["lfo_to_step"], voices["vibrato_to_step"] = g[sb.MOD_LFO_TO_PITCH], g[sb.VIB_LFO_TO_PITCH]
-    voices["lfo_to_db"] = g[sb.MOD_LFO_TO_VOLUME] / 10
+    _set_volume_envelope(voices, g, key, sample_rate)
+    _set_modulation(voices, g, key, sample_rate)
     return voices
+
+
+def _set_volume_envelope(
+    voices: npt.NDArray[np.void], g: npt.NDArray[np.float64], key: npt.NDArray[np.float64], sample_rate: int
+) -> None:
+    """Nothing; fills in delay to release. Decay and release are times to SILENCE_DB, as the specification has it."""
+    hold = g[sfbk.VOL_HOLD] + (60 - key) * g[sfbk.KEY_TO_VOL_HOLD]
+    decay = g[sfbk.VOL_DECAY] + (60 - key) * g[sfbk.KEY_TO_VOL_DECAY]
+    voices["delay"] = _frames(g[sfbk.VOL_DELAY], sample_rate, least_s=0.0)
+    voices["attack"] = _frames(g[sfbk.VOL_ATTACK], sample_rate)
+    voices["hold"] = _frames(hold, sample_rate, least_s=0.0)
+    voices["decay_rate"] = SILENCE_DB / _frames(decay, sample_rate)
+    voices["sustain_db"] = np.clip(g[sfbk.VOL_SUSTAIN] / 10, 0, SILENCE_DB)
+    voices["release_rate"] = SILENCE_DB / _frames(g[sfbk.VOL_RELEASE], sample_rate, least_s=MIN_RELEASE_S)
+
+
+def _set_modulation(
+    voices: npt.NDArray[np.void], g: npt.NDArray[np.float64], key: npt.NDArray[np.float64], sample_rate: int
+) -> None:
+    """Nothing; fills in filter, modulation envelope, modulation LFO and vibrato."""
+    voices["cutoff_cents"] = g[sfbk.FILTER_CUTOFF]
+    voices["resonance_db"] = np.clip(g[sfbk.FILTER_Q] / 10, 0, 96)
+    voices["mod_to_cutoff"], voices["mod_to_step"] = g[sfbk.MOD_ENV_TO_CUTOFF], g[sfbk.MOD_ENV_TO_PITCH]
+    voices["lfo_to_cutoff"], voices["lfo_to_step"] = g[sfbk.MOD_LFO_TO_CUTOFF], g[sfbk.MOD_LFO_TO_PITCH]
+    voices["lfo_to_db"], voices["vibrato_to_step"] = g[sfbk.MOD_LFO_TO_VOLUME] / 10, g[sfbk.VIB_LFO_TO_PITCH]
+    lowest = g[sfbk.FILTER_CUTOFF] + np.minimum(g[sfbk.MOD_ENV_TO_CUTOFF], 0) - np.abs(g[sfbk.MOD_LFO_TO_CUTOFF])
+    voices["has_filter"] = (lowest < OPEN_FILTER_CENTS) | (voices["resonance_db"] > 0)
+    hold = g[sfbk.MOD_HOLD] + (60 - key) * g[sfbk.KEY_TO_MOD_HOLD]
+    decay = g[sfbk.MOD_DECAY] + (60 - key) * g[sfbk.KEY_TO_MOD_DECAY]
+    voices["mod_delay"] = _frames(g[sfbk.MOD_DELAY], sample_rate, least_s=0.0)
+    voices["mod_attack"] = _frames(g[sfbk.MOD_ATTACK], sample_rate)
+    voices["mod_hold"] = _frames(hold, sample_rate, least_s=0.0)
+    voices["mod_decay_rate"] = 1 / _frames(decay, sample_rate)
+    voices["mod_sustain"] = np.clip(1 - g[sfbk.MOD_SUSTAIN] / 1000, 0, 1)
+    voices["mod_release_rate"] = 1 / _frames(g[sfbk.MOD_RELEASE], sample_rate)
+    voices["lfo_delay"] = _frames(g[sfbk.MOD_LFO_DELAY], sample_rate, least_s=0.0)
+    voices["lfo_rate"] = _hz(g[sfbk.MOD_LFO_RATE]) / sample_rate
+    voices["vibrato_delay"] = _frames(g[sfbk.VIB_LFO_DELAY], sample_rate, least_s=0.0)
+    voices["vibrato_rate"] = _hz(g[sfbk.VIB_LFO_RATE]) / sample_rate
+
+
+def _frames(timecents: npt.NDArray[np.float64], sample_rate: int, *, least_s: float = 0.001) -> npt.NDArray[np.float64]:
+    """Times as numbers of frames; what is at the bottom of the scale, 1 ms, or under becomes `least_s` at least."""
+    seconds = np.exp2(np.clip(timecents, -12000, LONGEST_TIMECENTS) / 1200)
+    return np.where(timecents <= -12000, least_s, np.maximum(seconds, least_s)) * sample_rate
+
+
+def _hz(cents: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(8.176 * np.exp2(np.clip(cents, -16000, 4500) / 1200))
 
 
 def _fade_end(stem: Waveform, num_faded: int) -> None:
