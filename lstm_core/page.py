@@ -11,7 +11,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -58,10 +58,10 @@ def _page_data(records: Sequence[TrackRecord], failures: Sequence[TrackFailure])
         "style": _coded(record.style for record in records),
         "key": _coded(record.key for record in records),
         "meter": _coded(record.meter for record in records),
-        "instruments": _coded(list(record.instruments) for record in records),
-        "gates": _coded([_gate_row(gate) for gate in record.gates] for record in records),
-        "files": _coded([file.name for file in record.files] for record in records),
-        "audio": _coded([record.format, record.sample_rate, record.bit_depth] for record in records),
+        "instruments": _coded(record.instruments for record in records),
+        "gates": _coded(tuple(_gate_row(gate) for gate in record.gates) for record in records),
+        "files": _coded(tuple(file.name for file in record.files) for record in records),
+        "audio": _coded((record.format, record.sample_rate, record.bit_depth) for record in records),
         "made_by": _coded(_made_by(record) for record in records),
     }
     return {
@@ -72,15 +72,15 @@ def _page_data(records: Sequence[TrackRecord], failures: Sequence[TrackFailure])
     }
 
 
-def _coded(values: Iterable[Any]) -> dict[str, list[Any]]:
+def _coded(values: Iterable[Hashable]) -> dict[str, list[Any]]:
     """A column as its distinct values, in order of first appearance, and a code for each row."""
-    codes: dict[str, int] = {}
-    column = [codes.setdefault(json.dumps(value, sort_keys=True), len(codes)) for value in values]
-    return {"values": [json.loads(text) for text in codes], "codes": column}
+    codes: dict[Hashable, int] = {}
+    column = [codes.setdefault(value, len(codes)) for value in values]
+    return {"values": list(codes), "codes": column}
 
 
-def _gate_row(gate: GateVerdict) -> list[Any]:
-    return [gate.name, int(gate.is_passed), gate.bound]
+def _gate_row(gate: GateVerdict) -> tuple[str, int, str]:
+    return gate.name, int(gate.is_passed), gate.bound
 
 
 def _failure_row(failure: TrackFailure) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _failure_row(failure: TrackFailure) -> dict[str, Any]:
     }
 
 
-def _made_by(record: TrackRecord) -> list[list[str]]:
+def _made_by(record: TrackRecord) -> tuple[tuple[str, str], ...]:
     """Pairs of what to call it and what it is, for people: where a track comes from."""
     checkpoint = record.checkpoint
     licences = checkpoint.get("licences") or []
@@ -104,7 +104,7 @@ def _made_by(record: TrackRecord) -> list[list[str]]:
         ("SoundFont", str(record.soundfont.get("name", ""))),
         ("Arithmetic", record.arithmetic),
     ]
-    return [[name, text.strip()] for name, text in pairs if text.strip()]
+    return tuple((name, text.strip()) for name, text in pairs if text.strip())
 
 
 def _short(value: float | None) -> float | None:

@@ -376,27 +376,27 @@ def test_nothing_overflows_on_a_phone(browser: Browser, served: str, scheme: Any
     page.close()
 
 
-def test_a_hundred_thousand_tracks_make_few_elements(browser: Browser, tmp_path: Path) -> None:
+def test_many_tracks_make_few_elements(browser: Browser, tmp_path: Path) -> None:
     """The list grows as it is scrolled; a filter over all of them answers at once."""
     from dataclasses import replace
 
     from lstm_core.page import render_page
 
     record = add_track(tmp_path, 1, name="x", loop=False, duration_s=2)
-    records = [replace(record, track_id=f"t{i}", name=f"track {i}", bpm=60.0 + i % 100) for i in range(100_000)]
+    records = [replace(record, track_id=f"t{i}", name=f"track {i}", bpm=60.0 + i % 100) for i in range(20_000)]
     (tmp_path / "index.html").write_bytes(render_page(records, [], title="Many"))
     page = browser.new_page()
     page.goto(tmp_path.as_uri() + "/index.html")
     assert page.locator(".track").count() <= 120
-    page.locator("#query").fill("track 99999")
-    expect(page.locator("#count")).to_have_text("1 of 100,000")
+    page.locator("#query").fill("track 19999")
+    expect(page.locator("#count")).to_have_text("1 of 20,000")
     page.locator("#query").fill("")
     page.locator("#bpm-min").fill("159")
-    expect(page.locator("#count")).to_have_text("1,000 of 100,000")
+    expect(page.locator("#count")).to_have_text("200 of 20,000")
     page.mouse.move(400, 400)
     before = page.locator(".track").count()
     for _ in range(10):
         page.mouse.wheel(0, 4000)
         page.wait_for_timeout(50)
-    assert before < page.locator(".track").count() <= 1000
+    assert before < page.locator(".track").count() <= 200
     page.close()
