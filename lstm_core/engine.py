@@ -73,14 +73,13 @@ class Engine:
     def generate(self, requests: Sequence[Request]) -> Iterator[Generated]:
         """The tracks of the requests, each as soon as it is finished."""
         width = next((w for w in self.widths if w >= len(requests)), self.widths[-1])
-        waiting = iter(enumerate(requests))
-        batch = _Batch(self._step(width), self.checkpoint.facts.styles)
-        for b in range(width):
-            batch.fill(b, next(waiting, None))
-        while batch.is_busy:
-            for b in batch.play_step():
-                yield batch.take(b)
-                batch.fill(b, next(waiting, None))
+        batch = self.open_batch(requests, width=width)
+        while batch.num_busy:
+            yield from batch.play()
+
+    def open_batch(self, requests: Sequence[Request], *, width: int) -> Batch:
+        """A batch of `width` rows with the first requests in them, to be played step by step."""
+        return Batch(self._step(width), self.checkpoint.facts.styles, requests)
 
     def _step(self, width: int) -> packing.PackedStep:
         if width not in self._steps:
@@ -89,10 +88,10 @@ class Engine:
         return self._steps[width]
 
 
-class _Batch:
+class Batch:
     """The rows of an engine and what each is working on."""
 
-    def __init__(self, step: packing.PackedStep, styles: tuple[str, ...]) -> None:
+    def __init__(self, step: packing.PackedStep, styles: tuple[str, ...], requests: Sequence[Request]) -> None:
         num_rows = step.num_rows
         self.step, self.styles = step, styles
         self.rows = choosers.make_rows(num_rows)
@@ -103,16 +102,27 @@ class _Batch:
         self.moving = np.ones((num_rows, NUM_MOVING), dtype=np.int64)
         self.bar_ticks = np.ones(num_rows, dtype=np.int64)
         self.num_bars = np.ones(num_rows, dtype=np.int64)
+        self.waiting = iter(enumerate(requests))
+        for b in range(num_rows):
+            self._fill(b)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether any row has work left."""
-        return bool((self.rows.numbers[:, choosers.IS_DONE] == 0).any())
+    def num_busy(self) -> int:
+        """Rows that have work left."""
+        return int((self.rows.numbers[:, choosers.IS_DONE] == 0).sum())
 
-    def fill(self, b: int, numbered: tuple[int, Request] | None) -> None:
-        """Starts a request in row b; None leaves the row idle."""
+    def play(self) -> list[Generated]:
+        """One event in every busy row; gives back what was finished by it, and starts the next requests there."""
+        finished = []
+        for b in self._play_step():
+            finished.append(self._take(b))
+            self._fill(b)
+        return finished
+
+    def _fill(self, b: int) -> None:
+        """Starts the next request in row b; the row stays idle when there is none."""
+        numbered = next(self.waiting, None)
         if numbered is None:
-            self.numbers[b] = -1
             return
         self.numbers[b], request = numbered
         self._set_rules(b, request.rules)
@@ -123,7 +133,7 @@ class _Batch:
         self.conditions[b] = self.step.condition_vector(fixed, family_flags(request.conditions.families))
         self.bar_ticks[b], self.num_bars[b] = request.meter.bar_ticks, request.num_bars
 
-    def play_step(self) -> list[int]:
+    def _play_step(self) -> list[int]:
         """Chooses one event in every busy row; gives back the rows that have finished by it."""
         numbers = self.rows.numbers
         was_busy = numbers[:, choosers.IS_DONE] == 0
@@ -144,7 +154,7 @@ class _Batch:
             raise AssertionError("the rules of a row left nothing to choose")
         return [int(b) for b in np.flatnonzero(was_busy & (numbers[:, choosers.IS_DONE] != 0))]
 
-    def take(self, b: int) -> Generated:
+    def _take(self, b: int) -> Generated:
         """The finished request of row b."""
         length = int(self.rows.numbers[b, choosers.EVENT])
         return Generated(self.numbers[b], self.history[b, :length].copy())
