@@ -109,5 +109,7 @@ def _chunks(data: npt.NDArray[np.uint8]) -> list[tuple[str, npt.NDArray[np.uint8
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8].tobytes(), "little")
         found.append((data[at : at + 4].tobytes().decode("latin-1"), data[at + 8 : at + 8 + size]))
-        at += 8 + size + size % 2
+        at += 8 + size
+        if size % 2 and not data[at : at + 4].tobytes().isalnum():
+            at += 1  # RIFF pads to even lengths; MuseScore_General_Lite.sf3 forgets to
     return found

@@ -15,6 +15,7 @@ from lstm_core.soundbank import PAD_FRAMES
 CONTROL_FRAMES = 64
 SILENCE_DB = 96.0  # a voice this far under its peak has ended; 16-bit audio holds no more
 MAX_STEP = 32.0  # frames of a recording a frame of audio: five octaves up; beyond, only aliases would sound
+INAUDIBLE = np.float32(1e-6)  # a gain of -120 dB
 CUT_S = 0.02  # a voice that another one cuts off (closed on open hi-hat) is gone after this
 
 # Fields of a voice, in the order of its row; times in frames, a rate is a change per frame.
@@ -266,9 +267,9 @@ def _shape(sound, first, last):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _mix(sound, left, right, stem):  # type: ignore[no-untyped-def]
     """Nothing; adds mono `sound` to a stereo stem of the same length."""
-    left_gain, right_gain = np.float32(left), np.float32(right)
-    left_stem, right_stem = stem[0], stem[1]
-    for i in range(len(sound)):
-        left_stem[i] += sound[i] * left_gain
-    for i in range(len(sound)):
-        right_stem[i] += sound[i] * right_gain
+    for side in range(2):
+        gain = np.float32(right if side else left)
+        if gain > INAUDIBLE:  # half of most stereo sounds is panned hard to one side
+            target = stem[side]
+            for i in range(len(sound)):
+                target[i] += sound[i] * gain
