@@ -15,6 +15,7 @@ from lstm_core.limits import (
     MAX_DURATION_S,
     MAX_NOTE_TICKS,
     MAX_TEXT,
+    MIN_BPM,
     check_duration,
     check_num_notes,
     cleaned_text,
@@ -25,6 +26,7 @@ from lstm_core.notes import DRUMS, NOTE_DTYPE, TICKS_PER_QUARTER, NoteArray, Sco
 
 FILE_TICKS = 480  # ticks a quarter in the files we write: what sequencers expect; 20 of theirs are one of ours
 DRUM_CHANNEL = 9
+MAX_MISSING_BYTES = 2**20
 MICROSECONDS = 60e6  # in a minute
 _NO_TITLE = re.compile(r"untitled|(midi |audio |conductor |tempo |master )?(track|seq(uence)?)?[-_ #.]*\d*", re.I)
 
@@ -62,7 +64,7 @@ def read_midi(data: bytes) -> Score:
         tempos=tempo_map(
             zip(
                 _quantised(tempo_rows["time"], ticks_per_quarter).tolist(),
-                (MICROSECONDS / mspq if mspq > 0 else 0.0 for mspq in tempo_rows["mspq"].tolist()),
+                map(_bpm, tempo_rows["mspq"].tolist()),
                 strict=True,
             ),
             end_tick,
@@ -112,7 +114,21 @@ def _unwrapped(data: bytes) -> bytes:
         data = data[20:]
     if data[:4] != b"MThd":
         raise ScoreError(f"not MIDI: it starts with {data[:4]!r} instead of b'MThd'")
+    _check_tracks(data)
     return data
+
+
+def _check_tracks(data: bytes) -> None:
+    """Raises ScoreError when a track claims to be far longer than the file: symusic would ask for memory to hold it.
+
+    A length that is wrong by less is left to symusic, which goes by the events.
+    """
+    at = data.find(b"MTrk")
+    while at >= 0:
+        size, left = int.from_bytes(data[at + 4 : at + 8], "big"), max(len(data) - at - 8, 0)
+        if size > left + MAX_MISSING_BYTES:
+            raise ScoreError(f"broken MIDI: cut off, the track at byte {at:,} has {left:,} of its {size:,} bytes")
+        at = data.find(b"MTrk", at + 8)
 
 
 def _parsed(data: bytes) -> Any:
@@ -123,7 +139,7 @@ def _parsed(data: bytes) -> Any:
         # Without sanitize_data some altered files end the process (symusic 0.5.9: 2 of 1,500 mutated ones, against 0).
         parsed = symusic.Score.from_midi(data, sanitize_data=True)
     except (RuntimeError, ValueError, IndexError, OverflowError) as error:
-        reason = str(error).removeprefix("MiniMidi: ").removesuffix(": iostream error")
+        reason = re.sub(r"^MiniMidi: |: iostream error$|! Cursor .*", "", str(error))
         raise ScoreError(f"broken MIDI: {reason}") from error
     if parsed.ticks_per_quarter <= 0:
         raise ScoreError(f"broken MIDI: its header says {parsed.ticks_per_quarter} ticks a quarter")
@@ -161,6 +177,14 @@ def _note_table(parsed: Any) -> dict[str, npt.NDArray[np.int64]]:
 def _quantised(ticks: npt.NDArray[Any], ticks_per_quarter: int) -> npt.NDArray[np.int64]:
     """Times of the file on our grid, halves upward."""
     return (ticks.astype(np.int64) * (2 * TICKS_PER_QUARTER) + ticks_per_quarter) // (2 * ticks_per_quarter)
+
+
+def _bpm(mspq: int) -> float:
+    """Tempo of so many microseconds a quarter: of all that are written so, one of two decimals if there is one."""
+    if mspq <= 0:
+        return 0.0
+    bpm = MICROSECONDS / mspq
+    return round(bpm, 2) if bpm >= MIN_BPM and round(MICROSECONDS / round(bpm, 2)) == mspq else bpm
 
 
 def _texts(data: bytes) -> tuple[str, dict[str, str]]:

@@ -180,7 +180,8 @@ class IsolatedReader:
         if status in _TOO_SLOW:
             return f"took longer than {self._midi_timeout_s if _is_midi(data, suffix) else self._timeout_s:g} s"
         if status == _OUT_OF_MEMORY:
-            return f"needed more than {self._memory_bytes / 2**30:.1f} GiB"
+            mib = self._memory_bytes / 2**20
+            return f"needed more than {f'{mib / 1024:.1f} GiB' if mib >= 1024 else f'{mib:.0f} MiB'}"
         return f"crashed the reader ({f'signal {-status}' if status < 0 else f'exit status {status}'})"
 
 

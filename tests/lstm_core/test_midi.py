@@ -91,6 +91,13 @@ def test_tempo_0_is_left_out_absurd_ones_are_bounded_repeats_merge() -> None:
     assert [(t.tick, t.bpm) for t in score.tempos] == [(0, 120), (24, 600), (48, 10), (72, 120), (120, 150)]
 
 
+@pytest.mark.parametrize("bpm", [90.0, 93.5, 117.37, 600.0])
+def test_a_tempo_of_two_decimals_comes_back_exactly(bpm: float) -> None:
+    """A file holds whole microseconds a quarter: 666,667 is 89.99996 bpm, and what 90 is written as."""
+    score = Score(notes=make_notes([(0, 24, 0, 60, 64)]), tempos=(Tempo(tick=0, bpm=bpm),))
+    assert read_midi(write_midi(score)).tempos == score.tempos
+
+
 def test_impossible_meters_are_left_out_and_repeats_on_a_barline_merge() -> None:
     track = meter(3, 2) + meter(0, 2, wait=480) + meter(4, 9, wait=480) + meter(3, 2, wait=480)
     track += meter(3, 2, wait=480) + meter(7, 3, wait=960)
@@ -125,13 +132,26 @@ def test_a_million_notes_are_refused_with_their_number() -> None:
         (b"", r"empty \(0 bytes\)"),
         (b"MThd", "broken MIDI"),
         (b"hello, I am text", r"not MIDI: it starts with b'hell'"),
-        (midi_file(note(60, 480))[:-12], "broken MIDI"),
+        (midi_file(note(60, 480))[:-12], "broken MIDI: Unexpected"),
+        (midi_file(b"\0\xc0")[:-4], "broken MIDI"),
+        (midi_file(note(60, 480)).replace(b"\0\0\0\x0d", b"\xff\xff\xff\xff"), "has 13 of its 4,294,967,295 bytes"),
         (midi_file(b"\0\xc0\5"), "holds no notes"),
         (midi_file(note(60, 480), division=0), "0 ticks a quarter"),
         (midi_file(note(60, 480, wait=480 * 2 * 3600 * 5)), r"lasts 5.0 hours; the limit is 4"),
         (midi_file(note(60, 1, wait=2**28 - 1) * 8, division=1), "lasts more than 4 hours, even at 600 quarters"),
     ],
-    ids=["nothing", "head", "text", "cut", "silent", "division 0", "5 hours", "years"],
+    ids=[
+        "nothing",
+        "head",
+        "text",
+        "cut",
+        "half an event",
+        "a chunk of 4 GB",
+        "silent",
+        "division 0",
+        "5 hours",
+        "years",
+    ],
 )
 def test_what_is_no_score_says_why(data: bytes, message: str) -> None:
     with pytest.raises(ScoreError, match=message):
@@ -156,6 +176,12 @@ def test_title_copyright_and_texts_are_kept_and_made_printable() -> None:
 def test_a_name_that_names_nothing_is_no_title(name: bytes) -> None:
     track = b"\0\xff\3" + number(len(name)) + name + note(60, 480)
     assert read_midi(midi_file(track)).title == ""
+
+
+def test_a_wrong_length_of_a_track_and_what_follows_the_last_do_no_harm() -> None:
+    plain = midi_file(note(60, 480))
+    for data in (plain + b"and so on", plain.replace(b"\0\0\0\x0d", b"\0\0\0\x0e") + b"\0"):
+        assert rows(read_midi(data).notes) == [(0, 24, 0, 60, 64)]
 
 
 def test_midi_inside_riff_is_read() -> None:
@@ -192,7 +218,8 @@ scores = st.builds(
 def test_what_is_written_reads_back_the_same(score: Score) -> None:
     again = read_midi(write_midi(score))
     assert rows(again.notes) == rows(score.notes)
-    assert again.tempos == score.tempos
+    assert [t.tick for t in again.tempos] == [t.tick for t in score.tempos]
+    np.testing.assert_allclose([t.bpm for t in again.tempos], [t.bpm for t in score.tempos], rtol=5e-6)
     assert again.meters == score.meters
     assert (again.title, again.tags) == (score.title, score.tags)
     assert write_midi(again) == write_midi(score)
