@@ -64,7 +64,7 @@ def draw(
         total += scratch[v]
     wanted = number * total
     if top_p < 1.0:
-        wanted = number * _keep_nucleus(scratch, top_p * total)
+        wanted = number * _keep_nucleus(scratch, total, top_p)
     last = -1
     for v in range(size):
         if scratch[v] > 0.0:
@@ -76,33 +76,32 @@ def draw(
 
 
 @njit(cache=True, nogil=True)
-def _keep_nucleus(weights: npt.NDArray[np.float64], share: float) -> float:
-    """Sets to zero all weights outside the nucleus and gives back the sum of those inside."""
-    kept, threshold, is_tie_kept = 0.0, math.inf, 0
-    while kept < share:
-        # The next largest weight below the threshold; equal weights count together, the lowest values first.
-        best, num_best = 0.0, 0
-        for weight in weights:
-            if weight < threshold:
-                if weight > best:
-                    best, num_best = weight, 1
-                elif weight == best and weight > 0.0:
-                    num_best += 1
-        if num_best == 0:
-            break
-        threshold = best
-        is_tie_kept = num_best
-        for count in range(1, num_best + 1):
-            kept += best
-            if kept >= share:
-                is_tie_kept = count
-                break
+def _keep_nucleus(weights: npt.NDArray[np.float64], total: float, top_p: float) -> float:
+    """Sets to zero all weights outside the nucleus and gives back the sum of those inside.
+
+    Of equal weights at its border the lowest values are kept.
+    """
+    # All that lie under this together miss less than 1 - top_p, so that none of them can be needed.
+    least = (1.0 - top_p) * total / len(weights)
+    candidates = np.empty(len(weights), dtype=np.float64)
+    count = 0
+    for weight in weights:
+        if weight >= least:
+            candidates[count] = weight
+            count += 1
+    ordered = np.sort(candidates[:count])
+    kept, place = 0.0, count
+    while place > 0 and kept < top_p * total:
+        place -= 1
+        kept += ordered[place]
+    threshold = ordered[place]
+    num_at_border = 0
+    while place < count and ordered[place] == threshold:
+        num_at_border += 1
+        place += 1
     for v in range(len(weights)):
-        if weights[v] < threshold:
+        if weights[v] == threshold and num_at_border > 0:
+            num_at_border -= 1
+        elif weights[v] <= threshold:
             weights[v] = 0.0
-        elif weights[v] == threshold:
-            if is_tie_kept == 0:
-                weights[v] = 0.0
-            else:
-                is_tie_kept -= 1
     return kept
