@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from importlib.resources import files
+from textwrap import shorten
 from typing import Any
 
 from lstm_core.records import GateVerdict, TrackFailure, TrackRecord
@@ -104,7 +105,7 @@ def _made_by(record: TrackRecord) -> tuple[tuple[str, str], ...]:
         ("SoundFont", str(record.soundfont.get("name", ""))),
         ("Arithmetic", record.arithmetic),
     ]
-    return tuple((name, text.strip()) for name, text in pairs if text.strip())
+    return tuple((name, shorten(text, 200, placeholder=" ...")) for name, text in pairs if text.strip())
 
 
 def _short(value: float | None) -> float | None:

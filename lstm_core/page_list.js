@@ -185,7 +185,7 @@ function toggleSheet(row, i) {
     seekByPointer(figure, i, (share) => (share - plot[0]) / (plot[2] - plot[0]));
     sheet.append(figure);
   }
-  sheet.append(...[table("Gates", gates), table("Made from", facts)].map((made) => element("div", { className: "scroll" }, made)));
+  sheet.append(...[table("Gates: measured, and the bound", gates), table("Made from", facts)].map((made) => element("div", { className: "scroll" }, made)));
   row.append(sheet);
   showState();
 }
