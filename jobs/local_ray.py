@@ -41,10 +41,11 @@ def start_ray(
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     address = os.environ.get("RAY_ADDRESS")
-    if not address and "RAY_AUTH_MODE" not in os.environ:
-        # A Ray of our own listens on the network: a token that only our processes inherit keeps others out, and
-        # saying so here keeps Ray from writing one into the home folder.
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    if not address and not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        # A Ray of our own listens on the network: a token that only our processes inherit keeps others out. Ray turns
+        # token mode on by itself then (it reads RAY_AUTH_MODE when it is imported, which may have been before now),
+        # and having a token it writes none into the home folder.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     _lend_packages()
     import ray
 
