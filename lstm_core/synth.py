@@ -73,7 +73,8 @@ def _play_program(
     """Nothing; adds all notes of one program to `stem`."""
     pitch, velocity = notes["pitch"].astype(np.int64), notes["velocity"].astype(np.int64)
     regions = bank.regions(program)
-    plays = [region.covers(pitch, velocity) for region in regions]
+    chosen_by = pitch if program == DRUMS else _covered_pitches(regions, pitch, velocity)
+    plays = [region.covers(chosen_by, velocity) for region in regions]
     cuts = _cuts(regions, plays, starts) if program == DRUMS else {}
     for region, is_played in zip(regions, plays, strict=True):
         if not is_played.any():
@@ -94,6 +95,26 @@ def _play_program(
         order = np.argsort(sound, kind="stable")
         loop = recording.loop_start, recording.loop_end
         add_voices(voices[order], sound[order], recording.samples, *loop, float(sample_rate), scratch, stem)
+
+
+def _covered_pitches(
+    regions: list[Region], pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """The pitch of each note, or the nearest that the preset covers at its velocity: int64 [N].
+
+    SoundFonts have holes: the alto saxophone of TimGM6mb has no region for E4. Only the choice of the region follows
+    this pitch; the note still sounds at its own.
+    """
+    pitch = pitch.copy()
+    is_covered = np.any([region.covers(pitch, velocity) for region in regions], axis=0)
+    every_pitch = np.arange(128)
+    for loudness in np.unique(velocity[~is_covered]):
+        there = [region.covers(every_pitch, np.full(128, loudness)) for region in regions]
+        covered = np.flatnonzero(np.any(there, axis=0))
+        lost = ~is_covered & (velocity == loudness)
+        if len(covered):
+            pitch[lost] = covered[np.abs(covered - pitch[lost][:, None]).argmin(axis=1)]
+    return pitch
 
 
 def _cuts(
