@@ -33,6 +33,7 @@ from lstm_core.training import TrainSettings
 MARK_NAME = "demo.json"  # in the run: what it was trained on, and whether it came to its end
 SCORES = {"chorale": 47, "reel": 45, "jig": 40, "hornpipe": 30}
 FINE_TUNING = TrainSettings(learning_rate=4e-4, warmup_steps=10, num_lanes=32)  # gentle: a minute must not undo hours
+VALID_EVENTS = 6_000  # a look at the validation pieces takes a second or two of that minute
 FROM_NOTHING = TrainSettings(num_lanes=32)  # without a base checkpoint
 
 
@@ -165,6 +166,7 @@ def _train(blocks: Path, run: Path, settings: DemoSettings, *, verbose: bool) ->
         steps=settings.steps,
         num_workers=settings.num_workers,
         init_from="base" if has_base else "",
+        valid_events=VALID_EVENTS,
         model=settings.model,
         train=FINE_TUNING if has_base else FROM_NOTHING,
     )

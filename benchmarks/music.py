@@ -1,0 +1,202 @@
+"""How alike generated and human pieces are: overlapped areas of seven measures.
+
+    python -m benchmarks.music BLOCKS --checkpoint base
+
+Takes 200 human pieces, first the validation pieces of BLOCKS and, where those are too few, training pieces in the same
+proportions of styles (how many is printed). For each of them one piece is generated that is told the same conditions
+(style, key, tempo, density, instrument families), meter and number of bars, at temperature 1, with no mask but grammar.
+Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.musicality gives the overlapped area
+of the two distributions; `music_overlap` is the mean of the areas.
+
+The ceiling is the same between two halves of the human pieces, each with half of every style, averaged over twenty
+divisions. As an area over all pieces can hide that styles are confused, `music_overlap_in_style` is the mean of what
+each style with enough pieces gives by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.report import print_metric
+from jobs.bundled_scores import SOURCES, build_corpus
+from lstm_core.blocks import BlockSet, Piece, open_blocks
+from lstm_core.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from lstm_core.constraints import make_rules
+from lstm_core.engine import Engine, Request
+from lstm_core.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
+from lstm_core.order import TrackOrder, TrackPlan
+from lstm_core.pieces import conditions_of
+from lstm_core.streams import decode_events
+
+NUM_PIECES = 200
+MIN_BARS, MAX_BARS = 8, 64
+NUM_DIVISIONS = 20
+MIN_STYLE_PIECES = 16  # of a style that is looked at by itself
+DEFAULT_BLOCKS = Path("build/benchmarks/blocks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Human:
+    """The pieces that generated ones are held against."""
+
+    pieces: list[Piece]
+    num_valid: int  # the rest are training pieces
+
+
+def choose_human(blocks: BlockSet, num_pieces: int, seed: int) -> Human:
+    """At most `num_pieces` pieces of one meter and MIN_BARS bars or more, of valid first."""
+    random = np.random.Generator(np.random.Philox(key=[seed, 1]))
+    candidates = {split: _candidates(blocks, split) for split in ("valid", "train")}
+    order = random.permutation(len(candidates["valid"]))[:num_pieces]
+    chosen = [candidates["valid"][i] for i in sorted(order.tolist())]
+    num_valid = len(chosen)
+    more: list[Piece] = []
+    for style, count in sorted(Counter(piece.style for piece in chosen).items()):
+        wanted = math.ceil(num_pieces * count / num_valid) - count
+        same = [piece for piece in candidates["train"] if piece.style == style]
+        more += [same[i] for i in random.permutation(len(same))[:wanted].tolist()]
+    order = random.permutation(len(more))[: num_pieces - num_valid]
+    return Human(pieces=chosen + [more[i] for i in sorted(order.tolist())], num_valid=num_valid)
+
+
+def generate_like(
+    pieces: Sequence[Piece], checkpoint: Checkpoint, *, seed: int, temperature: float = 1.0, top_p: float = 1.0
+) -> list[Musicality | None]:
+    """The measures of one generated piece for each human one; None where it holds no notes."""
+    requests = [_request(piece, seed + i, temperature, top_p) for i, piece in enumerate(pieces)]
+    found: list[Musicality | None] = [None] * len(pieces)
+    for generated in Engine(checkpoint).generate(requests):
+        meter = requests[generated.number].meter
+        score = decode_events(generated.events, meters=(meter,))
+        found[generated.number] = musicality(score) if len(score.notes) else None
+    return found
+
+
+def human_measures(pieces: Sequence[Piece]) -> list[Musicality]:
+    """The measures of human pieces, cut at MAX_BARS."""
+    return [musicality(first_bars(decode_events(piece.events, meters=piece.meters), MAX_BARS)) for piece in pieces]
+
+
+def ceiling(measures: Sequence[Musicality], styles: Sequence[str], seed: int) -> dict[str, float]:
+    """Overlapped area of each measure between two halves of the pieces, averaged over NUM_DIVISIONS divisions."""
+    random = np.random.Generator(np.random.Philox(key=[seed, 2]))
+    areas = []
+    for _ in range(NUM_DIVISIONS):
+        order = sorted(random.permutation(len(measures)).tolist(), key=lambda i: styles[i])  # stable: shuffled in style
+        halves = [[measures[i] for i in order[start::2]] for start in (0, 1)]
+        areas.append(overlaps(halves[0], halves[1]))
+    return {name: float(np.mean([area[name] for area in areas])) for name in MEASURES}
+
+
+def _candidates(blocks: BlockSet, split: str) -> list[Piece]:
+    pieces = (blocks.piece(split, number) for number in range(blocks.num_pieces(split)))
+    return [piece for piece in pieces if len(piece.meters) == 1 and piece.num_bars >= MIN_BARS]
+
+
+def _request(piece: Piece, seed: int, temperature: float, top_p: float) -> Request:
+    num_bars = min(piece.num_bars, MAX_BARS)
+    plan = TrackPlan(
+        num_samples=1,
+        meter=piece.meters[0],
+        bpm=piece.tempo_bpm,
+        num_bars=num_bars,
+        final_bar=None,
+        final_hold_ticks=0,
+        key=None,
+        programs=(),
+    )
+    rules = make_rules(TrackOrder(seed=seed), plan, grammar_only=True)
+    rules = rules._replace(
+        temperature=np.full_like(rules.temperature, temperature), top_p=np.full_like(rules.top_p, top_p)
+    )
+    return Request(rules=rules, conditions=conditions_of(piece), meter=piece.meters[0], num_bars=num_bars)
+
+
+def _report(human: Human, checkpoint: Checkpoint, *, seed: int, temperature: float, top_p: float) -> None:
+    start = time.perf_counter()
+    generated = generate_like(human.pieces, checkpoint, seed=seed, temperature=temperature, top_p=top_p)
+    seconds = time.perf_counter() - start
+    styles = [piece.style for piece in human.pieces]
+    measured = human_measures(human.pieces)
+    of_halves = ceiling(measured, styles, seed)
+    made = [found for found in generated if found is not None]
+    areas = overlaps(measured, made)
+    for name in MEASURES:
+        medians = [float(np.nanmedian([getattr(m, name) for m in side])) for side in (measured, made)]
+        print_metric(
+            f"music_overlap_{name}",
+            areas[name],
+            "area",
+            against={"human_ceiling": of_halves[name]},
+            human_median=round(medians[0], 4),
+            generated_median=round(medians[1], 4),
+        )
+    in_style = {
+        style: mean_overlap(overlaps(*_of_style(style, styles, measured, generated)))
+        for style, count in sorted(Counter(styles).items())
+        if count >= MIN_STYLE_PIECES
+    }
+    if in_style:
+        by_style = {style: round(value, 4) for style, value in in_style.items()}
+        print_metric("music_overlap_in_style", float(np.mean(list(in_style.values()))), "area", by_style=by_style)
+    print_metric(
+        "music_overlap",
+        mean_overlap(areas),
+        "area",
+        against={"human_ceiling": mean_overlap(of_halves), "target": 0.75},
+        num_human=len(measured),
+        num_valid=human.num_valid,
+        num_generated=len(made),
+        temperature=temperature,
+        top_p=top_p,
+        seconds=round(seconds, 1),
+        checkpoint=f"{checkpoint.facts.name} {checkpoint.fingerprint[:12]}",
+    )
+
+
+def _of_style(
+    style: str, styles: Sequence[str], measured: Sequence[Musicality], generated: Sequence[Musicality | None]
+) -> tuple[list[Musicality], list[Musicality]]:
+    """The human and the generated pieces of one style."""
+    numbers = [number for number, name in enumerate(styles) if name == style]
+    return [measured[n] for n in numbers], [found for n in numbers if (found := generated[n]) is not None]
+
+
+def _default_blocks() -> Path:
+    """Blocks of all bundled scores, made here once; their division by content is that of the base checkpoint's corpus."""
+    from jobs.prepare import run_prepare
+
+    corpus = DEFAULT_BLOCKS.parent / "corpus"
+    build_corpus(corpus, dict.fromkeys(SOURCES, 10_000))
+    run_prepare(str(corpus), str(DEFAULT_BLOCKS))
+    return DEFAULT_BLOCKS
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints the overlap of each measure, then the mean."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.music", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("blocks", nargs="?", help="feature blocks; without them those of all bundled scores are made")
+    parser.add_argument("--checkpoint", default="base")
+    parser.add_argument("--pieces", type=int, default=NUM_PIECES)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--top-p", type=float, default=1.0)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    checkpoint = load_checkpoint(find_checkpoint(options.checkpoint))
+    blocks = open_blocks(options.blocks or _default_blocks())
+    human = choose_human(blocks, options.pieces, options.seed)
+    _report(human, checkpoint, seed=options.seed, temperature=options.temperature, top_p=options.top_p)
+
+
+if __name__ == "__main__":
+    main()

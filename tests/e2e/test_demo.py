@@ -1,0 +1,63 @@
+"""The demo, small: from music21's scores to a page of tracks, and a second run that finds everything done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("music21")
+
+import soundfile
+
+from jobs.demo import TRACKS, DemoSettings, DemoTrack, order_text, run_demo
+from jobs.order_file import read_order
+from lstm_core.run import ModelSize
+
+_SMALL = DemoSettings(
+    scores={"chorale": 8, "jig": 10},
+    steps=24,
+    tracks=(
+        DemoTrack(name="one", style="chorale", key="G major", bpm=96, meter="4/4", duration_s=10, loop=True),
+        DemoTrack(name="two", style="jig", key="D major", bpm=160, meter="6/8", duration_s=12, loop=False),
+    ),
+    use_base=False,
+    model=ModelSize(hidden_size=96, num_layers=1, head_size=64),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_demo_is_made_once_and_found_complete_after_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = run_demo(tmp_path, _SMALL).generated
+    assert len(first.records) + len(first.failures) == 2 and first.records
+    for record in first.records:
+        sound, rate = soundfile.read(tmp_path / "catalogue" / record.folder / "master.flac")
+        assert len(sound) == record.duration_s * rate
+        assert abs(record.loudness_lufs + 16.0) <= 0.2
+    assert (tmp_path / "catalogue" / "index.html").exists()
+    weights = (tmp_path / "run" / "checkpoint" / "weights.safetensors").read_bytes()
+    capsys.readouterr()
+    again = run_demo(tmp_path, _SMALL).generated
+    made_before = {record.track_id: record for record in first.records}
+    assert {record.track_id: record for record in again.records}.items() >= made_before.items()
+    assert (tmp_path / "run" / "checkpoint" / "weights.safetensors").read_bytes() == weights
+    assert "there already: step 24" in capsys.readouterr().out
+
+
+def test_the_order_is_half_loops_of_many_styles_keys_tempos_and_lengths(tmp_path: Path) -> None:
+    path = tmp_path / "order.toml"
+    path.write_text(order_text(TRACKS, ("air", "chorale", "game", "hornpipe", "jig", "madrigal", "reel")))
+    tracks = read_order(path).tracks  # refuses what cannot be met
+    assert len(tracks) == 12 and sum(track.loop for track in tracks) == 6
+    assert len({track.style for track in tracks}) == 7
+    for name in ("key", "bpm", "duration_s"):
+        assert len({getattr(track, name) for track in tracks}) >= 10, name
+
+
+def test_styles_that_a_checkpoint_lacks_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "order.toml"
+    path.write_text(order_text(TRACKS, ("chorale", "jig")))
+    assert {track.style for track in read_order(path).tracks} == {"chorale", "jig"}
+    assert json.dumps("game") not in path.read_text()
