@@ -75,7 +75,9 @@ def engine_rate(engine: Engine, num_tracks: int, seconds: float) -> tuple[float,
 
 def flops_per_event(model: MusicLSTM) -> float:
     """Floating-point operations of the matrix products of one event: two for each weight of a matrix."""
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith(("lstm", "head", "output"))]
+    matrices = [
+        p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith(("lstm", "head", "output"))
+    ]
     return 2.0 * sum(p.numel() for p in matrices)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 
-def print_metric(metric: str, value: float, unit: str, *, against: dict[str, float] | None = None, **facts: object) -> None:
+def print_metric(
+    metric: str, value: float, unit: str, *, against: dict[str, float] | None = None, **facts: object
+) -> None:
     """Prints one JSON line; `against` maps the name of a peer or limit to its figure from the same run."""
     row: dict[str, object] = {"metric": metric, "value": round(float(value), 5), "unit": unit}
     for name, figure in (against or {}).items():

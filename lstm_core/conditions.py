@@ -6,6 +6,7 @@ Contexts hold for one step and are known before it; conditions hold for a whole 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,5 +109,5 @@ def transposed_key(key: int, semitones: int) -> int:
 def drop_conditions(conditions: Conditions, share: float, random: npt.NDArray[np.float64]) -> Conditions:
     """The conditions with each one left untold where its number of `random` (float64 [5]) is below `share`."""
     names = ("style", "key", "tempo_bpm", "density", "families")
-    untold = {name: None for name, number in zip(names, random, strict=True) if number < share}
-    return replace(conditions, **untold)  # type: ignore[arg-type]
+    untold: dict[str, Any] = {name: None for name, number in zip(names, random, strict=True) if number < share}
+    return replace(conditions, **untold)

@@ -46,7 +46,7 @@ def programs_of(name: str) -> tuple[int, ...]:
         return tuple(range(first, first + 8))
     if wanted in PROGRAM_NAMES:
         return (PROGRAM_NAMES.index(wanted),)
-    if wanted.isdigit() and int(wanted) < 128:
+    if wanted.isdecimal() and int(wanted) < 128:
         return (int(wanted),)
     near = difflib.get_close_matches(wanted, [*FAMILIES, *PROGRAM_NAMES], n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""

@@ -98,7 +98,8 @@ class Score:
         per_tick = np.array([60.0 / (tempo.bpm * TICKS_PER_QUARTER) for tempo in self.tempos])
         at_start = np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
         segment = np.maximum(np.searchsorted(starts, ticks, side="right") - 1, 0)
-        return at_start[segment] + (ticks - starts[segment]) * per_tick[segment]
+        seconds: npt.NDArray[np.float64] = at_start[segment] + (ticks - starts[segment]) * per_tick[segment]
+        return seconds
 
 
 def bar_starts(meters: tuple[Meter, ...], end_tick: int) -> npt.NDArray[np.int64]:

@@ -29,7 +29,14 @@ FIRST_DRUM_KEY, LAST_DRUM_KEY = 27, 87  # General MIDI Level 2 percussion map; k
 FIRST_DRUM = FIRST_PITCH + 128  # value of drum key FIRST_DRUM_KEY in the pitch stream
 
 DURATIONS: npt.NDArray[np.int64] = np.concatenate(
-    [[0], np.arange(1, 25), np.arange(26, 49, 2), np.arange(52, 97, 4), np.arange(108, 193, 12), np.arange(216, 385, 24)]
+    [
+        [0],
+        np.arange(1, 25),
+        np.arange(26, 49, 2),
+        np.arange(52, 97, 4),
+        np.arange(108, 193, 12),
+        np.arange(216, 385, 24),
+    ]
 )  # ticks of each value of the duration stream; value 0 belongs to REST and END
 VELOCITY_STEP = 8  # MIDI velocities a value of the velocity stream
 
