@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def train(trainer: Trainer, valid: Chorales, minutes: float) -> tuple[float, int, float]:
-    """Best nats per token on valid, its step and the seconds spent; the trainer's averaged weights are the best ones."""
+    """Best nats per token on valid, its step, the seconds spent; the trainer is left with the best averaged weights."""
     start, num_steps, best, best_step = time.monotonic(), 1_000_000, float("inf"), 0
     best_average = trainer.average
     while (elapsed := time.monotonic() - start) < minutes * 60 and trainer.step < num_steps:
