@@ -33,8 +33,9 @@ from lstm_core.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.constraints import make_rules
 from lstm_core.engine import Engine, Request
 from lstm_core.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
-from lstm_core.order import TrackOrder, TrackPlan
+from lstm_core.order import TrackOrder
 from lstm_core.pieces import conditions_of
+from lstm_core.plan import TrackPlan
 from lstm_core.streams import decode_events
 
 NUM_PIECES = 200
@@ -172,7 +173,7 @@ def _of_style(
 
 
 def _default_blocks() -> Path:
-    """Blocks of all bundled scores, made here once; their division by content is that of the base checkpoint's corpus."""
+    """Blocks of all bundled scores, made here once; their split by content is that of the base checkpoint's corpus."""
     from jobs.prepare import run_prepare
 
     corpus = DEFAULT_BLOCKS.parent / "corpus"
