@@ -13,6 +13,7 @@ from lstm_core.audio import Waveform
 SILENCE_LUFS = -70.0  # blocks under the absolute gate count as silence; so does a waveform that has no others
 RELATIVE_GATE_LU = -10.0
 BLOCK_HOPS = 4  # a block is 400 ms, a hop 100 ms
+SHORTEST_LOOP_HOPS = 60  # 6 s; shorter loops are measured for as many rounds as fill it
 WARM_UP_S = 1.0  # the filters forget within: their slowest pole, at 38 Hz, has decayed by 200 dB in 0.1 s
 OVERSAMPLING = 4
 TAPS_PER_PHASE = 24  # half of them on either side; within 0.02 dB of ideal up to 0.42 of the sample rate
@@ -30,7 +31,8 @@ def integrated_loudness(waveform: Waveform, sample_rate: int, *, is_loop: bool =
     if num_samples == 0:
         return -np.inf
     if is_loop:
-        num_hops = -(-num_samples // hop) + BLOCK_HOPS - 1
+        num_rounds = -(-SHORTEST_LOOP_HOPS * hop // num_samples)
+        num_hops = -(-num_rounds * num_samples // hop) + BLOCK_HOPS - 1
     elif num_samples >= BLOCK_HOPS * hop:
         num_hops = num_samples // hop
     else:
