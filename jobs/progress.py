@@ -25,9 +25,10 @@ LINE_INTERVAL_S = 10.0  # of plain lines
 class Progress:
     """Counts `total` things of a stage; use as a context manager. Writes to standard error."""
 
-    def __init__(self, label: str, total: int, unit: str = "files") -> None:
+    def __init__(self, label: str, total: int, unit: str = "files", *, done: int = 0) -> None:
         self.label, self.total, self.unit = label, total, unit
-        self.done, self.note = 0, ""
+        self.done, self.note = done, ""
+        self._done_before = done  # by an earlier run: it says nothing of the rate of this one
         self._start = self._last = time.monotonic()
         self._bar: RichProgress | None = None
 
@@ -36,7 +37,7 @@ class Progress:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(self.unit))
             last = (TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
             self._bar = RichProgress(SpinnerColumn(), *columns, *last, console=Console(stderr=True))
-            self._task = self._bar.add_task(self.label, total=self.total, note="")
+            self._task = self._bar.add_task(self.label, total=self.total, completed=self.done, note="")
             self._bar.start()
         return self
 
@@ -60,8 +61,8 @@ class Progress:
 
     def _print_line(self) -> None:
         elapsed = max(time.monotonic() - self._start, 1e-3)
-        rate = self.done / elapsed
-        left = f", {(self.total - self.done) / rate:.0f} s left" if 0 < self.done < self.total else ""
+        rate = (self.done - self._done_before) / elapsed
+        left = f", {(self.total - self.done) / rate:.0f} s left" if rate > 0 and self.done < self.total else ""
         note = f" {self.note}" if self.note else ""
         print(
             f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.1f}/s{left}{note}", file=sys.stderr, flush=True

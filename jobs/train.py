@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +13,12 @@ from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, save_recipe, versions
 from lstm_core import storage
 from lstm_core.blocks import read_index
+from lstm_core.checkpoint import find_checkpoint, read_description
 from lstm_core.errors import TonemillError, TrainingError
-from lstm_core.run import RunProgress, RunResult, TrainRecipe, has_state, run_training
+from lstm_core.metrics import read_metrics
+from lstm_core.run import CURVES_NAME, RATE_STEPS, RunProgress, RunResult, finished_result, run_training
+from lstm_core.run_state import newest_state
+from lstm_core.train_recipe import TrainRecipe, changed_settings
 
 MAX_FAILURES = 3  # a worker that dies is started again this often
 POLL_S = 0.5
@@ -24,16 +30,22 @@ WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 def run_train(
     blocks: str, run: str, recipe: TrainRecipe, *, is_resumed: bool = False, verbose: bool = False
 ) -> RunResult:
-    """Trains on all workers of the recipe and gives back what came out.
+    """Trains on all workers of the recipe and gives back what came out; a finished run gives that at once.
 
     Raises:
         TrainingError: the run exists already, or loss or gradient stopped being finite.
     """
     blocks_uri, run_uri = _absolute(blocks), _absolute(run)
-    read_index(blocks_uri)
-    has_begun = has_state(run_uri)
+    index = read_index(blocks_uri)
+    if index.num_pieces.get("train", 0) == 0:
+        raise TrainingError(f"{blocks} holds no training pieces. Prepare a corpus with at least one piece.")
+    has_begun = newest_state(run_uri) is not None
     if has_begun and not is_resumed:
         raise TrainingError(f"{run} holds a training run already. Go on with it by --resume, or choose another folder.")
+    if has_begun and (result := finished_result(run_uri)) is not None:
+        return result
+    if recipe.init_from:
+        read_description(find_checkpoint(recipe.init_from))
     if not has_begun:
         save_recipe(recipe, run_uri)
     num_cpus = recipe.num_workers + 1  # Ray Train's controller is one more actor
@@ -42,11 +54,34 @@ def run_train(
 
 
 def train_recipe(run: str, path: str | None, overrides: dict[str, object], *, is_resumed: bool) -> TrainRecipe:
-    """The recipe of a file with overrides; of a run that goes on, the one that it was begun with."""
-    saved = storage.join(run, RECIPE_NAME)
-    if is_resumed and path is None and storage.exists(saved):
-        path = saved
-    return load_recipe(TrainRecipe, path, overrides)
+    """The recipe of a file with overrides; for a run that goes on, the one that it was begun with.
+
+    Raises:
+        TrainingError: a run that goes on is asked to change something that decides its numbers.
+    """
+    saved_uri = storage.join(run, RECIPE_NAME)
+    if not is_resumed or not storage.exists(saved_uri):
+        return load_recipe(TrainRecipe, path, overrides)
+    saved = load_recipe(TrainRecipe, saved_uri)
+    asked = load_recipe(TrainRecipe, path or saved_uri, overrides)
+    if changed := changed_settings(saved, asked):
+        raise TrainingError(
+            f"{run} was begun with another {', '.join(changed)}, and cannot go on exactly with a new one. "
+            "Leave the setting out, or start another run with --init-from."
+        )
+    return asked
+
+
+def summary(result: RunResult, run: str) -> list[str]:
+    """Lines that say what came out, against the baselines."""
+    kind = "validation" if result.is_validated else "training (there were no validation pieces)"
+    rows = [row for row in read_metrics(run) if row["kind"] == "baselines"]
+    against = "".join(f", {name} {sum(row[name]):.3f}" for row in rows[:1] for name in ("unigram", "bigram"))
+    return [
+        f"{run}: {result.step} steps; best at step {result.best_step}: {result.best_nll:.3f} nats an event on "
+        f"{kind}{against}",
+        f"checkpoint: {result.checkpoint_uri}; curves: {storage.join(run, CURVES_NAME)}",
+    ]
 
 
 @dataclass
@@ -84,6 +119,7 @@ def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunRe
             "run_uri": run_uri,
             "recipe": recipe,
             "versions": versions(),
+            "parent_uri": _absolute(find_checkpoint(recipe.init_from)) if recipe.init_from else "",
             "board": board,
         },
         scaling_config=ScalingConfig(num_workers=recipe.num_workers, use_gpu=use_gpu),
@@ -112,9 +148,12 @@ def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunRe
 
 def _work(config: dict[str, Any]) -> None:
     """One worker: the same program as without Ray, telling the board how it goes."""
-    import ray.train
+    import ray.train.torch
+    import torch
 
     board, is_first = config["board"], ray.train.get_context().get_world_rank() == 0
+    if config["recipe"].device == "cuda":
+        torch.cuda.set_device(ray.train.torch.get_device())
 
     def tell(progress: RunProgress) -> None:
         if is_first:
@@ -122,7 +161,12 @@ def _work(config: dict[str, Any]) -> None:
 
     try:
         result = run_training(
-            config["blocks_uri"], config["run_uri"], config["recipe"], versions=config["versions"], on_progress=tell
+            config["blocks_uri"],
+            config["run_uri"],
+            config["recipe"],
+            versions=config["versions"],
+            parent_uri=config["parent_uri"],
+            on_progress=tell,
         )
     except TrainingError as error:  # all workers raise it together, and another attempt would end the same way
         if is_first:
@@ -133,21 +177,29 @@ def _work(config: dict[str, Any]) -> None:
 
 
 def _show(board: Any, stop: threading.Event) -> None:
+    """Bars until `stop`: one while the rate is measured, then one of all steps."""
     import ray
 
-    progress: RunProgress | None = None
-    while not stop.wait(POLL_S) and (progress is None or progress.num_steps is None):
-        progress, _, _ = ray.get(board.read.remote())
-    if progress is None or progress.num_steps is None:
-        return
-    with Progress("training", progress.num_steps, "steps") as bar:
-        while True:
-            bar.advance(max(progress.step - bar.done, 0), _note(progress))
-            if stop.wait(POLL_S):
-                break
-            progress = ray.get(board.read.remote())[0] or progress
-        progress = ray.get(board.read.remote())[0] or progress
-        bar.advance(max(progress.step - bar.done, 0), _note(progress))
+    def newest() -> RunProgress | None:
+        progress: RunProgress | None = ray.get(board.read.remote())[0]
+        return progress
+
+    def follow(label: str, num_steps: int, done: int, is_over: Callable[[RunProgress], bool]) -> None:
+        with Progress(label, num_steps, "steps", done=done) as bar:
+            is_last = False
+            while not is_last:
+                is_last = stop.wait(POLL_S)
+                if (progress := newest()) is not None:
+                    bar.advance(max(min(progress.step, num_steps) - bar.done, 0), _note(progress))
+                    is_last = is_last or is_over(progress)
+
+    while newest() is None:
+        if stop.wait(POLL_S):
+            return
+    if (first := newest()) is not None and first.num_steps is None:
+        follow("measuring", RATE_STEPS[1], 0, lambda progress: progress.num_steps is not None)
+    if (first := newest()) is not None and first.num_steps is not None:
+        follow("training", first.num_steps, first.step, lambda progress: False)
 
 
 def _note(progress: RunProgress) -> str:
@@ -156,8 +208,6 @@ def _note(progress: RunProgress) -> str:
 
 
 def _num_cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,7 +1,9 @@
 """A checkpoint: one folder of two files that says all that is needed to use a model.
 
-checkpoint.json       vocabularies, hyper-parameters, conditions, where the weights came from, sha256 of the weights
-weights.safetensors   the averaged weights, as float32 or bfloat16
+checkpoint.json             vocabularies, hyper-parameters, conditions, where the weights came from, their sha256
+weights-NAME.safetensors    the averaged weights, as float32 or bfloat16; NAME is the start of their sha256
+
+A checkpoint that replaces another is there from the moment that its JSON is: a reader finds the old one or the new.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from lstm_core.model import ModelSettings, MusicLSTM
 from lstm_core.streams import Stream
 
 FORMAT = "tonemill-checkpoint-1"
-JSON_NAME, WEIGHTS_NAME = "checkpoint.json", "weights.safetensors"
+JSON_NAME = "checkpoint.json"
 BASE = Path(__file__).parent / "base"  # the checkpoint that comes with the package
 
 
@@ -66,17 +68,22 @@ def find_checkpoint(name: str | Path) -> str:
 
 
 def save_checkpoint(uri: str | Path, model: MusicLSTM, facts: CheckpointFacts, *, dtype: torch.dtype) -> str:
-    """Writes the weights, then the JSON that makes them valid; gives back the fingerprint."""
+    """Writes the weights, then the JSON that makes them valid, and removes older weights; gives the fingerprint."""
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
     weights = save_tensors(tensors)
+    sha256 = hashlib.sha256(weights).hexdigest()
+    file = f"weights-{sha256[:16]}.safetensors"
     described = {
         "format": FORMAT,
         "model": asdict(model.settings),
         "facts": asdict(facts),
-        "weights": {"size_bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()},
+        "weights": {"file": file, "size_bytes": len(weights), "sha256": sha256},
     }
-    storage.write_bytes(storage.join(uri, WEIGHTS_NAME), weights)
+    storage.write_bytes(storage.join(uri, file), weights)
     storage.write_bytes(storage.join(uri, JSON_NAME), _json_bytes(described))
+    for other in storage.list_files(uri):
+        if other.path.startswith("weights") and other.path != file:
+            storage.remove(storage.join(uri, other.path))
     return _fingerprint(described)
 
 
@@ -87,19 +94,7 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
         CheckpointError: the folder holds none, or a file of it is truncated or altered; the message names it.
     """
     described = read_description(uri)
-    weights_uri = storage.join(uri, WEIGHTS_NAME)
-    try:
-        weights = storage.read_bytes(weights_uri)
-    except StorageError as error:
-        raise CheckpointError(f"The weights of the checkpoint cannot be read: {error}") from error
-    promised = described["weights"]
-    if len(weights) != promised["size_bytes"]:
-        raise CheckpointError(
-            f"{weights_uri} holds {len(weights):,} bytes, {promised['size_bytes']:,} were written. It was cut short: "
-            "copy the checkpoint again, or train it again."
-        )
-    if hashlib.sha256(weights).hexdigest() != promised["sha256"]:
-        raise CheckpointError(f"{weights_uri} was altered since it was written. Copy the checkpoint again.")
+    weights = _read_weights(uri, described)
     try:
         settings = _settings(described["model"])
         facts = described["facts"]
@@ -124,6 +119,28 @@ def read_description(uri: str | Path) -> dict[str, Any]:
     if found != FORMAT:
         raise CheckpointError(f"{json_uri} says format {found!r}, this version reads {FORMAT!r}.")
     return dict(described)
+
+
+def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
+    """The bytes of the weights, which are those that were written."""
+    try:
+        promised = described["weights"]
+        weights_uri = storage.join(uri, promised.get("file", "weights.safetensors"))
+        size_bytes, sha256 = promised["size_bytes"], promised["sha256"]
+    except (KeyError, AttributeError) as error:
+        raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: it does not say {error}.") from error
+    try:
+        weights = storage.read_bytes(weights_uri)
+    except StorageError as error:
+        raise CheckpointError(f"The weights of the checkpoint cannot be read: {error}") from error
+    if len(weights) < size_bytes:
+        raise CheckpointError(
+            f"{weights_uri} holds {len(weights):,} bytes, {size_bytes:,} were written. It was cut short: copy the "
+            "checkpoint again, or train it again."
+        )
+    if hashlib.sha256(weights).hexdigest() != sha256:
+        raise CheckpointError(f"{weights_uri} was altered since it was written. Copy the checkpoint again.")
+    return weights
 
 
 def _settings(fields: dict[str, Any]) -> ModelSettings:

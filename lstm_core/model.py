@@ -159,7 +159,7 @@ class MusicLSTM(nn.Module):
 
 
 def dropout_masks(settings: ModelSettings, num_lanes: int, seed: int) -> Tensor | None:
-    """What the inputs of the LSTM layers and of the heads are multiplied by: float32 [L + 1, B, H], None for no dropout.
+    """Factors for the inputs of the LSTM layers and of the heads: float32 [L + 1, B, H], None without dropout.
 
     One mask a lane for a whole window (Gal and Ghahramani 2016). A lane's mask depends on `seed` and its number alone.
     """

@@ -51,18 +51,18 @@ def save_state(run_uri: str | Path, state: RunState, *, keep: int) -> None:
         _remove(run_uri, step)
 
 
-def newest_step(run_uri: str | Path) -> int | None:
-    """Step of the newest state whose bytes are those that were written; None when there is none.
+def newest_state(run_uri: str | Path) -> tuple[int, dict[str, Any]] | None:
+    """Step and facts of the newest state whose bytes are those that were written; None when there is none.
 
     States that were cut off or altered are named in the log and passed over.
     """
     for step in sorted(saved_steps(run_uri), reverse=True):
         try:
-            _read(run_uri, step)
+            described, _ = _read(run_uri, step)
         except StorageError as error:
             _log.warning("state passed over: %s", error)
             continue
-        return step
+        return step, described["facts"]
     return None
 
 

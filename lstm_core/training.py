@@ -49,6 +49,7 @@ class StepResult(NamedTuple):
     learning_rate: float
     is_finite: bool  # False: loss or gradient was not finite and the weights were left as they were
     pieces: list[int]  # of this worker's lanes
+    suspects: list[int]  # pieces of all workers whose loss was not finite, or all pieces if it was the gradient alone
 
 
 class Evaluation(NamedTuple):
@@ -113,28 +114,47 @@ class Trainer:
             group["lr"] = rate
         self.model.train()
         self.optimizer.zero_grad(set_to_none=False)
-        totals, num_events, norm = self._reduce(self._backward(batch))
+        sums, nll_of_lane = self._backward(batch)
+        totals, num_events, norm = self._reduce(sums)
         is_finite = math.isfinite(sum(totals)) and math.isfinite(norm)
         if is_finite:
             self.optimizer.step()
             self._update_average()
             self.step += 1
         of_stream = [total / max(num_events, 1) for total in totals]
-        return StepResult(sum(of_stream), of_stream, num_events, norm, rate, is_finite, batch.pieces)
+        suspects = [] if is_finite else self._suspects(batch.pieces, nll_of_lane)
+        return StepResult(sum(of_stream), of_stream, num_events, norm, rate, is_finite, batch.pieces, suspects)
 
-    def _backward(self, batch: Batch) -> Tensor:
-        """Gradients of this worker's lanes; gives back sums of nats by stream and the number of events, [K + 1]."""
+    def _backward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Gradients of this worker's lanes; sums of nats by stream and the number of events, [K + 1], nats by lane."""
         state = start_state(self.state, batch.is_start)
         inputs = Inputs(*(t.to(self.device) for t in batch.inputs))
         is_event = batch.is_event.to(self.device)
         with self._autocast():
             nll, after = self.model(inputs, state, self._dropout_masks())
-        of_stream = (nll * is_event[..., None]).sum((0, 1))
+        of_lane = (nll * is_event[..., None]).sum(1)  # [B, K]
+        of_stream = of_lane.sum(0)
         loss = of_stream.sum()
         # Scaled by a constant here and by the true count after the reduction: workers need not agree in between.
         (loss / (self.settings.num_lanes * self.settings.window)).backward()
         self.state = State(after.hidden.detach(), after.cell.detach())
-        return torch.cat([of_stream.detach(), is_event.sum()[None]])
+        return torch.cat([of_stream.detach(), is_event.sum()[None]]), of_lane.detach().sum(-1)
+
+    def _suspects(self, pieces: list[int], nll_of_lane: Tensor) -> list[int]:
+        """The pieces to name when a step failed, those of all workers."""
+        numbers = torch.tensor(pieces, device=self.device)
+        table = torch.stack([numbers, nll_of_lane.isfinite().long()], dim=1)
+        rows = self._gathered(table).tolist()
+        bad = sorted({piece for piece, finite in rows if not finite})
+        return bad or sorted({piece for piece, _ in rows})
+
+    def _gathered(self, part: Tensor) -> Tensor:
+        """The parts of all workers, one after another, the same on each."""
+        if self.world_size == 1:
+            return part
+        shares = [torch.empty_like(part) for _ in range(self.world_size)]
+        dist.all_gather(shares, part.contiguous())
+        return torch.cat(shares)
 
     def _dropout_masks(self) -> Tensor | None:
         """Those of this worker's lanes: seeded by step and lane, so that no generator has a state to keep."""
@@ -186,14 +206,12 @@ class Trainer:
     def gather_lanes(self) -> dict[str, Tensor]:
         """Positions and states of all lanes of all workers, in the order of the lanes; the same on every worker."""
         positions = torch.from_numpy(self.lanes.positions()).to(self.device)
-        parts = {"positions": positions, "hidden": self.state.hidden.transpose(0, 1).contiguous()}
-        parts["cell"] = self.state.cell.transpose(0, 1).contiguous()
-        if self.world_size > 1:
-            for name, part in parts.items():
-                shares = [torch.empty_like(part) for _ in range(self.world_size)]
-                dist.all_gather(shares, part)
-                parts[name] = torch.cat(shares)
-        return {name: part.cpu() for name, part in parts.items()}
+        parts = {
+            "positions": positions,
+            "hidden": self.state.hidden.transpose(0, 1),  # [B, L, H]
+            "cell": self.state.cell.transpose(0, 1),
+        }
+        return {name: self._gathered(part).contiguous().cpu() for name, part in parts.items()}
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Everything that a run needs to go on exactly: weights, averages, optimiser, lanes. Call on all workers."""

@@ -1,16 +1,60 @@
-"""A checkpoint becomes the start of another run."""
+"""What a training run starts from: random weights, or those of a checkpoint that is trained further."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 
-from lstm_core.checkpoint import Checkpoint, CheckpointFacts
+from lstm_core.blocks import BlockSet
+from lstm_core.checkpoint import Checkpoint, CheckpointFacts, find_checkpoint, load_checkpoint
 from lstm_core.conditions import STYLE, note_contexts
+from lstm_core.corpus_statistics import corpus_statistics
 from lstm_core.errors import CheckpointError
-from lstm_core.model import MusicLSTM
+from lstm_core.model import ModelSettings, MusicLSTM
+from lstm_core.notes import FAMILIES
 from lstm_core.streams import Stream
+from lstm_core.train_recipe import TrainRecipe
+
+
+def initial_model(
+    blocks: BlockSet, recipe: TrainRecipe, *, name: str, versions: dict[str, str], parent_uri: str = ""
+) -> tuple[MusicLSTM, CheckpointFacts]:
+    """The model at step 0, and what its checkpoints will say besides step and validation.
+
+    `parent_uri` is where `recipe.init_from` is to be found, if not under that very name.
+
+    Raises:
+        CheckpointError: the checkpoint of `recipe.init_from` is missing, damaged or made for something else.
+    """
+    index = blocks.index
+    streams = tuple(Stream(name, size) for name, size in index.streams)
+    facts = CheckpointFacts(
+        name=name,
+        representation=index.representation,
+        styles=index.styles,
+        step=0,
+        valid_nll=None,
+        corpus_fingerprint=index.fingerprint,
+        licences=index.licences,
+        notices=index.notices,
+        recipe=asdict(recipe),
+        versions=versions,
+        statistics=corpus_statistics(blocks),
+    )
+    torch.manual_seed(recipe.train.seed)
+    if recipe.init_from:
+        parent = load_checkpoint(parent_uri or find_checkpoint(recipe.init_from))
+        return continued_model(parent, facts, streams, dropout=recipe.model.dropout, source=recipe.init_from)
+    contexts = note_contexts(index.styles)
+    settings = ModelSettings(
+        streams=streams,
+        contexts=contexts,
+        num_flags=len(FAMILIES),
+        num_onset_positions=contexts[0].size,
+        **asdict(recipe.model),
+    )
+    return MusicLSTM(settings), facts
 
 
 def continued_model(
@@ -61,11 +105,12 @@ def _check_same_meaning(parent: Checkpoint, facts: CheckpointFacts, streams: tup
     for kind in ours:
         wanted = {stream.name: stream.size for stream in ours[kind]}
         found = {stream.name: stream.size for stream in theirs[kind]}
-        different = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
-        if different or list(wanted) != list(found):
-            names = ", ".join(
-                f"{n} ({found.get(n, 'absent')} values, {wanted.get(n, 'absent')} wanted)" for n in different
-            )
+        names = ", ".join(
+            f"{name} ({found.get(name, 'no')} values, {wanted.get(name, 'no')} wanted)"
+            for name in sorted(wanted | found)
+            if wanted.get(name) != found.get(name)
+        )
+        if names or list(wanted) != list(found):
             raise CheckpointError(
                 f"{source} cannot be trained further on these blocks: it differs in {kind} {names or 'order'}."
             )
