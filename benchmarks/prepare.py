@@ -7,8 +7,6 @@ which does not grow with the corpus, is measured by a run of a few files and lef
 
 from __future__ import annotations
 
-import json
-import os
 import resource
 import sys
 import tempfile
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.report import print_metric
 from jobs.local_ray import ray_running
 from jobs.prepare import PrepareRecipe, run_prepare
 from lstm_core.corpus import list_corpus
@@ -35,7 +34,7 @@ NUM_WARM_UP = 64
 class _BareReader:
     def read_many(self, files: Iterable[tuple[bytes, str]]) -> Iterator[list[Score] | ScoreError]:
         for data, suffix in files:
-            yield [read_score(data, suffix)]
+            yield read_score(data, suffix)
 
 
 def make_corpus(folder: Path, first: int, count: int) -> None:
@@ -89,16 +88,14 @@ def main(num_files: int) -> None:
         run_prepare(str(folder / "corpus"), str(folder / "blocks"))
         again_s = time.perf_counter() - again
     assert sum(result.index.num_pieces.values()) + sum(result.rejects.values()) == num_files
-    machine = {"num_files": num_files, "num_cores": os.cpu_count()}
-    _print("prepare_vs_bare", rate / bare, "ratio", target=TARGET, bare_files_per_s=round(bare, 1), **machine)
-    _print("prepare_files_per_s", rate, "files/s", whole_run_s=round(total_s, 1), fixed_s=round(fixed_s, 1), **machine)
-    _print("prepare_bare_cpu_ms", bare_cpu_s * 1e3, "ms/file", **machine)
-    _print("prepare_driver_growth", driver_mb() - before_mb, "MB", **machine)
-    _print("prepare_again_s", again_s, "s", **machine)
-
-
-def _print(metric: str, value: float, unit: str, **more: object) -> None:
-    print(json.dumps({"metric": metric, "value": round(value, 3), "unit": unit, **more}), flush=True)
+    facts = {"num_files": num_files, "num_workers": 1}
+    targets = {"target": TARGET}
+    print_metric("prepare_vs_bare", rate / bare, "ratio", against=targets, bare_files_per_s=round(bare, 1), **facts)
+    print_metric("prepare_files_per_s", rate, "files/s", against={"bare": bare}, whole_run_s=round(total_s, 1), **facts)
+    print_metric("prepare_fixed_s", fixed_s, "s", **facts)
+    print_metric("prepare_bare_cpu_ms", bare_cpu_s * 1e3, "ms/file", **facts)
+    print_metric("prepare_driver_growth", driver_mb() - before_mb, "MB", **facts)
+    print_metric("prepare_again_s", again_s, "s", **facts)
 
 
 if __name__ == "__main__":

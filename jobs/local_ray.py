@@ -12,6 +12,7 @@ from pathlib import Path
 OBJECT_STORE_BYTES = 300_000_000  # jobs pass small tables through it, never events or sound
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",  # its warnings of ordinary work would stand between ours
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
