@@ -72,12 +72,13 @@ def train(
 ) -> None:
     """Train a model on feature blocks, or fine-tune one."""
     from jobs.recipe import parse_overrides
-    from jobs.train import run_train, train_recipe
+    from jobs.train import run_train, summary, train_recipe
 
     given = {"minutes": minutes, "steps": steps, "num_workers": workers, "init_from": init_from}
     overrides = parse_overrides(settings or []) | {key: value for key, value in given.items() if value is not None}
     loaded = train_recipe(run, recipe, overrides, is_resumed=resume)
-    run_train(blocks, run, loaded, is_resumed=resume, verbose=_state["verbose"])
+    result = run_train(blocks, run, loaded, is_resumed=resume, verbose=_state["verbose"])
+    print("\n".join(summary(result, run)))
 
 
 @app.command()
@@ -87,16 +88,16 @@ def generate(
     catalogue: Annotated[str, typer.Argument(help="Folder or URI of the catalogue that the tracks go to.")],
     recipe: Recipe = None,
     settings: Settings = None,
-    workers: Annotated[int | None, typer.Option(help="Engines that play side by side.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Engines that play side by side.")] = None,
 ) -> None:
     """Make the tracks of an order. Run again, it makes only those that are missing."""
-    from jobs.generate import GenerateRecipe, run_generate
+    from jobs.generate import GenerateRecipe, room_bytes, run_generate
     from jobs.inspect_track import MAX_ROWS, print_tracks
     from jobs.order_file import read_order
     from jobs.recipe import load_recipe, parse_overrides
 
     loaded = load_recipe(GenerateRecipe, recipe, parse_overrides(settings or []))
-    wanted = read_order(order)
+    wanted = read_order(order, room_bytes=room_bytes(catalogue))
     result = run_generate(run, wanted, catalogue, loaded, num_workers=workers, verbose=_state["verbose"])
     print_tracks(result.records[:MAX_ROWS], result.failures)
     there = len(result.records) - result.num_made
@@ -134,8 +135,7 @@ def inspect(path: Annotated[str, typer.Argument(help="Folder or URI of something
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; exits with 0, 2 for a mistake that the user can mend, 3 for tracks that failed, 1 otherwise,
-    130 on Ctrl-C."""
+    """Runs the command; exits with 0, 1, 2 for a mistake that the user can mend, 3 for failed tracks, 130 on Ctrl-C."""
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.Exit as exit_:

@@ -62,6 +62,18 @@ def commit_track(catalogue_uri: str, content: Mapping[str, Any], files: Mapping[
     return record
 
 
+def withdraw_track(catalogue_uri: str, track_id: str) -> None:
+    """Remove a track: its record first, so that it never stands there without its files."""
+    folder = storage.join(catalogue_uri, TRACKS_FOLDER, track_id)
+    storage.remove(storage.join(folder, RECORD_NAME))
+    try:
+        files = storage.list_files(folder)
+    except storage.MissingError:
+        return
+    for file in files:
+        storage.remove(storage.join(folder, *file.path.split("/")))
+
+
 def committed_ids(catalogue_uri: str) -> set[str]:
     """Ids of the tracks whose record is stored, from one listing and without reading any."""
     return {track_id for track_id, sizes in _list_folders(catalogue_uri).items() if RECORD_NAME in sizes}

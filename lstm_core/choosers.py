@@ -1,4 +1,7 @@
-"""One step of B rows, head by head: what each may choose, the choice, and where it leaves the row. Compiled."""
+"""One step of B rows, head by head: what each may choose, the choice, and where it leaves the row. Compiled.
+
+One file for all of it: Numba's cache on disk sees a change of the file that it compiled, not of those it imports.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,13 @@ from lstm_core.constraints import (
     MAX_ONSET_NOTES,
     MAX_SOUNDING,
     NEEDED,
+    NEVER,
     POLYPHONY,
     TOTAL_TICKS,
     Rules,
 )
 from lstm_core.notes import TICKS_PER_QUARTER
+from lstm_core.order import MAX_INSTRUMENTS
 from lstm_core.sampling import draw, uniform
 from lstm_core.streams import (
     DRUM_INSTRUMENT,
@@ -44,19 +49,20 @@ from lstm_core.streams import (
     VELOCITY,
 )
 
+SILENCE_BARS = 2  # the longest silence
 _TICKS_OF = DURATIONS.copy()
 _NUM_DRUM_VALUES = STREAMS[PITCH].size
 _LARGEST = max(stream.size for stream in STREAMS)
 
 # Columns of Rows.numbers
-TICK, EVENT, HEARD, ONSET_NOTES, IS_CLOSED, NUM_SOUNDING, IS_DONE, NEW_TICK = range(8)
+TICK, EVENT, HEARD, ONSET_NOTES, IS_CLOSED, NUM_SOUNDING, IS_DONE, NEW_TICK, SILENT_FROM = range(9)
 STUCK = 2  # value of IS_DONE for a row whose rules left nothing to choose: a defect of the rules, never of an order
 
 
 class Rows(NamedTuple):
     """Where B rows stand."""
 
-    numbers: npt.NDArray[np.int64]  # [B, 8]
+    numbers: npt.NDArray[np.int64]  # [B, 9]
     event: npt.NDArray[np.int64]  # [B, K] the event being chosen, then the one before
     before: npt.NDArray[np.int64]  # [B, K] the event before
     ends: npt.NDArray[np.int64]  # [B, MAX_SOUNDING] ticks at which sounding melodic notes end
@@ -65,7 +71,7 @@ class Rows(NamedTuple):
 def make_rows(num_rows: int) -> Rows:
     """Rows that are done, ready to be started."""
     rows = Rows(
-        np.zeros((num_rows, 8), dtype=np.int64),
+        np.zeros((num_rows, 9), dtype=np.int64),
         np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
         np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
         np.zeros((num_rows, MAX_SOUNDING), dtype=np.int64),
@@ -97,9 +103,7 @@ def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Row
             num_allowed, only = 0, 0
             allowed[:size] = 0
             if stream == TIME_SHIFT:
-                _allow_shifts(b, rules, rows, True, allowed)
-                if not allowed[:size].any():
-                    _allow_shifts(b, rules, rows, False, allowed)
+                _allow_shifts(b, rules, rows, allowed)
             elif stream == INSTRUMENT:
                 _allow_instruments(b, rules, rows, allowed)
             elif event[INSTRUMENT] == END or event[INSTRUMENT] == REST:
@@ -121,6 +125,9 @@ def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Row
                 number = uniform(rules.seed[b], step, stream)
                 temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
                 only = draw(logits[b], allowed[:size], temperature, top_p, number, scratch[:size])
+                if only < 0:
+                    numbers[IS_DONE] = STUCK
+                    continue
             event[stream] = only
         if stream == TIME_SHIFT:
             numbers[NEW_TICK] = numbers[TICK] + event[TIME_SHIFT]
@@ -159,13 +166,20 @@ def _can_sound(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
     instrument, pitch = rows.before[b, INSTRUMENT], rows.before[b, PITCH]
     if numbers[ONSET_NOTES] == 0:  # a rest led here, and a rest is not followed by another event of its tick
         return False
-    if instrument == DRUM_INSTRUMENT and limits[HAS_DRUMS] and pitch + 1 < _NUM_DRUM_VALUES:
+    if instrument == DRUM_INSTRUMENT and _may_drum(b, rules, rows, tick) and pitch + 1 < _NUM_DRUM_VALUES:
         return True
     if not melodic:
         return False
-    return limits[MAX_MELODIC] > instrument or (
-        limits[MAX_MELODIC] == instrument and rules.max_pitch[b, zone] > pitch
-    )
+    return limits[MAX_MELODIC] > instrument or (limits[MAX_MELODIC] == instrument and rules.max_pitch[b, zone] > pitch)
+
+
+@njit(cache=True, nogil=True)
+def _may_drum(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
+    """Whether drums are played and leave one place of the last onset to the chord."""
+    limits, numbers = rules.limits[b], rows.numbers[b]
+    keeps_place = tick == limits[FINAL_START] and limits[MAX_MELODIC] > 0 and not numbers[IS_CLOSED]
+    is_late = numbers[EVENT] > 0 and tick == numbers[TICK] and numbers[ONSET_NOTES] >= MAX_ONSET_NOTES - 1
+    return limits[HAS_DRUMS] == 1 and not (keeps_place and is_late)
 
 
 @njit(cache=True, nogil=True)
@@ -174,15 +188,30 @@ def _next_barline(limits: npt.NDArray[np.int64], tick: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _misses_instrument(b: int, rules: Rules, rows: Rows) -> bool:
-    """Whether an asked instrument has not been heard though the first bar is over, or there is but one."""
-    return (rules.limits[b, NEEDED] & ~rows.numbers[b, HEARD]) != 0
+def _last_entrance(limits: npt.NDArray[np.int64]) -> int:
+    """The last barline at which something may begin."""
+    return min(limits[FINAL_START], limits[TOTAL_TICKS] - limits[BAR_TICKS])
 
 
 @njit(cache=True, nogil=True)
-def _is_entrance(b: int, rules: Rules, tick: int) -> bool:
-    """Whether instruments that are still missing enter at `tick`: at barlines from the second bar on."""
+def _entrance_after(b: int, rules: Rules, rows: Rows) -> int:
+    """The next barline at which an asked instrument that is missing can enter, NEVER when none is or there is none."""
+    limits, numbers = rules.limits[b], rows.numbers[b]
+    if not limits[HAS_TASTE] or (limits[NEEDED] & ~numbers[HEARD]) == 0:
+        return NEVER
+    last = _last_entrance(limits)
+    barline = _next_barline(limits, numbers[TICK])
+    while barline <= last and not _can_sound(b, rules, rows, barline):  # notes of a primer may last
+        barline += limits[BAR_TICKS]
+    return barline if barline <= last else NEVER
+
+
+@njit(cache=True, nogil=True)
+def _is_entrance(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
+    """Whether instruments that are missing enter at `tick`: at barlines from the second bar on, if there is one."""
     limits = rules.limits[b]
+    if not limits[HAS_TASTE] or (limits[NEEDED] & ~rows.numbers[b, HEARD]) == 0:
+        return False
     first = limits[BAR_TICKS] if limits[TOTAL_TICKS] > limits[BAR_TICKS] else 0
     return tick % limits[BAR_TICKS] == 0 and tick >= first
 
@@ -203,46 +232,45 @@ def _can_enter(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
 @njit(cache=True, nogil=True)
 def _may_rest(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
     """Whether a rest may lead to `tick`, MAX_SHIFT after the event before."""
-    limits = rules.limits[b]
-    if tick >= limits[TOTAL_TICKS] or (tick > limits[FINAL_START] and not rows.numbers[b, IS_CLOSED]):
+    limits, numbers = rules.limits[b], rows.numbers[b]
+    if numbers[IS_CLOSED] or not limits[HAS_TASTE]:
+        return tick < limits[TOTAL_TICKS]
+    if tick >= limits[TOTAL_TICKS] or tick >= limits[FINAL_START]:
         return False
-    if not limits[HAS_TASTE] or rows.numbers[b, IS_CLOSED]:
-        return True
-    after_rest = rows.numbers[b, EVENT] > 0 and rows.before[b, INSTRUMENT] == REST
-    is_blocked = not limits[HAS_DRUMS] and _num_sounding(b, rows, tick) >= limits[POLYPHONY]
-    return is_blocked or not after_rest
+    if _is_entrance(b, rules, rows, tick) and _can_sound(b, rules, rows, tick):
+        return False
+    return tick < _silence_ends(limits, numbers)
 
 
 @njit(cache=True, nogil=True)
-def _allow_shifts(b: int, rules: Rules, rows: Rows, has_entrances: bool, allowed: npt.NDArray[np.uint8]) -> None:
+def _silence_ends(limits: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]) -> int:
+    """The last tick at which something must begin again."""
+    return numbers[SILENT_FROM] + SILENCE_BARS * limits[BAR_TICKS] if limits[HAS_TASTE] else NEVER
+
+
+@njit(cache=True, nogil=True)
+def _allow_shifts(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
     limits, numbers = rules.limits[b], rows.numbers[b]
     tick, total, final = numbers[TICK], limits[TOTAL_TICKS], limits[FINAL_START]
     has_ending = final <= total
-    misses = has_entrances and limits[HAS_TASTE] == 1 and _misses_instrument(b, rules, rows)
     if numbers[EVENT] == 0 and limits[HAS_TASTE]:
         allowed[0] = 1
         return
-    if has_ending and tick == final and not numbers[IS_CLOSED]:
-        if _can_sound(b, rules, rows, tick):
-            allowed[0] = 1
-            return
-    if misses and _is_entrance(b, rules, tick) and numbers[EVENT] > 0 and _can_enter(b, rules, rows, tick):
-        if _can_sound(b, rules, rows, tick):
-            allowed[0] = 1
-            return
-    barline = _next_barline(limits, tick)
-    for shift in range(MAX_SHIFT + 1):
+    must_stay = has_ending and tick == final and not numbers[IS_CLOSED]
+    if not must_stay and numbers[EVENT] > 0 and _is_entrance(b, rules, rows, tick):
+        must_stay = _can_enter(b, rules, rows, tick)
+    if must_stay and _can_sound(b, rules, rows, tick):
+        allowed[0] = 1
+        return
+    latest = min(total, _entrance_after(b, rules, rows))
+    if not numbers[IS_CLOSED]:
+        latest = min(latest, min(final, _silence_ends(limits, numbers)))
+    for shift in range(min(MAX_SHIFT, latest - tick) + 1):
         then = tick + shift
-        if then > total:
-            break
         if then == total:
-            allowed[shift] = 1 if shift > 0 and (not has_ending or numbers[IS_CLOSED]) else 0
+            allowed[shift] = 1 if shift > 0 else 0
             continue
-        if has_ending and then > final and (tick < final or shift < MAX_SHIFT):
-            continue
-        if misses and then > barline:
-            continue
-        may_sound = (not has_ending or then <= final) and _can_sound(b, rules, rows, then)
+        may_sound = then <= final and _can_sound(b, rules, rows, then)
         if may_sound or (shift == MAX_SHIFT and _may_rest(b, rules, rows, then)):
             allowed[shift] = 1
 
@@ -262,22 +290,48 @@ def _allow_instruments(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np
             before = rows.before[b, INSTRUMENT]
             top = _NUM_DRUM_VALUES - 1 if before == DRUM_INSTRUMENT else rules.max_pitch[b, zone]
             lowest = before if rows.before[b, PITCH] < top else before + 1
-        if limits[HAS_DRUMS] and lowest <= DRUM_INSTRUMENT:
+        if lowest <= DRUM_INSTRUMENT and _may_drum(b, rules, rows, then):
             allowed[DRUM_INSTRUMENT] = 1
         if rules.max_pitch[b, zone] > 0 and _num_sounding(b, rows, then) < limits[POLYPHONY]:
             for value in range(max(lowest, FIRST_PROGRAM), limits[MAX_MELODIC] + 1):
                 allowed[value] = rules.instruments[b, value]
-        if limits[HAS_TASTE] and _misses_instrument(b, rules, rows) and _is_entrance(b, rules, then):
-            missing = limits[NEEDED] & ~numbers[HEARD]
-            can_enter = False
-            for value in range(DRUM_INSTRUMENT, len(allowed)):
-                if value < rules.serves.shape[1] and allowed[value] and rules.serves[b, value] & missing:
-                    can_enter = True
-            for value in range(DRUM_INSTRUMENT, rules.serves.shape[1]):
-                if can_enter and not rules.serves[b, value] & missing:
-                    allowed[value] = 0
+        if _is_entrance(b, rules, rows, then):
+            _keep_missing(b, rules, rows, allowed)
     if shift == MAX_SHIFT and _may_rest(b, rules, rows, then):
         allowed[REST] = 1
+
+
+@njit(cache=True, nogil=True)
+def _keep_missing(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
+    """Leaves only instruments that are missing, if any can enter.
+
+    When there are more of them than barlines to come, the one whose programs end first comes first: an onset is
+    written in ascending order, and so all find a place in it.
+    """
+    limits = rules.limits[b]
+    missing = limits[NEEDED] & ~rows.numbers[b, HEARD]
+    size = rules.serves.shape[1]
+    entering, num_missing, first_end, first = 0, 0, size, 0
+    for value in range(DRUM_INSTRUMENT, size):
+        if allowed[value]:
+            entering |= rules.serves[b, value] & missing
+    if entering == 0:
+        return
+    for bit in range(MAX_INSTRUMENTS):
+        mark = 1 << bit
+        if missing & mark:
+            num_missing += 1
+            end = 0
+            for value in range(DRUM_INSTRUMENT, size):
+                if rules.serves[b, value] & mark:
+                    end = value
+            if entering & mark and end < first_end:
+                first_end, first = end, mark
+    num_barlines = (_last_entrance(limits) - rows.numbers[b, NEW_TICK]) // limits[BAR_TICKS] + 1
+    kept = first if num_missing > num_barlines else entering
+    for value in range(DRUM_INSTRUMENT, size):
+        if not rules.serves[b, value] & kept:
+            allowed[value] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -302,7 +356,7 @@ def _allow_durations(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.u
             shortest = 1
     else:
         longest, shortest = min(limits[FINAL_START], limits[TOTAL_TICKS]) - then, 1
-        if limits[HAS_TASTE] and _misses_instrument(b, rules, rows):  # leave room at the barline, where it enters
+        if limits[HAS_TASTE] and limits[NEEDED] & ~rows.numbers[b, HEARD]:  # room at the barline, where it enters
             longest = min(longest, _next_barline(limits, then) - then)
     for value in range(1, len(_TICKS_OF)):
         if shortest <= _TICKS_OF[value] <= longest:
@@ -324,6 +378,7 @@ def _advance(b: int, rules: Rules, rows: Rows) -> None:
         numbers[NUM_SOUNDING] = kept
     if instrument >= DRUM_INSTRUMENT:
         numbers[ONSET_NOTES] += 1
+        numbers[SILENT_FROM] = max(numbers[SILENT_FROM], then + _TICKS_OF[event[DURATION]])
         numbers[HEARD] |= rules.serves[b, instrument]
         if instrument > DRUM_INSTRUMENT and numbers[NUM_SOUNDING] < MAX_SOUNDING:
             rows.ends[b, numbers[NUM_SOUNDING]] = then + _TICKS_OF[event[DURATION]]
@@ -331,6 +386,8 @@ def _advance(b: int, rules: Rules, rows: Rows) -> None:
         is_last_chord = then == rules.limits[b, FINAL_START]
         if is_last_chord and (instrument > DRUM_INSTRUMENT or rules.limits[b, MAX_MELODIC] == 0):
             numbers[IS_CLOSED] = 1
+    if numbers[EVENT] < rules.num_forced[b]:  # how long a primer is silent is not ours to judge
+        numbers[SILENT_FROM] = max(numbers[SILENT_FROM], then)
     numbers[IS_DONE] = 1 if instrument == END else 0
     numbers[TICK] = then
     numbers[EVENT] += 1

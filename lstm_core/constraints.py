@@ -3,19 +3,24 @@
 Grammar always holds: events are well formed, ordered, and close the piece on its last barline. Over it lie the wishes
 of an order (key, range, instruments, polyphony, length, an ending on the tonic) and a few rules of taste (no late
 start, no silence of more than two bars).
+
+Asked instruments that have not been heard enter at the barlines from the second bar on. Until all are in, no note is
+held over a barline, so that each barline has room for as many as the polyphony allows.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lstm_core.errors import OrderError
-from lstm_core.keys import SCALES, scale_pitch_classes
+from lstm_core.keys import SCALES, scale_pitch_classes, tonic_chord
 from lstm_core.notes import DRUMS
-from lstm_core.order import TrackOrder, TrackPlan
+from lstm_core.order import TrackOrder
+from lstm_core.plan import TrackPlan
 from lstm_core.streams import (
     DRUM_INSTRUMENT,
     FIRST_DRUM,
@@ -26,6 +31,7 @@ from lstm_core.streams import (
     REST,
     STREAMS,
     EventArray,
+    event_onsets,
 )
 
 BODY, DOMINANT, FINAL = range(3)  # zones of a piece with an ending, each with its own pitches
@@ -34,9 +40,18 @@ MAX_ONSET_NOTES = 24  # notes that begin together at most
 NEVER = 1 << 60
 
 # Columns of Rules.limits
-TOTAL_TICKS, BAR_TICKS, DOMINANT_START, FINAL_START, FINAL_HOLD, POLYPHONY, NEEDED, HAS_TASTE, MAX_MELODIC, HAS_DRUMS = (
-    range(10)
-)
+(
+    TOTAL_TICKS,
+    BAR_TICKS,
+    DOMINANT_START,
+    FINAL_START,
+    FINAL_HOLD,
+    POLYPHONY,
+    NEEDED,
+    HAS_TASTE,
+    MAX_MELODIC,
+    HAS_DRUMS,
+) = range(10)
 
 
 class Rules(NamedTuple):
@@ -96,9 +111,10 @@ def make_rules(
             limits[DOMINANT_START] = limits[FINAL_START] - _half_bar(plan)
             limits[FINAL_HOLD] = plan.final_hold_ticks
         for zone, classes in enumerate(_zone_classes(order, plan)):
-            pitches[zone, FIRST_PITCH:FIRST_DRUM] = _pitch_mask(order, classes)
+            pitches[zone, FIRST_PITCH:FIRST_DRUM] = _pitch_mask(order.pitch_low, order.pitch_high, classes)
         if limits[MAX_MELODIC]:
             _check_playable(order, plan, pitches)
+            _check_entrances(order, plan, serves, primer)
     melodic_pitches = pitches[:, :FIRST_DRUM]
     max_pitch = np.array([int(np.flatnonzero(row).max(initial=0)) for row in melodic_pitches], dtype=np.int64)
     num = len(STREAMS)
@@ -162,16 +178,13 @@ def _zone_classes(order: TrackOrder, plan: TrackPlan) -> tuple[frozenset[int], f
         everything = frozenset(range(12))
         return everything, everything, everything
     scale, tonic = scale_pitch_classes(plan.key, order.scale), plan.key % 12
-    third = 3 if plan.key >= 12 else 4
     seventh_chord = frozenset((tonic + step) % 12 for step in (7, 10, 11, 2, 5)) & scale
-    chord = frozenset((tonic + step) % 12 for step in (0, third, 7)) & scale
-    return scale, seventh_chord or scale, chord
+    return scale, seventh_chord or scale, tonic_chord(plan.key, order.scale)
 
 
-def _pitch_mask(order: TrackOrder, classes: frozenset[int]) -> npt.NDArray[np.uint8]:
-    pitch = np.arange(128)
-    in_range = (pitch >= order.pitch_low) & (pitch <= order.pitch_high)
-    return (in_range & np.isin(pitch % 12, sorted(classes))).astype(np.uint8)
+@lru_cache(maxsize=4096)
+def _pitch_mask(low: int, high: int, classes: frozenset[int]) -> npt.NDArray[np.uint8]:
+    return np.array([low <= pitch <= high and pitch % 12 in classes for pitch in range(128)], dtype=np.uint8)
 
 
 def _check_playable(order: TrackOrder, plan: TrackPlan, pitches: npt.NDArray[np.uint8]) -> None:
@@ -185,6 +198,26 @@ def _check_playable(order: TrackOrder, plan: TrackPlan, pitches: npt.NDArray[np.
         )
     if not pitches[DOMINANT, :FIRST_DRUM].any():
         pitches[DOMINANT] = pitches[BODY]
+
+
+def _check_entrances(
+    order: TrackOrder, plan: TrackPlan, serves: npt.NDArray[np.int64], primer: EventArray | None
+) -> None:
+    """Refuses instruments that do not all find a place, in the worst of the ways that the choosers may take."""
+    melodic = {programs for programs in plan.programs if programs != (DRUMS,)}
+    has_drums = (DRUMS,) in plan.programs
+    if primer is None:
+        num_barlines, first = (plan.num_bars - 1, 0 if has_drums else 1) if plan.num_bars > 1 else (1, 0)
+    else:
+        heard = int(np.bitwise_or.reduce(serves[primer[:, INSTRUMENT]], initial=0))
+        first = sum(1 for programs in melodic if heard >> plan.programs.index(programs) & 1)
+        num_barlines = plan.num_bars - 1 - int(event_onsets(primer)[-1]) // plan.meter.bar_ticks
+    places = first + min(order.polyphony, MAX_ONSET_NOTES - 1) * num_barlines
+    if len(melodic) > places:
+        raise OrderError(
+            f"{len(melodic)} instruments cannot all be heard in {plan.num_bars} bars of {plan.meter} with a polyphony "
+            f"of {order.polyphony}: there is place for {places}. Ask for fewer, a longer track or a higher polyphony."
+        )
 
 
 def _scale_name(order: TrackOrder) -> str:

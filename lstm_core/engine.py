@@ -26,7 +26,8 @@ from lstm_core.conditions import (
 from lstm_core.constraints import RowRules, Rules, make_rules, stack_rules
 from lstm_core.errors import CheckpointError
 from lstm_core.notes import Meter
-from lstm_core.order import FREE_KEY, TrackOrder, plan_track
+from lstm_core.order import FREE_KEY, TrackOrder
+from lstm_core.plan import plan_track
 from lstm_core.streams import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray
 
 WIDTHS = (16, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
@@ -64,10 +65,17 @@ class Engine:
             raise CheckpointError(
                 f"The checkpoint's events are {checkpoint.facts.representation}, this engine plays {REPRESENTATION}."
             )
+        if not all(bool(torch.isfinite(weight).all()) for weight in checkpoint.model.state_dict().values()):
+            raise CheckpointError(
+                f"The checkpoint {checkpoint.facts.name} holds weights that are no numbers: its training went astray. "
+                "Use an earlier one."
+            )
         self.checkpoint, self.device = checkpoint, device
         self.dtype = packing.arithmetic_of(arithmetic, device)
         self.arithmetic = f"{'bf16' if self.dtype == torch.bfloat16 else 'float32'}-{torch.device(device).type}"
-        self.widths = WIDTHS if packing.is_width_invariant(checkpoint.model, WIDTHS, self.dtype, device) else WIDTHS[-1:]
+        self.widths = (
+            WIDTHS if packing.is_width_invariant(checkpoint.model, WIDTHS, self.dtype, device) else WIDTHS[-1:]
+        )
         self._steps: dict[int, packing.PackedStep] = {}
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generated]:

@@ -38,14 +38,22 @@ def parse_key(text: str) -> int:
             'for example "F# minor".'
         )
     letter, accidental, mode = found.groups()
-    step = {None: 0, "#": 1, "♯": 1, "b": -1, "♭": -1}.get(accidental, 0)
-    if accidental and accidental.lower().endswith("sharp"):
-        step = 1
-    elif accidental and accidental.lower().endswith("flat"):
-        step = -1
+    step = {"": 0, "#": 1, "♯": 1, "sharp": 1}.get((accidental or "").lower().lstrip("-"), -1)
     tonic = (_LETTERS[letter.lower()] + step) % 12
     is_minor = mode is not None and (mode == "m" or mode.lower().startswith("min"))
     return tonic + 12 * is_minor
+
+
+def has_mode(text: str) -> bool:
+    """Whether the name of a key says major or minor, as "F# minor" and "Am" do and "F#" does not."""
+    found = _KEY.match(text.strip())
+    return found is not None and found[3] is not None
+
+
+def key_in_scale(key: int, scale: str) -> int:
+    """The key of the same tonic whose third the scale holds; `key` itself where it holds both thirds or is ""."""
+    thirds = {3, 4}.intersection(SCALES[scale]) if scale else {3, 4}
+    return key if len(thirds) != 1 else key % 12 + 12 * (thirds == {3})
 
 
 def key_name(key: int) -> str:
@@ -57,3 +65,9 @@ def scale_pitch_classes(key: int, scale: str) -> frozenset[int]:
     """Pitch classes of a scale on the tonic of a key; scale "" is the one of the key's mode."""
     steps = SCALES[scale or ("minor" if key >= 12 else "major")]
     return frozenset((key % 12 + step) % 12 for step in steps)
+
+
+def tonic_chord(key: int, scale: str) -> frozenset[int]:
+    """Pitch classes of the chord that a track in this key and scale ends on: those of its triad that the scale has."""
+    tonic, third = key % 12, 3 if key >= 12 else 4
+    return frozenset((tonic + step) % 12 for step in (0, third, 7)) & scale_pitch_classes(key, scale)

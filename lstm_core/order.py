@@ -1,4 +1,4 @@
-"""What a customer asks of one track, and the plan that meets it: bars, tempo, key, samples."""
+"""What a customer asks of one track."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 
 from lstm_core.errors import OrderError
 from lstm_core.instruments import programs_of
-from lstm_core.keys import SCALES, parse_key
+from lstm_core.keys import SCALES, has_mode, key_in_scale, parse_key
 from lstm_core.notes import TICKS_PER_QUARTER, Meter
 
-TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
 MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
-MIN_TAIL_S = 1.0  # what the last chord of a track that ends is given to die away
+MAX_INSTRUMENTS = 32  # names in an order
 FREE_KEY = "free"  # value of `key`: no scale is enforced
 FORMATS = {"flac": (16, 24), "wav": (16, 24, 32)}  # bit depths; 32 is float
 
@@ -46,7 +45,8 @@ class TrackOrder:
     pitch_low: int = 21  # MIDI numbers of the lowest and highest melodic note
     pitch_high: int = 108
     loop: bool = False
-    primer: str = ""  # URI of a MIDI file that the track goes on from
+    primer: str = ""  # URI of a MIDI file that the track goes on from; in an order file relative to it
+    primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     temperature: float = 1.0
     top_p: float = 0.95
     loudness_lufs: float = -16.0
@@ -76,37 +76,32 @@ class TrackOrder:
         if self.format not in FORMATS or self.bit_depth not in FORMATS[self.format]:
             offer = "; ".join(f"{name}: {', '.join(map(str, depths))} bit" for name, depths in FORMATS.items())
             raise OrderError(f"format {self.format} with bit_depth {self.bit_depth} is not made. There is {offer}.")
-        if self.key and self.key != FREE_KEY:
-            parse_key(self.key)
-        if self.scale and self.scale not in SCALES:
-            raise OrderError(f'scale is "{self.scale}", it must be one of {", ".join(SCALES)}.')
+        self._check_key()
+        if self.exact_tempo and not self.bpm:
+            raise OrderError("exact_tempo is true, but no bpm is given that could be kept exactly.")
         if self.room not in ROOMS:
             raise OrderError(f'room is "{self.room}", it must be one of {", ".join(ROOMS)}.')
         parse_meter(self.meter)
+        if len(self.instruments) > MAX_INSTRUMENTS:
+            raise OrderError(f"instruments holds {len(self.instruments)} names, at most {MAX_INSTRUMENTS} are played.")
         for name in self.instruments:
             programs_of(name)
 
+    def _check_key(self) -> None:
+        if self.scale and self.scale not in SCALES:
+            raise OrderError(f'scale is "{self.scale}", it must be one of {", ".join(SCALES)}.')
+        if self.key == FREE_KEY:
+            if self.scale:
+                raise OrderError(f'scale is "{self.scale}", but key is "{FREE_KEY}": a scale needs a tonic.')
+        elif self.key:
+            key = parse_key(self.key)
+            if has_mode(self.key) and key_in_scale(key, self.scale) != key:
+                raise OrderError(
+                    f'scale "{self.scale}" does not go with the key "{self.key}". Leave "major" or "minor" out of key.'
+                )
+
 
 ROOMS = ("none", "studio", "hall")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackPlan:
-    """How an order is met; every number is exact."""
-
-    num_samples: int
-    meter: Meter
-    bpm: float  # as played: the bars fill the length with it
-    num_bars: int  # that the model fills
-    final_bar: int | None  # bar of the last chord, None for a loop
-    final_hold_ticks: int  # longest note of the last chord
-    key: int | None  # 0..23, None for FREE_KEY
-    programs: tuple[tuple[int, ...], ...]  # for each asked instrument its General MIDI programs
-
-    @property
-    def total_ticks(self) -> int:
-        """Ticks of all bars."""
-        return self.num_bars * self.meter.bar_ticks
 
 
 def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
@@ -134,8 +129,12 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
 
 
 def order_digest(order: TrackOrder) -> str:
-    """Hash of everything that an order row asks but its name: the same wishes give the same digest."""
-    wishes = {name: value for name, value in order_fields(order).items() if name != "name"}
+    """Hash of everything that an order row asks but its name: the same wishes give the same digest.
+
+    A primer counts by its bytes, wherever it is kept.
+    """
+    left_out = ("name", "primer") if order.primer_sha256 else ("name",)
+    wishes = {name: value for name, value in order_fields(order).items() if name not in left_out}
     return hashlib.sha256(json.dumps(wishes, sort_keys=True).encode()).hexdigest()
 
 
@@ -150,84 +149,9 @@ def parse_meter(text: str) -> Meter:
     return meter
 
 
-def plan_track(order: TrackOrder) -> TrackPlan:
-    """The bars, tempo and key that meet an order.
-
-    Raises:
-        OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
-    """
-    meter = parse_meter(order.meter)
-    bpm = order.bpm or draw_bpm(order.seed)
-    quarters = meter.bar_ticks / TICKS_PER_QUARTER
-    exact_bars = order.duration_s * bpm / (60.0 * quarters)
-    shortest = 1 if order.loop else 2
-    if exact_bars < shortest * (1 - TEMPO_TOLERANCE):
-        raise OrderError(
-            f"duration_s is {order.duration_s:g}: at {bpm:g} bpm in {meter} "
-            f"{'a loop' if order.loop else 'a track that ends'} needs at least {shortest} "
-            f"bar{'s' if shortest > 1 else ''}, {shortest * 60 * quarters / bpm:.2f} s. Ask for that, or a higher bpm."
-        )
-    num_bars = max(shortest, round(exact_bars))
-    if order.exact_tempo:
-        num_samples = round(order.duration_s * order.sample_rate)
-        fits = round(num_bars * quarters * 60.0 / bpm * order.sample_rate) == num_samples
-    else:
-        is_open = not order.bpm  # a tempo that nobody asked for may be any
-        fits = is_open or abs(num_bars / exact_bars - 1.0) <= TEMPO_TOLERANCE
-        bpm = bpm * num_bars / exact_bars if fits else bpm
-    if not fits:
-        if order.loop:
-            raise OrderError(_no_loop(order, bpm, exact_bars, quarters))
-        num_bars = math.floor(exact_bars + 1e-9)
-    final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, quarters, order.duration_s)
-    key = None if order.key == FREE_KEY else parse_key(order.key) if order.key else draw_key(order.seed)
-    return TrackPlan(
-        num_samples=round(order.duration_s * order.sample_rate),
-        meter=meter,
-        bpm=bpm,
-        num_bars=num_bars if final_bar is None else final_bar + 1,
-        final_bar=final_bar,
-        final_hold_ticks=hold,
-        key=key,
-        programs=tuple(programs_of(name) for name in order.instruments),
-    )
-
-
-def _ending(num_bars: int, bpm: float, quarters: float, duration_s: float) -> tuple[int, int]:
-    """Bar of the last chord and the ticks it is held: as long as leaves MIN_TAIL_S, at least a quarter."""
-    quarter_s = 60.0 / bpm
-    for final_bar in (num_bars - 1, num_bars - 2):
-        room_s = duration_s - final_bar * quarters * quarter_s
-        longest = math.floor((room_s - MIN_TAIL_S) / quarter_s)
-        if longest >= 1 or final_bar <= 1:
-            break
-    held = max(1, min(longest, math.ceil(quarters / 2)))
-    return final_bar, held * TICKS_PER_QUARTER
-
-
-def _no_loop(order: TrackOrder, bpm: float, exact_bars: float, quarters: float) -> str:
-    below, above = max(math.floor(exact_bars), 1), math.ceil(exact_bars)
-    lengths = " or ".join(f"{bars * quarters * 60.0 / bpm:.3f}" for bars in sorted({below, above}))
-    tempos = " or ".join(f"{bars * quarters * 60.0 / order.duration_s:.2f}" for bars in sorted({below, above}))
-    return (
-        f"A loop of {order.duration_s:g} s at {'exactly ' if order.exact_tempo else ''}{bpm:g} bpm in {order.meter} "
-        f"would be {exact_bars:.2f} bars, it must be a whole number. Ask for {lengths} s, or for {tempos} bpm."
-    )
-
-
-def draw_bpm(seed: int) -> float:
-    """A tempo from 80 to 132 for an order that names none."""
-    return 80.0 + _hash("bpm", seed) % 53
-
-
-def draw_key(seed: int) -> int:
-    """A key for an order that names none."""
-    return _hash("key", seed) % 24
-
-
 def derived_seed(seed: int, attempt: int) -> int:
     """Seed of a further attempt at a track; attempt 0 is the order's own."""
-    return seed if attempt == 0 else _hash("attempt", seed, attempt) >> 1
+    return seed if attempt == 0 else drawn_number("attempt", seed, attempt) >> 1
 
 
 def with_seed(order: TrackOrder, seed: int) -> TrackOrder:
@@ -235,7 +159,8 @@ def with_seed(order: TrackOrder, seed: int) -> TrackOrder:
     return replace(order, seed=seed)
 
 
-def _hash(*parts: object) -> int:
+def drawn_number(*parts: object) -> int:
+    """A number of 64 bits that looks random and depends on the parts alone."""
     return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big")
 
 
@@ -262,6 +187,6 @@ def _convert(name: str, value: Any, default: object) -> Any:
             parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
             return tuple(str(part).strip() for part in parts if str(part).strip())
         return str(value)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         kind = {"bool": "true or false", "int": "a whole number", "float": "a number", "tuple": "a list of names"}
         raise OrderError(f"{name} is {value!r}, it must be {kind[type(default).__name__]}.") from error

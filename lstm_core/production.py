@@ -20,24 +20,26 @@ from lstm_core import storage
 from lstm_core.audio import encode
 from lstm_core.checkpoint import Checkpoint
 from lstm_core.conditions import Conditions
-from lstm_core.constraints import make_rules, scale_of
+from lstm_core.constraints import BODY, MAX_MELODIC, make_rules, scale_of
 from lstm_core.describe import describe
 from lstm_core.engine import Request
-from lstm_core.errors import OrderError, ScoreError
-from lstm_core.gates import GateResult, audio_gates, score_fingerprint, score_gates
+from lstm_core.errors import OrderError
+from lstm_core.gates import FEWEST_PITCHES, GateResult, audio_gates, score_fingerprint, score_gates
 from lstm_core.instruments import instrument_name
 from lstm_core.keys import key_name
 from lstm_core.mastering import MasterSettings, master
-from lstm_core.midi import read_midi, write_midi
+from lstm_core.midi import write_midi
 from lstm_core.notes import Meter, Score, Tempo, family_of
-from lstm_core.order import TrackOrder, TrackPlan, derived_seed, order_digest, order_fields, plan_track, with_seed
+from lstm_core.order import TrackOrder, derived_seed, order_digest, order_fields, with_seed
+from lstm_core.plan import TrackPlan, plan_track
+from lstm_core.primer import read_primer
 from lstm_core.roll import draw_roll
 from lstm_core.soundfont import SoundFont
-from lstm_core.streams import END, INSTRUMENT, EventArray, decode_events, encode_score, event_onsets
+from lstm_core.streams import FIRST_DRUM, EventArray, decode_events
 from lstm_core.synth import render_stems
 
 FORMAT_VERSION = 1  # of the code between an order and its bytes: raised by every change that a listener could notice
-PRIMER_SHARE = 0.5  # of a track's bars that a primer may fill at most
+COMPRESSED_SHARE = 0.75  # of PCM that a FLAC file takes at most, about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +100,24 @@ def check_order(order: TrackOrder) -> None:
         OrderError: the message says why, and what could be met.
     """
     plan = plan_track(order)
-    make_rules(order, plan, primer=read_primer(order, plan))
+    rules = make_rules(order, plan, primer=read_primer(order, plan))
+    num_pitches = int(rules.pitches[BODY, :FIRST_DRUM].sum())
+    if rules.limits[MAX_MELODIC] and num_pitches < FEWEST_PITCHES:
+        raise OrderError(
+            f"pitches {order.pitch_low} to {order.pitch_high} hold {num_pitches} notes of the key, and music of fewer "
+            f"than {FEWEST_PITCHES} is not delivered. Widen pitch_low and pitch_high."
+        )
 
 
 def request_of(order: TrackOrder, attempt: int) -> Request:
-    """What the engine is asked for the given attempt at an order, 0 for the first."""
-    order = attempted(order, attempt)
+    """What the engine is asked for the given attempt at an order, 0 for the first.
+
+    Attempts differ in what is played; key and tempo that the order's own seed chose stay.
+    """
     plan = plan_track(order)
     families = sum({1 << family_of(programs[0]) for programs in plan.programs})
     return Request(
-        rules=make_rules(order, plan, primer=read_primer(order, plan)),
+        rules=make_rules(attempted(order, attempt), plan, primer=read_primer(order, plan)),
         conditions=Conditions(
             style=order.style or None,
             key=plan.key,
@@ -125,31 +135,11 @@ def attempted(order: TrackOrder, attempt: int) -> TrackOrder:
     return with_seed(order, derived_seed(order.seed, attempt))
 
 
-def read_primer(order: TrackOrder, plan: TrackPlan) -> EventArray | None:
-    """Events of the whole bars of a primer that the track goes on from, None without a primer.
-
-    Raises:
-        OrderError: the primer is no MIDI file, of another meter, or shorter than a bar.
-    """
-    if not order.primer:
-        return None
-    try:
-        score = read_midi(storage.read_bytes(order.primer))
-    except ScoreError as error:
-        raise OrderError(f"primer {order.primer}: {error}") from error
-    if str(score.meters[0]) != str(plan.meter):
-        raise OrderError(f"primer {order.primer} is in {score.meters[0]}, the order asks for {plan.meter}.")
-    bar_ticks = plan.meter.bar_ticks
-    num_bars = min(score.end_tick // bar_ticks, int(plan.num_bars * PRIMER_SHARE))
-    if num_bars < 1:
-        raise OrderError(
-            f"primer {order.primer} fills less than a bar, or the track of {plan.num_bars} bars is too short to go on "
-            "from it. Use a longer primer or ask for a longer track."
-        )
-    notes = score.notes[score.notes["onset"] < num_bars * bar_ticks].copy()
-    notes["duration"] = np.minimum(notes["duration"], num_bars * bar_ticks - notes["onset"])
-    events = encode_score(Score(notes=notes, meters=(plan.meter,)))
-    return events[(events[:, INSTRUMENT] != END) & (event_onsets(events) < num_bars * bar_ticks)]
+def estimated_size_bytes(order: TrackOrder) -> float:
+    """About how many bytes the files of a track take."""
+    pcm = order.duration_s * order.sample_rate * 2 * order.bit_depth / 8
+    share = COMPRESSED_SHARE if order.format == "flac" else 1.0
+    return pcm * share * (3 if order.stems else 1) + 100_000
 
 
 def finish_track(
@@ -157,14 +147,12 @@ def finish_track(
 ) -> Finished:
     """Everything after the engine: score, stems, master, files, measurements, gates."""
     taken = attempted(order, attempt)
-    plan = plan_track(taken)
+    plan = plan_track(order)
     clock = _Clock()
     score = score_of(events, plan, title=order.name or track_id)
     settings = master_settings(order)
     with clock.stage("synth"):
-        stems = render_stems(
-            score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples
-        )
+        stems = render_stems(score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
     release = round(score.duration_s * order.sample_rate)
     with clock.stage("master"):
         mastered = master(
@@ -207,7 +195,7 @@ def finish_track(
         "seed": order.seed,
         "attempt": attempt,
         "gates": gates,
-        "order": order_fields(order),
+        "order": order_fields(order) | {"primer": storage.name_of(order.primer) if order.primer else ""},
         "checkpoint": provenance.checkpoint,
         "soundfont": {"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
         "arithmetic": provenance.arithmetic,
@@ -249,9 +237,7 @@ def master_settings(order: TrackOrder) -> MasterSettings:
 
 
 def _encode(waveform: Any, settings: MasterSettings) -> bytes:
-    return encode(
-        waveform, sample_rate=settings.sample_rate, format=settings.format, bit_depth=settings.bit_depth
-    )
+    return encode(waveform, sample_rate=settings.sample_rate, format=settings.format, bit_depth=settings.bit_depth)
 
 
 class _Clock:

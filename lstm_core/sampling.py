@@ -15,13 +15,13 @@ _WORD = np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
-def philox(counter_0: int, counter_1: int, key: int) -> tuple[int, int, int, int]:
-    """Four random words of 32 bits for a counter of two words and a key of 64 bits.
+def philox(counter_0: int, counter_1: int, counter_2: int, counter_3: int, key: int) -> tuple[int, int, int, int]:
+    """Four random words of 32 bits for a counter of four words and a key of 64 bits, its low word first.
 
     Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011).
     """
     x0, x1 = np.uint64(counter_0) & _LOW, np.uint64(counter_1) & _LOW
-    x2, x3 = np.uint64(0), np.uint64(0)
+    x2, x3 = np.uint64(counter_2) & _LOW, np.uint64(counter_3) & _LOW
     k0, k1 = np.uint64(key) & _LOW, np.uint64(key) >> _WORD
     for _ in range(10):
         product_0, product_1 = _ROUND_0 * x0, _ROUND_1 * x2
@@ -34,7 +34,7 @@ def philox(counter_0: int, counter_1: int, key: int) -> tuple[int, int, int, int
 @njit(cache=True, nogil=True)
 def uniform(seed: int, event: int, stream: int) -> float:
     """The random number in [0, 1) of one choice of one track: it depends on nothing else."""
-    return float(philox(event, stream, seed)[0]) * 2.0**-32
+    return float(philox(event, stream, 0, 0, seed)[0]) * 2.0**-32
 
 
 @njit(cache=True, nogil=True)
