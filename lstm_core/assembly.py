@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from lstm_core.streams import STREAMS
 
 REJECTS_SCHEMA = pa.schema([("uri", pa.string()), ("stage", pa.string()), ("reason", pa.string())])
 PLAN_COLUMNS = ("part", "row", "piece_id", "style", "licence", "split", "group")
+OPEN_PARTS = 64  # that the driver keeps open; those of a remote store are in its memory, a few MB each
 _ROW_OVERHEAD_BYTES = 400  # of a piece in a block, besides its events and bars
 
 
@@ -138,8 +140,10 @@ def assemble_block(folder_uri: str, blocks_uri: str, planned: PlannedBlock) -> B
 
 
 def _open_pieces(folder_uri: str, part: str) -> pa.Table:
-    path = storage.local_copy(storage.join(folder_uri, part + PIECES_SUFFIX), part)
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    uri = storage.join(folder_uri, part + PIECES_SUFFIX)
+    path = storage.local_path(uri)
+    source = pa.memory_map(str(path)) if path is not None else pa.py_buffer(storage.read_bytes(uri))
+    return pa.ipc.open_file(source).read_all()
 
 
 def _current_rows(manifest: pa.Table, parts: dict[str, pa.Table]) -> pa.Table:
@@ -192,13 +196,11 @@ def _drop_copies(pieces: pa.Table) -> tuple[pa.Table, pa.Table]:
 def _groups(pieces: pa.Table, folder_uri: str, threshold: float) -> pa.Array:
     """Group of each piece: the least content_hash among its near-duplicates, so that names of files do not matter."""
     signatures = np.frombuffer(b"".join(pieces["signature"].to_pylist()), dtype="<u4").reshape(-1, SIGNATURE_SIZE)
-    opened: dict[str, pa.Table] = {}
+    open_part = lru_cache(maxsize=OPEN_PARTS)(partial(_open_pieces, folder_uri))
 
     def load_shingles(number: int) -> Shingles:
-        part = pieces["part"][number].as_py()
-        if part not in opened:
-            opened[part] = _open_pieces(folder_uri, part)
-        values: Shingles = opened[part]["shingles"][pieces["row"][number].as_py()].values.to_numpy()
+        table = open_part(pieces["part"][number].as_py())
+        values: Shingles = table["shingles"][pieces["row"][number].as_py()].values.to_numpy()
         return values
 
     leaders = group_duplicates(signatures, load_shingles, threshold)

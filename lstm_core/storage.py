@@ -240,7 +240,8 @@ def _explained(uri: str | Path, doing: str) -> Iterator[None]:
 
 def _translated(error: OSError, uri: str, doing: str) -> StorageError:
     if isinstance(error, FileNotFoundError):
-        return MissingError(f"Cannot {doing} {uri}: there is nothing of that name.")
+        said = "" if local_path(uri) is not None else f" ({error})"
+        return MissingError(f"Cannot {doing} {uri}: there is nothing of that name{said}.")
     if isinstance(error, PermissionError):
         return StorageError(f"Cannot {doing} {uri}: permission denied. Check the rights of the user that runs this.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
