@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,18 @@ from lstm_core.conditions import (
     transposed_key,
 )
 from lstm_core.lanes import PieceArrays
-from lstm_core.streams import FIRST_DRUM, FIRST_PITCH, PITCH, EventArray, event_onsets
+from lstm_core.notes import DRUMS, family_of
+from lstm_core.streams import (
+    DRUM_INSTRUMENT,
+    FIRST_DRUM,
+    FIRST_PITCH,
+    FIRST_PROGRAM,
+    INSTRUMENT,
+    PITCH,
+    EventArray,
+    event_onsets,
+    without_instruments,
+)
 
 LOWEST_TRANSPOSED, HIGHEST_TRANSPOSED = 21, 108  # the piano's range: augmentation goes no further than these pitches
 
@@ -29,12 +40,14 @@ class AugmentSettings:
 
     transpose: int = 6  # semitones up or down at most
     untold_share: float = 0.2  # share of times that a condition is left untold
+    thinned_share: float = 0.0  # share of times that a piece loses some of its instruments
 
     def __post_init__(self) -> None:
         if not 0 <= self.transpose <= 12:
             raise ValueError(f"transpose is {self.transpose} semitones, it must be 0 to 12")
-        if not 0.0 <= self.untold_share <= 1.0:
-            raise ValueError(f"untold_share is {self.untold_share}, it must be in [0, 1]")
+        for name in ("untold_share", "thinned_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}, it must be in [0, 1]")
 
 
 class NotePieces:
@@ -62,12 +75,15 @@ class NotePieces:
         if self.augment is not None:
             random = np.random.Generator(np.random.Philox(key=[self.seed, (index << 32) + epoch]))
             shift = _transposition(piece.events, self.augment.transpose, random)
-            conditions = drop_conditions(_transposed(conditions, shift), self.augment.untold_share, random.random(5))
+            told = random.random(5)
+            piece = _thinned(piece, self.augment.thinned_share, random)
+            conditions = replace(conditions, families=piece.families, density=piece.density)
+            conditions = drop_conditions(_transposed(conditions, shift), self.augment.untold_share, told)
         contexts, onset_positions = bar_contexts(event_onsets(piece.events), piece.meters)
-        told = np.broadcast_to(condition_values(conditions, self.styles), (len(contexts), len(DROPPED)))
+        fixed = np.broadcast_to(condition_values(conditions, self.styles), (len(contexts), len(DROPPED)))
         return PieceArrays(
             transposed_events(piece.events, shift),
-            np.concatenate([contexts, told], axis=1),
+            np.concatenate([contexts, fixed], axis=1),
             family_flags(conditions.families),
             onset_positions,
         )
@@ -102,6 +118,22 @@ def _transposition(events: EventArray, limit: int, random: np.random.Generator) 
     low = max(-limit, min(LOWEST_TRANSPOSED - int(melodic.min()), 0))
     high = min(limit, max(HIGHEST_TRANSPOSED - int(melodic.max()), 0))
     return int(random.integers(low, high + 1))
+
+
+def _thinned(piece: Piece, share: float, random: np.random.Generator) -> Piece:
+    """With the given probability the piece without some of its instruments; at least two stay."""
+    instruments = np.unique(piece.events[:, INSTRUMENT]).astype(np.int64)
+    instruments = instruments[instruments >= DRUM_INSTRUMENT]
+    if len(instruments) < 3 or random.random() >= share:
+        return piece
+    order = random.permutation(instruments)
+    dropped = order[int(random.integers(2, len(order))) :]
+    events = without_instruments(piece.events, dropped)
+    kept = np.setdiff1d(instruments, dropped)
+    programs = [DRUMS if value == DRUM_INSTRUMENT else int(value) - FIRST_PROGRAM for value in kept]
+    families = sum({1 << family_of(program) for program in programs})
+    num_notes, num_before = (int((e[:, INSTRUMENT] >= DRUM_INSTRUMENT).sum()) for e in (events, piece.events))
+    return replace(piece, events=events, families=families, density=piece.density * num_notes / num_before)
 
 
 def _transposed(conditions: Conditions, semitones: int) -> Conditions:

@@ -79,7 +79,17 @@ def encode_score(score: Score) -> EventArray:
     end = int(bar_starts(score.meters, last)[-1])
     closing = np.zeros((1, 5), dtype=np.int64)  # END
     table = np.concatenate([table[order], closing])
-    onsets = np.concatenate([onsets[order], [end]])
+    return _spelt(table, np.concatenate([onsets[order], [end]]))
+
+
+def without_instruments(events: EventArray, dropped: npt.NDArray[np.int64]) -> EventArray:
+    """The events without the notes of some values of the instrument stream; the time of the others stays."""
+    kept = (events[:, INSTRUMENT] != REST) & ~np.isin(events[:, INSTRUMENT], dropped)
+    return _spelt(events[kept].astype(np.int64), event_onsets(events)[kept])
+
+
+def _spelt(table: npt.NDArray[np.int64], onsets: npt.NDArray[np.int64]) -> EventArray:
+    """Events of rows at given ticks, int64 [T, 5] and [T]: their time shifts, with a REST wherever one is too long."""
     gaps = np.diff(onsets, prepend=0)
     rests = np.maximum(-(-gaps // MAX_SHIFT) - 1, 0)
     table[:, TIME_SHIFT] = gaps - rests * MAX_SHIFT
