@@ -20,17 +20,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from jobs.bundled_scores import build_corpus
-from jobs.generate import GenerateRecipe, GenerateResult, run_generate
+from jobs.generate import GenerateResult, run_generate
 from jobs.local_ray import ray_running
 from jobs.order_file import read_order
 from jobs.prepare import PrepareRecipe, run_prepare
+from jobs.track_pipeline import GenerateRecipe
 from jobs.train import run_train
 from lstm_core.blocks import read_index
 from lstm_core.checkpoint import BASE, JSON_NAME, load_checkpoint
-from lstm_core.run import ModelSize, TrainRecipe, has_state
+from lstm_core.run_state import newest_state
+from lstm_core.train_recipe import ModelSize, TrainRecipe
 from lstm_core.training import TrainSettings
 
-MARK_NAME = "demo.json"  # in the run: what it was trained on, and whether it came to its end
+MARK_NAME = "demo.key"  # in the run: a hash of what it is trained on and how
 SCORES = {"chorale": 47, "reel": 45, "jig": 40, "hornpipe": 30}
 FINE_TUNING = TrainSettings(learning_rate=4e-4, warmup_steps=10, num_lanes=32)  # gentle: a minute must not undo hours
 VALID_EVENTS = 6_000  # a look at the validation pieces takes a second or two of that minute
@@ -133,12 +135,10 @@ def run_demo(folder: str | Path = "demo", settings: DemoSettings | None = None, 
         prepared = run_prepare(str(corpus), str(blocks), PrepareRecipe(), num_workers=settings.num_workers)
         num_pieces = sum(prepared.index.num_pieces.values())
         clock.stop("prepare", f"{num_pieces} pieces, {prepared.index.duration_s / 3600:.1f} hours, in {blocks}")
-        has_trained = _train(blocks, run, settings, verbose=verbose)
+        _train(blocks, run, settings, verbose=verbose)
         checkpoint = load_checkpoint(run / "checkpoint")
         quality = "" if checkpoint.facts.valid_nll is None else f", {checkpoint.facts.valid_nll:.2f} nats an event"
-        clock.stop(
-            "train", f"{'' if has_trained else 'there already: '}step {checkpoint.facts.step}{quality}, in {run}"
-        )
+        clock.stop("train", f"best at step {checkpoint.facts.step}{quality}, in {run}")
         order = folder / "order.toml"
         order.write_text(order_text(settings.tracks, checkpoint.facts.styles), encoding="utf-8")
         generated = run_generate(str(run), read_order(order), str(catalogue), GenerateRecipe(), verbose=verbose)
@@ -157,8 +157,8 @@ def order_text(tracks: tuple[DemoTrack, ...], styles: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _train(blocks: Path, run: Path, settings: DemoSettings, *, verbose: bool) -> bool:
-    """Whether there was anything to train: the run is complete after it, and is of these blocks and settings."""
+def _train(blocks: Path, run: Path, settings: DemoSettings, *, verbose: bool) -> None:
+    """Trains, or goes on training, so that the run is complete, and of these blocks and settings."""
     has_base = settings.use_base and (BASE / JSON_NAME).exists()
     recipe = TrainRecipe(
         name="demo",
@@ -174,17 +174,11 @@ def _train(blocks: Path, run: Path, settings: DemoSettings, *, verbose: bool) ->
     told = f"{read_index(blocks).fingerprint} {parent} {asdict(recipe)}"
     key = hashlib.sha256(told.encode()).hexdigest()
     mark = run / MARK_NAME
-    found = json.loads(mark.read_text()) if mark.exists() else {}
-    if found.get("key") != key and run.exists():
+    if run.exists() and (not mark.exists() or mark.read_text() != key):
         shutil.rmtree(run)  # of other blocks or another base checkpoint
-        found = {}
-    if found.get("is_complete"):
-        return False
     run.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps({"key": key, "is_complete": False}))
-    run_train(str(blocks), str(run), recipe, is_resumed=has_state(run), verbose=verbose)
-    mark.write_text(json.dumps({"key": key, "is_complete": True}))
-    return True
+    mark.write_text(key)
+    run_train(str(blocks), str(run), recipe, is_resumed=newest_state(run) is not None, verbose=verbose)
 
 
 class _Clock:
