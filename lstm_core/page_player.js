@@ -1,5 +1,5 @@
 /* The player of the catalogue's page. One <audio> plays all but loops: those are decoded whole and repeated by Web
-   Audio, sample by sample, because an <audio> that loops leaves a gap. A page opened as a file may not fetch, and
+   Audio, sample by sample, because an <audio> that loops may leave a gap. A page opened as a file may not fetch, and
    loops by <audio> after all. */
 
 const LOOPS_KEPT = 4; // decoded loops; a minute of stereo is 21 MB
