@@ -249,6 +249,14 @@ class BlockSet:
             **values,
         )
 
+    def events_of_row(self, row: int) -> EventArray:
+        """Events of a row of all tables one after another: uint8 [T, K]."""
+        for table in self.tables:
+            if row < table.num_rows:
+                return _events(table, row, len(self.index.streams))
+            row -= table.num_rows
+        raise IndexError(f"there are fewer rows than {row}")
+
     def _order(self, split: str) -> npt.NDArray[np.int64]:
         """Block and row of each piece of a split in ascending piece_id: int64 [pieces, 2]."""
         places, keys = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(0, dtype="S1")]

@@ -163,6 +163,7 @@ def _fingerprint(described: dict[str, Any]) -> str:
         "model": described["model"],
         "representation": described["facts"]["representation"],
         "styles": list(described["facts"]["styles"]),
+        "statistics": described["facts"]["statistics"],
         "weights": described["weights"]["sha256"],
     }
     return hashlib.sha256(_json_bytes(meaning)).hexdigest()

@@ -84,14 +84,19 @@ class RowRules(NamedTuple):
 
 
 def make_rules(
-    order: TrackOrder, plan: TrackPlan, *, primer: EventArray | None = None, grammar_only: bool = False
+    order: TrackOrder,
+    plan: TrackPlan,
+    *,
+    primer: EventArray | None = None,
+    ensemble: tuple[int, ...] = (),
+    grammar_only: bool = False,
 ) -> RowRules:
     """The masks of an order.
 
     Raises:
         OrderError: nothing that the order allows could be played; the message says why.
     """
-    instruments, serves = _instrument_masks(plan)
+    instruments, serves = _instrument_masks(plan, ensemble)
     melodic = int(np.flatnonzero(instruments).max(initial=0))
     limits = np.zeros(10, dtype=np.int64)
     limits[TOTAL_TICKS], limits[BAR_TICKS] = plan.total_ticks, plan.meter.bar_ticks
@@ -156,16 +161,20 @@ def scale_of(order: TrackOrder, plan: TrackPlan) -> frozenset[int] | None:
     return None if plan.key is None else scale_pitch_classes(plan.key, order.scale)
 
 
-def _instrument_masks(plan: TrackPlan) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def _instrument_masks(plan: TrackPlan, ensemble: tuple[int, ...]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     size = STREAMS[INSTRUMENT].size
     allowed, serves = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.int64)
     for bit, programs in enumerate(plan.programs):
-        values = [DRUM_INSTRUMENT if p == DRUMS else FIRST_PROGRAM + p for p in programs]
+        values = _instrument_values(programs)
         allowed[values] = 1
         serves[values] |= 1 << bit
     if not plan.programs:
-        allowed[REST + 1 :] = 1
+        allowed[_instrument_values(ensemble) if ensemble else slice(REST + 1, None)] = 1
     return allowed, serves
+
+
+def _instrument_values(programs: tuple[int, ...]) -> list[int]:
+    return [DRUM_INSTRUMENT if p == DRUMS else FIRST_PROGRAM + p for p in programs]
 
 
 def _half_bar(plan: TrackPlan) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from lstm_core.conditions import Conditions
 from lstm_core.constraints import BODY, MAX_MELODIC, make_rules, scale_of
 from lstm_core.describe import describe
 from lstm_core.engine import Request
+from lstm_core.ensembles import draw_density, draw_ensemble
 from lstm_core.errors import OrderError
 from lstm_core.gates import FEWEST_PITCHES, GateResult, audio_gates, score_fingerprint, score_gates
 from lstm_core.instruments import instrument_name
@@ -109,25 +110,33 @@ def check_order(order: TrackOrder) -> None:
         )
 
 
-def request_of(order: TrackOrder, attempt: int) -> Request:
+def request_of(order: TrackOrder, attempt: int, statistics: Mapping[str, Any]) -> Request:
     """What the engine is asked for the given attempt at an order, 0 for the first.
 
-    Attempts differ in what is played; key and tempo that the order's own seed chose stay.
+    Instruments and density that the order leaves open are those of pieces of its style, from the `statistics` of the
+    checkpoint. Attempts differ in what is played; key, tempo and instruments that the order's own seed chose stay.
     """
-    plan = plan_track(order)
-    families = sum({1 << family_of(programs[0]) for programs in plan.programs})
+    plan, primer = plan_track(order), read_primer(order, plan_track(order))
+    ensemble = _programs_of(primer) if primer is not None else draw_ensemble(statistics, order.style, order.seed)
+    heard = [programs[0] for programs in plan.programs] or ensemble
+    families = sum({1 << family_of(program) for program in heard})
     return Request(
-        rules=make_rules(attempted(order, attempt), plan, primer=read_primer(order, plan)),
+        rules=make_rules(attempted(order, attempt), plan, primer=primer, ensemble=ensemble),
         conditions=Conditions(
             style=order.style or None,
             key=plan.key,
             tempo_bpm=plan.bpm,
-            density=order.density or None,
+            density=order.density or draw_density(statistics, order.style, order.seed),
             families=families or None,
         ),
         meter=plan.meter,
         num_bars=plan.num_bars,
     )
+
+
+def _programs_of(events: EventArray) -> tuple[int, ...]:
+    notes = decode_events(events).notes
+    return tuple(int(program) for program in np.unique(notes["program"]))
 
 
 def attempted(order: TrackOrder, attempt: int) -> TrackOrder:
