@@ -56,7 +56,9 @@ def _draw(panel: Any, rows: Sequence[Row], stream: int | None) -> None:
         )
         best = min(valid, key=lambda row: float(row["nll"]))
         panel.plot([best["step"]], [of(best)], color=_VALID, marker="o", markersize=7, fillstyle="none")
-        panel.annotate(f"{of(best):.2f}", (best["step"], of(best)), (0, -12), textcoords="offset points", fontsize=8)
+        panel.annotate(
+            f"{of(best):.2f}", (best["step"], of(best)), (0, 6), ha="right", textcoords="offset points", fontsize=8
+        )
     for row in rows:
         if row["kind"] == "baselines":
             for name, color, style in (("unigram", _UNIGRAM, ":"), ("bigram", _BIGRAM, "--")):
@@ -74,4 +76,5 @@ def _smoothed(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     sums = np.concatenate([[0.0], np.cumsum(values)])
     first = np.maximum(np.arange(len(values)) - half, 0)
     last = np.minimum(np.arange(len(values)) + half + 1, len(values))
-    return (sums[last] - sums[first]) / (last - first)
+    means: npt.NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)
+    return means

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -138,40 +138,33 @@ def stack_windows(windows: Sequence[_Window], length: int) -> StackedWindows:
     return StackedWindows(Inputs(*tensors), torch.from_numpy(is_event))
 
 
-def sequential_windows(source: PieceSource, indices: Sequence[int], *, num_lanes: int, window: int) -> _Pass:
-    """One pass over `indices`, for validation: an iterator of Batch, each piece once and in whole."""
-    return _Pass(source, list(indices), num_lanes, window)
-
-
-class _Pass:
-    def __init__(self, source: PieceSource, indices: list[int], num_lanes: int, window: int) -> None:
-        self.source, self.window = source, window
-        self.waiting = indices[::-1]
-        self.lanes: list[tuple[int, PieceArrays, int] | None] = [None] * min(num_lanes, max(len(indices), 1))
-
-    def __iter__(self) -> _Pass:
-        return self
-
-    def __next__(self) -> Batch:
-        windows, starts, pieces = [], [], []
-        for b, lane in enumerate(self.lanes):
-            if lane is None and self.waiting:
-                piece = self.waiting.pop()
-                lane = (piece, self.source.load(piece, 0), 0)
+def sequential_windows(source: PieceSource, indices: Sequence[int], *, num_lanes: int, window: int) -> Iterator[Batch]:
+    """One pass over `indices`, for validation: each piece once and in whole, in the lane that is free first."""
+    waiting = list(indices)[::-1]
+    lanes: list[_Reading | None] = [None] * min(num_lanes, len(waiting))
+    while waiting or any(lane is not None for lane in lanes):
+        windows: list[_Window | None] = []
+        starts, pieces = [], []
+        for b, lane in enumerate(lanes):
+            if lane is None and waiting:
+                piece = waiting.pop()
+                lane = _Reading(piece, source.load(piece, 0), 0)
             if lane is None:  # no piece is left for this lane: an empty window
                 windows.append(None)
                 starts.append(True)
                 pieces.append(-1)
                 continue
-            piece, arrays, offset = lane
-            stop = min(offset + self.window, len(arrays.events))
-            windows.append(_Window(arrays, offset, stop))
-            starts.append(offset == 0)
-            pieces.append(piece)
-            self.lanes[b] = None if stop == len(arrays.events) else (piece, arrays, stop)
-        filled = [w for w in windows if w is not None]
-        if not filled:
-            raise StopIteration
-        nothing = _Window(filled[0].arrays, 0, 0)
-        stacked = stack_windows([nothing if w is None else w for w in windows], self.window)
-        return Batch(stacked.inputs, stacked.is_event, torch.tensor(starts), pieces)
+            stop = min(lane.offset + window, len(lane.arrays.events))
+            windows.append(_Window(lane.arrays, lane.offset, stop))
+            starts.append(lane.offset == 0)
+            pieces.append(lane.piece)
+            lanes[b] = None if stop == len(lane.arrays.events) else lane._replace(offset=stop)
+        nothing = next(_Window(w.arrays, 0, 0) for w in windows if w is not None)
+        stacked = stack_windows([nothing if w is None else w for w in windows], window)
+        yield Batch(stacked.inputs, stacked.is_event, torch.tensor(starts), pieces)
+
+
+class _Reading(NamedTuple):
+    piece: int
+    arrays: PieceArrays
+    offset: int

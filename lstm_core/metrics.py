@@ -37,8 +37,8 @@ class MetricsLog:
 
     def mean_train_nll(self, last_steps: int) -> float:
         """Nats per event over the last steps."""
-        rows = [row for row in self.rows if row["kind"] == "train"][-last_steps:]
-        return sum(row["nll"] for row in rows) / max(len(rows), 1)
+        values = [float(row["nll"]) for row in self.rows if row["kind"] == "train"][-last_steps:]
+        return sum(values) / max(len(values), 1)
 
     def write(self) -> None:
         """Stores all rows, and the events of those that are new."""
@@ -53,7 +53,7 @@ class MetricsLog:
             from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
             folder = local or Path(tempfile.mkdtemp(prefix="tonemill-tensorboard-"))
-            self._writer = SummaryWriter(str(folder), purge_step=self._start_step + 1)  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(str(folder), purge_step=self._start_step + 1)
         for row in rows:
             for name, value in _scalars(row, self.stream_names).items():
                 self._writer.add_scalar(name, value, row["step"])

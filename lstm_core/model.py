@@ -133,14 +133,14 @@ class MusicLSTM(nn.Module):
     def head_logits(self, hidden: Tensor, events: Tensor, onset_positions: Tensor) -> list[Tensor]:
         """Logits of the chained heads from hidden [B, T, H]: K of float [B, T, V]."""
         head, num_streams = self.settings.head_size, len(self.settings.streams)
-        seen = list(self.head_hidden(hidden).split(head, dim=-1))
+        seen = list(torch.split(self.head_hidden(hidden), head, dim=-1))
         tables: list[Tensor] = [chain(events[..., k]) for k, chain in enumerate(self.chains)]
         for k, rows in enumerate(tables):
-            for later, row in zip(range(k + 1, num_streams), rows.split(head, dim=-1), strict=True):
+            for later, row in zip(range(k + 1, num_streams), torch.split(rows, head, dim=-1), strict=True):
                 seen[later] = seen[later] + row
         if self.onset_position is not None:
-            rows = self.onset_position(onset_positions).split(head, dim=-1)
-            seen[1:] = [z + row for z, row in zip(seen[1:], rows, strict=True)]
+            moved = torch.split(self.onset_position(onset_positions), head, dim=-1)
+            seen[1:] = [z + row for z, row in zip(seen[1:], moved, strict=True)]
         return [output(functional.silu(z)) for output, z in zip(self.outputs, seen, strict=True)]
 
     def _initialise(self) -> None:

@@ -75,7 +75,10 @@ def run_training(
 ) -> RunResult:
     """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
 
-    Call on every worker. `parent_uri` is where `recipe.init_from` is, if not under that very name. Raises TrainingError when loss or gradient stop being finite; the checkpoint stays.
+    Call on every worker. `parent_uri` is where `recipe.init_from` is, if not under that very name.
+
+    Raises:
+        TrainingError: loss or gradient stopped being finite; the checkpoint stays.
     """
     run = TrainingRun(blocks_uri, run_uri, recipe, versions=versions or {}, parent_uri=parent_uri)
     recent: list[tuple[float, int]] = []
