@@ -55,25 +55,27 @@ _NUM_DRUM_VALUES = STREAMS[PITCH].size
 _LARGEST = max(stream.size for stream in STREAMS)
 
 # Columns of Rows.numbers
-TICK, EVENT, HEARD, ONSET_NOTES, IS_CLOSED, NUM_SOUNDING, IS_DONE, NEW_TICK, SILENT_FROM = range(9)
+TICK, EVENT, HEARD, ONSET_NOTES, IS_CLOSED, NUM_SOUNDING, IS_DONE, NEW_TICK, SILENT_FROM, PEAK, HIGHEST = range(11)
 STUCK = 2  # value of IS_DONE for a row whose rules left nothing to choose: a defect of the rules, never of an order
 
 
 class Rows(NamedTuple):
     """Where B rows stand."""
 
-    numbers: npt.NDArray[np.int64]  # [B, 9]
+    numbers: npt.NDArray[np.int64]  # [B, 11]
     event: npt.NDArray[np.int64]  # [B, K] the event being chosen, then the one before
     before: npt.NDArray[np.int64]  # [B, K] the event before
     ends: npt.NDArray[np.int64]  # [B, MAX_SOUNDING] ticks at which sounding melodic notes end
+    voices: npt.NDArray[np.int64]  # [B, MAX_SOUNDING] what sounds: instrument * 256 + pitch
 
 
 def make_rows(num_rows: int) -> Rows:
     """Rows that are done, ready to be started."""
     rows = Rows(
-        np.zeros((num_rows, 9), dtype=np.int64),
+        np.zeros((num_rows, 11), dtype=np.int64),
         np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
         np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
+        np.zeros((num_rows, MAX_SOUNDING), dtype=np.int64),
         np.zeros((num_rows, MAX_SOUNDING), dtype=np.int64),
     )
     rows.numbers[:, IS_DONE] = 1
@@ -152,13 +154,32 @@ def _zone(limits: npt.NDArray[np.int64], tick: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _max_sounding(b: int, rules: Rules, rows: Rows, tick: int) -> int:
+    """Melodic notes that may sound together at `tick`: the last chord is no fuller than the music before it."""
+    limits, numbers = rules.limits[b], rows.numbers[b]
+    if tick < limits[FINAL_START] or not limits[HAS_TASTE] or limits[NEEDED] & ~numbers[HEARD]:
+        return limits[POLYPHONY]
+    return min(limits[POLYPHONY], max(numbers[PEAK], 1))
+
+
+@njit(cache=True, nogil=True)
+def _top_pitch(b: int, rules: Rules, rows: Rows, zone: int) -> int:
+    """Highest melodic value of a zone: the last chord goes no higher than the music before it, if that leaves any."""
+    if zone == FINAL and rules.limits[b, HAS_TASTE]:
+        for value in range(min(rows.numbers[b, HIGHEST], rules.max_pitch[b, zone]), 0, -1):
+            if rules.pitches[b, zone, value]:
+                return value
+    return rules.max_pitch[b, zone]
+
+
+@njit(cache=True, nogil=True)
 def _can_sound(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
     """Whether some note may begin at `tick`; at the row's own tick it must come after the one before in order."""
     limits, numbers = rules.limits[b], rows.numbers[b]
     zone = _zone(limits, tick)
-    melodic = (
-        limits[MAX_MELODIC] > 0 and rules.max_pitch[b, zone] > 0 and _num_sounding(b, rows, tick) < limits[POLYPHONY]
-    )
+    top = _top_pitch(b, rules, rows, zone)
+    has_room = _num_sounding(b, rows, tick) < _max_sounding(b, rules, rows, tick)
+    melodic = limits[MAX_MELODIC] > 0 and top > 0 and has_room
     if tick > numbers[TICK] or numbers[EVENT] == 0:
         return melodic or limits[HAS_DRUMS] == 1
     if numbers[ONSET_NOTES] >= MAX_ONSET_NOTES:
@@ -170,7 +191,7 @@ def _can_sound(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
         return True
     if not melodic:
         return False
-    return limits[MAX_MELODIC] > instrument or (limits[MAX_MELODIC] == instrument and rules.max_pitch[b, zone] > pitch)
+    return limits[MAX_MELODIC] > instrument or (limits[MAX_MELODIC] == instrument and top > pitch)
 
 
 @njit(cache=True, nogil=True)
@@ -222,7 +243,7 @@ def _can_enter(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
     missing = rules.limits[b, NEEDED] & ~rows.numbers[b, HEARD]
     is_same = tick == rows.numbers[b, TICK] and rows.numbers[b, EVENT] > 0
     lowest = rows.before[b, INSTRUMENT] + 1 if is_same else DRUM_INSTRUMENT
-    is_full = _num_sounding(b, rows, tick) >= rules.limits[b, POLYPHONY]
+    is_full = _num_sounding(b, rows, tick) >= _max_sounding(b, rules, rows, tick)
     for value in range(lowest, rules.serves.shape[1]):
         if rules.serves[b, value] & missing and (value == DRUM_INSTRUMENT or not is_full):
             return True
@@ -288,11 +309,12 @@ def _allow_instruments(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np
         lowest = DRUM_INSTRUMENT
         if is_same:
             before = rows.before[b, INSTRUMENT]
-            top = _NUM_DRUM_VALUES - 1 if before == DRUM_INSTRUMENT else rules.max_pitch[b, zone]
+            top = _NUM_DRUM_VALUES - 1 if before == DRUM_INSTRUMENT else _top_pitch(b, rules, rows, zone)
             lowest = before if rows.before[b, PITCH] < top else before + 1
         if lowest <= DRUM_INSTRUMENT and _may_drum(b, rules, rows, then):
             allowed[DRUM_INSTRUMENT] = 1
-        if rules.max_pitch[b, zone] > 0 and _num_sounding(b, rows, then) < limits[POLYPHONY]:
+        has_room = _num_sounding(b, rows, then) < _max_sounding(b, rules, rows, then)
+        if rules.max_pitch[b, zone] > 0 and has_room:
             for value in range(max(lowest, FIRST_PROGRAM), limits[MAX_MELODIC] + 1):
                 allowed[value] = rules.instruments[b, value]
         if _is_entrance(b, rules, rows, then):
@@ -342,6 +364,8 @@ def _allow_pitches(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uin
     if event[TIME_SHIFT] == 0 and numbers[EVENT] > 0 and rows.before[b, INSTRUMENT] == event[INSTRUMENT]:
         first = max(first, rows.before[b, PITCH] + 1)
     zone = _zone(rules.limits[b], numbers[NEW_TICK])
+    if not is_drum:
+        stop = min(stop, _top_pitch(b, rules, rows, zone) + 1)
     for value in range(first, stop):
         allowed[value] = rules.pitches[b, zone, value]
 
@@ -364,6 +388,19 @@ def _allow_durations(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.u
 
 
 @njit(cache=True, nogil=True)
+def _sound(b: int, rows: Rows, voice: int, end: int) -> None:
+    """Lets a melodic note sound until `end`; one that is struck again does not last as long as it was meant to."""
+    num_sounding = rows.numbers[b, NUM_SOUNDING]
+    place = num_sounding
+    for i in range(num_sounding):
+        if rows.voices[b, i] == voice:
+            place = i
+    if place < MAX_SOUNDING:
+        rows.voices[b, place], rows.ends[b, place] = voice, end
+        rows.numbers[b, NUM_SOUNDING] = max(num_sounding, place + 1)
+
+
+@njit(cache=True, nogil=True)
 def _advance(b: int, rules: Rules, rows: Rows) -> None:
     """Moves a row past the event that was chosen."""
     numbers, event = rows.numbers[b], rows.event[b]
@@ -374,16 +411,21 @@ def _advance(b: int, rules: Rules, rows: Rows) -> None:
         for i in range(numbers[NUM_SOUNDING]):
             if rows.ends[b, i] > then:
                 rows.ends[b, kept] = rows.ends[b, i]
+                rows.voices[b, kept] = rows.voices[b, i]
                 kept += 1
         numbers[NUM_SOUNDING] = kept
     if instrument >= DRUM_INSTRUMENT:
         numbers[ONSET_NOTES] += 1
-        numbers[SILENT_FROM] = max(numbers[SILENT_FROM], then + _TICKS_OF[event[DURATION]])
+        numbers[SILENT_FROM] = then + 1
         numbers[HEARD] |= rules.serves[b, instrument]
-        if instrument > DRUM_INSTRUMENT and numbers[NUM_SOUNDING] < MAX_SOUNDING:
-            rows.ends[b, numbers[NUM_SOUNDING]] = then + _TICKS_OF[event[DURATION]]
-            numbers[NUM_SOUNDING] += 1
+        if instrument > DRUM_INSTRUMENT:
+            _sound(b, rows, instrument * 256 + event[PITCH], then + _TICKS_OF[event[DURATION]])
+        for i in range(numbers[NUM_SOUNDING]):
+            numbers[SILENT_FROM] = max(numbers[SILENT_FROM], rows.ends[b, i])
         is_last_chord = then == rules.limits[b, FINAL_START]
+        if instrument > DRUM_INSTRUMENT and not is_last_chord:
+            numbers[PEAK] = max(numbers[PEAK], numbers[NUM_SOUNDING])
+            numbers[HIGHEST] = max(numbers[HIGHEST], event[PITCH])
         if is_last_chord and (instrument > DRUM_INSTRUMENT or rules.limits[b, MAX_MELODIC] == 0):
             numbers[IS_CLOSED] = 1
     if numbers[EVENT] < rules.num_forced[b]:  # how long a primer is silent is not ours to judge
