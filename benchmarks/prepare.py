@@ -83,6 +83,7 @@ def main(num_files: int) -> None:
             start = time.perf_counter()
             result = run_prepare(str(folder / "corpus"), str(folder / "blocks"), PrepareRecipe(), num_workers=1)
             total_s = time.perf_counter() - start
+        bare = (bare + bare_rate(folder / "corpus")[0]) / 2  # before and after, as other work comes and goes
         rate = (num_files - NUM_WARM_UP) / (total_s - fixed_s)
         again = time.perf_counter()
         run_prepare(str(folder / "corpus"), str(folder / "blocks"))

@@ -53,6 +53,7 @@ log = logging.getLogger(__name__)
 REJECTS_NAME, MANIFEST_NAME, REPORT_NAME = "rejects.parquet", "manifest.parquet", "report.html"
 PART_COST = 512  # MIDI files of a part, about two seconds of work
 NOTATION_COST = 100  # a score in notation takes as long as so many MIDI files
+BUILT_HERE_BYTES = 1_000_000  # blocks of so little are built by the driver: to start Ray would take longer
 PARTS_A_WORKER = 4  # at least, so that workers end together
 
 
@@ -126,10 +127,12 @@ def run_prepare(
             _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
             raise CorpusError(_nothing_message(corpus, plan, blocks_uri))
         absent = [block for block in plan.blocks if not is_finished(blocks_uri, block.name)]
-        if absent:
-            if len(absent) > 1:
-                ray_is_up()
+        if sum(block.size_bytes for block in absent) > BUILT_HERE_BYTES:
+            ray_is_up()
             _build_blocks(absent, parts_uri, blocks_uri)
+        else:
+            for block in absent:
+                assemble_block(parts_uri, blocks_uri, block)
     index = _finish(corpus, plan, recipe, blocks_uri)
     _remove_stale(plan, corpus, parts, parts_uri, blocks_uri)
     return PrepareResult(
@@ -190,21 +193,16 @@ def cut_parts(files: pa.Table, num_workers: int) -> list[pa.Table]:
 
 
 def _build_blocks(planned: list[PlannedBlock], parts_uri: str, blocks_uri: str) -> None:
-    """Builds blocks: one alone here, several by Ray."""
+    import ray.data
+
+    def build(rows: pa.Table) -> pa.Table:
+        name = rows.schema.metadata[b"name"].decode()
+        entry = assemble_block(parts_uri, blocks_uri, PlannedBlock(name=name, rows=rows))
+        return pa.table({"size_bytes": [entry.size_bytes]})
+
+    tables = [block.rows.replace_schema_metadata({"name": block.name}) for block in planned]
+    dataset = ray.data.from_arrow(tables).map_batches(build, batch_size=None, batch_format="pyarrow", num_cpus=1)
     with Progress("Building blocks", len(planned), "blocks") as progress:
-        if len(planned) == 1:
-            assemble_block(parts_uri, blocks_uri, planned[0])
-            progress.advance(1)
-            return
-        import ray.data
-
-        def build(rows: pa.Table) -> pa.Table:
-            name = rows.schema.metadata[b"name"].decode()
-            entry = assemble_block(parts_uri, blocks_uri, PlannedBlock(name=name, rows=rows))
-            return pa.table({"size_bytes": [entry.size_bytes]})
-
-        tables = [block.rows.replace_schema_metadata({"name": block.name}) for block in planned]
-        dataset = ray.data.from_arrow(tables).map_batches(build, batch_size=None, batch_format="pyarrow", num_cpus=1)
         for _ in _rows_of(dataset):
             progress.advance(1)
 

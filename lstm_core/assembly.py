@@ -50,6 +50,7 @@ class SplitSettings:
 class PlannedBlock:
     name: str
     rows: pa.Table  # PLAN_COLUMNS, in ascending piece_id
+    size_bytes: int = 0  # about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,4 +248,5 @@ def _cut(pieces: pa.Table, block_bytes: int) -> Iterable[PlannedBlock]:
         for column in ("piece_id", "row_hash", "style", "licence", "split", "group"):
             digest.update("\0".join(rows[column].to_pylist()).encode())
         name = f"{number << (16 - bits):04x}-{digest.hexdigest()[:20]}"
-        yield PlannedBlock(name=name, rows=rows.select(PLAN_COLUMNS).combine_chunks())
+        size_bytes = int(sizes[start:stop].sum())
+        yield PlannedBlock(name=name, rows=rows.select(PLAN_COLUMNS).combine_chunks(), size_bytes=size_bytes)
