@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import soundfile
@@ -93,17 +94,21 @@ def _frames(waveform: Waveform | npt.NDArray[np.int32], bit_depth: int) -> npt.N
     if waveform.dtype.kind == "f":
         if bit_depth == 32:
             return np.ascontiguousarray(waveform.T, dtype=np.float32)
-        scale = float(2 ** (bit_depth - 1))
-        steps = np.multiply(waveform, scale, dtype=np.float32)
-        np.rint(steps, out=steps)
-        np.clip(steps, -scale, scale - 1, out=steps)
+        steps = np.empty(waveform.shape[::-1], dtype=np.int16 if bit_depth == 16 else np.int32)
+        _to_steps(np.ascontiguousarray(waveform, dtype=np.float32), np.float32(2 ** (bit_depth - 1)), steps)
     else:
         if bit_depth == 32:
             raise AudioError("32-bit audio is float: give a float32 waveform")
-        steps = waveform
-    if bit_depth == 16:
-        return np.ascontiguousarray(steps.T.astype(np.int16))
-    return np.ascontiguousarray(steps.T.astype(np.int32) << 8)
+        steps = np.ascontiguousarray(waveform.T.astype(np.int16 if bit_depth == 16 else np.int32))
+    return steps << 8 if bit_depth == 24 else steps
+
+
+@numba.njit(cache=True, nogil=True)
+def _to_steps(waveform, scale, steps):  # type: ignore[no-untyped-def]
+    for i in range(steps.shape[0]):
+        for channel in range(steps.shape[1]):
+            value = np.rint(waveform[channel, i] * scale)
+            steps[i, channel] = min(max(value, -scale), scale - np.float32(1.0))
 
 
 def _leave_out_peak_chunk(file: soundfile.SoundFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numba
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.audio import Waveform, check_format
+from lstm_core.dither import quantise
 from lstm_core.errors import TonemillError
 from lstm_core.limiter import apply_gain, limiting_gain
 from lstm_core.loudness import integrated_loudness, tile_peaks, true_peak_dbtp
@@ -20,7 +22,12 @@ MAX_GAIN_STEPS = 8  # each runs the limiter once; 1 to 3 are usual
 PEAK_MARGIN_DB = 0.1  # meters differ by as much: each has its own oversampling filter
 LONGEST_FADE_S = 3.0
 SHORTEST_FADE_S = 0.01
+LOW_CUT_HZ, CUT_HZ = 30.0, 90.0  # under these only rumble and mud
+MIX_SAMPLES = 32768
 FILTER_WARM_UP_S = 1.0  # a loop's filters start from where they are at its end; -190 dB is forgotten in this time
+
+
+Stems = Mapping[str, Waveform] | Iterable[tuple[str, Waveform]]
 
 
 class MasteringError(TonemillError):
@@ -34,7 +41,7 @@ class FamilyMix:
     pan: float = 0.0  # -1 left .. 1 right, of the whole stereo stem
     gain_db: float = 0.0
     send: float = 1.0  # share that goes to the room, times room_level
-    is_low: bool = False  # keeps its bass: high-pass at 30 Hz in place of 90 Hz
+    is_low: bool = False  # keeps its bass: cut at LOW_CUT_HZ in place of CUT_HZ
 
 
 DEFAULT_MIX: dict[str, FamilyMix] = {
@@ -96,7 +103,7 @@ class Master:
 
 
 def master(
-    stems: dict[str, Waveform],
+    stems: Stems,
     *,
     num_samples: int,
     loop: bool,
@@ -112,45 +119,35 @@ def master(
     and its end. Silence stays silence, at -inf LUFS.
 
     Args:
-        stems: float32 [2, S] by family, S at least `num_samples`, from `render_stems`.
+        stems: float32 [2, S] by family, S at least `num_samples`, from `render_stems`; or pairs of name and stem one
+            after another, from `iter_stems`, which are heard once and not kept.
         num_samples: length of the track.
         loop: whether the end runs into the start.
         seed: of the dither.
         settings: what to aim for.
         music_end: sample at which the last note is released, if known; a fade starts no earlier.
-        keep_stems: whether to return the stems too.
+        keep_stems: whether to return the stems too; needs them all at once.
 
     Raises:
-        MasteringError: for stems that are too short.
+        MasteringError: for stems that are too short, or that are to be kept but come one by one.
     """
     if num_samples < 1:
         raise MasteringError(f"a track needs at least one sample, got {num_samples}")
-    for name, stem in stems.items():
-        if stem.shape[0] != 2 or stem.shape[1] < num_samples:
-            raise MasteringError(f"stem {name!r} is {stem.shape}, a stereo stem of {num_samples} samples is needed")
-    bus = _mix(stems, num_samples, loop, settings, music_end)
+    if keep_stems and not isinstance(stems, Mapping):
+        raise MasteringError("stems that are to be kept must be given all at once, as render_stems returns them")
+    fit = _Fit(num_samples, loop, settings, music_end)
+    bus = _mix(stems, fit)
     loudness = integrated_loudness(bus, settings.sample_rate, is_loop=loop)
-    if not np.isfinite(loudness):
-        bus[:] = 0
-        silent = {name: bus.copy() for name in stems} if keep_stems else {}
-        return Master(
-            waveform=bus,
-            loudness_lufs=-np.inf,
-            true_peak_dbtp=-np.inf,
-            sample_peak_dbfs=-np.inf,
-            limited_db=0.0,
-            stems=silent,
-        )
-    gain, borders, finished, loudness = _levelled(bus, loudness, loop, settings)
-    if settings.bit_depth != 32:
-        _quantise(finished, settings.bit_depth, seed)
-    peak = float(max(finished.max(), -finished.min()))
+    gain, borders, finished = 0.0, None, np.zeros_like(bus)
+    if np.isfinite(loudness):
+        gain, borders, finished, loudness = _levelled(bus, loudness, loop, settings)
+        if settings.bit_depth != 32:
+            quantise(finished, settings.bit_depth, seed)
+    del bus
     kept: dict[str, Waveform] = {}
-    if keep_stems:
-        kept = {
-            name: apply_gain(_mix({name: stem}, num_samples, loop, settings, music_end), gain, borders)
-            for name, stem in stems.items()
-        }
+    if keep_stems and isinstance(stems, Mapping):
+        kept = {name: apply_gain(_mix({name: stem}, fit), gain, borders) for name, stem in stems.items()}
+    peak = float(max(finished.max(), -finished.min()))
     return Master(
         waveform=finished,
         loudness_lufs=loudness,
@@ -159,6 +156,16 @@ def master(
         limited_db=0.0 if borders is None else float(-20 * np.log10(borders.min())),
         stems=kept,
     )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What stems are fitted to."""
+
+    num_samples: int
+    loop: bool
+    settings: MasterSettings
+    music_end: int | None
 
 
 def _levelled(
@@ -188,31 +195,49 @@ def _levelled(
     return gain, borders, finished, loudness
 
 
-def _mix(
-    stems: dict[str, Waveform], num_samples: int, loop: bool, settings: MasterSettings, music_end: int | None
-) -> Waveform:
+def _mix(stems: Stems, fit: _Fit) -> Waveform:
     """All that is linear: pan, gain, high-pass, room, and the length of the track: float32 [2, num_samples]."""
-    length = max((stem.shape[1] for stem in stems.values()), default=num_samples)
-    buses = {is_low: np.zeros((2, length), dtype=np.float32) for is_low in (True, False)}
-    send = np.zeros(length, dtype=np.float32)
-    for name, stem in stems.items():
-        family = settings.mix.get(name, FamilyMix())
-        level = 10 ** (family.gain_db / 20)
-        angle = (family.pan + 1) * np.pi / 4
-        left, right = np.sqrt(2) * level * np.cos(angle), np.sqrt(2) * level * np.sin(angle)
-        share = 0.5 * level * family.send * settings.room_level if settings.room != "none" else 0.0
-        _add_stem(stem, np.float32(left), np.float32(right), np.float32(share), buses[family.is_low], send)
+    num_samples, loop, settings = fit.num_samples, fit.loop, fit.settings
+    sums = _sums(stems, fit)
     bus = np.zeros((2, num_samples), dtype=np.float32)
     warm_up = round(FILTER_WARM_UP_S * settings.sample_rate) if loop else 0
-    for is_low, family_bus in buses.items():
+    for family_bus, hz in ((sums[:2], LOW_CUT_HZ), (sums[2:4], CUT_HZ)):
         fitted = _wrapped(family_bus, num_samples) if loop else family_bus[:, :num_samples]
-        _add_high_passed(fitted, _high_pass(30.0 if is_low else 90.0, settings.sample_rate), warm_up, bus)
+        _add_high_passed(fitted, _high_pass(hz, settings.sample_rate), warm_up, bus)
     if settings.room != "none":
-        answer = convolve(send if loop else send[:num_samples], impulse_response(settings.room, settings.sample_rate))
+        send = sums[4] if loop else sums[4, :num_samples]
+        answer = convolve(send, impulse_response(settings.room, settings.sample_rate))
         bus += _wrapped(answer, num_samples) if loop else answer[:, :num_samples]
     if not loop:
-        _fade_out(bus, settings.sample_rate, music_end)
+        _fade_out(bus, settings.sample_rate, fit.music_end)
     return bus
+
+
+def _sums(stems: Stems, fit: _Fit) -> Waveform:
+    """Left and right of the low families, of the others, and what goes to the room: float32 [5, S]."""
+    sums = np.zeros((5, 0), dtype=np.float32)
+    for together in [dict(stems)] if isinstance(stems, Mapping) else ({name: stem} for name, stem in stems):
+        for name, stem in together.items():
+            if not sums.size:
+                sums = np.zeros((5, max(stem.shape[1], fit.num_samples)), dtype=np.float32)
+            if stem.shape != (2, sums.shape[1]):
+                wanted = f"{sums.shape[1]} samples, as long as the track or longer and as the others"
+                raise MasteringError(f"stem {name!r} is {stem.shape}, a stereo stem is needed of {wanted}")
+        for start in range(0, sums.shape[1], MIX_SAMPLES):  # so many of all sums stay in the cache of the core
+            piece = slice(start, start + MIX_SAMPLES)
+            for name, stem in together.items():
+                family = fit.settings.mix.get(name, FamilyMix())
+                left, right = sums[0 if family.is_low else 2, piece], sums[1 if family.is_low else 3, piece]
+                _add_stem(stem[0, piece], stem[1, piece], _gains(family, fit.settings), left, right, sums[4, piece])
+    return sums if sums.size else np.zeros((5, fit.num_samples), dtype=np.float32)
+
+
+def _gains(family: FamilyMix, settings: MasterSettings) -> npt.NDArray[np.float32]:
+    """Gains to the left, to the right and, of the sum of both, to the room: float32 [3]. Panning keeps the power."""
+    level = 10 ** (family.gain_db / 20)
+    angle = (family.pan + 1) * np.pi / 4
+    room = 0.5 * family.send * settings.room_level if settings.room != "none" else 0.0
+    return (level * np.array([np.sqrt(2) * np.cos(angle), np.sqrt(2) * np.sin(angle), room])).astype(np.float32)
 
 
 def _wrapped(waveform: Waveform, num_samples: int) -> Waveform:
@@ -243,11 +268,12 @@ def _high_pass(hz: float, sample_rate: int) -> npt.NDArray[np.float64]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_stem(stem, left, right, share, bus, send):  # type: ignore[no-untyped-def]
-    for i in range(stem.shape[1]):
-        bus[0, i] += stem[0, i] * left
-        bus[1, i] += stem[1, i] * right
-        send[i] += (stem[0, i] + stem[1, i]) * share
+def _add_stem(left, right, gains, left_bus, right_bus, send):  # type: ignore[no-untyped-def]
+    """Nothing; adds a piece of a stem, which may end early, to the two sides of a bus and to the room's send."""
+    for i in range(len(left)):
+        left_bus[i] += left[i] * gains[0]
+        right_bus[i] += right[i] * gains[1]
+        send[i] += (left[i] + right[i]) * gains[2]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -269,35 +295,3 @@ def _add_high_passed(source, filter, warm_up, target):  # type: ignore[no-untype
             target[0, at] += y
             target[1, at] += z
         at = at + 1 if at + 1 < size else 0
-
-
-def _quantise(waveform: Waveform, bit_depth: int, seed: int) -> None:
-    """Nothing; rounds to the grid of the bit depth, to 16 bits under triangular dither of two steps.
-
-    Digital silence gets no dither. After S. Lipshitz, R. Wannamaker and J. Vanderkooy, Quantization and dither (1992).
-    """
-    if bit_depth == 24:
-        _round(waveform, np.float32(2**23))
-        return
-    random = np.asarray(np.random.Philox(key=seed & (2**64 - 1)).random_raw(waveform.shape[1]))
-    _dither(waveform, random.view(np.uint16).reshape(-1, 4))
-
-
-@numba.njit(cache=True, nogil=True)
-def _round(waveform, scale):  # type: ignore[no-untyped-def]
-    for channel in waveform:
-        for i in range(len(channel)):
-            channel[i] = min(max(np.rint(channel[i] * scale), -scale), scale - np.float32(1.0)) / scale
-
-
-@numba.njit(cache=True, nogil=True)
-def _dither(waveform, random):  # type: ignore[no-untyped-def]
-    """Two uniform numbers of 16 bits for each sample: their difference is the dither."""
-    scale = np.float32(32768.0)
-    for side in range(waveform.shape[0]):
-        channel = waveform[side]
-        for i in range(len(channel)):
-            if channel[i] != 0:
-                noise = np.float32(np.int32(random[i, 2 * side]) - np.int32(random[i, 2 * side + 1]))
-                value = np.rint(channel[i] * scale + noise * np.float32(1.0 / 65536.0))
-                channel[i] = min(max(value, -scale), scale - np.float32(1.0)) / scale

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,28 +39,33 @@ def render_stems(
         sample_rate: in Hz.
         num_samples: length of the track.
         tail_s: what sounds after the track's end is kept this long, then faded out.
+
+    Raises:
+        SoundFontError: when the file turns out to be damaged.
     """
+    return dict(iter_stems(score, soundfont, sample_rate=sample_rate, num_samples=num_samples, tail_s=tail_s))
+
+
+def iter_stems(
+    score: Score, soundfont: SoundFont, *, sample_rate: int = 44100, num_samples: int, tail_s: float = 4.0
+) -> Iterator[tuple[str, Waveform]]:
+    """Yields what `render_stems` returns, one family after the other: half an hour of ten families is 6 GB at once."""
     bank = load_soundbank(soundfont.path, soundfont.sha256)
     length = num_samples + round(tail_s * sample_rate)
-    scratch = np.empty(length, dtype=np.float32)
-    stems: dict[str, Waveform] = {}
-    programs = sorted({int(program) for program in score.notes["program"]}, key=lambda p: (family_of(p), p))
-    for program in programs:
-        notes = score.notes[score.notes["program"] == program]
-        onset = score.seconds(notes["onset"].astype(np.int64))
-        release = score.seconds((notes["onset"] + notes["duration"]).astype(np.int64))
-        starts = np.rint(onset * sample_rate).astype(np.int64)
-        lengths = np.maximum(np.rint((release - onset) * sample_rate).astype(np.int64), 1)
-        is_inside = starts < num_samples
-        if not is_inside.any():
-            continue
-        stem = stems.setdefault(FAMILIES[family_of(program)], np.zeros((2, length), dtype=np.float32))
-        _play_program(
-            bank, program, notes[is_inside], starts[is_inside], lengths[is_inside], sample_rate, scratch, stem
-        )
-    for stem in stems.values():
+    scratch = np.empty((2, length), dtype=np.float32)
+    notes = score.notes
+    starts = np.rint(score.seconds(notes["onset"].astype(np.int64)) * sample_rate).astype(np.int64)
+    notes, starts = notes[starts < num_samples], starts[starts < num_samples]
+    onset, release = (score.seconds(t.astype(np.int64)) for t in (notes["onset"], notes["onset"] + notes["duration"]))
+    lengths = np.maximum(np.rint((release - onset) * sample_rate).astype(np.int64), 1)
+    programs = sorted({int(program) for program in notes["program"]}, key=lambda p: (family_of(p), p))
+    for family, members in groupby(programs, key=family_of):
+        stem = np.zeros((2, length), dtype=np.float32)
+        for program in members:
+            own = notes["program"] == program
+            _play_program(bank, program, notes[own], starts[own], lengths[own], sample_rate, scratch, stem)
         _fade_end(stem, round(END_FADE_S * sample_rate))
-    return stems
+        yield FAMILIES[family], stem
 
 
 def _play_program(
@@ -89,9 +97,9 @@ def _play_program(
             after = np.searchsorted(onsets, voices["start"], side="right")
             has_next = after < len(onsets)
             voices["cut"][has_next] = onsets[after[has_next]] - voices["start"][has_next]
-        sound = pitch[is_played] + (lengths[is_played] << 14)  # with the region, all that a sound depends on
+        sound = (pitch[is_played] << 40) + (lengths[is_played] << 7)  # with the region, all that a sound depends on
         if region.has_velocity_timbre():
-            sound += velocity[is_played] << 7
+            sound += velocity[is_played]
         order = np.argsort(sound, kind="stable")
         loop = recording.loop_start, recording.loop_end
         add_voices(voices[order], sound[order], recording.samples, *loop, float(sample_rate), scratch, stem)

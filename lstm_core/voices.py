@@ -15,6 +15,7 @@ from lstm_core.soundbank import PAD_FRAMES
 CONTROL_FRAMES = 64
 SILENCE_DB = 96.0  # a voice this far under its peak has ended; 16-bit audio holds no more
 MAX_STEP = 32.0  # frames of a recording a frame of audio: five octaves up; beyond, only aliases would sound
+FIXED_ONE = 4294967296.0  # positions have 32 bits below the dot
 INAUDIBLE = np.float32(1e-6)  # a gain of -120 dB
 CUT_S = 0.02  # a voice that another one cuts off (closed on open hi-hat) is gone after this
 
@@ -69,7 +70,8 @@ def add_voices(
 ) -> None:
     """Nothing; adds each voice to `stem`, float32 [2, S], as far as the stem reaches.
 
-    Music repeats itself: voices that differ in nothing but start, cut and gains are made once and added many times.
+    Music repeats itself: voices that differ in nothing but start, cut and gains are made once and added many times, and
+    as long as one voice after another steps through the recording alike, it is interpolated once.
 
     Args:
         voices: VOICE_DTYPE [N], sorted by group.
@@ -78,74 +80,80 @@ def add_voices(
         loop_start: frame, or -1 for none.
         loop_end: frame that equals loop_start; without loop the end of the recording.
         sample_rate: of the stem, in Hz.
-        scratch: float32 [S], overwritten.
+        scratch: float32 [2, S], overwritten.
         stem: float32 [2, S].
     """
-    made = 0
+    faded = int(CUT_S * sample_rate)
+    played = np.zeros(4, dtype=np.int64)
+    sound, made = scratch[1], 0
     for number in range(len(voices)):
         v = voices[number]
         if number == 0 or groups[number] != groups[number - 1]:
-            first = number
             earliest = v["start"]
-            while first + 1 < len(voices) and groups[first + 1] == groups[number]:
-                first += 1
-                earliest = min(earliest, voices[first]["start"])
-            made = _make_voice(v, samples, loop_start, loop_end, sample_rate, scratch[: stem.shape[1] - earliest])
-        count = min(made, stem.shape[1] - v["start"])
-        faded = int(CUT_S * sample_rate)
+            last = number
+            while last + 1 < len(voices) and groups[last + 1] == groups[number]:
+                last += 1
+                earliest = min(earliest, voices[last]["start"])
+            sound = scratch[1, : stem.shape[1] - earliest]
+            made = _make_voice(v, samples, loop_start, loop_end, sample_rate, scratch[0], played, sound)
+        start = v["start"]
+        count = min(made, stem.shape[1] - start)
         whole = min(count, v["cut"])
-        _mix(scratch[:whole], v["left"], v["right"], stem[:, v["start"] : v["start"] + whole])
+        _mix(sound[:whole], v["left"], v["right"], stem[:, start : start + whole])
         for i in range(whole, min(count, v["cut"] + faded)):
             gain = 1.0 - (i - v["cut"] + 1) / faded
-            stem[0, v["start"] + i] += scratch[i] * v["left"] * gain
-            stem[1, v["start"] + i] += scratch[i] * v["right"] * gain
+            stem[0, start + i] += sound[i] * v["left"] * gain
+            stem[1, start + i] += sound[i] * v["right"] * gain
 
 
 @numba.njit(cache=True, nogil=True)
-def _make_voice(v, samples, loop_start, loop_end, sample_rate, sound):  # type: ignore[no-untyped-def]
-    """How many frames a voice sounds; they lie in `sound`, at most all of it."""
-    position = np.int64(0)  # 2**-32 frames of the recording
+def _make_voice(v, samples, loop_start, loop_end, sample_rate, plain, played, sound):  # type: ignore[no-untyped-def]
+    """How many frames a voice sounds; they lie in `sound`, at most all of it.
+
+    `plain` holds the recording as the last voice of steady pitch stepped through it; `played` says how far, where in
+    the recording that is, whether it ended there, and the step.
+    """
+    is_steady = v["mod_to_step"] == 0.0 and v["lfo_to_step"] == 0.0 and v["vibrato_to_step"] == 0.0
+    step = np.int64(v["step"] * FIXED_ONE)
+    if not is_steady or played[3] != step:
+        played[:] = 0
+        played[3] = step if is_steady else 0
+    coefficients, state, rows = np.zeros(4), np.zeros(4), np.empty(CONTROL_FRAMES)  # of the filter
     last_gain = 0.0
-    state, rows = np.zeros(4), np.empty(CONTROL_FRAMES)  # of the filter
-    off_db, off_mod = -1.0, -1.0
     frame = 0
     while frame < len(sound):
         now = frame + CONTROL_FRAMES
-        db = _volume_db(v, min(now, v["off"]))
-        if now > v["off"]:
-            if off_db < 0.0:
-                off_db = db
-            db = off_db + (now - v["off"]) * v["release_rate"]
         lfo = _triangle(now, v["lfo_delay"], v["lfo_rate"])
-        gain = 10.0 ** (-0.05 * (db - lfo * v["lfo_to_db"])) if db < SILENCE_DB else 0.0
+        gain = _gain(v, now, lfo)
         if gain == 0.0 and last_gain == 0.0 and now > v["delay"] + v["attack"] + 1:
             break
-        modulation = 0.0
-        if v["mod_to_step"] != 0.0 or v["mod_to_cutoff"] != 0.0:
-            modulation = _modulation(v, min(now, v["off"]))
-            if now > v["off"]:
-                if off_mod < 0.0:
-                    off_mod = modulation
-                modulation = max(off_mod - (now - v["off"]) * v["mod_release_rate"], 0.0)
-        cents = modulation * v["mod_to_step"] + lfo * v["lfo_to_step"]
-        if v["vibrato_to_step"] != 0.0:
-            cents += _triangle(now, v["vibrato_delay"], v["vibrato_rate"]) * v["vibrato_to_step"]
-        step = v["step"] * 2.0 ** (cents / 1200.0) if cents != 0.0 else v["step"]
-        step_fixed = np.int64(min(step, MAX_STEP) * 4294967296.0)
-        piece = sound[frame : min(frame + CONTROL_FRAMES, len(sound))]
-        position, made = _play(samples, loop_start, loop_end, position, step_fixed, piece)
+        modulation = _modulation(v, now)
+        if not is_steady:
+            step = _bent_step(v, now, modulation, lfo)
+        count = min(CONTROL_FRAMES, len(sound) - frame)
+        if frame + count > played[0] and not played[2]:
+            _play(samples, loop_start, loop_end, step, plain[frame : frame + count], played)
+        piece = sound[frame : min(frame + count, played[0])]
+        piece[:] = plain[frame : frame + len(piece)]
         if v["has_filter"] > 0.0:
             cutoff = v["cutoff_cents"] + modulation * v["mod_to_cutoff"] + lfo * v["lfo_to_cutoff"]
-            _low_pass(piece, made, cutoff, v["resonance_db"], sample_rate, state, rows)
-        _shape(piece[:made], last_gain, gain)
+            _low_pass(piece, cutoff, v["resonance_db"], sample_rate, coefficients, state, rows)
+        _shape(piece, last_gain, gain)
         last_gain = gain
-        frame += made
-        if made < len(piece):
+        frame += len(piece)
+        if len(piece) < count:
             break
     return frame
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True)
+def _gain(v, now, lfo):  # type: ignore[no-untyped-def]
+    """Height of the volume envelope, tremolo included, 0..1 without it."""
+    db = _volume_db(v, min(now, v["off"])) + max(now - v["off"], 0) * v["release_rate"]
+    return 10.0 ** (-0.05 * (db - lfo * v["lfo_to_db"])) if db < SILENCE_DB else 0.0
+
+
+@numba.njit(cache=True, nogil=True)
 def _volume_db(v, time):  # type: ignore[no-untyped-def]
     """dB under the peak, before the release."""
     time -= v["delay"]
@@ -159,21 +167,30 @@ def _volume_db(v, time):  # type: ignore[no-untyped-def]
     return min(time * v["decay_rate"], v["sustain_db"])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _modulation(v, time):  # type: ignore[no-untyped-def]
-    """Height of the modulation envelope before the release, 0..1."""
-    time -= v["mod_delay"]
-    if time <= 0.0:
+@numba.njit(cache=True, nogil=True)
+def _modulation(v, now):  # type: ignore[no-untyped-def]
+    """Height of the modulation envelope, 0..1."""
+    if v["mod_to_step"] == 0.0 and v["mod_to_cutoff"] == 0.0:
         return 0.0
-    if time < v["mod_attack"]:
-        return np.sqrt(time / v["mod_attack"])
-    time -= v["mod_attack"] + v["mod_hold"]
-    if time <= 0.0:
-        return 1.0
-    return max(1.0 - time * v["mod_decay_rate"], v["mod_sustain"])
+    height = 0.0
+    time = min(now, v["off"]) - v["mod_delay"]
+    if time > 0.0:
+        height = np.sqrt(min(time / v["mod_attack"], 1.0))
+        time -= v["mod_attack"] + v["mod_hold"]
+        if time > 0.0:
+            height = max(1.0 - time * v["mod_decay_rate"], v["mod_sustain"])
+    return max(height - max(now - v["off"], 0) * v["mod_release_rate"], 0.0)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True)
+def _bent_step(v, now, modulation, lfo):  # type: ignore[no-untyped-def]
+    """Step through the recording under envelope, LFO and vibrato, fixed point."""
+    cents = modulation * v["mod_to_step"] + lfo * v["lfo_to_step"]
+    cents += _triangle(now, v["vibrato_delay"], v["vibrato_rate"]) * v["vibrato_to_step"]
+    return np.int64(min(v["step"] * 2.0 ** (cents / 1200.0), MAX_STEP) * FIXED_ONE)
+
+
+@numba.njit(cache=True, nogil=True)
 def _triangle(time, delay, rate):  # type: ignore[no-untyped-def]
     """A triangle wave of -1..1 that starts upwards from 0 after a delay."""
     if time <= delay:
@@ -184,17 +201,19 @@ def _triangle(time, delay, rate):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _play(samples, loop_start, loop_end, position, step, sound):  # type: ignore[no-untyped-def]
-    """Position afterwards and how many frames the recording gave; they lie in `sound`.
+def _play(samples, loop_start, loop_end, step, sound, played):  # type: ignore[no-untyped-def]
+    """Nothing; goes on filling `sound` from the recording, as far as that goes, and notes in `played` how far.
 
     Positions are fixed point, 32 bits below the dot: half the time of floating point, and exact in the longest note.
     Between frames runs the cubic of E. Catmull and R. Rom, A class of local interpolating splines (1974).
     """
+    position = played[1]
     made = 0
     end = np.int64(loop_end) << 32
     while made < len(sound):
         if position >= end:
             if loop_start < 0:
+                played[2] = 1
                 break
             position -= np.int64(loop_end - loop_start) << 32
             continue
@@ -212,20 +231,45 @@ def _play(samples, loop_start, loop_end, position, step, sound):  # type: ignore
             sound[made + i] = ((bend * x + bow) * x + slope) * x + b
         position += run * step
         made += run
-    return position, made
+    played[0] += made
+    played[1] = position
 
 
 @numba.njit(cache=True, nogil=True)
-def _low_pass(sound, count, cutoff_cents, resonance_db, sample_rate, state, rows):  # type: ignore[no-untyped-def]
+def _low_pass(sound, cutoff_cents, resonance_db, sample_rate, coefficients, state, rows):  # type: ignore[no-untyped-def]
     """Nothing; runs a two-pole low-pass over `sound` in place (R. Bristow-Johnson, Audio EQ Cookbook).
 
     First the part that looks at the input alone, which the processor does many samples at a time, then the feedback
     with as short a chain from sample to sample as can be: half the time of the usual form.
 
     Args:
+        coefficients: of the block before: its cutoff, then b0, a1, a2; float64 [4].
         state: the last two inputs and the last two outputs, newest first; float64 [4].
         rows: scratch, float64 [CONTROL_FRAMES].
     """
+    if coefficients[0] != cutoff_cents:
+        _tune_low_pass(cutoff_cents, resonance_db, sample_rate, coefficients)
+    b0, a1, a2 = coefficients[1], coefficients[2], coefficients[3]
+    x1, x2, y1, y2 = state[0], state[1], state[2], state[3]
+    count = len(sound)
+    for i in range(2, count):
+        rows[i] = b0 * (sound[i] + 2.0 * sound[i - 1] + sound[i - 2])
+    for i in range(min(count, 2)):
+        rows[i] = b0 * (sound[i] + 2.0 * x1 + x2)
+        x2 = x1
+        x1 = np.float64(sound[i])
+    if count > 2:
+        x1, x2 = np.float64(sound[count - 1]), np.float64(sound[count - 2])
+    for i in range(count):
+        y = (rows[i] - a2 * y2) - a1 * y1
+        y2 = y1
+        y1 = y
+        sound[i] = y
+    state[0], state[1], state[2], state[3] = x1, x2, y1, y2
+
+
+@numba.njit(cache=True, nogil=True)
+def _tune_low_pass(cutoff_cents, resonance_db, sample_rate, coefficients):  # type: ignore[no-untyped-def]
     hz = min(max(8.176 * 2.0 ** (cutoff_cents / 1200.0), 5.0), 0.45 * sample_rate)
     q = 10.0 ** ((resonance_db - 3.01) / 20.0)
     angle = 2.0 * np.pi * hz / sample_rate
@@ -233,26 +277,10 @@ def _low_pass(sound, count, cutoff_cents, resonance_db, sample_rate, state, rows
     cosine = np.cos(angle)
     scale = 1.0 / (1.0 + alpha)
     height = 10.0 ** (-resonance_db / 40.0)  # half of the resonance comes off the whole, section 8.1.2, generator 9
-    b0 = 0.5 * (1.0 - cosine) * scale * height
-    a1 = -2.0 * cosine * scale
-    a2 = (1.0 - alpha) * scale
-    x1, x2, y1, y2 = state[0], state[1], state[2], state[3]
-    if count > 0:
-        rows[0] = b0 * (sound[0] + 2.0 * x1 + x2)
-    if count > 1:
-        rows[1] = b0 * (sound[1] + 2.0 * sound[0] + x1)
-    for i in range(2, count):
-        rows[i] = b0 * (sound[i] + 2.0 * sound[i - 1] + sound[i - 2])
-    if count > 1:
-        state[0], state[1] = sound[count - 1], sound[count - 2]
-    elif count > 0:
-        state[0], state[1] = sound[0], x1
-    for i in range(count):
-        y = (rows[i] - a2 * y2) - a1 * y1
-        y2 = y1
-        y1 = y
-        sound[i] = y
-    state[2], state[3] = y1, y2
+    coefficients[0] = cutoff_cents
+    coefficients[1] = 0.5 * (1.0 - cosine) * scale * height
+    coefficients[2] = -2.0 * cosine * scale
+    coefficients[3] = (1.0 - alpha) * scale
 
 
 @numba.njit(cache=True, nogil=True)

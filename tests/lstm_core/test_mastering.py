@@ -6,7 +6,7 @@ import pytest
 from lstm_core.audio import decode, encode
 from lstm_core.errors import TonemillError
 from lstm_core.loudness import integrated_loudness, true_peak_dbtp
-from lstm_core.mastering import MAX_GAIN_STEPS, FamilyMix, Master, MasterSettings, master
+from lstm_core.mastering import MAX_GAIN_STEPS, FamilyMix, Master, MasterSettings, Stems, master
 from lstm_core.soundfont import find_soundfont
 from lstm_core.synth import render_stems
 from tests.lstm_core.sounds import ffmpeg_decode, ffmpeg_measures, six_parts
@@ -23,7 +23,7 @@ def stems() -> dict[str, np.ndarray]:
     return render_stems(score, find_soundfont(), num_samples=NUM_SAMPLES, tail_s=2.0)
 
 
-def finish(stems: dict[str, np.ndarray], *, loop: bool = False, seed: int = 1, **settings: object) -> Master:
+def finish(stems: Stems, *, loop: bool = False, seed: int = 1, **settings: object) -> Master:
     return master(
         stems, num_samples=NUM_SAMPLES, loop=loop, seed=seed, settings=MasterSettings(**settings), music_end=MUSIC_END
     )
@@ -187,8 +187,13 @@ def test_impossible_settings_are_refused(wrong: dict[str, object], message: str)
         MasterSettings(**wrong)
 
 
-def test_stems_that_are_too_short_are_refused() -> None:
-    with pytest.raises(TonemillError, match=r"stem 'bass' is \(2, 10\), a stereo stem of 20 samples is needed"):
-        master(
-            {"bass": np.ones((2, 10), dtype=np.float32)}, num_samples=20, loop=False, seed=0, settings=MasterSettings()
-        )
+def test_stems_that_do_not_fit_are_refused(stems: dict[str, np.ndarray]) -> None:
+    short = {"bass": np.ones((2, 10), dtype=np.float32)}
+    with pytest.raises(TonemillError, match=r"stem 'bass' is \(2, 10\), a stereo stem is needed of 20 samples"):
+        master(short, num_samples=20, loop=False, seed=0, settings=MasterSettings())
+    with pytest.raises(TonemillError, match="must be given all at once"):
+        master(iter([]), num_samples=20, loop=False, seed=0, settings=MasterSettings(), keep_stems=True)
+
+
+def test_stems_that_come_one_by_one_make_the_same_master(stems: dict[str, np.ndarray]) -> None:
+    np.testing.assert_array_equal(finish(iter(stems.items())).waveform, finish(stems).waveform)
