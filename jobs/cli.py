@@ -26,6 +26,8 @@ _INSPECTORS = (
     ("index.json", "jobs.inspect_blocks:inspect_blocks"),
     ("track.json", "jobs.inspect_track:inspect_track"),
     ("tracks", "jobs.inspect_track:inspect_catalogue"),
+    ("checkpoint.json", "jobs.inspect_checkpoint:inspect_checkpoint"),
+    ("metrics.jsonl", "jobs.inspect_checkpoint:inspect_run"),
 )
 
 Recipe = Annotated[str | None, typer.Option("--recipe", help="TOML file of settings; without one the defaults.")]

@@ -48,6 +48,7 @@ def run_train(
         read_description(find_checkpoint(recipe.init_from))
     if not has_begun:
         save_recipe(recipe, run_uri)
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # of 2: begins, ends and restarts sooner
     num_cpus = recipe.num_workers + 1  # Ray Train's controller is one more actor
     with ray_running(num_cpus=max(num_cpus, 2), verbose=verbose):
         return _train_with_ray(blocks_uri, run_uri, recipe)
