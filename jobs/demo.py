@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -131,7 +132,10 @@ def run_demo(folder: str | Path = "demo", settings: DemoSettings | None = None, 
     clock = _Clock()
     num_scores = sum(build_corpus(corpus, settings.scores).values())
     clock.stop("corpus", f"{num_scores} scores of {', '.join(settings.scores)} in {corpus}")
-    with ray_running(num_cpus=max(4, os.cpu_count() or 1, settings.num_workers + 2), verbose=verbose):
+    # One Ray for all stages; a demo that is complete needs none, and what it should lack after all starts its own.
+    is_complete = (catalogue / "index.html").exists()
+    num_cpus = max(4, os.cpu_count() or 1, settings.num_workers + 2)
+    with nullcontext() if is_complete else ray_running(num_cpus=num_cpus, verbose=verbose):
         prepared = run_prepare(str(corpus), str(blocks), PrepareRecipe(), num_workers=settings.num_workers)
         num_pieces = sum(prepared.index.num_pieces.values())
         clock.stop("prepare", f"{num_pieces} pieces, {prepared.index.duration_s / 3600:.1f} hours, in {blocks}")
