@@ -10,9 +10,18 @@ Letters in shapes, here and in every file:
 
 The way of the data, in the order of the files:
 
-    notes -> midi, notation, reading, describe        a file becomes a Score
-    streams -> blocks                                 a Score becomes events in an Arrow block
-    model -> training -> checkpoint                   blocks become a MusicLSTM
-    order -> constraints -> sampling -> engine        an order row becomes a Score
-    synth -> mastering -> gates -> catalog            a Score becomes a track in a catalogue
+    notes -> limits, midi, written, performance, notation, reading    a file becomes a Score
+    describe, arrange, musicality                       what a Score is like, and what a written page leaves open
+    streams, duplicates, parts, assembly, corpus, blocks    Scores become events in Arrow blocks
+    conditions, pieces, lanes, model, initial_model, training, train_recipe, run    blocks become a MusicLSTM;
+        run_state, metrics, curves, baselines           what it leaves behind and is held against
+    checkpoint, corpus_statistics, base/                what a model says of itself, and the one that comes along
+    order, plan, keys, instruments, primer, ensembles   what a customer asks, and what meets it
+    constraints, choosers, sampling, packing, engine    masks, choices and the recurrent step in lock step
+    production                                          all that is done with what the engine plays:
+    soundfont, sfbk, soundbank, modulators, voices, synth    a Score becomes stems
+    mastering, room, limiter, loudness, dither, audio   stems become a master
+    gates, seam                                         what a track must pass
+    records, catalog, catalog_tables, page, roll        a track becomes part of a catalogue
+    storage, errors                                     beneath all of them
 """
