@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -42,7 +44,7 @@ def is_width_invariant(model: MusicLSTM, widths: tuple[int, ...], dtype: torch.d
         inputs = torch.randn(max(widths), num_inputs, generator=generator).to(device, dtype)
         whole = torch.nn.functional.linear(inputs, weight)
         for width in widths:
-            shares = [torch.nn.functional.linear(part, weight) for part in inputs.split(width)]
+            shares = [torch.nn.functional.linear(part, weight) for part in torch.split(inputs, width)]
             if not torch.equal(torch.cat(shares), whole):
                 return False
     return True
@@ -109,9 +111,7 @@ class PackedStep:
                 total += self.context_tables[self.context_starts[column] + value]
         return total + flags @ self.flag_weights
 
-    def advance(
-        self, before: npt.NDArray[np.int64], moving: npt.NDArray[np.int64], conditions: Floats
-    ) -> None:
+    def advance(self, before: npt.NDArray[np.int64], moving: npt.NDArray[np.int64], conditions: Floats) -> None:
         """One recurrent step. before: int64 [B, K]; moving: int64 [B, M], the first M contexts; conditions [B, H]."""
         width = self.settings.hidden_size
         _embed(
@@ -187,7 +187,7 @@ def _embed(
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _tanh(x: float) -> float:
+def _tanh(x: Any) -> Any:
     """tanh by Lambert's continued fraction, cut after the ninth level: error at most 4e-5."""
     one = np.float32(1.0)
     x = min(max(x, np.float32(-5.4)), np.float32(5.4))

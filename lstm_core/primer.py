@@ -58,7 +58,7 @@ def read_primer(order: TrackOrder, plan: TrackPlan) -> EventArray | None:
     stop = num_bars * bar_ticks
     notes = score.notes[score.notes["onset"] < stop].copy()
     notes["duration"] = np.minimum(notes["duration"], stop - notes["onset"])
-    events = encode_score(Score(notes=notes, meters=(plan.meter,)))
+    events: EventArray = encode_score(Score(notes=notes, meters=(plan.meter,)))
     onsets = event_onsets(events)
     events, onsets = events[onsets < stop], onsets[onsets < stop]
     events = events[events[:, INSTRUMENT] != END]
@@ -67,7 +67,7 @@ def read_primer(order: TrackOrder, plan: TrackPlan) -> EventArray | None:
     # The nearest duration of the stream may be a little longer than the note.
     over = onsets[: len(events)] + DURATIONS[events[:, DURATION]] > stop
     events[over, DURATION] -= 1
-    return events
+    return np.asarray(events)
 
 
 @lru_cache(maxsize=16)

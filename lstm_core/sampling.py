@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ _WORD = np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
-def philox(counter_0: int, counter_1: int, counter_2: int, counter_3: int, key: int) -> tuple[int, int, int, int]:
+def philox(counter_0: int, counter_1: int, counter_2: int, counter_3: int, key: int) -> tuple[Any, Any, Any, Any]:
     """Four random words of 32 bits for a counter of four words and a key of 64 bits, its low word first.
 
     Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011).
