@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lstm_core.errors import TonemillError
+
 OBJECT_STORE_BYTES = 300_000_000  # jobs pass small tables through it, never events or sound
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -17,6 +19,10 @@ _QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
 }
+
+
+class RayStartError(TonemillError):
+    """Ray could not be started on this machine."""
 
 
 @contextmanager
@@ -57,14 +63,22 @@ def start_ray(
     if address:
         ray.init(address=address, logging_level=level, log_to_driver=verbose)
     else:
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            object_store_memory=object_store_bytes,
-            include_dashboard=False,
-            logging_level=level,
-            log_to_driver=verbose,
-        )
+        try:
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                object_store_memory=object_store_bytes,
+                include_dashboard=False,
+                logging_level=level,
+                log_to_driver=verbose,
+            )
+        except Exception as error:  # Ray raises no class of its own here
+            if "timed out" not in str(error):
+                raise
+            raise RayStartError(
+                "Ray did not start within its 30 s: other programs keep this machine busy. Run the same command again "
+                "when it is idle, or set RAY_ADDRESS to a Ray cluster that runs already."
+            ) from error
     _quiet_data(verbose)
     return True
 
