@@ -45,7 +45,11 @@ def integrated_loudness(waveform: Waveform, sample_rate: int, *, is_loop: bool =
 
 
 def true_peak_dbtp(waveform: Waveform, *, is_loop: bool = False) -> float:
-    """Highest peak between and on the samples in dBTP of float32 [C, S], at four times the rate; -inf for silence."""
+    """Highest peak between and on the samples in dBTP of float32 [C, S], at four times the rate; -inf for silence.
+
+    Around the seam of a loop both are looked at: what sounds when it goes round, and what a meter sees that reads the
+    file once.
+    """
     filters, reach = _interpolators()
     peak = max((float(_true_peak(channel, filters, reach, is_loop)) for channel in waveform), default=0.0)
     return float(20 * np.log10(peak)) if peak > 0 else -np.inf
@@ -161,7 +165,7 @@ def _tile_maxima(x):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _peak_of_tile(x, tile, filters, is_loop, rows):  # type: ignore[no-untyped-def]
-    """Highest true peak from the first sample of a tile up to the first of the next; `rows` as `_scratch` gives it."""
+    """Highest true peak from a tile's first sample up to the next one's, of a loop both ways; `rows`: `_scratch`."""
     size = len(x)
     first = tile * TILE_SAMPLES
     count = min(TILE_SAMPLES, size - first)
@@ -170,9 +174,13 @@ def _peak_of_tile(x, tile, filters, is_loop, rows):  # type: ignore[no-untyped-d
         return _peak_within(x, start, count, filters, rows[1], rows[2])
     near = rows[0]
     for i in range(len(near)):
-        at = start + i
-        near[i] = x[at % size] if is_loop or 0 <= at < size else np.float32(0.0)
-    return _peak_within(near, 0, count, filters, rows[1], rows[2])
+        near[i] = x[start + i] if 0 <= start + i < size else np.float32(0.0)
+    top = _peak_within(near, 0, count, filters, rows[1], rows[2])
+    if is_loop:
+        for i in range(len(near)):
+            near[i] = x[(start + i) % size]
+        top = max(top, _peak_within(near, 0, count, filters, rows[1], rows[2]))
+    return top
 
 
 @numba.njit(cache=True, nogil=True)

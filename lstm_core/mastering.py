@@ -19,7 +19,7 @@ from lstm_core.room import ROOMS, convolve, impulse_response
 
 LOUDNESS_AIM_LU = 0.05  # the gain is searched until the loudness is this near; the gates allow 0.2
 MAX_GAIN_STEPS = 8  # each runs the limiter once; 1 to 3 are usual
-PEAK_MARGIN_DB = 0.1  # meters differ by as much: each has its own oversampling filter
+PEAK_MARGIN_DB = 0.3  # under four times the rate peaks hide: FFmpeg's meter found one 0.18 dB higher in 50 tracks
 LONGEST_FADE_S = 3.0
 SHORTEST_FADE_S = 0.01
 LOW_CUT_HZ, CUT_HZ = 30.0, 90.0  # under these only rumble and mud
