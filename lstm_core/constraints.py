@@ -161,7 +161,9 @@ def scale_of(order: TrackOrder, plan: TrackPlan) -> frozenset[int] | None:
     return None if plan.key is None else scale_pitch_classes(plan.key, order.scale)
 
 
-def _instrument_masks(plan: TrackPlan, ensemble: tuple[int, ...]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def _instrument_masks(
+    plan: TrackPlan, ensemble: tuple[int, ...]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     size = STREAMS[INSTRUMENT].size
     allowed, serves = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.int64)
     for bit, programs in enumerate(plan.programs):

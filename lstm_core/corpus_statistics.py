@@ -37,7 +37,7 @@ def corpus_statistics(blocks: BlockSet) -> dict[str, Any]:
 
 
 def _ensembles(blocks: BlockSet, rows: list[int]) -> list[list[int]]:
-    """Programs (128: drums) of pieces at some rows, the busiest first where there are too many; each ensemble sorted."""
+    """Programs (128: drums) of pieces at some rows, each list sorted; of too many the busiest are kept."""
     ensembles = []
     for place in np.unique(np.linspace(0, len(rows) - 1, min(NUM_ENSEMBLES, len(rows))).astype(int)):
         events = blocks.events_of_row(rows[place])

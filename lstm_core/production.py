@@ -37,8 +37,9 @@ from lstm_core.primer import read_primer
 from lstm_core.roll import draw_roll
 from lstm_core.soundfont import SoundFont
 from lstm_core.streams import FIRST_DRUM, EventArray, decode_events
-from lstm_core.synth import render_stems
+from lstm_core.synth import iter_stems, render_stems
 
+LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of ten families is 6 GB at once
 FORMAT_VERSION = 1  # of the code between an order and its bytes: raised by every change that a listener could notice
 COMPRESSED_SHARE = 0.75  # of PCM that a FLAC file takes at most, about
 
@@ -161,7 +162,8 @@ def finish_track(
     score = score_of(events, plan, title=order.name or track_id)
     settings = master_settings(order)
     with clock.stage("synth"):
-        stems = render_stems(score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
+        render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
+        stems = render(score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
     release = round(score.duration_s * order.sample_rate)
     with clock.stage("master"):
         mastered = master(
