@@ -6,8 +6,10 @@ One thread. `engine_events_per_s` counts whole events of real orders (60 s, six 
 heads, masks, sampling, continuous refill. `engine_peak_share` holds the matrix products of these events against the
 bfloat16 matrix peak of the same core in the same run. The peers play the same model and heads:
 
-    nn_lstm   torch.nn.LSTM one step at a time at the same batch, float32, values drawn by torch.multinomial, no masks
+    nn_lstm   torch.nn.LSTM one step at a time at the same batch, float32, the same nucleus drawn with torch, no masks
     reread    the same at batch 1, reading a window of the last 100 events anew for each event
+
+`engine_float32_events_per_s` is the engine with float32 products, for the choice of arithmetic.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from lstm_core.order import TrackOrder
 from lstm_core.production import request_of
 
 REREAD_WINDOW = 100
+TOP_P = TrackOrder().top_p
 
 
 def main() -> None:
@@ -41,6 +44,8 @@ def main() -> None:
     facts = {"batch": batch, "arithmetic": arithmetic, "mflop_per_event": round(flops / 1e6, 2)}
     print_metric("engine_events_per_s", rate, "events/s", against={"target": 20_000.0}, **facts)
     print_metric("engine_peak_share", rate * flops / peak, "share", against={"target": 0.45}, peak_gflops=peak / 1e9)
+    plain, _ = engine_rate(Engine(checkpoint, arithmetic="float32"), batch, arguments.seconds / 2)
+    print_metric("engine_float32_events_per_s", plain, "events/s", against={"bf16": rate})
     peer = stepping_rate(checkpoint.model, batch, arguments.seconds / 2)
     print_metric("engine_vs_nn_lstm", rate / peer, "ratio", against={"target": 3.0}, nn_lstm_events_per_s=peer)
     single, _ = engine_rate(Engine(checkpoint), 1, arguments.seconds / 2)
@@ -131,7 +136,9 @@ def _drawn(model: MusicLSTM, hidden: torch.Tensor) -> torch.Tensor:
     values = []
     for k, output in enumerate(model.outputs):
         logits = output(torch.nn.functional.silu(seen[k]))
-        values.append(torch.multinomial(logits.softmax(-1), 1)[:, 0])
+        shares, order = logits.softmax(-1).sort(-1, descending=True)
+        nucleus = shares * (shares.cumsum(-1) - shares < TOP_P)
+        values.append(order.gather(-1, torch.multinomial(nucleus, 1))[:, 0])
         if k < len(model.chains):
             rows = model.chains[k](values[-1]).split(head, dim=-1)
             seen[k + 1 :] = [z + row for z, row in zip(seen[k + 1 :], rows, strict=True)]

@@ -147,6 +147,22 @@ def _num_sounding(b: int, rows: Rows, tick: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _free_from(b: int, rules: Rules, rows: Rows) -> int:
+    """The first tick after the row's own at which another melodic note has room, NEVER without melodic instruments."""
+    limits, tick = rules.limits[b], rows.numbers[b, TICK]
+    if limits[MAX_MELODIC] == 0:
+        return NEVER
+    if _num_sounding(b, rows, tick + 1) < limits[POLYPHONY]:
+        return tick + 1
+    first = NEVER
+    for i in range(rows.numbers[b, NUM_SOUNDING]):
+        end = rows.ends[b, i]
+        if tick < end < first and _num_sounding(b, rows, end) < limits[POLYPHONY]:
+            first = end
+    return first
+
+
+@njit(cache=True, nogil=True)
 def _zone(limits: npt.NDArray[np.int64], tick: int) -> int:
     if tick >= limits[FINAL_START]:
         return FINAL
@@ -286,12 +302,16 @@ def _allow_shifts(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint
     latest = min(total, _entrance_after(b, rules, rows))
     if not numbers[IS_CLOSED]:
         latest = min(latest, min(final, _silence_ends(limits, numbers)))
+    free_from = _free_from(b, rules, rows)
     for shift in range(min(MAX_SHIFT, latest - tick) + 1):
         then = tick + shift
         if then == total:
             allowed[shift] = 1 if shift > 0 else 0
             continue
-        may_sound = then <= final and _can_sound(b, rules, rows, then)
+        if 0 < shift and then < final:  # what _can_sound says of a later tick, without asking it a hundred times
+            may_sound = limits[HAS_DRUMS] == 1 or (then >= free_from and rules.max_pitch[b, _zone(limits, then)] > 0)
+        else:
+            may_sound = then <= final and _can_sound(b, rules, rows, then)
         if may_sound or (shift == MAX_SHIFT and _may_rest(b, rules, rows, then)):
             allowed[shift] = 1
 
