@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from lstm_core.errors import TonemillError
 
 OBJECT_STORE_BYTES = 300_000_000  # jobs pass small tables through it, never events or sound
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "error",  # its warnings of ordinary work would stand between ours
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
@@ -47,6 +48,10 @@ def start_ray(
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    if not verbose:
+        # Ray's own code prints an error for every actor pool of Ray Data (ray-project/ray#53727). What really goes
+        # wrong comes as an exception.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     address = os.environ.get("RAY_ADDRESS")
     if not address and not os.environ.get("RAY_AUTH_TOKEN_PATH"):
         # A Ray of our own listens on the network: a token that only our processes inherit keeps others out. Ray turns
@@ -59,19 +64,18 @@ def start_ray(
     if ray.is_initialized():
         _quiet_data(verbose)
         return False
+    where: dict[str, Any] = {"address": address}
+    if not address:
+        where = {
+            "address": "local",
+            "num_cpus": num_cpus,
+            "object_store_memory": object_store_bytes,
+            "include_dashboard": False,
+        }
     level = logging.INFO if verbose else logging.ERROR
-    if address:
-        ray.init(address=address, logging_level=level, log_to_driver=verbose)
-    else:
+    with nullcontext() if verbose else _silent_stderr():  # it tells that it read RAY_BACKEND_LOG_LEVEL
         try:
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                object_store_memory=object_store_bytes,
-                include_dashboard=False,
-                logging_level=level,
-                log_to_driver=verbose,
-            )
+            ray.init(**where, logging_level=level, log_to_driver=verbose)
         except Exception as error:  # Ray raises no class of its own here
             if "timed out" not in str(error):
                 raise
@@ -88,6 +92,21 @@ def num_cpus_of_cluster() -> int:
     import ray
 
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Standard error closed to everybody in this process, compiled code included."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _lend_packages() -> None:

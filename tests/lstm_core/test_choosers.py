@@ -98,8 +98,8 @@ def test_no_silence_is_longer_than_two_bars_and_no_rest_leads_to_the_last_barlin
         onsets.append(int(piece.numbers[choosers.TICK]))
         instruments.append(event[INSTRUMENT])
     sounding = [onset for onset, instrument in zip(onsets, instruments, strict=True) if instrument == PIANO]
-    assert max(np.diff(sounding)) <= 1 + 2 * 48 and sounding[-1] == 15 * 48
-    assert instruments[-1] == END and onsets[-1] == 16 * 48
+    assert max(np.diff(sounding)) <= 1 + 2 * 48 and sounding[-1] == 14 * 48
+    assert instruments[-1] == END and onsets[-1] == 15 * 48
 
 
 def test_missing_instruments_enter_at_barlines_and_all_of_them_when_time_is_short() -> None:

@@ -26,7 +26,7 @@ def pitches(rules: RowRules, zone: int) -> list[int]:
 def test_pitches_of_each_zone() -> None:
     rules = rules_of(key="D minor", pitch_low=60, pitch_high=74)
     assert pitches(rules, BODY) == [60, 62, 64, 65, 67, 69, 70, 72, 74]
-    assert pitches(rules, DOMINANT) == [64, 67, 69, 72]  # A, C, E, G: the seventh chord, without C#, which is not in it
+    assert pitches(rules, DOMINANT) == [60, 64, 67, 69, 72]  # A, C, E, G: no C#, which is not in the scale
     assert pitches(rules, FINAL) == [62, 65, 69, 74]
     assert rules.max_pitch.tolist() == [75, 73, 75]
     assert rules.pitches[:, FIRST_DRUM:].all() and not rules.pitches[:, 0].any()
