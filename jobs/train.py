@@ -14,14 +14,16 @@ from jobs.recipe import RECIPE_NAME, load_recipe, save_recipe, versions
 from lstm_core import storage
 from lstm_core.blocks import read_index
 from lstm_core.checkpoint import find_checkpoint, read_description
-from lstm_core.errors import TonemillError, TrainingError
+from lstm_core.errors import BlockError, CheckpointError, TonemillError, TrainingError
 from lstm_core.metrics import read_metrics
-from lstm_core.run import CURVES_NAME, RATE_STEPS, RunProgress, RunResult, finished_result, run_training
+from lstm_core.run import CURVES_NAME, RunProgress, RunResult, finished_result, run_training
+from lstm_core.run_length import RATE_STEPS
 from lstm_core.run_state import newest_state
 from lstm_core.train_recipe import TrainRecipe, changed_settings
 
 MAX_FAILURES = 3  # a worker that dies is started again this often
 POLL_S = 0.5
+_FINAL = (TrainingError, CheckpointError, BlockError)  # another attempt would end the same way, on all workers
 # Threads that wait for each other asleep. Awake, they slow a step tenfold once other programs want the cores too:
 # 30 s instead of 3 s at a load of 10 on 2 cores (AMD Zen 5, November 2026).
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
@@ -109,9 +111,9 @@ def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunRe
     from ray.train.torch import TorchTrainer
 
     use_gpu = recipe.device == "cuda" or (recipe.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
-    recipe = replace(recipe, device="cuda" if use_gpu else "cpu")
-    if recipe.threads_per_worker is None and not use_gpu:
-        recipe = replace(recipe, threads_per_worker=max(1, _num_cores() // recipe.num_workers))
+    is_shared = bool(os.environ.get("RAY_ADDRESS"))  # a cluster of others too: take no core that was not asked for
+    threads = recipe.threads_per_worker or (1 if is_shared else max(1, _num_cores() // recipe.num_workers))
+    recipe = replace(recipe, device="cuda" if use_gpu else "cpu", threads_per_worker=threads)
     board = ray.remote(_Board).options(num_cpus=0).remote()
     trainer = TorchTrainer(
         _work,
@@ -123,7 +125,11 @@ def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunRe
             "parent_uri": _absolute(find_checkpoint(recipe.init_from)) if recipe.init_from else "",
             "board": board,
         },
-        scaling_config=ScalingConfig(num_workers=recipe.num_workers, use_gpu=use_gpu),
+        scaling_config=ScalingConfig(
+            num_workers=recipe.num_workers,
+            use_gpu=use_gpu,
+            resources_per_worker={"CPU": threads if is_shared else 1, **({"GPU": 1} if use_gpu else {})},
+        ),
         run_config=RunConfig(
             name="ray",
             storage_path=run_uri,
@@ -134,17 +140,20 @@ def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunRe
     stop = threading.Event()
     watcher = threading.Thread(target=_show, args=(board, stop), daemon=True)
     watcher.start()
+    failure: Exception | None = None
     try:
         trainer.fit()
+    except Exception as error:  # whatever Ray makes of it, the board knows of a mistake that the user can mend
+        failure = error
     finally:
         stop.set()
         watcher.join()
     _, result, mistake = ray.get(board.read.remote())
+    if result is not None:
+        return result
     if mistake is not None:
-        raise mistake
-    if result is None:
-        raise TrainingError("The workers ended without a result. Run again with --resume --verbose.")
-    return result
+        raise mistake from failure
+    raise failure or TrainingError("The workers ended without a result. Run again with --resume --verbose.")
 
 
 def _work(config: dict[str, Any]) -> None:
@@ -169,10 +178,11 @@ def _work(config: dict[str, Any]) -> None:
             parent_uri=config["parent_uri"],
             on_progress=tell,
         )
-    except TrainingError as error:  # all workers raise it together, and another attempt would end the same way
-        if is_first:
-            ray.get(board.close.remote(None, error))
-        return
+    except TonemillError as error:
+        ray.get(board.close.remote(None, error))
+        if isinstance(error, _FINAL):
+            return
+        raise
     if is_first:
         ray.get(board.close.remote(result, None))
 

@@ -31,13 +31,12 @@ from lstm_core.errors import TrainingError
 from lstm_core.initial_model import initial_model
 from lstm_core.metrics import MetricsLog, Row
 from lstm_core.pieces import NotePieces
+from lstm_core.run_length import RunLength
 from lstm_core.run_state import RunState, load_state, newest_state, save_state
 from lstm_core.train_recipe import TrainRecipe
 from lstm_core.training import StepResult, Trainer
 
 CHECKPOINT_NAME, CURVES_NAME = "checkpoint", "curves.png"
-RATE_STEPS = (4, 24)  # the rate of a run is measured from the first of these steps to the last
-VALID_SHARE = 0.06  # of the time of a run, at most, goes to validation
 UNSETTLED = 1_000_000_000  # length of the schedule while it is unknown: only the warm-up is seen
 _log = logging.getLogger(__name__)
 
@@ -89,7 +88,9 @@ def run_training(
         rate = sum(num for _, num in recent[1:]) / elapsed if elapsed > 0 else 0.0
         step, valid_nll = run.trainer.step, run.valid_nll
         on_progress(
-            RunProgress(step=step, num_steps=run.num_steps, nll=result.nll, events_per_s=rate, valid_nll=valid_nll)
+            RunProgress(
+                step=step, num_steps=run.length.num_steps, nll=result.nll, events_per_s=rate, valid_nll=valid_nll
+            )
         )
     return run.result()
 
@@ -131,8 +132,8 @@ class TrainingRun:
         self.device = torch.device(_device(recipe.device))
         state = self._newest_state()
         facts = {} if state is None else state.facts
-        self.num_steps: int | None = facts.get("num_steps", recipe.steps)
-        self.valid_every: int | None = facts.get("valid_every", recipe.valid_every)
+        self._begun_s = self._saved_s = time.monotonic()
+        self.length = RunLength(recipe, facts, agreed=self._agreed, begun_s=self._begun_s)
         self.best_nll: float = facts.get("best_nll", float("inf"))
         self.best_step: int = facts.get("best_step", 0)
         self.valid_nll: float | None = None
@@ -145,7 +146,6 @@ class TrainingRun:
         self.trainer = Trainer(model, pieces, recipe.train, device=self.device)
         names = [stream.name for stream in model.settings.streams]
         self.metrics = MetricsLog(run_uri, 0 if state is None else state.step, names)
-        self._begun = self._saved = self._rate_begun = time.monotonic()
         self._elapsed_before_s: float = facts.get("elapsed_s", 0.0)
         self._valid_s = 0.0
         if state is None:
@@ -157,20 +157,22 @@ class TrainingRun:
     @property
     def is_finished(self) -> bool:
         """Whether all steps are done."""
-        return self.num_steps is not None and self.trainer.step >= self.num_steps
+        return self.length.num_steps is not None and self.trainer.step >= self.length.num_steps
 
     def advance(self) -> StepResult:
         """One step, and what is due after it: validation, publication, a state."""
-        result = self.trainer.train_step(self.num_steps or UNSETTLED)
+        result = self.trainer.train_step(self.length.num_steps or UNSETTLED)
         if not result.is_finite:
             self._stop(result)
         self.metrics.add(self._row(result))
-        if self.num_steps is None or self.valid_every is None:
-            self._settle_length()
-        if self.is_finished or (self.valid_every is not None and self.trainer.step % self.valid_every == 0):
+        if not self.length.is_settled:
+            self.length.settle(self.trainer.step, time.monotonic(), self._valid_s)
+        if self.is_finished or (
+            self.length.valid_every is not None and self.trainer.step % self.length.valid_every == 0
+        ):
             self._validate()
-        is_due = time.monotonic() - self._saved >= self.recipe.checkpoint_every_s
-        if self.num_steps is not None and (self._agreed(is_due) or self.is_finished):
+        is_due = time.monotonic() - self._saved_s >= self.recipe.checkpoint_every_s
+        if self.length.num_steps is not None and (self._agreed(is_due) or self.is_finished):
             self._save_state()
         return result
 
@@ -210,24 +212,6 @@ class TrainingRun:
             self._validate()
             self._valid_s = time.monotonic() - start
 
-    def _settle_length(self) -> None:
-        """Fixes the number of steps and how often to validate, once the rate is known; the same on all workers."""
-        recipe, step, now = self.recipe, self.trainer.step, time.monotonic()
-        first, last = RATE_STEPS
-        if step <= first:
-            self._rate_begun = now
-        took_long = step >= first + 2 and now - self._begun > 0.1 * recipe.minutes * 60.0
-        if not self._agreed(step >= last or took_long or recipe.steps is not None):
-            return
-        if self.num_steps is None:
-            step_s = (now - self._rate_begun) / max(step - first, 1)
-            left_s = max(recipe.minutes * 60.0 - (now - self._begun), 0.0)
-            self.num_steps = step + int(self._agreed(int(left_s * (1.0 - VALID_SHARE) / max(step_s, 1e-6))))
-        if self.valid_every is None:
-            affordable = int(VALID_SHARE * recipe.minutes * 60.0 / max(self._valid_s, 1e-3))
-            count = 20 if recipe.steps is not None else int(self._agreed(min(max(affordable, 2), 40)))
-            self.valid_every = max(1, self.num_steps // count)
-
     def _validate(self) -> None:
         """Validates the averaged weights and publishes them when they are the best so far."""
         row: Row = {"kind": "valid", "step": self.trainer.step}
@@ -236,7 +220,7 @@ class TrainingRun:
             nll = self.valid_nll = found.nll
             row |= {"nll": nll, "nll_of_stream": found.nll_of_stream, "num_events": found.num_events}
         else:
-            nll = self.metrics.mean_train_nll(self.valid_every or 1)
+            nll = self.metrics.mean_train_nll(self.length.valid_every or 1)
             row |= {"nll": None, "train_nll": nll}
         if nll < self.best_nll:
             self.best_nll, self.best_step = nll, self.trainer.step
@@ -257,8 +241,8 @@ class TrainingRun:
     def _save_state(self) -> None:
         tensors = self.trainer.state_tensors()
         facts: dict[str, Any] = {
-            "num_steps": self.num_steps,
-            "valid_every": self.valid_every,
+            "num_steps": self.length.num_steps,
+            "valid_every": self.length.valid_every,
             "best_nll": self.best_nll,
             "best_step": self.best_step,
             "is_validated": bool(self.valid_indices),
@@ -271,11 +255,11 @@ class TrainingRun:
             storage.write_bytes(storage.join(self.run_uri, CURVES_NAME), picture)
             state = RunState(step=self.trainer.step, tensors=tensors, facts=facts)
             save_state(self.run_uri, state, keep=self.recipe.keep)
-        self._saved = time.monotonic()
+        self._saved_s = time.monotonic()
 
     def _title(self) -> str:
         num_pieces = self.blocks.num_pieces("train")
-        return f"{self.facts.name}: step {self.trainer.step} of {self.num_steps}, {num_pieces:,} training pieces"
+        return f"{self.facts.name}: step {self.trainer.step} of {self.length.num_steps}, {num_pieces:,} training pieces"
 
     def _row(self, result: StepResult) -> Row:
         return {
@@ -291,7 +275,7 @@ class TrainingRun:
         }
 
     def _elapsed_s(self) -> float:
-        return self._elapsed_before_s + time.monotonic() - self._begun
+        return self._elapsed_before_s + time.monotonic() - self._begun_s
 
     def _stop(self, result: StepResult) -> None:
         names = [self.blocks.piece("train", piece).piece_id for piece in result.suspects[:8]]
@@ -320,13 +304,14 @@ def _device(wanted: str) -> str:
 
 
 def _validation_pieces(blocks: BlockSet, num_events: int, seed: int) -> Sequence[int]:
-    """Numbers of the validation pieces of about `num_events` events together, at least one if there is any."""
+    """Numbers of validation pieces of about `num_events` events, at least one if there is any; the longest first.
+
+    So no lane is left alone with a long piece at the end.
+    """
     order = np.random.Generator(np.random.Philox(key=[seed, 2**63])).permutation(blocks.num_pieces("valid"))
-    chosen: list[int] = []
-    total = 0
+    chosen: list[tuple[int, int]] = []
     for piece in order:
-        if total >= num_events:
+        if sum(length for length, _ in chosen) >= num_events:
             break
-        chosen.append(int(piece))
-        total += len(blocks.piece("valid", int(piece)).events)
-    return sorted(chosen)
+        chosen.append((len(blocks.piece("valid", int(piece)).events), int(piece)))
+    return [piece for _, piece in sorted(chosen, key=lambda pair: (-pair[0], pair[1]))]

@@ -38,7 +38,7 @@ class TrainRecipe:
     device: str = "auto"  # or "cpu", "cuda"
     checkpoint_every_s: float = 120.0  # seconds between states
     keep: int = 2  # states
-    valid_every: int | None = None  # steps; None: often enough for a curve, within VALID_SHARE of the time
+    valid_every: int | None = None  # steps; None: often enough for a curve, without taking much time
     valid_events: int = 60_000  # of the validation pieces, about; whole pieces, chosen by the seed
     model: ModelSize = field(default_factory=ModelSize)
     train: TrainSettings = field(default_factory=TrainSettings)

@@ -286,7 +286,7 @@ def _evaluate(
     was_training = model.training
     model.eval()
     state: State | None = None
-    for batch in sequential_windows(source, indices, num_lanes=num_lanes, window=window) if indices else ():
+    for batch in sequential_windows(source, indices, num_lanes=num_lanes, window=window):
         state = model.initial_state(len(batch.pieces)) if state is None else start_state(state, batch.is_start)
         with autocast():
             nll, state = model(Inputs(*(t.to(device) for t in batch.inputs)), state)

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,19 +35,24 @@ def blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tunes(tmp_path_factory.mktemp("blocks"))
 
 
-def command(*arguments: object) -> subprocess.Popen[str]:
-    """`tonemill train` in a process of its own, at the head of a group of its own."""
+@contextmanager
+def command(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """`tonemill train` in a process of its own, which does not outlive the block."""
     line = [sys.executable, "-m", "jobs.cli", "train", *map(str, arguments)]
-    return subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
-def wait_for_step(run: Path, step: int, process: subprocess.Popen[str], timeout_s: float = 200.0) -> None:
+def wait_for_step(run: Path, step: int, process: subprocess.Popen[str], timeout_s: float = 250.0) -> None:
     end = time.monotonic() + timeout_s
     while ((found := newest_state(run)) is None or found[0] < step) and time.monotonic() < end:
-        if process.poll() is not None:
-            break
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
-    assert found is not None and step <= found[0] < STEPS, (found, process.poll())
+    assert found is not None and step <= found[0] < STEPS
 
 
 def descendants(pid: int) -> list[tuple[int, str]]:
@@ -131,13 +138,12 @@ def test_the_driver_is_killed_and_nothing_is_lost(blocks: Path, tmp_path: Path) 
     recipe = tiny_recipe(steps=STEPS, valid_every=10, checkpoint_every_s=0.0)
     run_training(blocks, tmp_path / "straight", recipe)
     save_recipe(recipe, tmp_path / "asked", "recipe.toml")
-    first = command(blocks, tmp_path / "run", "--recipe", tmp_path / "asked" / "recipe.toml")
-    wait_for_step(tmp_path / "run", 4, first)
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    second = command(blocks, tmp_path / "run", "--resume")
-    out, err = second.communicate(timeout=250)
-    assert second.returncode == 0, err
+    with command(blocks, tmp_path / "run", "--recipe", tmp_path / "asked" / "recipe.toml") as process:
+        wait_for_step(tmp_path / "run", 4, process)
+        process.send_signal(signal.SIGKILL)
+    with command(blocks, tmp_path / "run", "--resume") as process:
+        out, err = process.communicate(timeout=250)
+    assert process.returncode == 0, err
     assert f"{STEPS} steps; best at step" in out
     assert timeless(tmp_path / "run") == timeless(tmp_path / "straight")
     assert same_weights(tmp_path / "run", tmp_path / "straight")
@@ -149,12 +155,12 @@ def test_a_worker_is_killed_and_the_run_goes_on(blocks: Path, tmp_path: Path) ->
     recipe = tiny_recipe(steps=STEPS, valid_every=10, checkpoint_every_s=0.0, num_workers=2)
     straight = run_training(blocks, tmp_path / "straight", replace(recipe, num_workers=1))
     save_recipe(recipe, tmp_path / "asked", "recipe.toml")
-    process = command(blocks, tmp_path / "run", "--recipe", tmp_path / "asked" / "recipe.toml")
-    wait_for_step(tmp_path / "run", 4, process)
-    workers = [pid for pid, name in descendants(process.pid) if name == "ray::RayTrainWorker"]
-    assert len(workers) == 2
-    os.kill(workers[1], signal.SIGKILL)
-    out, err = process.communicate(timeout=250)
+    with command(blocks, tmp_path / "run", "--recipe", tmp_path / "asked" / "recipe.toml") as process:
+        wait_for_step(tmp_path / "run", 4, process)
+        workers = [pid for pid, name in descendants(process.pid) if name == "ray::RayTrainWorker"]
+        assert len(workers) == 2
+        os.kill(workers[1], signal.SIGKILL)
+        out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err
     assert f"best at step {straight.best_step}" in out
     one, two = ([row for row in read_metrics(tmp_path / name) if "nll" in row] for name in ("straight", "run"))

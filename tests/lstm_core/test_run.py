@@ -120,13 +120,13 @@ def test_minutes_become_steps_once(blocks: Path, tmp_path: Path) -> None:
     """The length is settled after the first steps and kept when the run goes on, whatever the rate is then."""
     recipe = tiny_recipe(steps=None, valid_every=None, minutes=0.05, checkpoint_every_s=0.0)
     run = TrainingRun(blocks, tmp_path, recipe, versions={})
-    while run.num_steps is None:
+    while run.length.num_steps is None:
         run.advance()
     assert 6 <= run.trainer.step <= 24 and newest_state(tmp_path)[0] == run.trainer.step
-    settled = (run.num_steps, run.valid_every)
+    settled = (run.length.num_steps, run.length.valid_every)
     assert settled[0] > run.trainer.step and 2 <= settled[0] // settled[1] <= 41
     again = TrainingRun(blocks, tmp_path, replace(recipe, minutes=5.0), versions={})
-    assert (again.num_steps, again.valid_every) == settled
+    assert (again.length.num_steps, again.length.valid_every) == settled
 
 
 def test_other_blocks_are_refused(blocks: Path, tmp_path: Path) -> None:

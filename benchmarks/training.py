@@ -1,0 +1,121 @@
+"""What training costs: python -m benchmarks.training [BLOCKS] [--steps N]
+
+train_vs_bare       events/s of Ray Train with one worker, against the same loop in a process without Ray
+train_scaling_2     events/s of two workers with one thread each, against one worker with one thread
+train_events_per_s  events/s of two workers, with the share of the bf16 matrix peak measured in the same run
+
+Every run is a fresh process with the default model; rates are read from the rows of its metrics.jsonl, after the first
+steps and before the last validation, so that starting up and ending are left out. Runs alternate, since other work
+comes and goes. Without BLOCKS the corpus is made from seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.prepare import make_corpus
+from benchmarks.report import print_metric
+from jobs.prepare import run_prepare
+from jobs.train import WORKER_ENVIRONMENT
+from lstm_core.blocks import open_blocks
+from lstm_core.checkpoint import load_checkpoint
+from lstm_core.metrics import read_metrics
+from lstm_core.model import MusicLSTM
+from lstm_core.train_recipe import TrainRecipe
+
+WARM_UP_STEPS = 6
+TARGET_VS_BARE, TARGET_SCALING = 0.95, 1.8
+_BARE = """
+import sys
+from lstm_core.run import run_training
+from lstm_core.train_recipe import TrainRecipe
+settings = dict(steps=int(sys.argv[3]), valid_every=10**9, valid_events=1, threads_per_worker=1, checkpoint_every_s=1e9)
+run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", **settings))
+"""
+
+
+def bare_run(blocks: Path, run: Path, num_steps: int) -> None:
+    """The loop in a process of its own, with the environment of a Ray worker."""
+    command = [sys.executable, "-c", _BARE, str(blocks), str(run), str(num_steps)]
+    subprocess.run(command, env=os.environ | WORKER_ENVIRONMENT, check=True)
+
+
+def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int) -> None:
+    """The same through `tonemill train`."""
+    settings = ["valid_every=1000000000", "valid_events=1", "threads_per_worker=1", "checkpoint_every_s=1e9"]
+    command = [sys.executable, "-m", "jobs.cli", "train", str(blocks), str(run), "--set", "device=cpu"]
+    command += ["--steps", str(num_steps), "--workers", str(num_workers)]
+    for setting in settings:
+        command += ["--set", setting]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def events_per_s(run: Path) -> float:
+    """Rate of a run after its first steps."""
+    rows = [row for row in read_metrics(run) if row["kind"] == "train"][WARM_UP_STEPS:]
+    return sum(row["num_events"] for row in rows[1:]) / (rows[-1]["time_s"] - rows[0]["time_s"])
+
+
+def matrix_peak_flops(num_threads: int) -> float:
+    """Operations a second of a large bf16 matrix product, the best of several."""
+    torch.set_num_threads(num_threads)
+    left, right = (torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2))
+    times = []
+    for _ in range(6):
+        start = time.perf_counter()
+        torch.mm(left, right)
+        times.append(time.perf_counter() - start)
+    return 2 * 4096**3 / min(times)
+
+
+def flops_per_event(model: MusicLSTM) -> float:
+    """Operations of forward and backward pass: 6 for each weight of a matrix product (2 forward, 4 backward)."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embedding" not in name]
+    tables = [p for name, p in model.named_parameters() if "chains" in name or "onset_position" in name]
+    return 6.0 * (sum(p.numel() for p in matrices) - sum(p.numel() for p in tables))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("blocks", type=Path, nargs="?")
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=2)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder, blocks = Path(name), arguments.blocks
+        if blocks is None:
+            make_corpus(folder / "corpus", 0, 150)
+            blocks = folder / "blocks"
+            run_prepare(str(folder / "corpus"), str(blocks), num_workers=1)
+        rates: dict[str, list[float]] = {"bare": [], "ray_1": [], "ray_2": []}
+        for number in range(arguments.rounds):
+            runs = {kind: folder / f"{kind}-{number}" for kind in rates}
+            bare_run(blocks, runs["bare"], arguments.steps)
+            ray_run(blocks, runs["ray_1"], arguments.steps, 1)
+            ray_run(blocks, runs["ray_2"], arguments.steps, 2)
+            for kind, run in runs.items():
+                rates[kind].append(events_per_s(run))
+        model = load_checkpoint(runs["bare"] / "checkpoint").model
+        peak = matrix_peak_flops(2)
+        num_pieces = open_blocks(blocks).num_pieces("train")
+    bare, one, two = (statistics.median(values) for values in rates.values())
+    recipe = TrainRecipe()
+    facts = {"steps": arguments.steps, "rounds": arguments.rounds, "pieces": num_pieces}
+    facts |= {"lanes": recipe.train.num_lanes, "window": recipe.train.window}
+    print_metric("train_vs_bare", one / bare, "share", against={"target": TARGET_VS_BARE}, bare=bare, ray=one, **facts)
+    print_metric("train_scaling_2", two / one, "times", against={"target": TARGET_SCALING}, one=one, two=two, **facts)
+    limit = {"bf16_peak": peak / flops_per_event(model)}
+    print_metric("train_events_per_s", two, "events/s", against=limit, threads=2, **facts)
+
+
+if __name__ == "__main__":
+    main()
