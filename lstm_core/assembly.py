@@ -114,7 +114,7 @@ def plan_blocks(
     pieces, copies = _drop_copies(pieces)
     refused.append(copies)
     pieces = pieces.sort_by("piece_id")
-    groups = _groups(pieces, folder_uri, settings.near_duplicate)
+    groups = _groups(pieces, _signatures(pieces, parts), folder_uri, settings.near_duplicate)
     pieces = pieces.append_column("group", groups).append_column("split", _splits(groups, settings))
     return Plan(
         blocks=tuple(_cut(pieces, block_bytes)),
@@ -148,16 +148,18 @@ def _open_pieces(folder_uri: str, part: str) -> pa.Table:
 
 
 def _current_rows(manifest: pa.Table, parts: dict[str, pa.Table]) -> pa.Table:
-    """Rows of the files of the manifest, with path, style, licence and part; each file from one part alone.
+    """Rows of the files of the manifest, with path, style, licence, part and place in its rows, without signatures.
 
-    A file is in several parts when it was read again; a part that made pieces of it goes before one that did not.
+    Each file comes from one part alone. Of several, when it was read again, one that made pieces of it goes first.
     """
     tables = [
-        rows.append_column("part", pa.array([name] * len(rows), type=pa.string()))
+        rows.drop_columns(["signature"])
+        .append_column("part", pa.array([name] * len(rows), type=pa.string()))
+        .append_column("place", pa.array(np.arange(len(rows)), type=pa.int32()))
+        .replace_schema_metadata(None)
         for name, rows in sorted(parts.items())
     ]
-    empty = ROWS_SCHEMA.append(pa.field("part", pa.string())).empty_table()
-    rows = pa.concat_tables([empty, *(table.replace_schema_metadata(None) for table in tables)])
+    rows = pa.concat_tables(tables)
     is_reject = pc.cast(pc.is_valid(rows["stage"]), pa.int8())
     is_unfetched = pc.cast(pc.equal(pc.fill_null(rows["stage"], ""), "fetch"), pa.int8())
     best = (
@@ -194,9 +196,23 @@ def _drop_copies(pieces: pa.Table) -> tuple[pa.Table, pa.Table]:
     return pieces.filter(pa.array(~is_copy)), _reject_table(rows)
 
 
-def _groups(pieces: pa.Table, folder_uri: str, threshold: float) -> pa.Array:
+def _signatures(pieces: pa.Table, parts: dict[str, pa.Table]) -> npt.NDArray[np.uint32]:
+    """Signatures of the pieces: uint32 [pieces, SIGNATURE_SIZE], the largest thing that the driver holds of each."""
+    found = np.zeros((len(pieces), SIGNATURE_SIZE), dtype=np.uint32)
+    place = pieces["place"].to_numpy()
+    names = pieces["part"].combine_chunks().dictionary_encode()
+    which = names.indices.to_numpy()
+    order = np.argsort(which, kind="stable")
+    edges = np.searchsorted(which[order], np.arange(len(names.dictionary) + 1))
+    for number, name in enumerate(names.dictionary.to_pylist()):
+        own = order[edges[number] : edges[number + 1]]
+        raw = b"".join(parts[name]["signature"].take(place[own]).to_pylist())
+        found[own] = np.frombuffer(raw, dtype="<u4").reshape(-1, SIGNATURE_SIZE)
+    return found
+
+
+def _groups(pieces: pa.Table, signatures: npt.NDArray[np.uint32], folder_uri: str, threshold: float) -> pa.Array:
     """Group of each piece: the least content_hash among its near-duplicates, so that names of files do not matter."""
-    signatures = np.frombuffer(b"".join(pieces["signature"].to_pylist()), dtype="<u4").reshape(-1, SIGNATURE_SIZE)
     open_part = lru_cache(maxsize=OPEN_PARTS)(partial(_open_pieces, folder_uri))
 
     def load_shingles(number: int) -> Shingles:

@@ -11,9 +11,11 @@ import fnmatch
 import hashlib
 import io
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 
@@ -75,22 +77,18 @@ def list_corpus(uri: str | Path, *, styles_csv: str | Path | None = None) -> Cor
     licences, notices = _read_notices(uri, notice_paths)
     table = styles_csv or (storage.join(uri, STYLES_NAME) if any(f.path == STYLES_NAME for f in files) else None)
     labels = _StyleTable(table)
-    rows = []
+    columns: dict[str, list[Any]] = {name: [] for name in MANIFEST_SCHEMA.names}
     for file in named:
         style, licence = labels.look_up(file.path)
-        rows.append(
-            {
-                "path": file.path,
-                "size_bytes": file.size_bytes,
-                "etag": file.etag,
-                "file_key": _digest(f"{file.path}\0{file.size_bytes}\0{file.etag}"),
-                "style": style or _folder_style(uri, file.path),
-                "licence": licence or _nearest(licences, file.path),
-            }
-        )
+        columns["path"].append(file.path)
+        columns["size_bytes"].append(file.size_bytes)
+        columns["etag"].append(file.etag)
+        columns["file_key"].append(_digest(f"{file.path}\0{file.size_bytes}\0{file.etag}"))
+        columns["style"].append(sys.intern(style or _folder_style(uri, file.path)))
+        columns["licence"].append(licence or _nearest(licences, file.path))
     return Corpus(
         uri=str(uri),
-        manifest=pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA),
+        manifest=pa.table(columns, schema=MANIFEST_SCHEMA),
         denied=tuple(sorted(denied)),
         notices=notices,
         ignored=dict(sorted(ignored.items())),
