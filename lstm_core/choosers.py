@@ -308,7 +308,7 @@ def _allow_shifts(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint
         if then == total:
             allowed[shift] = 1 if shift > 0 else 0
             continue
-        if 0 < shift and then < final:  # what _can_sound says of a later tick, without asking it a hundred times
+        if shift > 0 and then < final:  # what _can_sound says of a later tick, without asking it a hundred times
             may_sound = limits[HAS_DRUMS] == 1 or (then >= free_from and rules.max_pitch[b, _zone(limits, then)] > 0)
         else:
             may_sound = then <= final and _can_sound(b, rules, rows, then)
