@@ -66,7 +66,7 @@ def engine_rate(engine: Engine, num_tracks: int, seconds: float) -> tuple[float,
         )
         for number in range(num_tracks * (40 if num_tracks > 1 else 400))
     )
-    requests = [request_of(order, 0, engine.checkpoint.facts.statistics) for order in orders]
+    requests = [request_of(order, 0, engine.checkpoint.facts) for order in orders]
     batch = engine.open_batch(requests, width=num_tracks)
     start, counted, events = time.perf_counter(), None, 0
     while (now := time.perf_counter()) < start + seconds:

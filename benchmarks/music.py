@@ -20,7 +20,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,10 @@ from benchmarks.report import print_metric
 from jobs.bundled_scores import SOURCES, build_corpus
 from lstm_core.blocks import BlockSet, Piece, open_blocks
 from lstm_core.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from lstm_core.conditions import transposed_key
 from lstm_core.constraints import make_rules
 from lstm_core.engine import Engine, Request
+from lstm_core.keys import home_shift
 from lstm_core.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
 from lstm_core.order import TrackOrder
 from lstm_core.pieces import conditions_of
@@ -73,7 +75,9 @@ def generate_like(
     pieces: Sequence[Piece], checkpoint: Checkpoint, *, seed: int, temperature: float = 1.0, top_p: float = 1.0
 ) -> list[Musicality | None]:
     """The measures of one generated piece for each human one; None where it holds no notes."""
-    requests = [_request(piece, seed + i, temperature, top_p) for i, piece in enumerate(pieces)]
+    requests = [
+        _request(piece, checkpoint.facts.home_key, seed + i, temperature, top_p) for i, piece in enumerate(pieces)
+    ]
     found: list[Musicality | None] = [None] * len(pieces)
     for generated in Engine(checkpoint).generate(requests):
         meter = requests[generated.number].meter
@@ -103,7 +107,7 @@ def _candidates(blocks: BlockSet, split: str) -> list[Piece]:
     return [piece for piece in pieces if len(piece.meters) == 1 and piece.num_bars >= MIN_BARS]
 
 
-def _request(piece: Piece, seed: int, temperature: float, top_p: float) -> Request:
+def _request(piece: Piece, home_key: bool, seed: int, temperature: float, top_p: float) -> Request:
     num_bars = min(piece.num_bars, MAX_BARS)
     plan = TrackPlan(
         num_samples=1,
@@ -119,7 +123,11 @@ def _request(piece: Piece, seed: int, temperature: float, top_p: float) -> Reque
     rules = rules._replace(
         temperature=np.full_like(rules.temperature, temperature), top_p=np.full_like(rules.top_p, top_p)
     )
-    return Request(rules=rules, conditions=conditions_of(piece), meter=piece.meters[0], num_bars=num_bars)
+    conditions = conditions_of(piece)
+    shift = home_shift(conditions.key) if home_key else 0
+    key = None if conditions.key is None else transposed_key(conditions.key, shift)
+    conditions = replace(conditions, key=key)
+    return Request(rules=rules, conditions=conditions, meter=piece.meters[0], num_bars=num_bars, shift=shift)
 
 
 def _report(human: Human, checkpoint: Checkpoint, *, seed: int, temperature: float, top_p: float) -> None:

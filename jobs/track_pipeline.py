@@ -114,8 +114,8 @@ class EngineActor:
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
         orders = [order_from_fields(json.loads(text)) for text in batch["order"]]
         attempts = [int(attempt) for attempt in batch["attempt"]]
-        statistics = self.engine.checkpoint.facts.statistics
-        requests = [request_of(order, attempt, statistics) for order, attempt in zip(orders, attempts, strict=True)]
+        facts = self.engine.checkpoint.facts
+        requests = [request_of(order, attempt, facts) for order, attempt in zip(orders, attempts, strict=True)]
         start = time.thread_time()
         for generated in self.engine.generate(requests):
             now = time.thread_time()

@@ -46,6 +46,7 @@ class CheckpointFacts:
     versions: dict[str, str] = field(default_factory=dict)
     parents: tuple[str, ...] = ()  # fingerprints of the checkpoints that this one was fine-tuned from
     statistics: dict[str, Any] = field(default_factory=dict)  # of the corpus: what orders fall back on
+    home_key: bool = False  # the model plays in C major and A minor alone; the engine transposes to the key asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +165,7 @@ def _fingerprint(described: dict[str, Any]) -> str:
         "representation": described["facts"]["representation"],
         "styles": list(described["facts"]["styles"]),
         "statistics": described["facts"]["statistics"],
+        "home_key": described["facts"].get("home_key", False),
         "weights": described["weights"]["sha256"],
     }
     return hashlib.sha256(_json_bytes(meaning)).hexdigest()

@@ -32,6 +32,7 @@ from lstm_core.streams import (
     STREAMS,
     EventArray,
     event_onsets,
+    transposed_events,
 )
 
 BODY, DOMINANT, FINAL = range(3)  # zones of a piece with an ending, each with its own pitches
@@ -120,12 +121,10 @@ def make_rules(
         if limits[MAX_MELODIC]:
             _check_playable(order, plan, pitches)
             _check_entrances(order, plan, serves, primer)
-    melodic_pitches = pitches[:, :FIRST_DRUM]
-    max_pitch = np.array([int(np.flatnonzero(row).max(initial=0)) for row in melodic_pitches], dtype=np.int64)
     num = len(STREAMS)
     return RowRules(
         pitches=pitches,
-        max_pitch=max_pitch,
+        max_pitch=_max_pitch(pitches),
         instruments=instruments,
         serves=serves,
         limits=limits,
@@ -134,6 +133,26 @@ def make_rules(
         seed=order.seed,
         forced=np.zeros((0, num), dtype=np.uint8) if primer is None else primer,
     )
+
+
+def transposed_rules(rules: RowRules, semitones: int) -> RowRules:
+    """The masks and the primer for a model that plays everything `semitones` higher than it was asked."""
+    if semitones == 0:
+        return rules
+    pitches = rules.pitches.copy()
+    melodic = rules.pitches[:, FIRST_PITCH:FIRST_DRUM]
+    pitches[:, FIRST_PITCH:FIRST_DRUM] = 0
+    source = np.arange(128) - semitones
+    inside = (source >= 0) & (source < 128)
+    pitches[:, FIRST_PITCH + np.flatnonzero(inside)] = melodic[:, source[inside]]
+    return rules._replace(
+        pitches=pitches, max_pitch=_max_pitch(pitches), forced=transposed_events(rules.forced, semitones)
+    )
+
+
+def _max_pitch(pitches: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Highest melodic value of each zone, 0 where there is none: int64 [3] of uint8 [3, V]."""
+    return np.array([int(np.flatnonzero(row).max(initial=0)) for row in pitches[:, :FIRST_DRUM]], dtype=np.int64)
 
 
 def stack_rules(rows: list[RowRules]) -> Rules:

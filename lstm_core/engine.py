@@ -23,12 +23,12 @@ from lstm_core.conditions import (
     family_flags,
     meter_value,
 )
-from lstm_core.constraints import RowRules, Rules, make_rules, stack_rules
+from lstm_core.constraints import RowRules, Rules, make_rules, stack_rules, transposed_rules
 from lstm_core.errors import CheckpointError
 from lstm_core.notes import Meter
 from lstm_core.order import FREE_KEY, TrackOrder
 from lstm_core.plan import plan_track
-from lstm_core.streams import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray
+from lstm_core.streams import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray, transposed_events
 
 WIDTHS = (16, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
 NUM_MOVING = 3  # the contexts that change from step to step: position, bars played, bars left
@@ -42,6 +42,7 @@ class Request:
     conditions: Conditions
     meter: Meter
     num_bars: int
+    shift: int = 0  # semitones from what is asked to where the model plays it; rules are those of what is asked
 
 
 class Generated(NamedTuple):
@@ -105,6 +106,7 @@ class Batch:
         self.rows = choosers.make_rows(num_rows)
         self.rules: Rules = stack_rules([_idle_rules()] * num_rows)
         self.numbers: list[int] = [-1] * num_rows  # of the request in each row
+        self.shifts: list[int] = [0] * num_rows
         self.history = np.zeros((num_rows, 1024, len(STREAMS)), dtype=np.uint8)
         self.conditions = np.zeros((num_rows, step.settings.hidden_size), dtype=np.float32)
         self.moving = np.ones((num_rows, NUM_MOVING), dtype=np.int64)
@@ -133,7 +135,8 @@ class Batch:
         if numbered is None:
             return
         self.numbers[b], request = numbered
-        self._set_rules(b, request.rules)
+        self._set_rules(b, transposed_rules(request.rules, request.shift))
+        self.shifts[b] = request.shift
         choosers.start_row(self.rows, b)
         self.step.reset_row(b)
         told = condition_values(request.conditions, self.styles)
@@ -165,7 +168,7 @@ class Batch:
     def _take(self, b: int) -> Generated:
         """The finished request of row b."""
         length = int(self.rows.numbers[b, choosers.EVENT])
-        return Generated(self.numbers[b], self.history[b, :length].copy())
+        return Generated(self.numbers[b], transposed_events(self.history[b, :length], -self.shifts[b]))
 
     def _record(self, was_busy: npt.NDArray[np.bool_]) -> None:
         place = self.rows.numbers[:, choosers.EVENT] - 1

@@ -41,6 +41,7 @@ def initial_model(
         recipe=asdict(recipe),
         versions=versions,
         statistics=corpus_statistics(blocks),
+        home_key=recipe.home_key,
     )
     torch.manual_seed(recipe.train.seed)
     if recipe.init_from:

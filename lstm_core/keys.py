@@ -61,6 +61,14 @@ def key_name(key: int) -> str:
     return f"{KEY_NAMES[key % 12]} {'minor' if key >= 12 else 'major'}"
 
 
+def home_shift(key: int | None) -> int:
+    """Semitones, -6 to 5, that take a key to the home key of its mode: C major or A minor. 0 for no key."""
+    if key is None:
+        return 0
+    home = 9 if key >= 12 else 0
+    return (home - key % 12 + 6) % 12 - 6
+
+
 def scale_pitch_classes(key: int, scale: str) -> frozenset[int]:
     """Pitch classes of a scale on the tonic of a key; scale "" is the one of the key's mode."""
     steps = SCALES[scale or ("minor" if key >= 12 else "major")]

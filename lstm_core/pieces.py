@@ -17,6 +17,7 @@ from lstm_core.conditions import (
     family_flags,
     transposed_key,
 )
+from lstm_core.keys import home_shift
 from lstm_core.lanes import PieceArrays
 from lstm_core.notes import DRUMS, family_of
 from lstm_core.streams import (
@@ -28,6 +29,7 @@ from lstm_core.streams import (
     PITCH,
     EventArray,
     event_onsets,
+    transposed_events,
     without_instruments,
 )
 
@@ -38,7 +40,7 @@ LOWEST_TRANSPOSED, HIGHEST_TRANSPOSED = 21, 108  # the piano's range: augmentati
 class AugmentSettings:
     """How a training piece differs from what was written."""
 
-    transpose: int = 6  # semitones up or down at most
+    transpose: int = 6  # semitones up or down at most, of a model that learns all keys
     untold_share: float = 0.2  # share of times that a condition is left untold
     thinned_share: float = 0.0  # share of times that a piece loses some of its instruments
 
@@ -51,7 +53,10 @@ class AugmentSettings:
 
 
 class NotePieces:
-    """The pieces of one split. With `augment` the same (index, epoch) always gives the same variation."""
+    """The pieces of one split. With `augment` the same (index, epoch) always gives the same variation.
+
+    With `home_key` every piece is moved to C major or A minor: what is learnt in one key then serves all of them.
+    """
 
     def __init__(
         self,
@@ -61,9 +66,10 @@ class NotePieces:
         *,
         seed: int = 0,
         augment: AugmentSettings | None = None,
+        home_key: bool = False,
     ) -> None:
         self.blocks, self.split, self.styles = blocks, split, styles
-        self.seed, self.augment = seed, augment
+        self.seed, self.augment, self.home_key = seed, augment, home_key
 
     def __len__(self) -> int:
         return self.blocks.num_pieces(self.split)
@@ -71,18 +77,22 @@ class NotePieces:
     def load(self, index: int, epoch: int) -> PieceArrays:
         """The piece as int64 events with its contexts and flags."""
         piece = self.blocks.piece(self.split, index)
-        conditions, shift = conditions_of(piece), 0
+        conditions = conditions_of(piece)
+        shift = _kept_in_range(piece.events, home_shift(conditions.key)) if self.home_key else 0
+        conditions = _transposed(conditions, shift)
         if self.augment is not None:
             random = np.random.Generator(np.random.Philox(key=[self.seed, (index << 32) + epoch]))
-            shift = _transposition(piece.events, self.augment.transpose, random)
+            if not self.home_key:
+                shift = _transposition(piece.events, self.augment.transpose, random)
+                conditions = _transposed(conditions, shift)
             told = random.random(5)
             piece = _thinned(piece, self.augment.thinned_share, random)
             conditions = replace(conditions, families=piece.families, density=piece.density)
-            conditions = drop_conditions(_transposed(conditions, shift), self.augment.untold_share, told)
+            conditions = drop_conditions(conditions, self.augment.untold_share, told)
         contexts, onset_positions = bar_contexts(event_onsets(piece.events), piece.meters)
         fixed = np.broadcast_to(condition_values(conditions, self.styles), (len(contexts), len(DROPPED)))
         return PieceArrays(
-            transposed_events(piece.events, shift),
+            transposed_events(piece.events, shift).astype(np.int64),
             np.concatenate([contexts, fixed], axis=1),
             family_flags(conditions.families),
             onset_positions,
@@ -95,14 +105,6 @@ def conditions_of(piece: Piece) -> Conditions:
     return Conditions(
         style=piece.style, key=key, tempo_bpm=piece.tempo_bpm, density=piece.density, families=piece.families
     )
-
-
-def transposed_events(events: EventArray, semitones: int) -> npt.NDArray[np.int64]:
-    """The events with every pitch but those of drums moved: int64 [T, K]."""
-    moved = events.astype(np.int64)
-    pitch = moved[:, PITCH]
-    moved[:, PITCH] = np.where(_is_melodic(pitch), pitch + semitones, pitch)
-    return moved
 
 
 def _is_melodic(pitch: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -118,6 +120,15 @@ def _transposition(events: EventArray, limit: int, random: np.random.Generator) 
     low = max(-limit, min(LOWEST_TRANSPOSED - int(melodic.min()), 0))
     high = min(limit, max(HIGHEST_TRANSPOSED - int(melodic.max()), 0))
     return int(random.integers(low, high + 1))
+
+
+def _kept_in_range(events: EventArray, semitones: int) -> int:
+    """The transposition, by an octave the other way where a note would leave the MIDI range."""
+    pitch = events[:, PITCH].astype(np.int64)
+    moved = pitch[_is_melodic(pitch)] - FIRST_PITCH + semitones
+    if len(moved) and (moved.min() < 0 or moved.max() > 127):
+        return semitones + 12 if moved.min() < 0 else semitones - 12
+    return semitones
 
 
 def _thinned(piece: Piece, share: float, random: np.random.Generator) -> Piece:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,8 @@ import numpy as np
 
 from lstm_core import storage
 from lstm_core.audio import encode
-from lstm_core.checkpoint import Checkpoint
-from lstm_core.conditions import Conditions
+from lstm_core.checkpoint import Checkpoint, CheckpointFacts
+from lstm_core.conditions import Conditions, transposed_key
 from lstm_core.constraints import BODY, MAX_MELODIC, make_rules, scale_of
 from lstm_core.describe import describe
 from lstm_core.engine import Request
@@ -27,7 +27,7 @@ from lstm_core.ensembles import draw_density, draw_ensemble
 from lstm_core.errors import OrderError
 from lstm_core.gates import FEWEST_PITCHES, GateResult, audio_gates, score_fingerprint, score_gates
 from lstm_core.instruments import instrument_name
-from lstm_core.keys import key_name
+from lstm_core.keys import home_shift, key_name
 from lstm_core.mastering import MasterSettings, master
 from lstm_core.midi import write_midi
 from lstm_core.notes import Meter, Score, Tempo, family_of
@@ -111,27 +111,29 @@ def check_order(order: TrackOrder) -> None:
         )
 
 
-def request_of(order: TrackOrder, attempt: int, statistics: Mapping[str, Any]) -> Request:
+def request_of(order: TrackOrder, attempt: int, facts: CheckpointFacts) -> Request:
     """What the engine is asked for the given attempt at an order, 0 for the first.
 
-    Instruments and density that the order leaves open are those of pieces of its style, from the `statistics` of the
+    Instruments and density that the order leaves open are those of pieces of its style, from the statistics of the
     checkpoint. Attempts differ in what is played; key, tempo and instruments that the order's own seed chose stay.
     """
     plan, primer = plan_track(order), read_primer(order, plan_track(order))
-    ensemble = _programs_of(primer) if primer is not None else draw_ensemble(statistics, order.style, order.seed)
+    ensemble = _programs_of(primer) if primer is not None else draw_ensemble(facts.statistics, order.style, order.seed)
+    shift = home_shift(plan.key) if facts.home_key else 0
     heard = [programs[0] for programs in plan.programs] or ensemble
     families = sum({1 << family_of(program) for program in heard})
     return Request(
         rules=make_rules(attempted(order, attempt), plan, primer=primer, ensemble=ensemble),
         conditions=Conditions(
             style=order.style or None,
-            key=plan.key,
+            key=None if plan.key is None else transposed_key(plan.key, shift),
             tempo_bpm=plan.bpm,
-            density=order.density or draw_density(statistics, order.style, order.seed),
+            density=order.density or draw_density(facts.statistics, order.style, order.seed),
             families=families or None,
         ),
         meter=plan.meter,
         num_bars=plan.num_bars,
+        shift=shift,
     )
 
 

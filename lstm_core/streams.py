@@ -101,6 +101,15 @@ def _spelt(table: npt.NDArray[np.int64], onsets: npt.NDArray[np.int64]) -> Event
     return events.astype(np.uint8)
 
 
+def transposed_events(events: EventArray, semitones: int) -> EventArray:
+    """The events with every pitch but those of drums moved: uint8 [T, 5]."""
+    moved = events.copy()
+    pitch = events[:, PITCH].astype(np.int64)
+    is_melodic = (pitch >= FIRST_PITCH) & (pitch < FIRST_DRUM)
+    moved[:, PITCH] = np.where(is_melodic, pitch + semitones, pitch)
+    return moved
+
+
 def nearest_duration(ticks: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Value of the duration stream nearest to each number of ticks; at least 1: int64, shape of `ticks`."""
     middles = (DURATIONS[1:-1] + DURATIONS[2:]) / 2

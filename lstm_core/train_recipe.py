@@ -32,6 +32,7 @@ class TrainRecipe:
     name: str = ""  # of the checkpoint; empty: that of the run's folder
     minutes: float = 10.0  # of training, once it has begun; the number of steps is made from the rate of the first ones
     steps: int | None = None  # optimiser updates, instead of `minutes`
+    home_key: bool = True  # learn all pieces in C major or A minor and let the engine transpose; False: in all keys
     init_from: str = ""  # checkpoint, run or "base" to start from; empty: random weights
     num_workers: int = 1
     threads_per_worker: int | None = None  # None: all cores, shared
