@@ -169,7 +169,8 @@ def _play_round(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]], ma
             progress.advance(1)
     ids = attempts.keys() | made.records.keys()
     made.records = {record.track_id: record for record in list_tracks(work.catalogue) if record.track_id in ids}
-    progress.advance(-len(_withdraw_twins(work, made)))
+    if withdrawn := _withdraw_twins(work, made):
+        progress.advance(-len(withdrawn))
 
 
 def _withdraw_twins(work: TrackWork, made: _Made) -> dict[str, int]:

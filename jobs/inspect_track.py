@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from lstm_core import storage
 from lstm_core.catalog import RECORD_NAME, list_tracks
@@ -47,7 +47,7 @@ def inspect_catalogue(uri: str) -> None:
 
 def print_tracks(records: Sequence[TrackRecord], failures: Sequence[TrackFailure] = ()) -> None:
     """Prints one row a track, then what failed and why."""
-    table = Table("track", "style", "key", "bpm", "length", "loop", "LUFS", "dBTP", "gates")
+    table = Table(Column("track", overflow="fold"), "style", "key", "bpm", "length", "loop", "LUFS", "dBTP", "gates")
     for record in records:
         passed = sum(gate.is_passed for gate in record.gates)
         table.add_row(
