@@ -97,9 +97,13 @@ def check_room(num_tracks: int, size_bytes: float, room_bytes: float | None) -> 
     """Refuses tracks that there is not room for; None is room for everything."""
     if room_bytes is not None and size_bytes > room_bytes:
         raise StorageError(
-            f"The order's {num_tracks:,} tracks take about {size_bytes / 1e9:,.1f} GB or more, there is room for "
-            f"{max(room_bytes, 0) / 1e9:,.1f} GB. Free some space, order less, or use a catalogue in s3://."
+            f"The order's {num_tracks:,} tracks take about {_told(size_bytes)} or more, there is room for "
+            f"{_told(max(room_bytes, 0))}. Free some space, order less, or use a catalogue in s3://."
         )
+
+
+def _told(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:,.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def _groups(values: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
