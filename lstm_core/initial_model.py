@@ -63,7 +63,8 @@ def continued_model(
 ) -> tuple[MusicLSTM, CheckpointFacts]:
     """A model with the parent's weights that knows the styles of both, and facts that carry the parent's on.
 
-    `facts` are those of a run on the new corpus alone. Embeddings of new styles start as the mean of the known ones.
+    `facts` are those of a run on the new corpus alone, but for `home_key`, which the parent decides. Embeddings of
+    new styles start as the mean of the known ones.
 
     Raises:
         CheckpointError: the parent's events or contexts mean something else than ours; the message says which.
@@ -86,6 +87,7 @@ def continued_model(
         licences[licence] = licences.get(licence, 0) + num_pieces
     return model, replace(
         facts,
+        home_key=parent.facts.home_key,
         styles=styles,
         licences=dict(sorted(licences.items())),
         notices=dict(sorted({**parent.facts.notices, **facts.notices}.items())),

@@ -123,12 +123,13 @@ def _transposition(events: EventArray, limit: int, random: np.random.Generator) 
 
 
 def _kept_in_range(events: EventArray, semitones: int) -> int:
-    """The transposition, by an octave the other way where a note would leave the MIDI range."""
+    """The transposition, an octave the other way or none at all where a note would leave the MIDI range."""
     pitch = events[:, PITCH].astype(np.int64)
-    moved = pitch[_is_melodic(pitch)] - FIRST_PITCH + semitones
-    if len(moved) and (moved.min() < 0 or moved.max() > 127):
-        return semitones + 12 if moved.min() < 0 else semitones - 12
-    return semitones
+    melodic = pitch[_is_melodic(pitch)] - FIRST_PITCH
+    for shift in (semitones, semitones - 12 if semitones > 0 else semitones + 12):
+        if len(melodic) == 0 or (melodic.min() + shift >= 0 and melodic.max() + shift <= 127):
+            return shift
+    return 0
 
 
 def _thinned(piece: Piece, share: float, random: np.random.Generator) -> Piece:

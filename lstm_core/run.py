@@ -140,9 +140,11 @@ class TrainingRun:
         name = recipe.name or storage.name_of(run_uri)
         model, self.facts = initial_model(self.blocks, recipe, name=name, versions=versions, parent_uri=parent_uri)
         styles, seed = self.facts.styles, recipe.train.seed
-        self.valid = NotePieces(self.blocks, "valid", styles, home_key=recipe.home_key)
+        self.valid = NotePieces(self.blocks, "valid", styles, home_key=self.facts.home_key)
         self.valid_indices = _validation_pieces(self.blocks, recipe.valid_events, seed)
-        pieces = NotePieces(self.blocks, "train", styles, seed=seed, augment=recipe.augment, home_key=recipe.home_key)
+        pieces = NotePieces(
+            self.blocks, "train", styles, seed=seed, augment=recipe.augment, home_key=self.facts.home_key
+        )
         self.trainer = Trainer(model, pieces, recipe.train, device=self.device)
         names = [stream.name for stream in model.settings.streams]
         self.metrics = MetricsLog(run_uri, 0 if state is None else state.step, names)

@@ -32,7 +32,8 @@ class TrainRecipe:
     name: str = ""  # of the checkpoint; empty: that of the run's folder
     minutes: float = 10.0  # of training, once it has begun; the number of steps is made from the rate of the first ones
     steps: int | None = None  # optimiser updates, instead of `minutes`
-    home_key: bool = True  # learn all pieces in C major or A minor and let the engine transpose; False: in all keys
+    # Learn all pieces in C major or A minor and let the engine transpose; a model that is fine-tuned keeps its own way.
+    home_key: bool = True
     init_from: str = ""  # checkpoint, run or "base" to start from; empty: random weights
     num_workers: int = 1
     threads_per_worker: int | None = None  # None: all cores, shared

@@ -8,9 +8,9 @@ import pytest
 from lstm_core.blocks import BlockSet, open_blocks
 from lstm_core.conditions import CONTEXT_NAMES, KEY, POSITION, STYLE, TEMPO
 from lstm_core.describe import describe
-from lstm_core.notes import DRUMS
-from lstm_core.pieces import HIGHEST_TRANSPOSED, LOWEST_TRANSPOSED, AugmentSettings, NotePieces
-from lstm_core.streams import FIRST_DRUM, FIRST_PITCH, PITCH, decode_events
+from lstm_core.notes import DRUMS, FAMILIES, Score, make_notes
+from lstm_core.pieces import HIGHEST_TRANSPOSED, LOWEST_TRANSPOSED, AugmentSettings, NotePieces, _kept_in_range
+from lstm_core.streams import FIRST_DRUM, FIRST_PITCH, PITCH, decode_events, encode_score
 from tests.lstm_core.corpora import STYLES, write_tunes
 
 TOLD = AugmentSettings(transpose=6, untold_share=0.0)
@@ -71,3 +71,41 @@ def test_conditions_are_left_untold_one_by_one(blocks: BlockSet) -> None:
     assert abs(np.corrcoef(told.T)[~np.eye(5, dtype=bool)]).max() < 0.15
     assert (np.array([load.contexts[0, POSITION] for load in loads]) == 1).all()
     assert CONTEXT_NAMES[TEMPO] == "tempo"
+
+
+def test_at_home_every_piece_is_in_c_major_or_a_minor(blocks: BlockSet) -> None:
+    for split, augment in (("train", TOLD), ("valid", None)):
+        pieces = NotePieces(blocks, split, STYLES, seed=4, augment=augment, home_key=True)
+        for index in range(len(pieces)):
+            arrays, written = pieces.load(index, 2), blocks.piece(split, index)
+            score = decode_events(arrays.events.astype(np.uint8), tempos=written.tempos, meters=written.meters)
+            described = describe(score)
+            assert (described.key_tonic, described.key_mode) in ((0, "major"), (9, "minor"))
+            told = described.key_tonic + 12 * (described.key_mode == "minor")
+            assert (arrays.contexts[:, KEY] == 1 + told).all()
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "wanted", "expected"),
+    [(40, 80, 5, 5), (40, 80, -6, -6), (40, 125, 5, -7), (3, 80, -6, 6), (0, 127, 5, 0), (2, 126, -4, 0)],
+)
+def test_no_note_leaves_the_midi_range(lowest: int, highest: int, wanted: int, expected: int) -> None:
+    events = encode_score(Score(notes=make_notes([(0, 24, 0, lowest, 80), (24, 24, 0, highest, 80)])))
+    assert _kept_in_range(events, wanted) == expected
+
+
+def test_a_thinned_piece_is_told_what_is_left(blocks: BlockSet) -> None:
+    augment = AugmentSettings(transpose=0, untold_share=0.0, thinned_share=0.5)
+    pieces = NotePieces(blocks, "train", STYLES, seed=4, augment=augment)
+    num_thinned = 0
+    for epoch in range(40):
+        for index in range(0, 9, 3):  # those of three instruments
+            written, arrays = blocks.piece("train", index), pieces.load(index, epoch)
+            score = decode_events(arrays.events.astype(np.uint8), tempos=written.tempos, meters=written.meters)
+            described = describe(score)
+            flags = [1.0 if described.families >> i & 1 else -1.0 for i in range(len(FAMILIES))]
+            assert arrays.flags.tolist() == flags
+            num_programs = len(np.unique(score.notes["program"]))
+            assert num_programs in (2, 3) and described.num_bars == written.num_bars
+            num_thinned += num_programs == 2
+    assert 0.3 < num_thinned / 120 < 0.7

@@ -137,12 +137,12 @@ def test_other_blocks_are_refused(blocks: Path, tmp_path: Path) -> None:
 
 
 def test_fine_tuning_carries_weights_styles_and_licences_on(blocks: Path, tmp_path: Path) -> None:
-    run_training(blocks, tmp_path / "parent", tiny_recipe(steps=2))
+    run_training(blocks, tmp_path / "parent", tiny_recipe(steps=2, home_key=False))
     parent = load_checkpoint(tmp_path / "parent" / "checkpoint")
     house = write_tunes(tmp_path / "house", 4, 2, styles=("march", "house"))
     recipe = tiny_recipe(init_from=str(tmp_path / "parent"))
     run = TrainingRun(house, tmp_path / "run", recipe, versions={})
-    assert run.facts.styles == ("air", "march", "house")
+    assert run.facts.styles == ("air", "march", "house") and not run.trainer.lanes.source.home_key
     assert run.facts.parents == (parent.fingerprint,) and run.facts.licences == {"CC0": 21}
     assert sorted(run.facts.statistics) == ["air", "house", "march"]
     known, model = parent.model.state_dict(), run.trainer.model.state_dict()
