@@ -80,7 +80,10 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]])
             .map_batches(partial(finish_rows, work=work), batch_size=None, num_cpus=1)
         )
         for row in outcomes.iter_rows():
-            yield json.loads(row["outcome"])
+            outcome = json.loads(row["outcome"])
+            if "mistake" in outcome:
+                raise StorageError(outcome["mistake"])
+            yield outcome
 
 
 @contextmanager
@@ -136,8 +139,14 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
     for row in range(len(batch["track_id"])):
         order = order_from_fields(json.loads(str(batch["order"][row])))
         events = np.frombuffer(batch["events"][row], dtype=np.uint8).reshape(-1, int(batch["num_streams"][row]))
-        outcomes.append(_finish(order, int(batch["attempt"][row]), events, str(batch["track_id"][row]), work))
-        outcomes[-1]["seconds"]["engine"] = float(batch["engine_s"][row])
+        try:
+            outcome = _finish(order, int(batch["attempt"][row]), events, str(batch["track_id"][row]), work)
+        except (StorageError, SoundFontError, OSError) as error:
+            # As a row, since what an exception came from does not always survive its way through Ray.
+            outcomes.append({"mistake": str(error)})
+            continue
+        outcome["seconds"]["engine"] = float(batch["engine_s"][row])
+        outcomes.append(outcome)
     return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
 
 
