@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lstm_core.checkpoint import CheckpointFacts
 from lstm_core.engine import Engine
 from lstm_core.errors import OrderError
 from lstm_core.midi import write_midi
@@ -102,7 +103,10 @@ def test_a_primer_that_is_changed_between_reading_and_playing_is_noticed(tmp_pat
 def test_attempts_keep_key_and_tempo_and_change_the_notes(engine: Engine) -> None:
     """They used to take another key and tempo, for which the order might be impossible."""
     order = TrackOrder(duration_s=6.0, seed=3)
-    requests = [request_of(order, attempt, {}) for attempt in range(3)]
+    facts = CheckpointFacts(
+        name="t", representation="notes-1", styles=(), step=0, valid_nll=None, corpus_fingerprint="", licences={}
+    )
+    requests = [request_of(order, attempt, facts) for attempt in range(3)]
     assert len({asked.conditions for asked in requests}) == 1 and len({asked.num_bars for asked in requests}) == 1
     assert [asked.rules.seed for asked in requests] == [derived_seed(3, attempt) for attempt in range(3)]
     assert len({done.events.tobytes() for done in engine.generate(requests)}) == 3
