@@ -13,8 +13,8 @@ The way of the data, in the order of the files:
     notes -> limits, midi, written, performance, notation, reading    a file becomes a Score
     describe, arrange, musicality                       what a Score is like, and what a written page leaves open
     streams, duplicates, parts, assembly, corpus, blocks    Scores become events in Arrow blocks
-    conditions, pieces, lanes, model, initial_model, training, train_recipe, run    blocks become a MusicLSTM;
-        run_state, metrics, curves, baselines           what it leaves behind and is held against
+    lookback, conditions, pieces, lanes, model, initial_model, training, train_recipe, run    blocks become a
+        MusicLSTM; run_state, metrics, curves, baselines           what it leaves behind and is held against
     checkpoint, corpus_statistics, base/                what a model says of itself, and the one that comes along
     order, plan, keys, instruments, primer, ensembles   what a customer asks, and what meets it
     constraints, choosers, sampling, packing, engine    masks, choices and the recurrent step in lock step

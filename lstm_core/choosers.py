@@ -52,7 +52,8 @@ from lstm_core.streams import (
 SILENCE_BARS = 2  # the longest silence
 _TICKS_OF = DURATIONS.copy()
 _NUM_DRUM_VALUES = STREAMS[PITCH].size
-_LARGEST = max(stream.size for stream in STREAMS)
+_SIZES = tuple(stream.size for stream in STREAMS)
+_LARGEST = max(_SIZES)
 
 # Columns of Rows.numbers
 TICK, EVENT, HEARD, ONSET_NOTES, IS_CLOSED, NUM_SOUNDING, IS_DONE, NEW_TICK, SILENT_FROM, PEAK, HIGHEST = range(11)
@@ -90,10 +91,10 @@ def start_row(rows: Rows, b: int) -> None:
 
 @njit(cache=True, nogil=True)
 def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Rows) -> None:
-    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V]."""
+    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V or more]."""
     allowed = np.zeros(_LARGEST, dtype=np.uint8)
     scratch = np.zeros(_LARGEST, dtype=np.float64)
-    size = logits.shape[1]
+    size = _SIZES[stream]
     for b in range(logits.shape[0]):
         numbers, event = rows.numbers[b], rows.event[b]
         if numbers[IS_DONE]:
@@ -126,7 +127,7 @@ def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Row
             if num_allowed > 1:
                 number = uniform(rules.seed[b], step, stream)
                 temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
-                only = draw(logits[b], allowed[:size], temperature, top_p, number, scratch[:size])
+                only = draw(logits[b, :size], allowed[:size], temperature, top_p, number, scratch[:size])
                 if only < 0:
                     numbers[IS_DONE] = STUCK
                     continue

@@ -38,7 +38,7 @@ def is_width_invariant(model: MusicLSTM, widths: tuple[int, ...], dtype: torch.d
     settings = model.settings
     shapes = [(4 * settings.hidden_size, 2 * settings.hidden_size)]
     shapes.append((settings.head_size * len(settings.streams), settings.hidden_size))
-    shapes += [(stream.size, settings.head_size) for stream in settings.streams]
+    shapes += [(stream.size + settings.num_lags, settings.head_size) for stream in settings.streams]
     for num_outputs, num_inputs in shapes:
         weight = torch.randn(num_outputs, num_inputs, generator=generator).to(device, dtype)
         inputs = torch.randn(max(widths), num_inputs, generator=generator).to(device, dtype)
@@ -130,7 +130,7 @@ class PackedStep:
         np.add(seen, self.head_bias, out=self.seen)
 
     def logits(self, stream: int) -> Floats:
-        """Logits of head `stream` given the values told so far: float32 [B, V]."""
+        """Logits of head `stream` given the values told so far, then its copy weights: float32 [B, V + L]."""
         head = self.settings.head_size
         _silu(self.seen, stream * head, self._head)
         inputs = torch.from_numpy(self._head).to(self.device, self.head_weight.dtype)
