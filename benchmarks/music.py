@@ -4,7 +4,8 @@
 
 Takes 200 human pieces, first the validation pieces of BLOCKS and, where those are too few, training pieces in the same
 proportions of styles (how many is printed). For each of them one piece is generated that is told the same conditions
-(style, key, tempo, density, instrument families), meter and number of bars, at temperature 1, with no mask but grammar.
+(style, key, tempo, density, instrument families), meter and number of bars, with no mask but grammar, and drawn as an
+order draws by default (temperature and top-p of TrackOrder); both can be set.
 Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.musicality gives the overlapped area
 of the two distributions; `music_overlap` is the mean of the areas.
 
@@ -197,8 +198,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", default="base")
     parser.add_argument("--pieces", type=int, default=NUM_PIECES)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=TrackOrder().temperature)
+    parser.add_argument("--top-p", type=float, default=TrackOrder().top_p)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     checkpoint = load_checkpoint(find_checkpoint(options.checkpoint))
