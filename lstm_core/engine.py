@@ -10,16 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstm_core import choosers, lookback, packing
+from lstm_core import choosers, counters, lookback, packing
 from lstm_core.checkpoint import Checkpoint
 from lstm_core.conditions import (
-    BARS_LEFT,
-    BARS_PLAYED,
-    FIRST_LAG,
     MAX_BARS,
     MAX_POSITIONS,
     NUM_MOVING,
-    POSITION,
     Conditions,
     condition_values,
     family_flags,
@@ -121,6 +117,8 @@ class Batch:
         self.lookback = lookback.make_lookback_rows(num_rows)
         self.conditions = np.zeros((num_rows, step.settings.hidden_size), dtype=np.float32)
         self.moving = np.ones((num_rows, NUM_MOVING), dtype=np.int64)
+        self.onset_positions = np.zeros(num_rows, dtype=np.int64)
+        self.counts = np.zeros(num_rows, dtype=np.int64)  # events of the rows that are busy
         self.bar_ticks = np.ones(num_rows, dtype=np.int64)
         self.num_bars = np.ones(num_rows, dtype=np.int64)
         self.waiting = iter(enumerate(requests))
@@ -160,25 +158,24 @@ class Batch:
         """Chooses one event in every busy row; gives back the rows that have finished by it."""
         numbers = self.rows.numbers
         was_busy = numbers[:, choosers.IS_DONE] == 0
-        bar, position = np.divmod(numbers[:, choosers.TICK], self.bar_ticks)
-        self.moving[:, POSITION] = 1 + np.minimum(position, MAX_POSITIONS - 1)
-        self.moving[:, BARS_PLAYED] = 1 + np.minimum(bar, MAX_BARS - 1)
-        self.moving[:, BARS_LEFT] = 1 + np.minimum(self.num_bars - bar, MAX_BARS - 1)
-        self.moving[:, FIRST_LAG:] = self.lookback.agreements
+        counters.set_moving(
+            numbers[:, choosers.TICK], self.bar_ticks, self.num_bars, self.lookback.agreements,
+            MAX_POSITIONS, MAX_BARS, self.moving,
+        )  # fmt: skip
         self.step.advance(self.rows.before, self.moving, self.conditions)
-        onset_positions = np.zeros(self.step.num_rows, dtype=np.int64)
         for stream in range(len(STREAMS)):
             logits = self.step.logits(stream)
             lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event)
             choosers.choose(stream, logits, self.rules, self.rows)
             if stream == TIME_SHIFT:
-                onset = numbers[:, choosers.NEW_TICK] % self.bar_ticks
-                onset_positions = 1 + np.minimum(onset, MAX_POSITIONS - 1)
-            self.step.tell(stream, self.rows.event[:, stream], onset_positions)
+                new_ticks = numbers[:, choosers.NEW_TICK]
+                counters.set_onset_positions(new_ticks, self.bar_ticks, MAX_POSITIONS, self.onset_positions)
+            self.step.tell(stream, self.rows.event[:, stream], self.onset_positions)
         self._record(was_busy)
-        if (numbers[:, choosers.IS_DONE] == choosers.STUCK).any():
+        is_done = numbers[:, choosers.IS_DONE]
+        if is_done.max() == choosers.STUCK:
             raise AssertionError("the rules of a row left nothing to choose")
-        return [int(b) for b in np.flatnonzero(was_busy & (numbers[:, choosers.IS_DONE] != 0))]
+        return np.flatnonzero(was_busy & (is_done != 0)).tolist()
 
     def _take(self, b: int) -> Generated:
         """The finished request of row b."""
@@ -186,15 +183,12 @@ class Batch:
         return Generated(self.numbers[b], transposed_events(self.history[b, :length], -self.shifts[b]))
 
     def _record(self, was_busy: npt.NDArray[np.bool_]) -> None:
-        place = self.rows.numbers[:, choosers.EVENT] - 1
-        if place.max() >= self.history.shape[1]:
+        num_events, ticks = self.rows.numbers[:, choosers.EVENT], self.rows.numbers[:, choosers.TICK]
+        if num_events.max() > self.history.shape[1]:
             self.history = np.concatenate([self.history, np.zeros_like(self.history)], axis=1)
             self.onsets = np.concatenate([self.onsets, np.zeros_like(self.onsets)], axis=1)
-        busy = np.flatnonzero(was_busy)
-        self.history[busy, place[busy]] = self.rows.before[busy]
-        self.onsets[busy, place[busy]] = self.rows.numbers[busy, choosers.TICK]
-        counts = np.where(was_busy, place + 1, 0)
-        lookback.look_back_rows(self.history, self.onsets, counts, self.bar_ticks, self.lookback)
+        counters.record(was_busy, num_events, self.rows.before, ticks, self.history, self.onsets, self.counts)
+        lookback.look_back_rows(self.history, self.onsets, self.counts, self.bar_ticks, self.lookback)
 
     def _set_rules(self, b: int, rules: RowRules) -> None:
         missing = len(rules.forced) - self.rules.forced.shape[1]
