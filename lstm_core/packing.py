@@ -59,7 +59,8 @@ class Product:
 
     def __init__(self, weight: Tensor, num_rows: int) -> None:
         self.weight, self.packed = weight, None
-        if weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
+        has_kernel = weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        if weight.dtype == torch.bfloat16 and has_kernel and has_fast_bf16():
             self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, num_rows)
 
     def __call__(self, inputs: Tensor) -> Tensor:
