@@ -1,6 +1,6 @@
 """One step of B rows, head by head: what each may choose, the choice, and where it leaves the row. Compiled.
 
-One file for all of it: Numba's cache on disk sees a change of the file that it compiled, not of those it imports.
+Numba keeps compiled code on disk and sees a change of its file; of those it takes things from COMPILED_WITH tells.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ from lstm_core.streams import (
     VELOCITY,
 )
 
+COMPILED_WITH = "b93d15a86c6f32ae"  # content of the files that compiled code takes things from; see its test
+
 SILENCE_BARS = 2  # the longest silence
 _TICKS_OF = DURATIONS.copy()
 _NUM_DRUM_VALUES = STREAMS[PITCH].size
@@ -90,8 +92,13 @@ def start_row(rows: Rows, b: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Rows) -> None:
-    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V or more]."""
+def choose(
+    stream: int, logits: npt.NDArray[np.float32], offered: npt.NDArray[np.uint8], rules: Rules, rows: Rows
+) -> None:
+    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V or more].
+
+    offered: uint8 [B, V or more], 1 for values that would repeat what was played.
+    """
     allowed = np.zeros(_LARGEST, dtype=np.uint8)
     scratch = np.zeros(_LARGEST, dtype=np.float64)
     size = _SIZES[stream]
@@ -121,6 +128,7 @@ def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Row
                 if allowed[v]:
                     num_allowed += 1
                     only = v
+                    allowed[v] += offered[b, v]
             if num_allowed == 0:
                 numbers[IS_DONE] = STUCK
                 continue

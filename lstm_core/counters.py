@@ -1,7 +1,6 @@
 """What rows in play are told of where they stand, and what is kept of them. Compiled: a step of one row takes 0.4 ms.
 
-One file for all of it: Numba's cache on disk sees a change of the file that it compiled, not of those it imports. So
-what other files number is an argument here.
+Numba keeps compiled code on disk and sees a change of its own file alone, so what others number is an argument here.
 """
 
 from __future__ import annotations

@@ -115,6 +115,7 @@ class Batch:
         self.history = np.zeros((num_rows, 1024, len(STREAMS)), dtype=np.uint8)
         self.onsets = np.zeros((num_rows, 1024), dtype=np.int64)  # ticks of the events of `history`
         self.lookback = lookback.make_lookback_rows(num_rows)
+        self.offered = np.zeros((num_rows, max(stream.size for stream in STREAMS)), dtype=np.uint8)
         self.conditions = np.zeros((num_rows, step.settings.hidden_size), dtype=np.float32)
         self.moving = np.ones((num_rows, NUM_MOVING), dtype=np.int64)
         self.onset_positions = np.zeros(num_rows, dtype=np.int64)
@@ -165,8 +166,8 @@ class Batch:
         self.step.advance(self.rows.before, self.moving, self.conditions)
         for stream in range(len(STREAMS)):
             logits = self.step.logits(stream)
-            lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event)
-            choosers.choose(stream, logits, self.rules, self.rows)
+            lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event, self.offered)
+            choosers.choose(stream, logits, self.offered, self.rules, self.rows)
             if stream == TIME_SHIFT:
                 new_ticks = numbers[:, choosers.NEW_TICK]
                 counters.set_onset_positions(new_ticks, self.bar_ticks, MAX_POSITIONS, self.onset_positions)

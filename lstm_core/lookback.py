@@ -6,7 +6,7 @@ ago. The model decides how far to trust it (its copy weights, see model.py). The
 of Magenta's Lookback RNN (Waite, 2016), here for polyphony at any resolution, with a weight that is learnt for each
 step instead of labels that stand for "repeat".
 
-One file for all of it: Numba's cache on disk sees a change of the file that it compiled, not of those it imports.
+Numba keeps compiled code on disk and sees a change of its file; of those it takes things from COMPILED_WITH tells.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from numba import njit
 
 from lstm_core.notes import Meter
 from lstm_core.streams import INSTRUMENT, MAX_SHIFT, PITCH, REST, STREAMS, TIME_SHIFT, EventArray, event_onsets
+
+COMPILED_WITH = "4fce52c039521d5a"  # content of the files that compiled code takes things from; see its test
 
 LAGS = (1, 2, 4, 8, 16)  # bars
 NUM_AGREEMENTS = 8  # steps of the agreement that are told apart; 0 stands for nothing to look back to
@@ -87,12 +89,14 @@ def add_copies(
     logits: npt.NDArray[np.float32],
     recalled: npt.NDArray[np.int64],
     chosen: npt.NDArray[np.int64],
+    offered: npt.NDArray[np.uint8],
 ) -> None:
     """Adds the copy weights, the last L columns of logits [B, V + L], to the values that the lags offer.
 
-    A lag that the values chosen so far, int64 [B, K], contradict offers nothing.
+    A lag that the values chosen so far, int64 [B, K], contradict offers nothing. Sets offered, uint8 [B, V or more].
     """
     num_lags = recalled.shape[1]
+    offered[:] = 0
     first = logits.shape[1] - num_lags
     for b in range(logits.shape[0]):
         for lag in range(num_lags):
@@ -101,6 +105,7 @@ def add_copies(
                 agrees = agrees and recalled[b, lag, earlier] == chosen[b, earlier]
             if agrees:
                 logits[b, recalled[b, lag, stream]] += logits[b, first + lag]
+                offered[b, recalled[b, lag, stream]] = 1
 
 
 @njit(cache=True, nogil=True)

@@ -12,6 +12,8 @@ from numba import njit
 _ROUND_0, _ROUND_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
+OFFERED = 2  # of what is allowed: a value that would repeat what was played
+DEPARTURE = 0.3  # share of 1 - top_p under which a departure is cut off; measured, see DECISIONS.md
 _WORD = np.uint64(32)
 
 
@@ -50,7 +52,9 @@ def draw(
     """A value v with allowed[v], drawn with `number` in [0, 1) from softmax(logits / temperature) over the allowed.
 
     With top_p below 1 only the smallest set of most probable values whose share reaches top_p takes part: nucleus
-    sampling of Holtzman et al. 2020. logits: float32 [V]; scratch: float64 [V], overwritten. -1 if nothing is allowed.
+    sampling of Holtzman et al. 2020. Where allowed[v] is OFFERED, v would repeat what was played, and whether to
+    repeat is decided first: see _keep_nuclei. logits: float32 [V]; scratch: float64 [V], overwritten. -1 if nothing
+    is allowed.
     """
     size = len(logits)
     highest = -math.inf
@@ -59,13 +63,15 @@ def draw(
             highest = logits[v]
     if highest == -math.inf:
         return -1
-    total = 0.0
+    total, repeating = 0.0, 0.0
     for v in range(size):
         scratch[v] = math.exp((logits[v] - highest) / temperature) if allowed[v] else 0.0
         total += scratch[v]
+        if allowed[v] == OFFERED:
+            repeating += scratch[v]
     wanted = number * total
     if top_p < 1.0:
-        wanted = number * _keep_nucleus(scratch, total, top_p)
+        wanted = number * _keep_nuclei(scratch, allowed, total, repeating, top_p)
     last = -1
     for v in range(size):
         if scratch[v] > 0.0:
@@ -74,6 +80,34 @@ def draw(
             if wanted < 0.0:
                 return v
     return last
+
+
+@njit(cache=True, nogil=True)
+def _keep_nuclei(
+    weights: npt.NDArray[np.float64], allowed: npt.NDArray[np.uint8], total: float, repeating: float, top_p: float
+) -> float:
+    """Sets to zero what is unlikely, and gives back the sum of what is left.
+
+    A nucleus over all values would cut off every departure from what was played, which has some 1 % at each note: a
+    riff would go round for ever. So the choice between repeating and departing is cut at a smaller share, and the
+    nucleus is taken of the values that depart, which keep their share of the whole together.
+    """
+    departing = total - repeating
+    if repeating < (1.0 - top_p) * total:
+        return _keep_nucleus(weights, total, top_p)
+    if departing < DEPARTURE * (1.0 - top_p) * total:
+        for v in range(len(weights)):
+            if allowed[v] != OFFERED:
+                weights[v] = 0.0
+        return repeating
+    rest = np.empty(len(weights), dtype=np.float64)
+    for v in range(len(weights)):
+        rest[v] = 0.0 if allowed[v] == OFFERED else weights[v]
+    scale = departing / _keep_nucleus(rest, departing, top_p)
+    for v in range(len(weights)):
+        if allowed[v] != OFFERED:
+            weights[v] = rest[v] * scale
+    return total
 
 
 @njit(cache=True, nogil=True)

@@ -65,11 +65,12 @@ def packed(step: PackedStep, rows: list[int], seeds: list[int]) -> list[list[np.
         step.reset_row(row)
     found: list[list[list[np.ndarray]]] = [[[] for _ in STREAMS] for _ in rows]
     before = np.zeros_like(events[0])
+    offered = np.zeros((step.num_rows, 256), dtype=np.uint8)
     for t in range(NUM_STEPS):
         step.advance(before, moving[t], conditions)
         for k in range(len(STREAMS)):
             logits = step.logits(k)
-            add_copies(k, logits, recalled[t], events[t])
+            add_copies(k, logits, recalled[t], events[t], offered)
             logits = logits[:, : STREAMS[k].size]
             for i, row in enumerate(rows):
                 found[i][k].append(logits[row].copy())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_core.sampling import draw, philox, uniform
+from lstm_core.sampling import DEPARTURE, OFFERED, draw, philox, uniform
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,28 @@ def test_of_equal_values_at_the_border_the_lowest_are_kept() -> None:
         assert {draw(logits, allowed, 1.0, top_p, number, scratch) for number in numbers} == kept
     logits[7] = 3.0
     assert {draw(logits, allowed, 1.0, 0.75, number, scratch) for number in numbers} == {0, 1, 7}
+
+
+def test_whether_to_repeat_is_drawn_before_what_to_play_instead() -> None:
+    """A departure of 3 %, all outside the nucleus of the whole, keeps its 3 %, in the best values that depart."""
+    shares = np.array([0.97, 0.02, 0.0096, 0.0004])
+    logits, scratch = np.log(shares).astype(np.float32), np.zeros(4)
+    allowed = np.array([OFFERED, 1, 1, 1], dtype=np.uint8)
+    numbers = (np.arange(20_000) + 0.5) / 20_000
+    drawn = np.array([draw(logits, allowed, 1.0, 0.95, number, scratch) for number in numbers])
+    found = np.bincount(drawn, minlength=4) / len(numbers)
+    assert found == pytest.approx([0.97, 0.03 * 0.02 / 0.0296, 0.03 * 0.0096 / 0.0296, 0.0], abs=2e-4)
+    assert {draw(logits, np.ones(4, dtype=np.uint8), 1.0, 0.95, number, scratch) for number in numbers} == {0}
+
+
+def test_a_departure_that_is_too_unlikely_is_cut_off_and_so_is_a_repeat() -> None:
+    scratch, numbers = np.zeros(3), np.linspace(0, 0.9999, 5_000)
+    allowed = np.array([OFFERED, 1, 1], dtype=np.uint8)
+    for share, kept in ((1 - 0.9 * DEPARTURE * 0.05, {0}), (1 - 1.1 * DEPARTURE * 0.05, {0, 1}), (0.04, {1})):
+        logits = np.log(np.array([share, 0.99 * (1 - share), 0.01 * (1 - share)])).astype(np.float32)
+        assert {draw(logits, allowed, 1.0, 0.95, number, scratch) for number in numbers} == kept
+    logits = np.log(np.array([0.9999, 0.0001, 1e-9])).astype(np.float32)
+    assert draw(logits, allowed, 1.0, 1.0, 0.99995, scratch) == 1  # with top_p 1 nothing is cut off
 
 
 def test_no_temperature_is_the_most_probable_value() -> None:
