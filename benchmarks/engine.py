@@ -69,6 +69,7 @@ def engine_rate(engine: Engine, num_tracks: int, seconds: float) -> tuple[float,
     )
     requests = [request_of(order, 0, engine.checkpoint.facts) for order in orders]
     batch = engine.open_batch(requests, width=num_tracks)
+    batch.play()  # compiles what is not compiled yet
     start, counted, events = time.perf_counter(), None, 0
     while (now := time.perf_counter()) < start + seconds:
         if counted is None and now > start + 0.1 * seconds:

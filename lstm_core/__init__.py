@@ -18,7 +18,7 @@ The way of the data, in the order of the files:
     checkpoint, corpus_statistics, base/                what a model says of itself, and the one that comes along
     order, plan, keys, instruments, primer, ensembles   what a customer asks, and what meets it
     constraints, choosers, counters, sampling, packing, engine    masks, choices and the recurrent step in lock step
-    production                                          all that is done with what the engine plays:
+    production, warm_up                                 all that is done with what the engine plays:
     soundfont, sfbk, soundbank, modulators, voices, synth    a Score becomes stems
     mastering, room, limiter, loudness, dither, audio   stems become a master
     gates, seam                                         what a track must pass
