@@ -32,7 +32,7 @@ from lstm_core.constraints import (
 )
 from lstm_core.notes import TICKS_PER_QUARTER
 from lstm_core.order import MAX_INSTRUMENTS
-from lstm_core.sampling import draw, uniform
+from lstm_core.sampling import SCRATCH_ROWS, draw, uniform
 from lstm_core.streams import (
     DRUM_INSTRUMENT,
     DURATION,
@@ -49,7 +49,7 @@ from lstm_core.streams import (
     VELOCITY,
 )
 
-COMPILED_WITH = "b93d15a86c6f32ae"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "cd3c213dfa301f78"  # content of the files that compiled code takes things from; see its test
 
 SILENCE_BARS = 2  # the longest silence
 _TICKS_OF = DURATIONS.copy()
@@ -100,7 +100,7 @@ def choose(
     offered: uint8 [B, V or more], 1 for values that would repeat what was played.
     """
     allowed = np.zeros(_LARGEST, dtype=np.uint8)
-    scratch = np.zeros(_LARGEST, dtype=np.float64)
+    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
     size = _SIZES[stream]
     for b in range(logits.shape[0]):
         numbers, event = rows.numbers[b], rows.event[b]
@@ -110,7 +110,6 @@ def choose(
         if step < rules.num_forced[b]:
             event[stream] = rules.forced[b, step, stream]
         else:
-            num_allowed, only = 0, 0
             allowed[:size] = 0
             if stream == TIME_SHIFT:
                 _allow_shifts(b, rules, rows, allowed)
@@ -124,22 +123,13 @@ def choose(
                 _allow_durations(b, rules, rows, allowed)
             else:
                 allowed[1:size] = 1
-            for v in range(size):
-                if allowed[v]:
-                    num_allowed += 1
-                    only = v
-                    allowed[v] += offered[b, v]
-            if num_allowed == 0:
+            number = uniform(rules.seed[b], step, stream)
+            temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
+            drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
+            if drawn < 0:
                 numbers[IS_DONE] = STUCK
                 continue
-            if num_allowed > 1:
-                number = uniform(rules.seed[b], step, stream)
-                temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
-                only = draw(logits[b, :size], allowed[:size], temperature, top_p, number, scratch[:size])
-                if only < 0:
-                    numbers[IS_DONE] = STUCK
-                    continue
-            event[stream] = only
+            event[stream] = drawn
         if stream == TIME_SHIFT:
             numbers[NEW_TICK] = numbers[TICK] + event[TIME_SHIFT]
         elif stream == VELOCITY:
