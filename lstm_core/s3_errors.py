@@ -36,6 +36,8 @@ _THROTTLED = frozenset(
         "ServiceUnavailable",
     }
 )
+_NO_S3 = "Cannot reach {place}: what answers there is no S3 store. Check AWS_ENDPOINT_URL"
+_CODE = re.compile(r"[A-Za-z0-9.]{1,60}")  # anything else that a server sends is not shown
 _BROKEN = frozenset(
     {
         "RequestTimeout",
@@ -103,7 +105,7 @@ def explained(error: Exception, request: Request) -> StorageError:
             f"Cannot reach {place}: {_reason(error)}. Check the network, AWS_ENDPOINT_URL and AWS_REGION"
         )
     if isinstance(error, ResponseParserError):
-        return UnreachableError(f"Cannot reach {place}: what answers there is no S3 store. Check AWS_ENDPOINT_URL")
+        return UnreachableError(_NO_S3.format(place=place))
     if isinstance(error, boto.NoCredentialsError):
         return CredentialsError(
             f"Cannot reach {request.uri}: there are no credentials. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
@@ -153,12 +155,19 @@ def status_of(error: Exception) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def _content_type(error: boto.ClientError) -> str:
+    return str(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", ""))
+
+
 def _of_answer(error: boto.ClientError, request: Request) -> StorageError:
     code, status, uri = code_of(error), status_of(error), request.uri
+    if status in (400, 405, 500) and "html" in _content_type(error):  # boto3 makes a 500 of a 200 that is no XML
+        return UnreachableError(_NO_S3.format(place=f"{uri} ({request.where})"))
+    told = f"{status} {code}" if _CODE.fullmatch(code) and not code.isdigit() else str(status)
     if code in _THROTTLED or status in (429, 503):
-        return ThrottledError(f"Cannot {request.action} {uri}: the store asks for fewer requests ({status} {code})")
+        return ThrottledError(f"Cannot {request.action} {uri}: the store asks for fewer requests ({told})")
     if code in _BROKEN or status in (500, 502, 504):
-        return BrokenError(f"Cannot {request.action} {uri}: the store failed ({status} {code})")
+        return BrokenError(f"Cannot {request.action} {uri}: the store failed ({told})")
     if code == "NoSuchBucket":
         bucket = uri.partition("://")[2].partition("/")[0]
         return BucketError(
@@ -184,17 +193,12 @@ def _of_answer(error: boto.ClientError, request: Request) -> StorageError:
         )
     if status == 501:
         return StorageError(
-            f"Cannot {request.action} {uri}: {request.where} does not know how (501 {code}); it needs "
-            "conditional writes"
+            f"Cannot {request.action} {uri}: {request.where} does not know how ({told}); it needs conditional writes"
         )
     if status == 507 or "StorageFull" in code or "QuotaExceeded" in code:
-        return StorageError(
-            f"Cannot {request.action} {uri}: the store is full ({status} {code}). Free some space there"
-        )
-    known = code if re.fullmatch(r"[A-Za-z0-9.]{1,60}", code) else ""
+        return StorageError(f"Cannot {request.action} {uri}: the store is full ({told}). Free some space there")
     return StorageError(
-        f"Cannot {request.action} {uri}: {request.where} answers {status} {known}".rstrip()
-        + ". Check AWS_ENDPOINT_URL and the URI"
+        f"Cannot {request.action} {uri}: {request.where} answers {told}. Check AWS_ENDPOINT_URL and the URI"
     )
 
 

@@ -118,7 +118,8 @@ class S3Store:
 
     def write(self, uri: str, data: bytes) -> None:
         """Stores an object; it appears when all of it is there."""
-        self._put(uri, data)
+        bucket, key = split_object(uri)
+        self._ask("PutObject", uri, lambda: self._client.put_object(Bucket=bucket, Key=key, Body=data))
 
     def create(self, uri: str, data: bytes) -> bool:
         """Stores an object if there is none."""
@@ -191,15 +192,6 @@ class S3Store:
 
         return self._ask("GetObject", uri, request)
 
-    def _put(self, uri: str, data: bytes, **conditions: str) -> None:
-        bucket, key = split_object(uri)
-        # As a file: bytes go out in one call, of which the connect timeout bounds the whole, not each of its parts.
-        self._ask(
-            "PutObject",
-            uri,
-            lambda: self._client.put_object(Bucket=bucket, Key=key, Body=io.BytesIO(data), **conditions),
-        )
-
     def _put_if(self, uri: str, data: bytes, **conditions: str) -> bool:
         """Stores an object on a condition. A first attempt may have stored it, though its answer was lost: when the
         condition fails, what is there decides.
@@ -210,7 +202,7 @@ class S3Store:
         def request() -> bool:
             number = next(attempts)
             try:
-                self._client.put_object(Bucket=bucket, Key=key, Body=io.BytesIO(data), **conditions)
+                self._client.put_object(Bucket=bucket, Key=key, Body=data, **conditions)
                 return True
             except ClientError as error:
                 is_gone = "IfMatch" in conditions and status_of(error) == 404 and code_of(error) != "NoSuchBucket"
@@ -303,7 +295,7 @@ def _after(problem: StorageError, attempts: int, spent_s: float) -> StorageError
     text = str(problem)
     if isinstance(problem, PASSING):
         tries = f"{attempts} attempts" if attempts > 1 else "1 attempt"
-        text += f"; gave up after {tries} in {spent_s:.0f} s"
+        text += f"; gave up after {tries} in {spent_s:.1f} s"
         if not isinstance(problem, UnreachableError):
             text += ". Run the same command again later"
     return type(problem)(text + ".")

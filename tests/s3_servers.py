@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import boto3
 
@@ -54,7 +56,8 @@ def moto_running() -> Iterator[str]:
         server.wait()
 
 
-def plain_client(endpoint: str):  # type: ignore[no-untyped-def]
+@cache
+def plain_client(endpoint: str) -> Any:
     """A client of boto3, to set the stage and to look behind the curtain."""
     known = settings_of(endpoint)
     return boto3.session.Session().client(
@@ -72,6 +75,7 @@ class FaultyProxy:
     `fault(number, method, path)` gives, for the request of that number from 0 on:
         ""          pass it on
         "STATUS CODE"   answer that error, as "503 SlowDown"
+        "page"      answer as web servers do
         "lost"      pass it on, and break off before the answer
         "cut"       break off in the middle of the body of the answer
         "stall"     send half of the body, then nothing for a long while
@@ -123,8 +127,8 @@ class FaultyProxy:
         if fault == "mute":
             self._ended.wait(60)
             return
-        if fault[:1].isdigit():
-            self._refuse(asked, *fault.split())
+        if fault == "page" or fault[:1].isdigit():
+            self._answer(asked, *fault.split())
             return
         upstream = http.client.HTTPConnection(self._upstream, timeout=30)
         upstream.request(asked.command, asked.path, body, dict(asked.headers.items()) | {"Connection": "close"})
@@ -145,12 +149,14 @@ class FaultyProxy:
         if fault == "stall":
             self._ended.wait(60)
 
-    def _refuse(self, asked: BaseHTTPRequestHandler, status: str, code: str = "") -> None:
-        """An error as S3 tells it, with a text that repeats the headers, as careless servers do."""
-        text = f"<Error><Code>{code}</Code><Message>You sent {dict(asked.headers.items())}</Message></Error>".encode()
-        asked.send_response_only(int(status))
-        asked.send_header("Content-Length", str(len(text)))
+    def _answer(self, asked: BaseHTTPRequestHandler, status: str, code: str = "") -> None:
+        """An error as S3 tells it, with a text that repeats the headers, as careless servers do; or a web page."""
+        text = f"<Error><Code>{code}</Code><Message>You sent {dict(asked.headers.items())}</Message></Error>"
+        body = b"<!doctype html><p>Welcome!" if status == "page" else text.encode()
+        asked.send_response_only(200 if status == "page" else int(status))
+        asked.send_header("Content-Type", "text/html" if status == "page" else "application/xml")
+        asked.send_header("Content-Length", str(len(body)))
         asked.send_header("Connection", "close")
         asked.end_headers()
         if asked.command != "HEAD":
-            asked.wfile.write(text)
+            asked.wfile.write(body)
