@@ -77,11 +77,13 @@ class Lease:
             expires_after_s=expires_after_s,
         )
         self._ended = threading.Event()
-        self._lost = ""
+        self._lost: LeaseError | None = None
+        self._renewed_s = 0.0
+        self._lock = threading.Lock()  # a check may have to renew it too
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        watched_etag, watched_s = "", time.monotonic()
+        watched_etag = ""
         while not storage.create_bytes(self.uri, self._holder.to_json()):
             try:
                 found = storage.read_version(self.uri)
@@ -92,14 +94,16 @@ class Lease:
                 if storage.replace_bytes(self.uri, self._holder.to_json(), etag=found.etag):
                     break
                 continue
-            if holder.machine == self._holder.machine or (watched_etag and found.etag != watched_etag):
+            is_here = holder.machine and holder.machine == self._holder.machine
+            if is_here or (watched_etag and found.etag != watched_etag):
                 raise LeaseError(
-                    f"{self._folder_uri} is being written by {holder.owner}, which lives. Wait until it ends, or end it."
+                    f"{self._folder_uri} is being written by {holder.owner}, which lives: end it, or wait for its end."
                 )
             if not watched_etag:
                 _log.info("%s is held by %s; waiting for a sign of life from it", self._folder_uri, holder.owner)
             watched_etag = found.etag
             self._ended.wait(holder.expires_after_s / 10)
+        self._renewed_s = time.monotonic()
         self._thread.start()
         return self
 
@@ -108,45 +112,46 @@ class Lease:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        if not self._lost:
+        if self._lost is None:
             with suppress(StorageError):  # it expires by itself
                 self._write(is_released=True)
 
     def check(self) -> None:
         """Raises LeaseError if the lease is not ours any more: to be called before what only one may write."""
-        if self._lost:
-            raise LeaseError(
-                f"{self._folder_uri} is not ours to write any more: {self._lost}. Run the same command again."
-            )
+        if self._lost is None and time.monotonic() - self._renewed_s > self._holder.expires_after_s:
+            self._write()  # the store was away for long: it knows whether somebody came in between
+        if self._lost is not None:
+            raise self._lost
 
     def _renew(self) -> None:
-        renewed_s = time.monotonic()
-        expires_after_s = self._holder.expires_after_s
-        while not self._ended.wait(expires_after_s / _RENEWALS):
+        while self._lost is None and not self._ended.wait(self._holder.expires_after_s / _RENEWALS):
             try:
                 self._write()
-                renewed_s = time.monotonic()
-            except LeaseError as error:
-                self._lost = str(error)
+            except LeaseError:
                 return
-            except StorageError as error:
-                if time.monotonic() - renewed_s > expires_after_s:
-                    self._lost = f"its lease could not be renewed for {expires_after_s:.0f} s ({error})"
-                    return
+            except StorageError as error:  # storage has tried long enough; so do we
+                _log.warning("the lease of %s could not be renewed: %s", self._folder_uri, error)
 
     def _write(self, is_released: bool = False) -> None:
-        found = storage.read_version(self.uri)
-        holder = Holder.from_json(found.data)
-        if holder is None or holder.nonce != self._holder.nonce:
-            raise LeaseError(f"{holder.owner if holder else 'somebody'} has taken it over")
-        after = Holder(**asdict(holder) | {"renewals": holder.renewals + 1, "is_released": is_released})
-        if not storage.replace_bytes(self.uri, after.to_json(), etag=found.etag):
-            raise LeaseError("somebody has taken it over")
+        with self._lock:
+            found = storage.read_version(self.uri)
+            holder = Holder.from_json(found.data)
+            if holder is not None and holder.nonce == self._holder.nonce:
+                after = Holder(**asdict(holder) | {"renewals": holder.renewals + 1, "is_released": is_released})
+                if storage.replace_bytes(self.uri, after.to_json(), etag=found.etag):
+                    self._renewed_s = time.monotonic()
+                    return
+                holder = Holder.from_json(storage.read_bytes(self.uri))
+            self._lost = LeaseError(
+                f"{self._folder_uri} is not ours to write any more: {holder.owner if holder else 'somebody'} has taken "
+                "it over while this process did not renew its lease. Run the same command again when that has ended."
+            )
+            raise self._lost
 
     def _is_dead(self, holder: Holder) -> bool:
         if not holder.machine or holder.machine != self._holder.machine:
             return False
-        return _process(int(holder.process.partition(" ")[0])) != holder.process
+        return _process(int(holder.process.partition(" ")[0] or 0)) != holder.process
 
 
 def _this_machine(host: str) -> str:
