@@ -14,14 +14,17 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Any, BinaryIO, TypeVar, cast
 
 import boto3
+import botocore.session
 import urllib3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, FlexibleChecksumError
 from botocore.parsers import ResponseParserError
+from botocore.utils import parse_timestamp
 
 from lstm_core.errors import MissingError, StorageError, UnreachableError
 from lstm_core.s3_errors import PASSING, Request, code_of, explained, status_of
@@ -64,7 +67,7 @@ class S3Store:
         self._jitter = random.Random()  # differs from worker to worker on purpose; nothing that is stored depends on it
         nowhere = Request(action="connect to", uri="s3://", endpoint=os.environ.get("AWS_ENDPOINT_URL", ""))
         try:
-            session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))  # boto3 has AWS_DEFAULT_REGION
+            session = _session()
             self._client = session.client("s3", config=_config(self._patience))
             credentials = session.get_credentials()
         except BotoCoreError as error:
@@ -259,6 +262,24 @@ def split_object(uri: str) -> tuple[str, str]:
     if not key:
         raise StorageError(f"{uri} is a bucket, and an object is wanted: s3://BUCKET/FOLDER/NAME.")
     return bucket, key
+
+
+def _session() -> boto3.session.Session:
+    """A session whose answers are read without dateutil, which took two thirds of the time of a listing.
+
+    AWS_REGION is for the other AWS programs what AWS_DEFAULT_REGION is for boto3.
+    """
+    core = botocore.session.get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time_of)
+    return boto3.session.Session(botocore_session=core, region_name=os.environ.get("AWS_REGION"))
+
+
+def _time_of(text: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        parsed: datetime = parse_timestamp(text)
+        return parsed
 
 
 def _config(patience: Patience) -> Config:
