@@ -8,46 +8,29 @@ from __future__ import annotations
 
 import email.utils
 import io
-import os
 import random
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 from typing import Any, BinaryIO, TypeVar, cast
 
-import boto3
-import botocore.session
 import urllib3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, FlexibleChecksumError
 from botocore.parsers import ResponseParserError
-from botocore.utils import parse_timestamp
 
 from lstm_core.errors import MissingError, StorageError, UnreachableError
+from lstm_core.s3_client import Patience, open_client
 from lstm_core.s3_errors import PASSING, Request, code_of, explained, status_of
 from lstm_core.s3_stream import ChunkedReader
 from lstm_core.stored_file import StoredFile, StoredVersion
 
-MAX_CONNECTIONS = 32  # kept open between requests; more threads than that may ask, and each opens its own
 _PIECE_BYTES = 2**20  # of a body, read at once
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 8.0  # between attempts, doubled each time
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _RAISED = (BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, OSError)
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a store is waited for."""
-
-    connect_s: float = 5.0
-    read_s: float = 20.0  # without a byte; then the connection counts as stalled and the request is made again
-    retry_s: float = 60.0  # from the first attempt, while a store throttles, stalls or breaks off
-    unreachable_s: float = 4.0  # ... while nobody is there: most likely the address is wrong
-    lost_s: float = 30.0  # ... while nobody is there who was there before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,30 +48,26 @@ class S3Store:
         self._patience = patience or Patience()
         self._has_answered = False
         self._jitter = random.Random()  # differs from worker to worker on purpose; nothing that is stored depends on it
-        nowhere = Request(action="connect to", uri="s3://", endpoint=os.environ.get("AWS_ENDPOINT_URL", ""))
-        try:
-            session = _session()
-            self._client = session.client("s3", config=_config(self._patience))
-            credentials = session.get_credentials()
-        except BotoCoreError as error:
-            raise explained(error, nowhere) from error
-        except ValueError as error:  # boto3 on an address that is none
-            raise UnreachableError("AWS_ENDPOINT_URL is no address: it must be like https://host:port") from error
-        self._credentials = f"the credentials in use (from {credentials.method})" if credentials is not None else ""
+        self._client, self._credentials = open_client(self._patience)
 
     def exists(self, uri: str) -> bool:
         """Whether there is an object, or one below that name."""
         bucket, key = split_uri(uri)
-        if key and not key.endswith("/"):
-            try:
-                self._ask("GetObject", uri, lambda: self._client.head_object(Bucket=bucket, Key=key))
-                return True
-            except MissingError:
-                pass
+        if self._is_object(uri, key):
+            return True
         listed = self._ask(
             "ListBucket", uri, lambda: self._client.list_objects_v2(Bucket=bucket, Prefix=_folder(key), MaxKeys=1)
         )
         return bool(listed.get("KeyCount", len(listed.get("Contents", ())))) or not key
+
+    def _is_object(self, uri: str, key: str) -> bool:
+        if not key or key.endswith("/"):
+            return False
+        try:
+            self.size_bytes(uri)
+        except MissingError:
+            return False
+        return True
 
     def size_bytes(self, uri: str) -> int:
         """Size of an object."""
@@ -158,7 +137,7 @@ class S3Store:
             raise self._nothing_there(uri, key)
 
     def _nothing_there(self, uri: str, key: str) -> StorageError:
-        if key and not key.endswith("/") and self.exists(uri):
+        if self._is_object(uri, key):
             return StorageError(f"{uri} is a file, and a folder is wanted.")
         return MissingError(f"There are no files at {uri}: check the bucket and the folder.")
 
@@ -262,33 +241,6 @@ def split_object(uri: str) -> tuple[str, str]:
     if not key:
         raise StorageError(f"{uri} is a bucket, and an object is wanted: s3://BUCKET/FOLDER/NAME.")
     return bucket, key
-
-
-def _session() -> boto3.session.Session:
-    """A session whose answers are read without dateutil, which took two thirds of the time of a listing.
-
-    AWS_REGION is for the other AWS programs what AWS_DEFAULT_REGION is for boto3.
-    """
-    core = botocore.session.get_session()
-    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time_of)
-    return boto3.session.Session(botocore_session=core, region_name=os.environ.get("AWS_REGION"))
-
-
-def _time_of(text: Any) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        parsed: datetime = parse_timestamp(text)
-        return parsed
-
-
-def _config(patience: Patience) -> Config:
-    return Config(
-        connect_timeout=patience.connect_s,
-        read_timeout=patience.read_s,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        max_pool_connections=MAX_CONNECTIONS,
-    )
 
 
 def _folder(key: str) -> str:

@@ -57,6 +57,7 @@ def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bytes(
     deadline = time.monotonic() + 120
     found: list[str] = []
     while not found:
+        time.sleep(0.02)
         assert driver.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
         with suppress(storage.MissingError):
             found = [file.path for file in storage.list_files(f"{killed}/parts") if file.path.endswith(".rows.arrow")]

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from lstm_core import errors, storage
-from lstm_core.s3_storage import Patience, S3Store
+from lstm_core.s3_client import Patience
+from lstm_core.s3_storage import S3Store
 from tests.s3_servers import FaultyProxy, free_port, plain_client, settings_of
 
 Fault = Callable[[int, str, str], str]
