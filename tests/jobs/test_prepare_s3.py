@@ -22,7 +22,7 @@ from lstm_core.lease import LeaseError
 from lstm_core.midi import write_midi
 from lstm_core.notes import Score, make_notes
 
-NUM_TUNES = 150
+NUM_TUNES = 96
 
 
 def tune(number: int) -> bytes:
