@@ -23,5 +23,6 @@ The way of the data, in the order of the files:
     mastering, room, limiter, loudness, dither, audio   stems become a master
     gates, seam                                         what a track must pass
     records, catalog, catalog_tables, page, roll        a track becomes part of a catalogue
-    storage, errors                                     beneath all of them
+    lease                                               of several who would write to one place one may
+    storage, local_storage, s3_storage, errors          beneath all of them
 """
