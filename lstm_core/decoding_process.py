@@ -128,8 +128,6 @@ def serve(floor_s: float, seconds_per_s: float, memory_bytes: int, shared: int) 
             parent.send(REFUSED, json.dumps([error.stage, error.reason]).encode())
         except MemoryError:
             os._exit(OUT_OF_MEMORY)
-        except FileNotFoundError as error:
-            parent.send(NO_FILE, json.dumps([error.errno, error.strerror]).encode())
         except OSError as error:
             parent.send(NO_FILE, json.dumps([error.errno or 0, error.strerror or str(error)]).encode())
         except Exception as error:  # what FFmpeg found may surprise any layer above it, and must not stop the run
