@@ -33,8 +33,9 @@ _LOW = ("LFE", "LFE2")
 # Bounds of check_quality.
 MIN_DURATION_S = 1.0  # less holds no music
 MAX_SILENCE_SHARE = 0.95  # hardly anything is left
-MAX_CLIPPED_SHARE = 0.05  # loud masters have up to 0.01; five recordings pushed 12 dB over full scale had 0.04 to
-# 0.10: the distortion then lies 11 dB under the music
+# Loud masters have up to 0.01; five recordings pushed 12 dB over full scale had 0.04 to 0.10, the distortion then lying
+# 11 dB under the music.
+MAX_CLIPPED_SHARE = 0.05
 MAX_FLATNESS = 0.5  # noise of any slope has 0.53 to 0.58, melodic music 0.06 to 0.25, a loop of drums and bass 0.39
 MIN_MONO_DB = -20.0  # of the mono mix against the channels: uncorrelated ones give -3, opposite ones nothing
 

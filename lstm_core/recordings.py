@@ -89,7 +89,7 @@ class Recording:
         self._file: BinaryIO | None = None  # to be closed with this
         self._num_packets = 0
         self._last_damage = ""
-        self._pending: Chunk | npt.NDArray[Any] | None = None  # of the last frame, what no chunk has taken yet: [C, S]
+        self._pending: list[npt.NDArray[Any]] | None = None  # of the last frame, what no chunk has taken yet
         self.num_samples = 0  # decoded so far
         self.num_cleaned = 0  # samples of any channel that were no numbers, now zeros
         self.num_damaged_packets = 0
@@ -159,10 +159,12 @@ class Recording:
                 frame, self._first = (self._first or next(self._frames, None)), None
                 if frame is None:
                     break
-                self._pending = _planar(frame)
-            taken = min(capacity - filled, self._pending.shape[1])
-            _convert(self._pending[:, :taken], target[:, filled : filled + taken])
-            self._pending = self._pending[:, taken:] if taken < self._pending.shape[1] else None
+                self._pending = _rows(frame)
+            left = len(self._pending[0])
+            taken = min(capacity - filled, left)
+            for row, channel in zip(self._pending, target, strict=True):
+                _convert(row[:taken], channel[filled : filled + taken])
+            self._pending = [row[taken:] for row in self._pending] if taken < left else None
             filled += taken
         self.num_samples += filled
         if self._is_float:
@@ -357,14 +359,31 @@ def _channel_names(frame: AudioFrame) -> tuple[str, ...]:
     return {1: ("FC",), 2: ("FL", "FR")}.get(num_channels, ("",) * num_channels)
 
 
-def _planar(frame: AudioFrame) -> npt.NDArray[Any]:
-    """The samples of a frame in its own type: [C, S]."""
-    samples = frame.to_ndarray()
-    return samples if frame.format.is_planar else samples.reshape(frame.samples, -1).T
+def _rows(frame: AudioFrame) -> list[npt.NDArray[Any]]:
+    """The samples of each channel of a frame, in its own type.
+
+    Not by PyAV's to_ndarray: of planar frames with eight channels it looks for a ninth (18.1.0) and crashes.
+    """
+    dtype, num_channels = _DTYPES[str(frame.format.name).removesuffix("p")], frame.layout.nb_channels
+    planes: tuple[Any, ...] = frame.planes
+    if frame.format.is_planar:
+        return [np.frombuffer(plane, dtype, frame.samples) for plane in planes[:num_channels]]
+    packed = np.frombuffer(planes[0], dtype, frame.samples * num_channels)
+    return [packed[channel::num_channels] for channel in range(num_channels)]
 
 
-def _convert(samples: npt.NDArray[Any], target: Chunk) -> None:
-    """Writes samples of any type [C, S] as float32, full scale at 1."""
+_DTYPES = {
+    "u8": np.dtype("u1"),
+    "s16": np.dtype("i2"),
+    "s32": np.dtype("i4"),
+    "s64": np.dtype("i8"),
+    "flt": np.dtype("f4"),
+    "dbl": np.dtype("f8"),
+}
+
+
+def _convert(samples: npt.NDArray[Any], target: npt.NDArray[np.float32]) -> None:
+    """Writes samples of any type [S] as float32, full scale at 1."""
     if samples.dtype == np.uint8:
         np.subtract(samples, np.float32(128), out=target)
         target *= np.float32(1 / 128)

@@ -45,6 +45,7 @@ def encode(
     layout: str | None = None,
     tags: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
+    frame_size: int | None = None,
 ) -> bytes:
     """A file of float32 [C, S] in the named format; its rate is the waveform's, Opus must be given 48 kHz."""
     form = FORMATS[name]
@@ -53,15 +54,16 @@ def encode(
     target = io.BytesIO()
     with av.open(target, "w", format=form.container, options=options or {}) as container:
         container.metadata.update(tags or {})
-        stream = container.add_stream(form.codec, rate=rate, options=dict(form.options))
+        codec_options = dict(form.options) | ({"frame_size": str(frame_size)} if frame_size else {})
+        stream = container.add_stream(form.codec, rate=rate, options=codec_options)
         stream.codec_context.layout = layout
         stream.codec_context.format = form.sample_format
         if bit_rate or form.bit_rate:
             stream.codec_context.bit_rate = bit_rate or form.bit_rate
         resampler = av.AudioResampler(format=form.sample_format, layout=layout, rate=rate)
         for first in range(0, waveform.shape[1], 65536):
-            part = np.ascontiguousarray(waveform[:, first : first + 65536], dtype=np.float32)
-            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
+            part = np.ascontiguousarray(waveform[:, first : first + 65536].T, dtype=np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(part, format="flt", layout=layout)
             frame.sample_rate, frame.pts = rate, first
             for piece in resampler.resample(frame):
                 container.mux(stream.encode(piece))
