@@ -372,7 +372,7 @@ def _rows(frame: AudioFrame) -> list[npt.NDArray[Any]]:
     return [packed[channel::num_channels] for channel in range(num_channels)]
 
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "u8": np.dtype("u1"),
     "s16": np.dtype("i2"),
     "s32": np.dtype("i4"),

@@ -45,7 +45,6 @@ def encode(
     layout: str | None = None,
     tags: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
-    frame_size: int | None = None,
 ) -> bytes:
     """A file of float32 [C, S] in the named format; its rate is the waveform's, Opus must be given 48 kHz."""
     form = FORMATS[name]
@@ -54,8 +53,7 @@ def encode(
     target = io.BytesIO()
     with av.open(target, "w", format=form.container, options=options or {}) as container:
         container.metadata.update(tags or {})
-        codec_options = dict(form.options) | ({"frame_size": str(frame_size)} if frame_size else {})
-        stream = container.add_stream(form.codec, rate=rate, options=codec_options)
+        stream = container.add_stream(form.codec, rate=rate, options=dict(form.options))
         stream.codec_context.layout = layout
         stream.codec_context.format = form.sample_format
         if bit_rate or form.bit_rate:

@@ -50,8 +50,8 @@ def float_wav(waveform: np.ndarray, sample_rate: int = 8000) -> bytes:
 
 
 def silent_flac(duration_s: int) -> bytes:
-    """So many seconds of silence at 8 kHz, in frames of the greatest length that FLAC knows."""
-    return encode(np.zeros((1, 8000 * duration_s), dtype=np.float32), "flac", sample_rate=8000, frame_size=65535)
+    """So many seconds of silence at 1 kHz."""
+    return encode(np.zeros((1, 1000 * duration_s), dtype=np.float32), "flac", sample_rate=1000)
 
 
 class Stream:
@@ -214,27 +214,25 @@ def test_protected_files_are_refused() -> None:
     assert "encrypted" in refusal(guarded)
 
 
-@pytest.mark.parametrize("name", ["wav", "wav_float", "aiff", "flac", "mp3", "wma"])
+@pytest.mark.parametrize("name", ["wav", "wav_float", "aiff", "flac", "mp3"])
 def test_a_file_cut_short_is_refused_with_both_lengths(name: str) -> None:
     data = encode(two_sines(44100, 8.0), name)
     message = refusal(data[: len(data) // 2])
     stated, found = (float(word) for word in re.findall(r"[\d.]+", message))
     assert message.startswith("cut short: the file states")
     assert stated == pytest.approx(8.0, abs=0.8) and found == pytest.approx(4.0, abs=0.3)
-    nearly, recording = decode(data[: int(len(data) * 0.95)])
+    _, recording = decode(data[: int(len(data) * 0.95)])
     assert recording.duration_s == pytest.approx(7.6, abs=0.15)
 
 
-def test_ogg_and_m4a_cut_short() -> None:
-    """An Ogg stream states no length, so what is there is decoded; an M4A file without its index is nothing."""
-    for name in ("vorbis", "opus"):
+def test_ogg_wma_and_m4a_cut_short() -> None:
+    """Of Ogg and WMA the length is that of what is there, which is decoded; an M4A file without its index is nothing."""
+    for name in ("vorbis", "opus", "wma"):
         data = encode(two_sines(FORMATS[name].rate, 8.0), name)
         _, recording = decode(data[: len(data) // 2])
         assert 2.5 < recording.duration_s < 5.5
     data = encode(two_sines(44100, 8.0), "m4a")
     assert refusal(data[: len(data) // 2]) == "is an M4A file without an index, so cut short or damaged"
-    data = encode(two_sines(44100, 8.0), "m4a", options=INDEX_FIRST)
-    assert refusal(data[: len(data) // 2]).startswith("cut short: the file states 8.0 s, ")
 
 
 def test_m4a_from_a_stream() -> None:
@@ -281,7 +279,7 @@ def test_a_bomb_that_hides_its_length_is_stopped_at_the_limit() -> None:
     data[22:26] = bytes(4)  # number of samples: unknown
     with open_recording(Stream(bytes(data)), RecordingLimits(max_duration_s=60)) as recording:
         assert recording.facts.duration_s is None
-        with pytest.raises(RecordingError, match="lasts 6[0-4] s or more; at most 60 s"):
+        with pytest.raises(RecordingError, match=r"lasts 6[0-4] s or more; at most 60 s"):
             list(recording.chunks())
     assert "lasts 1200 s" not in refusal(bytes(data), RecordingLimits(max_duration_s=60))
 
@@ -295,7 +293,7 @@ def test_three_hours_take_the_memory_of_twenty_minutes() -> None:
             num_samples = sum(chunk.shape[1] for chunk in recording.chunks(10.0))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert num_samples == 8000 * duration_s
+        assert num_samples == 1000 * duration_s
     assert peaks[1] < 1.1 * peaks[0] + 100_000
 
 
@@ -313,7 +311,7 @@ def test_errors_of_the_file_object_come_through() -> None:
         def read(self, size: int | None = -1) -> bytes:
             return super().read((size or 0) + 1)
 
-    with pytest.raises(ValueError, match="a file object gave .* bytes for"):
+    with pytest.raises(ValueError, match=r"a file object gave .* bytes for"):
         open_recording(Generous(encode(two_sines(44100), "wav")))
 
 
