@@ -20,7 +20,7 @@ import numpy.typing as npt
 from lstm_core.duplicates import MAX_SHINGLES, Shingles
 from lstm_core.resampling import Resampler
 
-# Measured on up to 25 s each of 18 pieces (5 for bands, 4 tunes, 4 chorales, all rendered, 5 recordings), November 2026.
+# Measured on up to 25 s each of 18 pieces (5 for bands, 4 tunes, 4 chorales, rendered; 5 recordings), November 2026.
 # Against its own WAV a piece has 0.38 or more as Opus at 48 kbit/s, MP3 at 64, AAC, Vorbis and WMA at 96, in mono, cut
 # by 1.2 s, at 22 kHz; medians 0.7 to 1; any two versions 0.27. Versions of different pieces have at most 0.065.
 DUPLICATE_THRESHOLD = 0.2

@@ -32,7 +32,7 @@ from lstm_core.decoding import (
 from lstm_core.errors import RecordingError
 from lstm_core.isolation import (
     OUT_OF_MEMORY,
-    add_time,
+    TimeBudget,
     be_ready,
     clock_stopped,
     limit_memory,
@@ -121,9 +121,8 @@ def serve(floor_s: float, seconds_per_s: float, memory_bytes: int, shared: int) 
         if kind != OPEN:
             continue
         parent.num_free = NUM_SLOTS
-        set_timers(floor_s)
         try:
-            _decode(parent, json.loads(body), slots, floor_s, seconds_per_s)
+            _decode(parent, json.loads(body), slots, TimeBudget(floor_s), seconds_per_s)
         except RecordingError as error:
             parent.send(REFUSED, json.dumps([error.stage, error.reason]).encode())
         except MemoryError:
@@ -137,7 +136,7 @@ def serve(floor_s: float, seconds_per_s: float, memory_bytes: int, shared: int) 
 
 
 def _decode(
-    parent: Parent, request: dict[str, Any], slots: np.ndarray[Any, Any], floor_s: float, seconds_per_s: float
+    parent: Parent, request: dict[str, Any], slots: np.ndarray[Any, Any], budget: TimeBudget, seconds_per_s: float
 ) -> None:
     """Sends the facts, all chunks but those that the parent has already, and the end."""
     limits = RecordingLimits(**request["limits"])
@@ -156,7 +155,7 @@ def _decode(
                 parent.num_free -= 1
                 parent.send(CHUNK, struct.pack("<QQ", slot, num_samples))
             number += 1
-            add_time(seconds_per_s * num_samples / recording.facts.sample_rate, most_s=floor_s)
+            budget.add(seconds_per_s * num_samples / recording.facts.sample_rate)
         parent.send(END, struct.pack("<QQ", recording.num_cleaned, recording.num_damaged_packets))
 
 

@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,10 +95,26 @@ def set_timers(timeout_s: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, timeout_s * WAITING)
 
 
-def add_time(seconds: float, *, most_s: float) -> None:
-    """Gives this process so much more time, without letting more than `most_s` gather."""
-    left = signal.getitimer(signal.ITIMER_PROF)[0]
-    set_timers(min(most_s, left + seconds))
+class TimeBudget:
+    """Processor time that this process has for a recording, topped up as it gets on.
+
+    The time used is counted here: the kernel rounds up what is left of a timer, which would never run out if it were
+    set again and again.
+    """
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = self._left_s = most_s
+        self._used_s = time.process_time()
+        set_timers(most_s)
+
+    def add(self, seconds: float) -> None:
+        """Gives so much more time, without letting more than `most_s` gather."""
+        used_s = time.process_time()
+        self._left_s = min(self._most_s, self._left_s - (used_s - self._used_s) + seconds)
+        self._used_s = used_s
+        if self._left_s <= 0:
+            os.kill(os.getpid(), signal.SIGPROF)
+        set_timers(self._left_s)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ FULL_SCALE = 0.999  # of 16-bit samples the last 32; lossy codecs give more than
 CLIPPED_RUN = 3  # samples in a row at full scale; one or two are a peak
 FRAME_S, FRAME_PERIOD_S = 0.046, 0.25  # spectra: 2048 samples at 44.1 kHz, four of them a second
 OCTAVES_HZ = (400.0, 800.0, 1600.0, 3200.0, 6400.0)  # flatness is measured within each, so that no slope hides noise
+HEARD_SHARE = 1e-4  # of a frame's power that an octave must hold: under a pure tone lies flat rounding noise
 SURROUND_WEIGHT = 1.41  # BS.1770-4, table 3
 _FRONT = ("FL", "FR", "FC", "")
 _LOW = ("LFE", "LFE2")
@@ -36,7 +37,7 @@ MAX_SILENCE_SHARE = 0.95  # hardly anything is left
 # Loud masters have up to 0.01; five recordings pushed 12 dB over full scale had 0.04 to 0.10, the distortion then lying
 # 11 dB under the music.
 MAX_CLIPPED_SHARE = 0.05
-MAX_FLATNESS = 0.5  # noise of any slope has 0.53 to 0.58, melodic music 0.06 to 0.25, a loop of drums and bass 0.39
+MAX_FLATNESS = 0.5  # noise of any slope has 0.53 to 0.58, melodic music 0.05 to 0.22, a loop of drums and bass 0.35
 MIN_MONO_DB = -20.0  # of the mono mix against the channels: uncorrelated ones give -3, opposite ones nothing
 
 
@@ -120,7 +121,7 @@ def check_quality(quality: RecordingQuality) -> None:
         _refuse(f"lasts {q.duration_s:.3f} s, under {MIN_DURATION_S:g} s")
     if q.silence_share == 1.0 and q.dc_offset > 10 ** (SILENCE_DBFS / 20):
         _refuse(
-            f"is direct current alone: a constant {q.dc_offset:.3f} of full scale, no sound above {SILENCE_DBFS:g} dB"
+            f"is direct current alone: a constant {q.dc_offset:.3f} of full scale, no sound above {SILENCE_DBFS:g} dBFS"
         )
     if q.silence_share > MAX_SILENCE_SHARE:
         _refuse(f"is silent: {q.silence_share:.1%} of it under {SILENCE_DBFS:g} dBFS, over {MAX_SILENCE_SHARE:.0%}")
@@ -256,11 +257,14 @@ class _FrameMeter:
         power = np.abs(np.fft.rfft(sounding * self._window, axis=1)).astype(np.float64) ** 2  # [frames, F]
         magnitude = np.sqrt(power)
         self._centroids.append((magnitude @ self._frequencies) / np.maximum(magnitude.sum(axis=1), 1e-12))
-        flatness = np.zeros(len(power))
+        total = power.sum(axis=1)
+        flatness, num_heard = np.zeros(len(power)), np.zeros(len(power))
         for first, end in self._octaves:
             band = power[:, first:end] + 1e-12
-            flatness += np.exp(np.log(band).mean(axis=1)) / band.mean(axis=1)
-        self._flatness.append(flatness / max(len(self._octaves), 1))
+            is_heard = band.sum(axis=1) > HEARD_SHARE * total
+            flatness += is_heard * np.exp(np.log(band).mean(axis=1)) / band.mean(axis=1)
+            num_heard += is_heard
+        self._flatness.append(flatness / np.maximum(num_heard, 1))
 
 
 def _loudness_weight(name: str) -> float:

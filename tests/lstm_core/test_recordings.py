@@ -226,7 +226,7 @@ def test_a_file_cut_short_is_refused_with_both_lengths(name: str) -> None:
 
 
 def test_ogg_wma_and_m4a_cut_short() -> None:
-    """Of Ogg and WMA the length is that of what is there, which is decoded; an M4A file without its index is nothing."""
+    """Ogg and WMA state the length of what is there, which is decoded; an M4A file without its index is nothing."""
     for name in ("vorbis", "opus", "wma"):
         data = encode(two_sines(FORMATS[name].rate, 8.0), name)
         _, recording = decode(data[: len(data) // 2])
@@ -272,9 +272,9 @@ def test_limits_of_duration_and_size() -> None:
 
 
 def test_a_bomb_that_hides_its_length_is_stopped_at_the_limit() -> None:
-    """20 minutes of silence in 30 kB whose header states no length; decoding ends at the limit, not at the end."""
+    """20 minutes of silence in 100 kB whose header states no length; decoding ends at the limit, not at the end."""
     data = bytearray(silent_flac(1200))
-    assert len(data) < 40_000
+    assert len(data) < 100_000
     data[21] &= 0xF0
     data[22:26] = bytes(4)  # number of samples: unknown
     with open_recording(Stream(bytes(data)), RecordingLimits(max_duration_s=60)) as recording:
@@ -294,7 +294,7 @@ def test_three_hours_take_the_memory_of_twenty_minutes() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert num_samples == 1000 * duration_s
-    assert peaks[1] < 1.1 * peaks[0] + 100_000
+    assert peaks[1] < peaks[0] + 300_000  # the samples are 43 MB
 
 
 def test_errors_of_the_file_object_come_through() -> None:
