@@ -284,6 +284,7 @@ def test_a_bomb_that_hides_its_length_is_stopped_at_the_limit() -> None:
     assert "lasts 1200 s" not in refusal(bytes(data), RecordingLimits(max_duration_s=60))
 
 
+@pytest.mark.slow
 def test_three_hours_take_the_memory_of_twenty_minutes() -> None:
     peaks = []
     for duration_s in (1200, 3 * 3600):
