@@ -11,6 +11,8 @@ Letters in shapes, here and in every file:
 The way of the data, in the order of the files:
 
     notes -> limits, midi, written, performance, notation, reading    a file becomes a Score
+    recordings, source_file, tags -> decoding, decoding_process, isolation    a file of any codec becomes samples;
+        resampling, recording_quality, audio_fingerprint    what they are like, and whether they came before
     describe, arrange, musicality                       what a Score is like, and what a written page leaves open
     streams, duplicates, parts, assembly, corpus, blocks    Scores become events in Arrow blocks
     lookback, conditions, pieces, lanes, model, initial_model, training, train_recipe, run    blocks become a

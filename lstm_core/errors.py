@@ -71,3 +71,15 @@ class RecipeError(TonemillError):
 
 class TrainingError(TonemillError):
     """A training run cannot start or cannot go on."""
+
+
+class RecordingError(TonemillError):
+    """A recording cannot be used; `stage` says at which step ("decode", "quality"), the message why."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(stage, reason)  # both, so that it survives a trip between processes
+        self.stage = stage
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
