@@ -21,8 +21,8 @@ Ints = npt.NDArray[np.int64]
 
 PLAIN_BPM = 120.0  # of music without a beat
 DRUM_TICKS = 6  # a drum is struck: its length says nothing
-COMPOUND_SHARE = 0.7  # of the divided beats in triplets, and
-COMPOUND_MIDDLE = 0.4  # so many onsets on the second third for one on the last: a shuffle leaves it out
+COMPOUND_SHARE = 0.7  # of the divided beats in triplets makes 6/8 of 2/4 and 9/8 of 3/4; 4/4 stays, in triplets
+COMPOUND_MIDDLE = 0.15  # so many onsets on the second third for one on the last: a shuffle leaves it out
 HALVE_ABOVE_BPM, HALVE_ONSETS = 190.0, 0.6  # with fewer onsets a beat, the beat is the half note's
 DOUBLE_BELOW_BPM, DOUBLE_SHARE = 56.0, 0.35  # with so many onsets off the half beat, it is the eighth's
 NEAR_SHARE_OF_CHANCE = 0.5  # about what onsets at random reach of Quantised.is_near
@@ -179,7 +179,7 @@ def _on_beats(grid: _Grid, onsets_s: Floats, ends_s: Floats) -> tuple[Ints, Quan
     onset = quantised.ticks[moment]
     ends = quantise_ends(grid.positions(ends_s - late_s), onset, quantised)
     ticks = np.column_stack([onset, ends])
-    is_compound = _is_compound(quantised)
+    is_compound = grid.meter < 4 and _is_compound(quantised)
     return (ticks * 3 + 1) // 2 if is_compound else ticks, quantised, is_compound
 
 

@@ -68,16 +68,16 @@ def track_beats(activation: npt.NDArray[np.float32], frame_rate: float, settings
     activation at the beats and of the share of squared activation within 70 ms of them, less what chance would give.
     """
     settings = settings or BeatSettings()
-    activation = np.clip(np.nan_to_num(np.asarray(activation, dtype=np.float64)), 0.0, 1.0)
     if activation.ndim != 2 or activation.shape[1] != 2:
         raise ValueError(f"beat activations are [F, 2], got an array of shape {activation.shape}")
+    fine: Floats = np.clip(np.nan_to_num(activation.astype(np.float64)), 0.0, 1.0)
     pool = int(np.ceil(frame_rate / MAX_FRAME_RATE))
-    pooled, rate = _pooled(activation, pool), frame_rate / pool
+    pooled, rate = _pooled(fine, pool), frame_rate / pool
     walks = [_walk(pooled, rate, meter, settings) for meter in settings.meters]
     best = max(range(len(walks)), key=lambda i: walks[i][2])
     frames, places, _ = walks[best]
-    times_s = _refined(activation, frames * pool + pool // 2, pool) / frame_rate
-    return _judged(activation, frame_rate, times_s, places, settings.meters[best], settings)
+    times_s = _refined(fine, frames * pool + pool // 2, pool) / frame_rate
+    return _judged(fine, frame_rate, times_s, places, settings.meters[best], settings)
 
 
 def _pooled(activation: Floats, pool: int) -> Floats:

@@ -62,14 +62,14 @@ def quantise(positions: Floats, weights: Floats, beat_s: Floats) -> Quantised:
     chosen = np.zeros((2, num_beats), dtype=np.int64)
     for family, grids in enumerate(GRIDS):
         rows = []
-        for step, price in grids:
-            error_s = np.abs(inside - np.rint(inside / step) * step) * tick_s
-            pain = np.minimum(0.5 * (error_s / SPREAD_S) ** 2, MAX_COST) * weights
+        for size, price in grids:
+            far_s = np.abs(inside - np.rint(inside / size) * size) * tick_s
+            pain = np.minimum(0.5 * (far_s / SPREAD_S) ** 2, MAX_COST) * weights
             rows.append(price + np.bincount(beat, weights=pain, minlength=num_beats))
         table = np.array(rows)
         choice = table.argmin(axis=0)
         costs[family] = table[choice, np.arange(num_beats)]
-        chosen[family] = np.array([step for step, _ in grids])[choice]
+        chosen[family] = np.array([size for size, _ in grids])[choice]
     families = _cheapest(costs)
     steps = chosen[families, np.arange(num_beats)]
     step = steps[beat]
@@ -82,21 +82,21 @@ def quantise(positions: Floats, weights: Floats, beat_s: Floats) -> Quantised:
 
 
 def quantise_ends(ends: Floats, onset_ticks: Ints, quantised: Quantised) -> Ints:
-    """Ticks at which notes end, given ends in beats: on the grid of the beat, at least a step after the onset.
+    """Ticks at which notes end, given ends in beats: the longer the note, the coarser the grid of its end.
 
-    Ends are heard less exactly than onsets, so no end needs a finer grid than a sixteenth or a triplet, unless the
-    onsets of its beat do.
+    Ends are heard less exactly than onsets, and are played so; but a short note that were made long would count for
+    more than it sounds.
     """
-    last = len(quantised.steps) - 1
-    beat = np.clip(np.floor(ends - 1e-9).astype(np.int64), 0, last)
-    step = quantised.steps[beat]
+    beat = np.clip(np.floor(ends - 1e-9).astype(np.int64), 0, len(quantised.steps) - 1)
     length = ends * TICKS_PER_QUARTER - onset_ticks
-    coarse = np.where(quantised.families[beat] == TRIPLE, 8, np.where(length < 24, 6, 12))
-    step = np.minimum(step, coarse)
+    is_triple = quantised.families[beat] == TRIPLE
+    step = np.select(
+        [is_triple & (length < 7), is_triple, length < 5, length < 24, length >= 24], [4, 8, 3, 6, 12]
+    ).astype(np.int64)
+    step = np.minimum(step, quantised.steps[beat])
     ticks = np.rint(ends * TICKS_PER_QUARTER / step).astype(np.int64) * step
-    own = quantised.steps[np.clip(onset_ticks // TICKS_PER_QUARTER, 0, last)]
-    shortest = np.minimum(own, 6)
-    return np.maximum(ticks, onset_ticks + shortest)
+    found: Ints = np.maximum(ticks, onset_ticks + np.minimum(step, 6))
+    return found
 
 
 def _cheapest(costs: Floats) -> Ints:

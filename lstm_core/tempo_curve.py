@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def tempo_curve(times_s: Floats, bar_beats: npt.NDArray[np.int64]) -> list[tuple
     bends = np.diff(times_s, 2)
     usual = np.median(np.abs(bends)) / 0.6745 / np.sqrt(6.0) if len(bends) else 0.0  # of noise on single beats
     cuts = _best_cuts(times_s, edges.astype(np.int64), max(float(usual), MIN_SPREAD_S), TEMPO_COST, MAX_BARS)
-    segments = [(int(edges[a]), int(edges[b])) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    segments = [(int(edges[a]), int(edges[b])) for a, b in pairwise(cuts)]
     while len(segments) > 1:
         bpms = np.array([_bpm(times_s, *segment) for segment in segments])
         change = np.abs(np.diff(np.log(bpms)))
