@@ -2,7 +2,7 @@
 
     ENVIRONMENT/bin/python benchmarks/basic_pitch_runner.py FILE.wav ...
 
-Prints one JSON object: for each file its notes as rows of (onset_s, offset_s, pitch), and the processor seconds they took. The
+Prints one JSON object: for each file its notes as rows of (onset_s, offset_s, pitch), and its processor seconds. The
 first file is done twice and the first time not counted, so that nobody pays for start-up.
 """
 

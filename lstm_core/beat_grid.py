@@ -25,6 +25,8 @@ COMPOUND_SHARE = 0.7  # of the divided beats in triplets makes 6/8 of 2/4 and 9/
 COMPOUND_MIDDLE = 0.15  # so many onsets on the second third for one on the last: a shuffle leaves it out
 HALVE_ABOVE_BPM, HALVE_ONSETS = 190.0, 0.6  # with fewer onsets a beat, the beat is the half note's
 DOUBLE_BELOW_BPM, DOUBLE_SHARE = 56.0, 0.35  # with so many onsets off the half beat, it is the eighth's
+DRAWING = (0.25, 0.6, 1.0, 0.6, 0.25)  # weight of onsets two beats before to two beats after a beat that they correct
+DRAWING_S = 0.035  # onsets farther from their place say nothing
 NEAR_SHARE_OF_CHANCE = 0.5  # about what onsets at random reach of Quantised.is_near
 
 
@@ -169,18 +171,31 @@ def _on_beats(grid: _Grid, onsets_s: Floats, ends_s: Floats) -> tuple[Ints, Quan
     moment = moments(onsets_s)
     weights = np.bincount(moment).astype(np.float64)
     times_s = np.bincount(moment, weights=onsets_s) / weights
-    beat_s = np.diff(grid.times_s)
-    quantised = quantise(grid.positions(times_s), weights, beat_s)
-    point_s = np.interp(
-        quantised.ticks / TICKS_PER_QUARTER, np.arange(len(grid.times_s), dtype=np.float64), grid.times_s
-    )
-    late_s = float(np.median(times_s - point_s))  # beats and onsets may be heard with unlike delays
-    quantised = quantise(np.maximum(grid.positions(times_s - late_s), 0.0), weights, beat_s)
+    quantised = quantise(grid.positions(times_s), weights, np.diff(grid.times_s))
+    grid = _drawn_to(grid, times_s, quantised)
+    quantised = quantise(grid.positions(times_s), weights, np.diff(grid.times_s))
     onset = quantised.ticks[moment]
-    ends = quantise_ends(grid.positions(ends_s - late_s), onset, quantised)
+    ends = quantise_ends(grid.positions(ends_s), onset, quantised)
     ticks = np.column_stack([onset, ends])
     is_compound = grid.meter < 4 and _is_compound(quantised)
     return (ticks * 3 + 1) // 2 if is_compound else ticks, quantised, is_compound
+
+
+def _drawn_to(grid: _Grid, times_s: Floats, quantised: Quantised) -> _Grid:
+    """The grid with its beats moved by what the onsets around them are off: notes are heard finer than beats.
+
+    First by the median of all, as beats and onsets may be heard with unlike delays, then by local means.
+    """
+    number = np.arange(len(grid.times_s), dtype=np.float64)
+    late_s = times_s - np.interp(quantised.ticks / TICKS_PER_QUARTER, number, grid.times_s)
+    usual_s = float(np.median(late_s))
+    late_s = late_s - usual_s
+    is_told = np.abs(late_s) < DRAWING_S
+    nearest = np.rint(quantised.ticks / TICKS_PER_QUARTER).astype(np.int64)[is_told]
+    sums = np.bincount(nearest, weights=late_s[is_told], minlength=len(number))
+    counts = np.bincount(nearest, minlength=len(number)).astype(np.float64)
+    sums, counts = (np.convolve(values, DRAWING, mode="full")[2:-2] for values in (sums, counts))
+    return _Grid(times_s=grid.times_s + usual_s + sums / (counts + 1.0), meter=grid.meter)
 
 
 def _is_compound(quantised: Quantised) -> bool:

@@ -71,6 +71,8 @@ def track_beats(activation: npt.NDArray[np.float32], frame_rate: float, settings
     if activation.ndim != 2 or activation.shape[1] != 2:
         raise ValueError(f"beat activations are [F, 2], got an array of shape {activation.shape}")
     fine: Floats = np.clip(np.nan_to_num(activation.astype(np.float64)), 0.0, 1.0)
+    if len(fine) == 0:
+        fine = np.zeros((1, 2))
     pool = int(np.ceil(frame_rate / MAX_FRAME_RATE))
     pooled, rate = _pooled(fine, pool), frame_rate / pool
     walks = [_walk(pooled, rate, meter, settings) for meter in settings.meters]

@@ -18,8 +18,9 @@ GRIDS = (
     ((24, 0.0), (12, 0.3), (6, 1.0), (3, 5.0)),
     ((24, 0.0), (8, 1.3), (4, 5.0)),
 )
+HOLLOW_COST = 2.5  # nats, of a second and a fourth sixteenth without the third: most often they are a triplet
 SWITCH_COST = 1.5  # nats, of going from straight to triple or back
-SPREAD_S = 0.02  # of onsets about their place: hands, and frames of the transcriber
+SPREAD_S = 0.018  # of onsets about their place: hands, and frames of the transcriber
 MAX_COST = 8.0  # nats that one onset can cost: a wrong note does not decide over its beat
 TOLERANCE_S = 0.045  # an onset farther from every point of its grid goes to the nearest tick
 EARLY = 0.06  # of a beat: so little before a beat an onset belongs to it
@@ -65,7 +66,8 @@ def quantise(positions: Floats, weights: Floats, beat_s: Floats) -> Quantised:
         for size, price in grids:
             far_s = np.abs(inside - np.rint(inside / size) * size) * tick_s
             pain = np.minimum(0.5 * (far_s / SPREAD_S) ** 2, MAX_COST) * weights
-            rows.append(price + np.bincount(beat, weights=pain, minlength=num_beats))
+            row = price + np.bincount(beat, weights=pain, minlength=num_beats)
+            rows.append(row + HOLLOW_COST * _is_hollow(beat, inside, num_beats) if size == 6 else row)
         table = np.array(rows)
         choice = table.argmin(axis=0)
         costs[family] = table[choice, np.arange(num_beats)]
@@ -97,6 +99,14 @@ def quantise_ends(ends: Floats, onset_ticks: Ints, quantised: Quantised) -> Ints
     ticks = np.rint(ends * TICKS_PER_QUARTER / step).astype(np.int64) * step
     found: Ints = np.maximum(ticks, onset_ticks + np.minimum(step, 6))
     return found
+
+
+def _is_hollow(beat: Ints, inside: Floats, num_beats: int) -> npt.NDArray[np.bool_]:
+    """Which beats have onsets nearest the second and the fourth sixteenth, and none nearest the third: bool [beats]."""
+    sixteenth = np.rint(inside / 6.0).astype(np.int64)
+    second, third, fourth = (np.bincount(beat[sixteenth == i], minlength=num_beats) > 0 for i in (1, 2, 3))
+    hollow: npt.NDArray[np.bool_] = second & fourth & ~third
+    return hollow
 
 
 def _cheapest(costs: Floats) -> Ints:
