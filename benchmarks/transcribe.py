@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from pathlib import Path
 import mir_eval
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from benchmarks.basic_pitch_peer import PeerNotes, basic_pitch
 from benchmarks.report import print_metric
@@ -37,6 +37,11 @@ from lstm_core.describe import describe
 from lstm_core.errors import ScoreError
 from lstm_core.felt_beats import felt_beats
 from lstm_core.notes import DRUMS, Score, make_notes
+from lstm_core.recordings import open_recording
+from lstm_core.resampling import resample_mono
+from lstm_core.spectrogram import SAMPLE_RATE
+from lstm_core.transcriber import Transcriber
+from lstm_core.transcriber_checkpoint import load_transcriber
 from lstm_core.transcription import DRUM_NAMES, HAT, KICK, SNARE, Transcription
 
 ONSET_TOLERANCE_S, TEMPO_TOLERANCE = 0.05, 0.04
@@ -172,15 +177,16 @@ def _report_keys(excerpts: Sequence[Excerpt], heard: list[Heard] | None, peer: l
     _print("key_share", share, "share", of_peer, {"excerpts": len(keys)})
 
 
-def _hear(excerpts: Sequence[Excerpt]) -> list[Heard]:
+def _hear(excerpts: Sequence[Excerpt], checkpoint: str) -> list[Heard]:
     """What the transcriber makes of each file; the first is done twice, and its first time not counted."""
-    from lstm_core.transcriber import Transcriber
-
-    transcriber = Transcriber()
+    transcriber = Transcriber(load_transcriber(checkpoint))
     heard = []
     for excerpt in [excerpts[0], *excerpts]:
         start = time.process_time()
-        transcription = transcriber.transcribe_file(excerpt.wav)
+        with open_recording(excerpt.wav) as recording:
+            facts = recording.facts
+            mono = resample_mono(recording.chunks(), facts.sample_rate, SAMPLE_RATE, facts.channel_names)
+            transcription = transcriber.transcribe(mono)
         try:
             gridded = score_of(transcription)
         except ScoreError as error:
@@ -202,16 +208,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Prints the figures, one JSON line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--freedoom", type=Path, default=Path("../shared/corpora/freedoom"), help="folder of its MIDI")
+    parser.add_argument("--transcriber", default="base", help="folder of a transcriber's checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=int, help="so many excerpts of each kind, for a quick look")
     parser.add_argument("--peer-only", action="store_true", help="basic-pitch alone")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
     if not options.freedoom.is_dir():
         print(f"no folder {options.freedoom}, so there are no mixed excerpts: give --freedoom", file=sys.stderr)
     clean, mixed = test_set(options.freedoom, options.seed, limit=options.limit)
     excerpts = [*clean, *mixed]
-    heard = None if options.peer_only else _hear(excerpts)
+    heard = None if options.peer_only else _hear(excerpts, options.transcriber)
     peer = basic_pitch([excerpt.wav for excerpt in excerpts])
     ours = None if heard is None else [h.notes for h in heard]
     for name, group, part in (

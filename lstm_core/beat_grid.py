@@ -192,9 +192,10 @@ def _drawn_to(grid: _Grid, times_s: Floats, quantised: Quantised) -> _Grid:
     late_s = late_s - usual_s
     is_told = np.abs(late_s) < DRAWING_S
     nearest = np.rint(quantised.ticks / TICKS_PER_QUARTER).astype(np.int64)[is_told]
-    sums = np.bincount(nearest, weights=late_s[is_told], minlength=len(number))
-    counts = np.bincount(nearest, minlength=len(number)).astype(np.float64)
-    sums, counts = (np.convolve(values, DRAWING, mode="full")[2:-2] for values in (sums, counts))
+    sums: Floats = np.bincount(nearest, weights=late_s[is_told], minlength=len(number)).astype(np.float64)
+    counts: Floats = np.bincount(nearest, minlength=len(number)).astype(np.float64)
+    sums = np.convolve(sums, DRAWING, mode="full")[2:-2]
+    counts = np.convolve(counts, DRAWING, mode="full")[2:-2]
     return _Grid(times_s=grid.times_s + usual_s + sums / (counts + 1.0), meter=grid.meter)
 
 
