@@ -26,6 +26,7 @@ SHRINKAGE = 0.05  # added to activations before they are divided, so that noise 
 JUMP_COST = 12.0  # of any tempo following any other, in nats
 TEMPO_CENTRE_BPM, TEMPO_SPREAD = 115.0, 0.55  # log-normal: what people tap to (Moelants 2002), in natural logarithms
 TEMPO_WEIGHT = 0.35  # nats a beat, at one spread from the centre half of it
+STEADY, UNSTEADY = 0.02, 0.045  # between them the strength that is wanted rises
 METER_COST = {2: 0.05, 3: 0.02, 4: 0.0}  # nats a beat: of meters that explain as much, the usual one
 
 
@@ -36,9 +37,10 @@ class BeatSettings:
     min_bpm: float = 50.0
     max_bpm: float = 220.0
     meters: tuple[int, ...] = (2, 3, 4)  # beats a bar
-    min_strength: float = (
-        0.46  # below it there is no beat: peaks at random reach 0.45, beats with a third of them extra 0.65
-    )
+    # The steadier the beat, the less of it need be heard: peaks at random reach a strength of 0.45, but hardly ever
+    # an unsteadiness under 0.045; noise reaches 0.15.
+    min_strength: float = 0.46
+    min_strength_steady: float = 0.2  # where the unsteadiness is at most STEADY
     max_unsteadiness: float = 0.085  # above it the beat is too free for a grid
 
     def __post_init__(self) -> None:
@@ -254,6 +256,7 @@ def _judged(
         covered = float((beat**2)[is_near].sum() / max((beat**2).sum(), 1e-12))
         strength = float(np.sqrt(height * max(covered - chance, 0.0) / max(1.0 - chance, 1e-9)))
         unsteadiness = _unsteadiness(times_s)
+    wanted = np.interp(unsteadiness, [STEADY, UNSTEADY], [settings.min_strength_steady, settings.min_strength])
     return Beats(
         times_s=times_s,
         places=places,
@@ -261,7 +264,7 @@ def _judged(
         bpm=60.0 / float(np.median(intervals)) if len(intervals) else 0.0,
         strength=min(strength, 1.0),
         unsteadiness=unsteadiness,
-        has_beat=strength >= settings.min_strength and unsteadiness <= settings.max_unsteadiness,
+        has_beat=len(times_s) >= 4 and strength >= float(wanted) and unsteadiness <= settings.max_unsteadiness,
     )
 
 
