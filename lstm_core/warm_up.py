@@ -23,7 +23,7 @@ from lstm_core.engine import Engine
 from lstm_core.notes import DRUMS, Score, make_notes
 from lstm_core.order import TrackOrder
 from lstm_core.plan import plan_track
-from lstm_core.production import Provenance, finish_track, request_of
+from lstm_core.production import Finished, Provenance, finish_track, request_of
 from lstm_core.streams import encode_score
 
 _FOLDER = Path(__file__).parent
@@ -39,10 +39,10 @@ def compile_engine(engine: Engine) -> None:
 
 def compile_finishing(provenance: Provenance) -> None:
     """Compiles what makes a track of events, or waits for the process that does."""
-    _once("finishing", lambda: [_finish(order, provenance) for order in (_LOOP, _ENDING)])
+    _once("finishing", lambda: [_finished(order, provenance) for order in (_LOOP, _ENDING)])
 
 
-def _finish(order: TrackOrder, provenance: Provenance) -> None:
+def _finished(order: TrackOrder, provenance: Provenance) -> Finished:
     """A track of a chord for each beat, on a piano, a bass and drums."""
     rows = [
         (tick, 20, program, pitch, 90)
@@ -50,7 +50,7 @@ def _finish(order: TrackOrder, provenance: Provenance) -> None:
         for program, pitch in ((0, 60), (0, 64), (33, 36), (DRUMS, 38))
     ]
     score = Score(notes=make_notes(np.array(rows)))
-    finish_track(order, 0, encode_score(score), provenance, "warm-up")
+    return finish_track(order, 0, encode_score(score), provenance, "warm-up")
 
 
 def _once(what: str, make: Callable[[], object]) -> None:
