@@ -23,5 +23,9 @@ The way of the data, in the order of the files:
     mastering, room, limiter, loudness, dither, audio   stems become a master
     gates, seam                                         what a track must pass
     records, catalog, catalog_tables, page, roll        a track becomes part of a catalogue
+    spectrogram, transcriber_model, note_decoding, transcriber_checkpoint, transcriber, transcriber_base/
+                                                        a recording becomes a Transcription (transcription)
+    training_scores, renders, realism, codecs, targets, clips    scores become audio to learn transcription from,
+        transcriber_training, onset_scores, calibration, transcriber_recipe, transcriber_run    and that a Transcriber
     storage, errors                                     beneath all of them
 """

@@ -1,8 +1,8 @@
 """Clips to train a transcriber on: rendered once, kept as shards on disk, and varied each time they are used.
 
 A shard is a pure function of the settings and its number, and a batch of the settings and the step: the pool of shards
-that batches are drawn from grows with the steps, and a shard that is not there yet is rendered by whoever needs it first.
-So training can go on exactly where it stopped, and another process may render ahead.
+that batches are drawn from grows with the steps, and a shard that is not there yet is rendered by whoever needs it
+first. So training can go on exactly where it stopped, and another process may render ahead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,24 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from lstm_core.codecs import CODECS, through_codec
 from lstm_core.notes import Score
-from lstm_core.realism import at_loudness, equaliser_db, in_a_room, noise_power, overdriven, to_bytes, to_power
+from lstm_core.realism import (
+    at_loudness,
+    compressed,
+    equaliser_db,
+    in_a_room,
+    noise_power,
+    overdriven,
+    to_bytes,
+    to_power,
+)
 from lstm_core.renders import Render, RenderSettings, draw_performance, render
 from lstm_core.soundfont import SoundFont
 from lstm_core.spectrogram import BINS_PER_SEMITONE, FLOOR_DB, FRAME_RATE, NUM_BINS, Spectrogram
 from lstm_core.targets import SOUNDED_DRUM_DTYPE, SOUNDED_NOTE_DTYPE, Sounded, Targets, frame_targets
 
-FORMAT = 1  # of a shard; raise it when the same settings render something else
+FORMAT = 2  # of a shard; raise it when the same settings render something else
 LOUDNESS_DB = -20.0  # root mean square of a rendered mix
 
 
@@ -45,8 +55,11 @@ class ClipSettings:
     most_shards: int = 400
     style_weights: dict[str, float] = field(default_factory=dict)  # by folder of scores; 1 where none is named
     rooms: float = 0.5  # share of renders
-    overdrive: float = 0.15
+    overdrive: float = 0.12
+    compression: float = 0.12
+    codecs: float = 0.12
     shift_bins: int = 7  # at most, up or down; three are a semitone
+    shift_drum_bins: int = 3
     without_drums: float = 0.3  # share of clips whose drums are left out
     render: RenderSettings = field(default_factory=RenderSettings)
 
@@ -58,6 +71,15 @@ class ClipSettings:
     def pool_size(self, step: int) -> int:
         """Number of shards that the batch of a step is drawn from."""
         return min(self.first_shards + step // self.steps_per_shard, self.most_shards)
+
+
+_COUNTS = {
+    "notes": "num_notes",
+    "drum_hits": "num_drum_hits",
+    "beats_s": "num_beats",
+    "downbeats_s": "num_downbeats",
+}  # tables of a shard's events, and the tables of how many each clip has
+_TABLES = (*_COUNTS, *_COUNTS.values(), "has_beat")
 
 
 class ClipBatch(NamedTuple):
@@ -84,7 +106,13 @@ class ClipPool:
         self._scores, self._loaded = scores, dict[str, list[Score]]()
         self._spectrogram = Spectrogram()
         said = [FORMAT, asdict(settings.render), settings.seed, settings.clips_per_shard, settings.style_weights]
-        said += [settings.rooms, settings.overdrive, [soundfont.sha256 for soundfont in soundfonts]]
+        said += [
+            settings.rooms,
+            settings.overdrive,
+            settings.compression,
+            settings.codecs,
+            [soundfont.sha256 for soundfont in soundfonts],
+        ]
         self._key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
         self._open = lru_cache(maxsize=256)(_Shard)
 
@@ -139,6 +167,11 @@ class ClipPool:
         if random.random() < self.settings.rooms:
             melodic = in_a_room(melodic, random)
             drums = in_a_room(drums, random) if random.random() < 0.5 else drums
+        if random.random() < self.settings.compression:
+            melodic, drums = compressed(melodic, random), compressed(drums, random)
+        if random.random() < self.settings.codecs:
+            codec = CODECS[int(random.integers(len(CODECS)))]
+            melodic, drums = through_codec(melodic, codec), through_codec(drums, codec)
         melodic = at_loudness(melodic, LOUDNESS_DB)
         return Render(melodic=melodic, drums=at_loudness(drums, LOUDNESS_DB - 4), sounded=result.sounded)
 
@@ -157,10 +190,9 @@ class _Shard:
     """An open shard; its levels stay on disk."""
 
     def __init__(self, path: Path) -> None:
-        self._file = safe_open(path, framework="numpy")
-        names = ("notes", "num_notes", "drum_hits", "num_drum_hits", "beats_s", "num_beats")
-        self._tables = {name: self._file.get_tensor(name) for name in (*names, "downbeats_s", "num_downbeats", "has_beat")}
-        self._levels = self._file.get_slice("levels")
+        file: Any = safe_open(path, framework="numpy")
+        self._tables: dict[str, Any] = {name: file.get_tensor(name) for name in _TABLES}
+        self._levels = file.get_slice("levels")
         self.num_clips, _, self.num_frames, _ = self._levels.get_shape()
 
     def clip(self, number: int, num_frames: int, random: np.random.Generator) -> Clip:
@@ -179,8 +211,8 @@ class _Shard:
             has_beat=bool(self._tables["has_beat"][number]),
         )
 
-    def _rows(self, name: str, number: int) -> npt.NDArray[np.generic]:
-        counts = self._tables[{"notes": "num_notes", "drum_hits": "num_drum_hits"}.get(name, f"num_{name[:-2]}")]
+    def _rows(self, name: str, number: int) -> npt.NDArray[Any]:
+        counts = self._tables[_COUNTS[name]]
         first = int(counts[:number].sum())
         return np.ascontiguousarray(self._tables[name][first : first + int(counts[number])])
 
@@ -211,7 +243,8 @@ def varied(clip: Clip, settings: ClipSettings, random: np.random.Generator) -> t
     sounded = clip.sounded
     if random.random() >= settings.without_drums:
         drums_db = equaliser_db(random) + np.float32(random.normal(0, 5)) + gain_db.mean()
-        power += to_power(clip.drums) * 10 ** (drums_db / 10)
+        moved_by = int(random.integers(-settings.shift_drum_bins, settings.shift_drum_bins + 1))
+        power += _shifted(to_power(clip.drums), moved_by) * 10 ** (drums_db / 10)
         hits = sounded.drums
     else:
         hits = sounded.drums[:0]

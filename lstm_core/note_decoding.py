@@ -35,7 +35,7 @@ class Thresholds:
 def find_peaks(
     probability: Probabilities, thresholds: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Frame, column and exact place in frames of each peak, in the order of columns and time: int64, int64, float64 [N].
+    """Frame, column and exact place in frames of each peak, by column and time: int64, int64, float64 [N].
 
     Targets are triangles that fall to half in one frame, so what the two neighbours differ by says where between the
     frames the tip is. Of equal neighbours the first is the peak.
@@ -49,8 +49,9 @@ def find_peaks(
     is_peak = (probability >= thresholds) & (probability > before) & (probability >= after)
     column, frame = np.nonzero(is_peak.T)
     left, right = before[frame, column], after[frame, column]
-    lean = np.clip((right - left) / (left + right + np.float32(1e-6)), -1, 1) / 2
-    return frame, column, frame + lean.astype(np.float64)
+    lean = np.clip((right - left) / (left + right + np.float32(1e-6)), -0.5, 0.5)
+    place = np.asarray(frame + lean, dtype=np.float64)
+    return frame.astype(np.int64), column.astype(np.int64), place
 
 
 def decode_notes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import scipy.signal
 
 from lstm_core.spectrogram import BINS_PER_SEMITONE, FLOOR_DB, NUM_BINS, SAMPLE_RATE
 
@@ -35,6 +36,19 @@ def overdriven(signal: Mono, random: np.random.Generator) -> Mono:
     return np.asarray(np.tanh(signal * drive) / drive, dtype=np.float32)
 
 
+def compressed(signal: Mono, random: np.random.Generator) -> Mono:
+    """The signal through a compressor: above a threshold drawn anew, level rises a half to an eighth as fast."""
+    block = SAMPLE_RATE // 200
+    power = np.add.reduceat(signal.astype(np.float64) ** 2, np.arange(0, len(signal), block)) / block
+    smoothing = float(np.exp(-1 / (200 * random.uniform(0.02, 0.2))))
+    smooth = scipy.signal.lfilter([1 - smoothing], [1, -smoothing], power)
+    level_db = 10 * np.log10(smooth + 1e-12)
+    above_db = np.maximum(level_db - (level_db.max() - random.uniform(6, 20)), 0.0)
+    gain_db = -above_db * (1 - 1 / random.uniform(2, 8))
+    gains = np.interp(np.arange(len(signal)), np.arange(len(power)) * block, 10 ** (gain_db / 20))
+    return np.asarray(signal * gains, dtype=np.float32)
+
+
 def at_loudness(signal: Mono, level_db: float) -> Mono:
     """The signal at a root mean square of so many dB under full scale; silence stays silence."""
     rms = float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
@@ -43,7 +57,8 @@ def at_loudness(signal: Mono, level_db: float) -> Mono:
 
 def to_bytes(levels_db: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """Levels of FLOOR_DB..FULL_DB in steps of 0.42 dB: uint8, same shape."""
-    return np.clip(np.rint((levels_db - FLOOR_DB) * _STEPS_PER_DB), 0, 255).astype(np.uint8)
+    steps: npt.NDArray[np.uint8] = np.clip(np.rint((levels_db - FLOOR_DB) * _STEPS_PER_DB), 0, 255).astype(np.uint8)
+    return steps
 
 
 def to_power(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -70,7 +85,7 @@ def equaliser_db(random: np.random.Generator) -> npt.NDArray[np.float32]:
 
 
 def noise_power(num_frames: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Squared magnitudes of steady coloured noise: float32 [F, NUM_BINS]. Bins of noise are exponentially distributed."""
+    """Squared magnitudes of steady coloured noise, exponentially distributed: float32 [F, NUM_BINS]."""
     level_db, tilt_db = random.uniform(-95, -48), random.uniform(-1.5, 4.5)  # at the middle; per octave
     octaves = (np.arange(NUM_BINS) - NUM_BINS / 2) / (12 * BINS_PER_SEMITONE)
     mean = 10 ** ((level_db + tilt_db * octaves) / 10)

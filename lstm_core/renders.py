@@ -16,7 +16,7 @@ from lstm_core.audio import Waveform
 from lstm_core.notes import DRUMS, NOTE_DTYPE, NoteArray, Score, Tempo, tidy
 from lstm_core.soundfont import SoundFont
 from lstm_core.spectrogram import SAMPLE_RATE
-from lstm_core.synth import render_stems
+from lstm_core.synth import iter_stems
 from lstm_core.targets import SOUNDED_NOTE_DTYPE, Sounded, beat_ticks, sounded_drums
 
 MILLISECONDS = Tempo(tick=0, bpm=2500.0)  # at this tempo a tick of 1/24 quarter lasts a millisecond
@@ -31,6 +31,7 @@ class RenderSettings:
     tempo_range: tuple[float, float] = (0.75, 1.35)
     transpose_by: int = 6  # semitones up or down at most
     keeps_program: float = 0.35
+    varies_preset: float = 0.5  # another preset of the SoundFont for the same program, another drum kit
     drops_parts: float = 0.3
     adds_score: float = 0.55  # another score at the same time, where the first has few parts
     adds_drums: float = 0.35  # a made-up pattern where there are no drums
@@ -67,7 +68,9 @@ def draw_performance(scores: Sequence[Score], settings: RenderSettings, random: 
         return _exercise(settings, random)
     first = _performed(scores[int(random.integers(len(scores)))], settings, random)
     notes, has_beat = [first.score.notes], first.has_beat
-    num_parts = len({(int(part), int(program)) for part, program in zip(notes[0]["part"], notes[0]["program"], strict=True)})
+    num_parts = len(
+        {(int(part), int(program)) for part, program in zip(notes[0]["part"], notes[0]["program"], strict=True)}
+    )
     has_drums = bool((notes[0]["program"] == DRUMS).any())
     while num_parts <= 4 and not has_drums and len(notes) < 3 and random.random() < settings.adds_score:
         other = _performed(scores[int(random.integers(len(scores)))], settings, random)
@@ -75,7 +78,8 @@ def draw_performance(scores: Sequence[Score], settings: RenderSettings, random: 
         has_beat = False
     if has_beat and not has_drums and len(first.beats_s) > 4 and random.random() < settings.adds_drums:
         notes.append(_drum_pattern(first, settings, random))
-    score = Score(notes=tidy(np.concatenate(notes)), tempos=(MILLISECONDS,))
+    together = tidy(np.concatenate(notes))
+    score = Score(notes=together[together["onset"] < settings.seconds * 1000], tempos=(MILLISECONDS,))
     return Performance(score=score, beats_s=first.beats_s, downbeats_s=first.downbeats_s, has_beat=has_beat)
 
 
@@ -84,9 +88,15 @@ def render(
 ) -> Render:
     """Mono audio of a performance; instruments stand at levels drawn anew, some decibels apart."""
     score, num_samples = performance.score, round(settings.seconds * SAMPLE_RATE)
-    stems = render_stems(score, soundfont, sample_rate=SAMPLE_RATE, num_samples=num_samples, tail_s=0.0)
+    variations = {
+        int(program): int(random.integers(1, 1000)) if random.random() < settings.varies_preset else 0
+        for program in np.unique(score.notes["program"])
+    }
+    stems = iter_stems(
+        score, soundfont, sample_rate=SAMPLE_RATE, num_samples=num_samples, tail_s=0.0, variations=variations
+    )
     melodic, drums = np.zeros((2, num_samples), dtype=np.float32)
-    for family, stem in stems.items():
+    for family, stem in stems:
         mono = _mono(stem, random)
         gain = 10 ** (random.normal(0.0, 3.0) / 20)
         if family == "drums":
@@ -146,14 +156,16 @@ def _reorchestrated(notes: NoteArray, settings: RenderSettings, random: np.rando
     parts = np.unique(part_of_note)
     shift = int(random.integers(-settings.transpose_by, settings.transpose_by + 1))
     drops = random.random() < settings.drops_parts
-    kept, taken = np.ones(len(notes), dtype=bool), set(np.unique(notes["program"]).tolist())
+    kept = np.ones(len(notes), dtype=bool)
     for part in parts:
         own = part_of_note == part
         if drops and len(parts) > 1 and random.random() < 0.5:
             kept &= ~own
             continue
-        gain, spread = random.uniform(0.5, 1.3), random.uniform(0.0, 14.0)
-        velocity = notes["velocity"][own] * gain + random.normal(0, spread, int(own.sum()))
+        gain: float | npt.NDArray[np.float64] = random.uniform(0.5, 1.3)
+        if is_drum[own][0]:
+            gain = random.uniform(0.5, 1.3, 128)[notes["pitch"][own]]  # each drum stands where it likes
+        velocity = notes["velocity"][own] * gain + random.normal(0, random.uniform(0, 14), int(own.sum()))
         notes["velocity"][own] = np.clip(np.rint(velocity), 22, 127)
         if is_drum[own][0]:
             continue
@@ -173,7 +185,11 @@ def _exercise(settings: RenderSettings, random: np.random.Generator) -> Performa
         program = _MELODIC[int(random.integers(len(_MELODIC)))]
         low = int(random.integers(24, 84))
         high = min(low + int(random.integers(7, 40)), 108)
-        pace, length, most = np.exp(random.uniform(np.log(90), np.log(1200))), random.uniform(0.3, 2.5), random.integers(1, 5)
+        pace, length, most = (
+            np.exp(random.uniform(np.log(90), np.log(1200))),
+            random.uniform(0.3, 2.5),
+            random.integers(1, 5),
+        )
         onset = random.uniform(0, 1000)
         while onset < num_ms:
             for pitch in random.choice(np.arange(low, high), size=int(random.integers(1, most + 1)), replace=False):
@@ -224,4 +240,4 @@ def _drum_pattern(performance: Performance, settings: RenderSettings, random: np
 def _mono(stem: Waveform, random: np.random.Generator) -> npt.NDArray[np.float32]:
     """Both sides added up, or one alone."""
     share = 0.5 if random.random() < 0.7 else float(random.choice((0.0, 1.0)))
-    return (stem[0] * np.float32(share) + stem[1] * np.float32(1 - share)).astype(np.float32)
+    return np.asarray(stem[0] * np.float32(share) + stem[1] * np.float32(1 - share), dtype=np.float32)

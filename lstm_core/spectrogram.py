@@ -55,12 +55,13 @@ class Spectrogram(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.low_pass: Tensor
         self.register_buffer("low_pass", _half_band(_HALVING_TAPS), persistent=False)
         for band in _BANDS:
             self.register_buffer(f"sines_{band.decimation}", _sines(band), persistent=False)
 
     def forward(self, waveform: Tensor, *, first: int = 0, num_frames: int | None = None) -> Tensor:
-        """Levels in dB, at least FLOOR_DB: float32 [B, F, NUM_BINS]; frame f is centred on sample first + f * HOP_LENGTH.
+        """Levels in dB, at least FLOOR_DB: float32 [B, F, NUM_BINS]; frame f is centred on first + f * HOP_LENGTH.
 
         Args:
             waveform: float32 [B, S] at SAMPLE_RATE; before and after it is silence.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +70,7 @@ def beat_ticks(score: Score) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
     bars = bar_starts(score.meters, score.end_tick)
     meter_starts = np.array([meter.tick for meter in score.meters])
     beats: list[npt.NDArray[np.int64]] = []
-    for start, stop in zip(bars[:-1], bars[1:], strict=True):
+    for start, stop in pairwise(bars.tolist()):
         meter = score.meters[int(np.searchsorted(meter_starts, start, side="right")) - 1]
         tempo_s = float(np.diff(score.seconds(np.array([start, start + TICKS_PER_QUARTER])))[0])
         beats.append(np.arange(start, stop, _beat_length(meter, tempo_s)))
@@ -114,7 +115,7 @@ def _put_peaks(
     velocities: npt.NDArray[np.float32] | None,
     at: npt.NDArray[np.float64],
     column: npt.NDArray[np.int64],
-    velocity: npt.NDArray[np.generic],
+    velocity: npt.NDArray[np.integer],
     reach: float,
 ) -> None:
     """Nothing; puts a triangle of height 1 round each time, in frames, and the velocity under it."""

@@ -3,9 +3,9 @@
 What it cannot do. It hears pitches, not instruments: two that play the same note at once are one note, and which of
 them plays is not said. Pitches are those of a piano; quarter tones go to the nearest semitone. A note that is struck
 again within 40 ms is heard once, so very fast trills and tremolos lose notes. Slides and wide vibrato come out as
-several notes or none. Ends of notes are less sure than their beginnings, above all under sounds that die away. Unpitched
-noise, speech and effects may be heard as notes. Drums are told apart in five kinds of a drum kit; hand percussion is
-heard as one of them or not at all. Singing was not among what it learnt from.
+several notes or none. Ends of notes are less sure than their beginnings, above all under sounds that die away.
+Unpitched noise, speech and effects may be heard as notes. Drums are told apart in five kinds of a drum kit; hand
+percussion is heard as one of them or not at all. Singing was not among what it learnt from.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Transcriber:
         if precision not in ("bf16", "float32"):
             raise ValueError(f'precision is "{precision}", it must be "bf16" or "float32"')
         self.device, self.precision, self.thresholds = torch.device(device), precision, checkpoint.thresholds
-        self.model = fused(checkpoint.model).to(self.device).to(memory_format=torch.channels_last)
+        self.model = fused(checkpoint.model).to(self.device).in_fast_order()
         self.spectrogram = Spectrogram().to(self.device)
         self.windows_at_once = windows_at_once or (1 if self.device.type == "cpu" else 16)
 
@@ -160,5 +160,7 @@ def fused(model: TranscriberModel) -> TranscriberModel:
     copy.load_state_dict(model.state_dict())
     copy.eval()
     for block in (copy.harmonic, copy.neighbour, copy.octave, copy.verdict):
-        block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
+        convolution, normalisation = block[0], block[1]
+        assert isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d)
+        block[0], block[1] = fuse_conv_bn_eval(convolution, normalisation), nn.Identity()
     return copy

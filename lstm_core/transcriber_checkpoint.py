@@ -42,7 +42,7 @@ class TranscriberFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriberCheckpoint:
-    """A network ready for use. `fingerprint` names its weights and thresholds: what is heard depends on nothing else."""
+    """A network ready for use. `fingerprint` names weights and thresholds: what is heard depends on nothing else."""
 
     model: TranscriberModel
     thresholds: Thresholds

@@ -61,7 +61,9 @@ def transcriber_losses(logits: Logits, targets: tuple[Tensor, ...], onset_weight
     of_onset = (cross_entropy(logits.onset, onset, reduction="none") * weight).sum(-1).mean()
     of_frame = cross_entropy(logits.frame, frame, reduction="none").sum(-1).mean()
     of_velocity = ((torch.sigmoid(logits.velocity) - velocity).square() * onset).sum(-1).mean()
-    of_drums = (cross_entropy(logits.drums, drums, reduction="none") * (1.0 + (onset_weight - 1.0) * drums)).sum(-1).mean()
+    of_drums = (
+        (cross_entropy(logits.drums, drums, reduction="none") * (1.0 + (onset_weight - 1.0) * drums)).sum(-1).mean()
+    )
     of_drums = of_drums + ((torch.sigmoid(logits.drum_velocity) - drum_velocity).square() * drums).sum(-1).mean()
     of_beats = (cross_entropy(logits.beats, beats, reduction="none").sum(-1).mean(-1) * has_beat).mean()
     return torch.stack([of_onset, 0.5 * of_frame, 2.0 * of_velocity, of_drums, of_beats])
@@ -84,7 +86,7 @@ class TranscriberTrainer:
             raise ValueError(
                 f"num_clips is {settings.num_clips}, it must be a multiple of the {self.world_size} workers"
             )
-        self.model = model.to(device).to(memory_format=torch.channels_last)
+        self.model = model.to(device).in_fast_order()
         self.clips, self.settings, self.device, self.step = clips, settings, torch.device(device), 0
         self.parameters = list(model.parameters())
         self.average = [p.detach().clone() for p in self.parameters]
@@ -113,7 +115,7 @@ class TranscriberTrainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             logits = self.model(batch.levels.to(self.device))
         losses = transcriber_losses(logits, targets, settings.onset_weight)
-        losses.sum().backward()
+        torch.autograd.backward(losses.sum())
         values, norm = self._reduce(losses.detach())
         is_finite = math.isfinite(sum(values)) and math.isfinite(norm)
         if is_finite:
@@ -153,7 +155,9 @@ class TranscriberTrainer:
     def averaged_weights(self) -> dict[str, Tensor]:
         """The state of a model with the averaged weights."""
         averages = dict(zip(self._names(), self.average, strict=True))
-        return {name: averages.get(name, value).detach().cpu().clone() for name, value in self.model.state_dict().items()}
+        return {
+            name: averages.get(name, value).detach().cpu().clone() for name, value in self.model.state_dict().items()
+        }
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Everything that a run needs to go on exactly."""
