@@ -25,7 +25,7 @@ import torch
 from benchmarks.prepare import make_corpus
 from benchmarks.report import print_metric
 from jobs.prepare import run_prepare
-from jobs.train import WORKER_ENVIRONMENT
+from jobs.workers import WORKER_ENVIRONMENT
 from lstm_core.blocks import open_blocks
 from lstm_core.checkpoint import load_checkpoint
 from lstm_core.metrics import read_metrics

@@ -5,28 +5,24 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from jobs.local_ray import ray_running
 from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, save_recipe, versions
+from jobs.workers import absolute, placed, train_on_workers
 from lstm_core import storage
 from lstm_core.blocks import read_index
 from lstm_core.checkpoint import find_checkpoint, read_description
-from lstm_core.errors import BlockError, CheckpointError, TonemillError, TrainingError
+from lstm_core.errors import TrainingError
 from lstm_core.metrics import read_metrics
 from lstm_core.run import CURVES_NAME, RunProgress, RunResult, finished_result, run_training
 from lstm_core.run_length import RATE_STEPS
 from lstm_core.run_state import newest_state
 from lstm_core.train_recipe import TrainRecipe, changed_settings
 
-MAX_FAILURES = 3  # a worker that dies is started again this often
 POLL_S = 0.5
-_FINAL = (TrainingError, CheckpointError, BlockError)  # another attempt would end the same way, on all workers
-# Threads that wait for each other asleep. Awake, they slow a step tenfold once other programs want the cores too:
-# 30 s instead of 3 s at a load of 10 on 2 cores (AMD Zen 5, November 2026).
-WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 
 
 def run_train(
@@ -37,7 +33,7 @@ def run_train(
     Raises:
         TrainingError: the run exists already, or loss or gradient stopped being finite.
     """
-    blocks_uri, run_uri = _absolute(blocks), _absolute(run)
+    blocks_uri, run_uri = absolute(blocks), absolute(run)
     index = read_index(blocks_uri)
     if index.num_pieces.get("train", 0) == 0:
         raise TrainingError(f"{blocks} holds no training pieces. Prepare a corpus with at least one piece.")
@@ -87,113 +83,32 @@ def summary(result: RunResult, run: str) -> list[str]:
     ]
 
 
-@dataclass
-class _Board:
-    """An actor that holds the newest progress; rank 0 writes without waiting, the driver reads."""
-
-    newest: RunProgress | None = None
-    result: RunResult | None = None
-    mistake: TonemillError | None = None
-
-    def show(self, progress: RunProgress) -> None:
-        self.newest = progress
-
-    def close(self, result: RunResult | None, mistake: TonemillError | None) -> None:
-        self.result, self.mistake = result, mistake
-
-    def read(self) -> tuple[RunProgress | None, RunResult | None, TonemillError | None]:
-        return self.newest, self.result, self.mistake
-
-
 def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunResult:
-    import ray
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
+    where = placed(recipe.num_workers, recipe.threads_per_worker, recipe.device)
+    config = {
+        "blocks_uri": blocks_uri,
+        "run_uri": run_uri,
+        "recipe": replace(recipe, device=where.device, threads_per_worker=where.threads),
+        "versions": versions(),
+        "parent_uri": absolute(find_checkpoint(recipe.init_from)) if recipe.init_from else "",
+    }
+    return train_on_workers(_train, config, run_uri, where, _show)
 
-    use_gpu = recipe.device == "cuda" or (recipe.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
-    is_shared = bool(os.environ.get("RAY_ADDRESS"))  # a cluster of others too: take no core that was not asked for
-    threads = recipe.threads_per_worker or (1 if is_shared else max(1, _num_cores() // recipe.num_workers))
-    recipe = replace(recipe, device="cuda" if use_gpu else "cpu", threads_per_worker=threads)
-    board = ray.remote(_Board).options(num_cpus=0).remote()
-    trainer = TorchTrainer(
-        _work,
-        train_loop_config={
-            "blocks_uri": blocks_uri,
-            "run_uri": run_uri,
-            "recipe": recipe,
-            "versions": versions(),
-            "parent_uri": _absolute(find_checkpoint(recipe.init_from)) if recipe.init_from else "",
-            "board": board,
-        },
-        scaling_config=ScalingConfig(
-            num_workers=recipe.num_workers,
-            use_gpu=use_gpu,
-            resources_per_worker={"CPU": threads if is_shared else 1, **({"GPU": 1} if use_gpu else {})},
-        ),
-        run_config=RunConfig(
-            name="ray",
-            storage_path=run_uri,
-            failure_config=FailureConfig(max_failures=MAX_FAILURES),
-            worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
-        ),
+
+def _train(config: dict[str, Any], tell: Callable[[RunProgress], None]) -> RunResult:
+    """One worker's part."""
+    return run_training(
+        config["blocks_uri"],
+        config["run_uri"],
+        config["recipe"],
+        versions=config["versions"],
+        parent_uri=config["parent_uri"],
+        on_progress=tell,
     )
-    stop = threading.Event()
-    watcher = threading.Thread(target=_show, args=(board, stop), daemon=True)
-    watcher.start()
-    failure: Exception | None = None
-    try:
-        trainer.fit()
-    except Exception as error:  # whatever Ray makes of it, the board knows of a mistake that the user can mend
-        failure = error
-    finally:
-        stop.set()
-        watcher.join()
-    _, result, mistake = ray.get(board.read.remote())
-    if result is not None:
-        return result
-    if mistake is not None:
-        raise mistake from failure
-    raise failure or TrainingError("The workers ended without a result. Run again with --resume --verbose.")
 
 
-def _work(config: dict[str, Any]) -> None:
-    """One worker: the same program as without Ray, telling the board how it goes."""
-    import ray.train.torch
-    import torch
-
-    board, is_first = config["board"], ray.train.get_context().get_world_rank() == 0
-    if config["recipe"].device == "cuda":
-        torch.cuda.set_device(ray.train.torch.get_device())
-
-    def tell(progress: RunProgress) -> None:
-        if is_first:
-            board.show.remote(progress)
-
-    try:
-        result = run_training(
-            config["blocks_uri"],
-            config["run_uri"],
-            config["recipe"],
-            versions=config["versions"],
-            parent_uri=config["parent_uri"],
-            on_progress=tell,
-        )
-    except TonemillError as error:
-        ray.get(board.close.remote(None, error))
-        if isinstance(error, _FINAL):
-            return
-        raise
-    if is_first:
-        ray.get(board.close.remote(result, None))
-
-
-def _show(board: Any, stop: threading.Event) -> None:
+def _show(newest: Callable[[], RunProgress | None], stop: threading.Event) -> None:
     """Bars until `stop`: one while the rate is measured, then one of all steps."""
-    import ray
-
-    def newest() -> RunProgress | None:
-        progress: RunProgress | None = ray.get(board.read.remote())[0]
-        return progress
 
     def follow(label: str, num_steps: int, done: int, is_over: Callable[[RunProgress], bool]) -> None:
         with Progress(label, num_steps, "steps", done=done) as bar:
@@ -216,13 +131,3 @@ def _show(board: Any, stop: threading.Event) -> None:
 def _note(progress: RunProgress) -> str:
     valid = "" if progress.valid_nll is None else f", valid {progress.valid_nll:.3f}"
     return f"{progress.nll:.3f} nats an event{valid}, {progress.events_per_s:,.0f} events/s"
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _absolute(uri: str) -> str:
-    """Workers may run in another folder."""
-    path = storage.local_path(uri)
-    return uri if path is None else str(path.expanduser().absolute())

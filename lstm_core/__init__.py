@@ -25,6 +25,11 @@ The way of the data, in the order of the files:
     mastering, room, limiter, loudness, dither, audio   stems become a master
     gates, seam                                         what a track must pass
     records, catalog, catalog_tables, page, roll        a track becomes part of a catalogue
+    spectrogram, transcriber_model, note_decoding, transcriber_checkpoint, transcriber, transcriber_base/
+                                                        a recording becomes a Transcription (transcription)
+    beat_tracking, tempo_curve, quantisation, beat_grid, roles, felt_beats, hearing_picture    which becomes a Score
+    training_scores, renders, realism, codecs, targets, clips, held_out    scores become audio to learn hearing from,
+        transcriber_training, onset_scores, calibration, transcriber_recipe, transcriber_run    and that a Transcriber
     lease                                               of several who would write to one place one may
-    storage, local_storage, s3_storage, errors          beneath all of them
+    storage, local_storage, s3_storage, s3_client, s3_stream, s3_errors, stored_file, errors    beneath all of them
 """

@@ -19,6 +19,8 @@ from lstm_core.notes import DRUMS
 PAD_FRAMES = 4  # of silence or loop at either end of a recording, for the interpolation
 _MIN_LOOP_FRAMES = 2048  # shorter loops are unrolled to this, so that the renderer seldom has to turn round
 _DRUM_BANK = 128
+_ORCHESTRA_KIT = 48  # from here on the keys of a kit mean other things
+_LAST_VARIATION_BANK = 16  # presets of higher banks may wait for a breath controller, and be silent without
 
 # Generators that a preset may not offset, section 8.5
 _INSTRUMENT_ONLY = (
@@ -93,12 +95,15 @@ class SoundBank:
         if not self._presets:
             raise SoundFontError(f"{path} holds no presets: use another SoundFont")
 
-    def regions(self, program: int) -> list[Region]:
+    def regions(self, program: int, variation: int = 0) -> list[Region]:
         """Regions of a General MIDI program or of DRUMS; of the nearest program the file has if it lacks that one.
 
         Nearest means: the same family of eight, then the first melodic one. Nothing for DRUMS without a kit.
+        `variation` counts through all that the file has for the program, 0 being General MIDI's, and begins again
+        after the last: presets of other banks (GS and XG keep their variations there), other kits.
         """
-        index = self._preset_of(program)
+        variations = self._variations_of(program) if variation else []
+        index = variations[variation % len(variations)] if variations else self._preset_of(program)
         if index is None:
             return []
         if index not in self._regions:
@@ -130,6 +135,14 @@ class SoundBank:
         melodic = sorted(key for key in self._presets if key[0] != _DRUM_BANK)
         nearest = [key for key in melodic if key[1] // 8 == program // 8] or melodic
         return self._presets[nearest[0]] if nearest else None
+
+    def _variations_of(self, program: int) -> list[int]:
+        """Presets for a program, that of bank 0 first; for DRUMS the kits whose keys stand as in the standard kit."""
+        if program == DRUMS:
+            keys = [key for key in sorted(self._presets) if key[0] == _DRUM_BANK and key[1] < _ORCHESTRA_KIT]
+        else:
+            keys = [key for key in sorted(self._presets) if key[1] == program and key[0] <= _LAST_VARIATION_BANK]
+        return [self._presets[key] for key in keys]
 
     def _read_preset(self, index: int) -> list[Region]:
         regions: list[Region] = []
@@ -217,7 +230,7 @@ class SoundBank:
         return np.ascontiguousarray(frames[:, 0])
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def load_soundbank(path: Path, sha256: str) -> SoundBank:
     """The bank of a SoundFont file, kept for the next track of this process; `sha256` tells versions apart."""
     return SoundBank(path)

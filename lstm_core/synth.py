@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 import numpy as np
@@ -47,9 +47,18 @@ def render_stems(
 
 
 def iter_stems(
-    score: Score, soundfont: SoundFont, *, sample_rate: int = 44100, num_samples: int, tail_s: float = 4.0
+    score: Score,
+    soundfont: SoundFont,
+    *,
+    sample_rate: int = 44100,
+    num_samples: int,
+    tail_s: float = 4.0,
+    variations: Mapping[int, int] | None = None,
 ) -> Iterator[tuple[str, Waveform]]:
-    """Yields what `render_stems` returns, one family after the other: half an hour of ten families is 6 GB at once."""
+    """Yields what `render_stems` returns, one family after the other: half an hour of ten families is 6 GB at once.
+
+    `variations` says by program which of the SoundFont's presets for it plays, where it is not General MIDI's.
+    """
     bank = load_soundbank(soundfont.path, soundfont.sha256)
     length = num_samples + round(tail_s * sample_rate)
     scratch = np.empty((2, length), dtype=np.float32)
@@ -63,13 +72,15 @@ def iter_stems(
         stem = np.zeros((2, length), dtype=np.float32)
         for program in members:
             own = notes["program"] == program
-            _play_program(bank, program, notes[own], starts[own], lengths[own], sample_rate, scratch, stem)
+            regions = bank.regions(program, (variations or {}).get(program, 0))
+            _play_program(bank, regions, program, notes[own], starts[own], lengths[own], sample_rate, scratch, stem)
         _fade_end(stem, round(END_FADE_S * sample_rate))
         yield FAMILIES[family], stem
 
 
 def _play_program(
     bank: SoundBank,
+    regions: list[Region],
     program: int,
     notes: NoteArray,
     starts: npt.NDArray[np.int64],
@@ -80,7 +91,6 @@ def _play_program(
 ) -> None:
     """Nothing; adds all notes of one program to `stem`."""
     pitch, velocity = notes["pitch"].astype(np.int64), notes["velocity"].astype(np.int64)
-    regions = bank.regions(program)
     chosen_by = pitch if program == DRUMS else _covered_pitches(regions, pitch, velocity)
     plays = [region.covers(chosen_by, velocity) for region in regions]
     cuts = _cuts(regions, plays, starts) if program == DRUMS else {}
