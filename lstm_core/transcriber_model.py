@@ -101,7 +101,7 @@ class TranscriberModel(nn.Module):
         local = self.rhythm(x.transpose(1, 2)).permute(2, 0, 1)  # [F, B, channels]
         wide = self.rhythm_lstm(local)[0]
         both = torch.cat([local, wide.to(local)], dim=-1)
-        slow = self.beat_lstm(both.unflatten(0, (-1, FRAMES_PER_STEP)).mean(1))[0]
+        slow = self.beat_lstm(both.unflatten(0, (-1, FRAMES_PER_STEP)).mean(1))[0]  # type: ignore[no-untyped-call]
         both = torch.cat([both, slow.to(local).repeat_interleave(FRAMES_PER_STEP, dim=0)], dim=-1)
         heads = self.rhythm_heads(both).transpose(0, 1).float()
         return wide.transpose(0, 1), *heads.split([NUM_DRUMS, NUM_DRUMS, NUM_BEATS], dim=-1)
