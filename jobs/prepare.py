@@ -1,7 +1,8 @@
-"""`tonemill prepare CORPUS BLOCKS`: a corpus of scores becomes feature blocks.
+"""`tonemill prepare CORPUS BLOCKS`: a corpus of scores and recordings becomes feature blocks.
 
     list     the driver lists the corpus once: a manifest of path, size, etag, style, licence
-    read     Ray Data: files that no part has dealt with are fetched, parsed, described, encoded -> parts
+    read     Ray Data: scores that no part has dealt with are fetched, parsed, described, encoded -> parts
+    listen   Ray Data: recordings likewise, streamed, decoded and transcribed by actors that hold the network -> parts
     plan     the driver finds duplicates, splits, and cuts blocks, from one small row a piece
     build    Ray Data: blocks that do not exist under their name are put together from parts
     index    rejects, manifest, recipe and report are written, then the index over the blocks
@@ -17,11 +18,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.corpus_report import write_report
@@ -44,6 +46,8 @@ from lstm_core.errors import TonemillError
 from lstm_core.lease import Lease
 from lstm_core.parts import PARTS_VERSION, ReadLimits, make_part
 from lstm_core.reading import MIDI_SUFFIXES, IsolatedReader
+from lstm_core.recordings import SUFFIXES as RECORDING_SUFFIXES
+from lstm_core.recordings import ListenLimits
 from lstm_core.streams import REPRESENTATION
 
 if TYPE_CHECKING:
@@ -54,6 +58,8 @@ log = logging.getLogger(__name__)
 REJECTS_NAME, MANIFEST_NAME, REPORT_NAME = "rejects.parquet", "manifest.parquet", "report.html"
 PART_COST = 512  # MIDI files of a part, about two seconds of work
 NOTATION_COST = 100  # a score in notation takes as long as so many MIDI files
+RECORDING_PART_BYTES = 32_000_000  # of a part, about half an hour of MP3
+RECORDING_COST = 200_000  # of a recording besides its bytes
 BUILT_HERE_BYTES = 1_000_000  # blocks of so little are built by the driver: to start Ray would take longer
 PARTS_A_WORKER = 4  # at least, so that workers end together
 
@@ -65,11 +71,16 @@ class PrepareRecipe:
     styles_csv: str = ""  # path,style[,licence]; empty: CORPUS/styles.csv where it exists
     block_bytes: int = 128_000_000  # of a block at most
     limits: ReadLimits = field(default_factory=ReadLimits)
+    listen: ListenLimits = field(default_factory=ListenLimits)
+    transcriber: str = "base"  # URI of the network that hears recordings
+    device: str = "cpu"  # that it runs on, or "cuda"
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:
         if self.block_bytes < 1_000:
             raise ValueError(f"block_bytes is {self.block_bytes}, it must be at least 1,000")
+        if self.device not in ("cpu", "cuda"):
+            raise ValueError(f'device is "{self.device}", it must be "cpu" or "cuda"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +124,7 @@ def run_prepare(
     """
     recipe = recipe or PrepareRecipe()
     corpus_uri, blocks_uri = storage.absolute(corpus_uri), storage.absolute(blocks_uri)
-    corpus = list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None)
+    corpus = _with_hearing(list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None), recipe)
     with ExitStack() as stack:
         lease = stack.enter_context(Lease(blocks_uri))
         parts_uri = storage.join(blocks_uri, "parts", _parts_fingerprint(recipe.limits))
@@ -123,7 +134,11 @@ def run_prepare(
         ray_is_up = _once(lambda: stack.enter_context(ray_running(num_cpus=num_workers, verbose=verbose)))
         if len(missing):
             ray_is_up()
-            _read_files(corpus.uri, missing, parts_uri, recipe.limits, num_workers)
+            scores, recordings = _by_kind(missing)
+            if len(scores):
+                _read_files(corpus.uri, scores, parts_uri, recipe.limits, num_workers)
+            if len(recordings):
+                _listen_to_files(corpus.uri, recordings, parts_uri, recipe, num_workers)
             parts = read_rows(parts_uri, parts)
         plan = plan_blocks(corpus, parts, parts_uri, recipe.split, block_bytes=recipe.block_bytes)
         if not plan.blocks:
@@ -169,6 +184,51 @@ def _read_files(corpus_uri: str, files: pa.Table, parts_uri: str, limits: ReadLi
             progress.advance(row["num_files"], f"{num_rejects} rejected" if num_rejects else "")
 
 
+def _listen_to_files(
+    corpus_uri: str, files: pa.Table, parts_uri: str, recipe: PrepareRecipe, num_workers: int | None
+) -> None:
+    import ray.data
+    from ray.data import ActorPoolStrategy
+
+    tables = cut_recording_parts(files, num_workers := num_workers or num_cpus_of_cluster())
+    dataset = ray.data.from_arrow(tables).map_batches(
+        ListenerActor,
+        fn_constructor_args=(corpus_uri, parts_uri, recipe),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ActorPoolStrategy(size=min(num_workers, len(tables))),
+        num_cpus=1,
+        num_gpus=1 if recipe.device == "cuda" else 0,
+    )
+    num_rejects = 0
+    with Progress("Listening to recordings", len(files), "files") as progress:
+        for row in _rows_of(dataset):
+            num_rejects += row["num_rejects"]
+            progress.advance(row["num_files"], f"{num_rejects} rejected" if num_rejects else "")
+
+
+class ListenerActor:
+    """A listener that stays: parts of the manifest in, each committed when its recordings have been heard."""
+
+    def __init__(self, corpus_uri: str, parts_uri: str, recipe: PrepareRecipe) -> None:
+        import torch
+
+        from lstm_core.listening import Listener
+        from lstm_core.transcriber import Transcriber
+        from lstm_core.transcriber_checkpoint import load_transcriber
+
+        torch.set_num_threads(1)
+        self.corpus_uri, self.parts_uri = corpus_uri, parts_uri
+        transcriber = Transcriber(load_transcriber(recipe.transcriber), device=recipe.device)
+        self.listener = Listener(transcriber, recipe.listen)
+
+    def __call__(self, files_of_part: pa.Table) -> pa.Table:
+        from lstm_core.recording_parts import make_recording_part
+
+        summary = make_recording_part(self.corpus_uri, files_of_part, self.parts_uri, self.listener)
+        return pa.Table.from_pylist([asdict(summary)])
+
+
 @cache
 def reader_of_worker(limits: ReadLimits) -> IsolatedReader:
     """The reader of this worker process, kept from one part to the next: to start its own process takes seconds."""
@@ -178,21 +238,31 @@ def reader_of_worker(limits: ReadLimits) -> IsolatedReader:
 
 
 def cut_parts(files: pa.Table, num_workers: int) -> list[pa.Table]:
-    """The rows of a manifest in runs of about equal work: in order of the hash of the path, so that a block, which is
-    a range of such hashes, is put together from few parts.
+    """The rows of a manifest of scores in runs of about equal work."""
+    costs = [1 if path.lower().endswith(MIDI_SUFFIXES) else NOTATION_COST for path in files["path"].to_pylist()]
+    return _runs(files, costs, min(PART_COST, max(1, sum(costs) // (num_workers * PARTS_A_WORKER))))
+
+
+def cut_recording_parts(files: pa.Table, num_workers: int) -> list[pa.Table]:
+    """The rows of a manifest of recordings in runs of about equal size: what a run that is killed has to do again."""
+    costs = [size + RECORDING_COST for size in files["size_bytes"].to_pylist()]
+    return _runs(files, costs, min(RECORDING_PART_BYTES, max(1, sum(costs) // (num_workers * PARTS_A_WORKER))))
+
+
+def _runs(files: pa.Table, costs: list[int], wanted: int) -> list[pa.Table]:
+    """Rows in runs of about `wanted` cost: in order of the hash of the path, so that a block, which is a range of such
+    hashes, is put together from few parts.
     """
     paths = files["path"].to_pylist()
     order = sorted(range(len(paths)), key=lambda row: file_hash(paths[row]))
-    costs = [1 if paths[row].lower().endswith(MIDI_SUFFIXES) else NOTATION_COST for row in order]
-    wanted = min(PART_COST, max(1, sum(costs) // (num_workers * PARTS_A_WORKER)))
     runs: list[list[int]] = [[]]
     cost = 0
-    for row, cost_of_row in zip(order, costs, strict=True):
+    for row in order:
         if cost >= wanted:
             runs.append([])
             cost = 0
         runs[-1].append(row)
-        cost += cost_of_row
+        cost += costs[row]
     return [files.take(run).combine_chunks() for run in runs if run]
 
 
@@ -239,6 +309,33 @@ def _remove_stale(plan: Plan, corpus: Corpus, parts: dict[str, pa.Table], parts_
             storage.remove(storage.join(parts_uri, file.path))
 
 
+def _by_kind(files: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of a manifest that are scores, and those that are recordings."""
+    is_recording = pa.array(
+        [path.lower().endswith(RECORDING_SUFFIXES) for path in files["path"].to_pylist()], pa.bool_()
+    )
+    return files.filter(pc.invert(is_recording)), files.filter(is_recording)
+
+
+def _with_hearing(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
+    """The corpus with the network and the limits of listening in the keys of its recordings: with others they are
+    other files. Scores keep theirs.
+
+    Raises:
+        CheckpointError: there are recordings, and no network to hear them.
+    """
+    scores, recordings = _by_kind(corpus.manifest)
+    if not len(recordings):
+        return corpus
+    from lstm_core.transcriber_checkpoint import load_transcriber
+
+    told = json_bytes([load_transcriber(recipe.transcriber).fingerprint, asdict(recipe.listen)]).decode()
+    keys = [hashlib.sha256(f"{key} {told}".encode()).hexdigest()[:32] for key in recordings["file_key"].to_pylist()]
+    place = recordings.schema.get_field_index("file_key")
+    recordings = recordings.set_column(place, "file_key", pa.array(keys))
+    return replace(corpus, manifest=pa.concat_tables([scores, recordings]).sort_by("path").combine_chunks())
+
+
 def _parts_fingerprint(limits: ReadLimits) -> str:
     """Name of the folder of parts: another version of the code or other limits have another one."""
     return hashlib.sha256(json_bytes([PARTS_VERSION, REPRESENTATION, asdict(limits)])).hexdigest()[:12]
@@ -256,11 +353,13 @@ def _changes(recipe: PrepareRecipe, blocks_uri: str) -> list[str]:
         f"{key}.{name}" if isinstance(value, dict) else key
         for key, value in after.items()
         for name in (value if isinstance(value, dict) else [key])
-        if (before[key][name] != value[name] if isinstance(value, dict) else before[key] != value)
+        if (before.get(key, {}).get(name) != value[name] if isinstance(value, dict) else before.get(key) != value)
     ]
     if not changed:
         return []
-    again = " All files were read again." if any(key.startswith("limits.") for key in changed) else ""
+    again = " All scores were read again." if any(key.startswith("limits.") for key in changed) else ""
+    if any(key.startswith(("listen.", "transcriber")) for key in changed):
+        again += " All recordings were listened to again."
     return [f"The recipe differs from the one before in {', '.join(changed)}: this is a new set of blocks.{again}"]
 
 

@@ -7,7 +7,7 @@ name is a hash of all that decides its content, so a block that exists under its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lstm_core import storage
+from lstm_core.audio_fingerprint import DUPLICATE_THRESHOLD
 from lstm_core.blocks import BLOCK_SCHEMA, FORMAT, BlockEntry, write_block
 from lstm_core.corpus import Corpus
 from lstm_core.duplicates import SIGNATURE_SIZE, Shingles, group_duplicates
@@ -26,6 +27,7 @@ from lstm_core.streams import STREAMS
 REJECTS_SCHEMA = pa.schema([("uri", pa.string()), ("stage", pa.string()), ("reason", pa.string())])
 PLAN_COLUMNS = ("part", "row", "piece_id", "style", "licence", "split", "group")
 OPEN_PARTS = 64  # that the driver keeps open; those of a remote store are in its memory, a few MB each
+_SIGNATURES = ("signature", "audio_signature")  # columns of parts that are read where they are needed alone
 _ROW_OVERHEAD_BYTES = 400  # of a piece in a block, besides its events and bars
 
 
@@ -113,8 +115,10 @@ def plan_blocks(
     refused.append(_reject_table([(path, "list", reason) for path, reason in corpus.denied]))
     pieces, copies = _drop_copies(pieces)
     refused.append(copies)
+    pieces, same = _drop_same_recordings(pieces, parts, folder_uri)
+    refused.append(same)
     pieces = pieces.sort_by("piece_id")
-    groups = _groups(pieces, _signatures(pieces, parts), folder_uri, settings.near_duplicate)
+    groups = _groups(pieces, _signatures(pieces, parts, "signature"), folder_uri, settings.near_duplicate)
     pieces = pieces.append_column("group", groups).append_column("split", _splits(groups, settings))
     return Plan(
         blocks=tuple(_cut(pieces, block_bytes)),
@@ -134,7 +138,7 @@ def assemble_block(folder_uri: str, blocks_uri: str, planned: PlannedBlock) -> B
         tables.append(_open_pieces(folder_uri, part).take(row[place]))
         places.append(place)
     order = np.argsort(np.concatenate(places), kind="stable")
-    table = pa.concat_tables(tables).take(order).drop_columns(["shingles"])
+    table = pa.concat_tables(tables).take(order).drop_columns(["shingles", "audio_shingles"])
     for name in ("style", "licence", "split", "group"):
         table = table.append_column(name, planned.rows[name])
     return write_block(blocks_uri, planned.name, table.select(BLOCK_SCHEMA.names))
@@ -153,7 +157,7 @@ def _current_rows(manifest: pa.Table, parts: dict[str, pa.Table]) -> pa.Table:
     Each file comes from one part alone. Of several, when it was read again, one that made pieces of it goes first.
     """
     tables = [
-        rows.drop_columns(["signature"])
+        rows.drop_columns(list(_SIGNATURES))
         .append_column("part", pa.array([name] * len(rows), type=pa.string()))
         .append_column("place", pa.array(np.arange(len(rows)), type=pa.int32()))
         .replace_schema_metadata(None)
@@ -196,7 +200,28 @@ def _drop_copies(pieces: pa.Table) -> tuple[pa.Table, pa.Table]:
     return pieces.filter(pa.array(~is_copy)), _reject_table(rows)
 
 
-def _signatures(pieces: pa.Table, parts: dict[str, pa.Table]) -> npt.NDArray[np.uint32]:
+def _drop_same_recordings(pieces: pa.Table, parts: dict[str, pa.Table], folder_uri: str) -> tuple[pa.Table, pa.Table]:
+    """The pieces without recordings that are another one in other bytes (codec, rate, gain), and the rejects these
+    become; the first by path stays. Pieces are in ascending order of path.
+    """
+    numbers = np.flatnonzero(pc.is_valid(pieces["codec"]).to_numpy())
+    if len(numbers) < 2:
+        return pieces, _reject_table([])
+    recordings = pieces.take(numbers)
+    load = _shingle_loader(recordings, folder_uri, "audio_shingles")
+    leaders = group_duplicates(_signatures(recordings, parts, "audio_signature"), load, DUPLICATE_THRESHOLD)
+    is_other = leaders != np.arange(len(leaders))
+    paths = recordings["path"].to_pylist()
+    rows = [
+        (paths[i], "duplicate", f"the same recording as {paths[leaders[i]]}, by its fingerprint")
+        for i in np.flatnonzero(is_other).tolist()
+    ]
+    keep = np.ones(len(pieces), dtype=bool)
+    keep[numbers[is_other]] = False
+    return pieces.filter(pa.array(keep)), _reject_table(rows)
+
+
+def _signatures(pieces: pa.Table, parts: dict[str, pa.Table], column: str) -> npt.NDArray[np.uint32]:
     """Signatures of the pieces: uint32 [pieces, SIGNATURE_SIZE], the largest thing that the driver holds of each."""
     found = np.zeros((len(pieces), SIGNATURE_SIZE), dtype=np.uint32)
     place = pieces["place"].to_numpy()
@@ -206,27 +231,32 @@ def _signatures(pieces: pa.Table, parts: dict[str, pa.Table]) -> npt.NDArray[np.
     edges = np.searchsorted(which[order], np.arange(len(names.dictionary) + 1))
     for number, name in enumerate(names.dictionary.to_pylist()):
         own = order[edges[number] : edges[number + 1]]
-        raw = b"".join(parts[name]["signature"].take(place[own]).to_pylist())
+        raw = b"".join(parts[name][column].take(place[own]).to_pylist())
         found[own] = np.frombuffer(raw, dtype="<u4").reshape(-1, SIGNATURE_SIZE)
     return found
 
 
 def _groups(pieces: pa.Table, signatures: npt.NDArray[np.uint32], folder_uri: str, threshold: float) -> pa.Array:
     """Group of each piece: the least content_hash among its near-duplicates, so that names of files do not matter."""
-    open_part = lru_cache(maxsize=OPEN_PARTS)(partial(_open_pieces, folder_uri))
-
-    def load_shingles(number: int) -> Shingles:
-        table = open_part(pieces["part"][number].as_py())
-        values: Shingles = table["shingles"][pieces["row"][number].as_py()].values.to_numpy()
-        return values
-
-    leaders = group_duplicates(signatures, load_shingles, threshold)
+    leaders = group_duplicates(signatures, _shingle_loader(pieces, folder_uri, "shingles"), threshold)
     hashes = np.array(pieces["content_hash"].to_pylist(), dtype="S32")
     by_hash = np.argsort(hashes, kind="stable")
     _, first, which = np.unique(leaders[by_hash], return_index=True, return_inverse=True)
     names = np.empty(len(hashes), dtype="S32")
     names[by_hash] = hashes[by_hash][first][which]
     return pa.array(names.astype(str), type=pa.string())
+
+
+def _shingle_loader(pieces: pa.Table, folder_uri: str, column: str) -> Callable[[int], Shingles]:
+    """What gives the shingles of a piece by its number, from its part."""
+    open_part = lru_cache(maxsize=OPEN_PARTS)(partial(_open_pieces, folder_uri))
+
+    def load_shingles(number: int) -> Shingles:
+        table = open_part(pieces["part"][number].as_py())
+        values: Shingles = table[column][pieces["row"][number].as_py()].values.to_numpy()
+        return values
+
+    return load_shingles
 
 
 def _splits(groups: pa.Array, settings: SplitSettings) -> pa.Array:

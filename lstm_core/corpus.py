@@ -1,4 +1,4 @@
-"""A corpus is a folder of scores: its manifest with the style and the licence of each file.
+"""A corpus is a folder of scores and recordings: its manifest with the style and the licence of each file.
 
 Style: what CORPUS/styles.csv says, else the first folder on the way to the file, else the name of the corpus.
 Licence: what styles.csv says, else the LICENSE or COPYING file of the nearest folder above the file, else UNKNOWN.
@@ -19,10 +19,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from lstm_core import storage
+from lstm_core import reading, recordings, storage
 from lstm_core.errors import TonemillError
-from lstm_core.reading import SUFFIXES
 
+SUFFIXES = reading.SUFFIXES + recordings.SUFFIXES
 STYLES_NAME = "styles.csv"
 UNKNOWN_LICENCE = "unknown"
 MAX_NOTICE_CHARS = 20_000
@@ -50,7 +50,7 @@ class Corpus:
     manifest: pa.Table  # MANIFEST_SCHEMA
     denied: tuple[tuple[str, str], ...]  # (path, reason) of folders and files that could not be listed
     notices: dict[str, str]  # text of each licence, by the line that stands for it
-    ignored: dict[str, int]  # files that are no scores, by suffix
+    ignored: dict[str, int]  # files that are neither scores nor recordings, by suffix
 
 
 def list_corpus(uri: str | Path, *, styles_csv: str | Path | None = None) -> Corpus:
@@ -166,7 +166,8 @@ def _nearest(licences: dict[str, str], path: str) -> str:
 def _empty_message(uri: str | Path, ignored: Counter[str], denied: list[tuple[str, str]]) -> str:
     found = ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(5))
     closed = f" {len(denied)} folders could not be read, the first is {denied[0][0]}." if denied else ""
-    return f"There are no scores in {uri}: we read {', '.join(SUFFIXES)}, and found {found or 'no files'}.{closed}"
+    wanted = f"There are no scores and no recordings in {uri}: we read {', '.join(SUFFIXES)}"
+    return f"{wanted}, and found {found or 'no files'}.{closed}"
 
 
 def _digest(text: str) -> str:

@@ -86,7 +86,8 @@ class Engine:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generated]:
         """The tracks of the requests, each as soon as it is finished."""
-        width = next((w for w in self.widths if w >= len(requests)), self.widths[-1])
+        # Rows that wait for the longest track of all are wasted, so a batch is filled one and a half times at least.
+        width = next((w for w in reversed(self.widths) if 2 * len(requests) >= 3 * w), self.widths[0])
         batch = self.open_batch(requests, width=width)
         while batch.num_busy:
             yield from batch.play()

@@ -28,19 +28,20 @@ from lstm_core.errors import ScoreError, StorageError
 from lstm_core.notes import Score
 from lstm_core.streams import DRUM_INSTRUMENT, INSTRUMENT, REPRESENTATION, encode_score
 
-PARTS_VERSION = 1  # of what these functions compute: raise it when the same file would give other rows
+PARTS_VERSION = 2  # of what these functions compute: raise it when the same file would give other rows
 _FROM_MANIFEST = ("style", "licence")  # they may change while the file does not
 PART_SCHEMA = pa.schema(
     [
         *(field for field in PIECE_FIELDS if field.name not in _FROM_MANIFEST),
         pa.field("events", pa.binary()),
         pa.field("shingles", pa.list_(pa.uint32())),
+        pa.field("audio_shingles", pa.list_(pa.uint32())),  # of a recording's fingerprint; null of scores
     ]
 )
 ROWS_SCHEMA = pa.schema(
     [
         ("file_key", pa.string()),
-        ("stage", pa.string()),  # of a reject: size, fetch, parse or encode; null of a piece
+        ("stage", pa.string()),  # of a reject: size, fetch, parse, decode, quality, transcribe, encode; null of a piece
         ("reason", pa.string()),
         ("row", pa.int32()),  # of the piece in the part
         ("piece_id", pa.string()),
@@ -53,6 +54,10 @@ ROWS_SCHEMA = pa.schema(
         ("tempo_bpm", pa.float32()),
         ("meter", pa.string()),
         ("signature", pa.binary(4 * SIGNATURE_SIZE)),
+        ("audio_signature", pa.binary(4 * SIGNATURE_SIZE)),  # of recordings
+        ("codec", pa.string()),
+        ("sample_rate", pa.int32()),
+        ("confidence", pa.float32()),
     ]
 )
 PIECES_SUFFIX, ROWS_SUFFIX = ".arrow", ".rows.arrow"
@@ -101,8 +106,13 @@ class Reader(Protocol):
 
 
 def make_part(corpus_uri: str, files: pa.Table, folder_uri: str, reader: Reader, limits: ReadLimits) -> PartSummary:
-    """Reads, describes and encodes the files of some rows of a manifest, and stores them as one part of a folder."""
+    """Reads, describes and encodes the scores in some rows of a manifest, and stores them as one part of a folder."""
     pieces, rows = part_tables(fetch(corpus_uri, files, limits.max_file_bytes), reader)
+    return store_part(files, folder_uri, pieces, rows)
+
+
+def store_part(files: pa.Table, folder_uri: str, pieces: pa.Table, rows: pa.Table) -> PartSummary:
+    """Stores the pieces and rows that some rows of a manifest became as one part of a folder, the rows last."""
     name = hashlib.sha256("\n".join(files["file_key"].to_pylist()).encode()).hexdigest()[:24]
     data = arrow_bytes(pieces)
     rows = rows.replace_schema_metadata({"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": str(len(data))})
@@ -120,12 +130,18 @@ def part_tables(files: Iterable[FetchedFile], reader: Reader) -> tuple[pa.Table,
             rows.append({"file_key": file.file_key, "stage": file.stage or "parse", "reason": str(result)})
             continue
         for index, score in enumerate(result):
-            piece, row = _encode(file, index, score)
-            if piece is not None:
-                row["row"] = len(pieces)
-                pieces.append(piece)
-            rows.append(row)
-    return _table(pieces, PART_SCHEMA), _table(rows, ROWS_SCHEMA)
+            add_piece(pieces, rows, *encode_piece(file.path, file.file_key, index, score, {"source": "score"}))
+    return table_of(pieces, PART_SCHEMA), table_of(rows, ROWS_SCHEMA)
+
+
+def add_piece(
+    pieces: list[dict[str, Any]], rows: list[dict[str, Any]], piece: dict[str, Any] | None, row: dict[str, Any]
+) -> None:
+    """Appends what `encode_piece` gave."""
+    if piece is not None:
+        row["row"] = len(pieces)
+        pieces.append(piece)
+    rows.append(row)
 
 
 def fetch(corpus_uri: str, files: pa.Table, max_file_bytes: int) -> Iterator[FetchedFile]:
@@ -175,9 +191,14 @@ def _read(files: Iterable[FetchedFile], reader: Reader) -> Iterator[tuple[Fetche
         yield file, ScoreError(file.reason)
 
 
-def _encode(file: FetchedFile, index: int, score: Score) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """A piece's row of the part, None when it is rejected, and its small row."""
-    row: dict[str, Any] = {"file_key": file.file_key, "index_in_file": index}
+def encode_piece(
+    path: str, file_key: str, index: int, score: Score, measures: dict[str, Any]
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """A piece's row of the part, None when it is rejected, and its small row.
+
+    `measures` are the columns that hang on the source: at least `source` itself.
+    """
+    row: dict[str, Any] = {"file_key": file_key, "index_in_file": index}
     events = encode_score(score) if len(score.notes) else None
     if events is None or not (events[:, INSTRUMENT] >= DRUM_INSTRUMENT).any():
         return None, {**row, "stage": "encode", "reason": f"piece {index} holds no note that an event can spell"}
@@ -187,8 +208,8 @@ def _encode(file: FetchedFile, index: int, score: Score) -> tuple[dict[str, Any]
     content = hashlib.blake2b(raw + json.dumps(meters).encode(), digest_size=16).hexdigest()
     shingle_set = shingles(score.notes)
     piece: dict[str, Any] = {
-        "piece_id": f"{file_hash(file.path)}{index:08x}",
-        "uri": file.path,
+        "piece_id": f"{file_hash(path)}{index:08x}",
+        "uri": path,
         "index_in_file": index,
         "title": score.title,
         "content_hash": content,
@@ -201,8 +222,9 @@ def _encode(file: FetchedFile, index: int, score: Score) -> tuple[dict[str, Any]
         "tags": json.dumps(score.tags, sort_keys=True, ensure_ascii=False),
         "events": raw,
         "shingles": shingle_set,
+        **measures,
     }
-    told = json.dumps([piece[name] for name in ("piece_id", "meters", "tempos", "title", "tags")]).encode()
+    told = json.dumps([piece[name] for name in ("piece_id", "meters", "tempos", "title", "tags", *measures)]).encode()
     for name in ("piece_id", "content_hash", "num_events", "duration_s", "tempo_bpm", "meter"):
         row[name] = piece[name]
     row["row_hash"] = hashlib.blake2b(score.notes.tobytes() + told, digest_size=16).hexdigest()
@@ -211,6 +233,7 @@ def _encode(file: FetchedFile, index: int, score: Score) -> tuple[dict[str, Any]
     return piece, row
 
 
-def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+def table_of(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table; what a row does not hold is null."""
     columns = [pa.array([row.get(field.name) for row in rows], type=field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)

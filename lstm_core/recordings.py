@@ -42,6 +42,7 @@ READ_BYTES = 128 * 1024  # that FFmpeg asks for at a time; at 32 kB the calls co
 # A file is cut short when both are passed; encoders round, and the stated lengths of VBR files are estimates.
 MAX_MISSING_SHARE = 0.1
 MAX_MISSING_S = 1.0
+SUFFIXES = (".wav", ".aiff", ".aif", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma")
 # Damaged packets: the last one of a cut file, and tags that some programs write between frames, are no damage.
 MAX_DAMAGED_PACKETS = 4
 MAX_DAMAGED_SHARE = 0.02
@@ -65,6 +66,32 @@ class RecordingLimits:
             raise ValueError(f"no duration lies between {self.min_duration_s} and {self.max_duration_s} s")
         if self.max_bytes <= 0:
             raise ValueError(f"max_bytes must be positive, got {self.max_bytes}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenLimits:
+    """Which recordings are taken, and what one may cost."""
+
+    least_confidence: float = 0.15  # of a transcription, see beat_grid.confidence_of
+    max_duration_s: float = RecordingLimits.max_duration_s
+    min_duration_s: float = RecordingLimits.min_duration_s
+    max_bytes: int = RecordingLimits.max_bytes
+    decoding_floor_s: float = 10.0  # processor time of decoding one recording, and for each second of it
+    decoding_seconds_per_s: float = 0.1
+    decoding_memory_bytes: int = 512 * 2**20
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.least_confidence <= 1.0:
+            raise ValueError(f"listen.least_confidence is {self.least_confidence}, it must be 0 to 1")
+        for name in ("decoding_floor_s", "decoding_seconds_per_s", "decoding_memory_bytes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"listen.{name} is {getattr(self, name)}, it must be more than 0")
+        self.recording_limits()
+
+    def recording_limits(self) -> RecordingLimits:
+        return RecordingLimits(
+            max_duration_s=self.max_duration_s, min_duration_s=self.min_duration_s, max_bytes=self.max_bytes
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
