@@ -68,6 +68,7 @@ def test_packages_keep_their_boundaries() -> None:
     assert boundary_violations(ROOT) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("package", "absent"), [("lstm_core", {"ray"}), ("cluster", {"ray", "torch"})])
 def test_importing_everything_loads_nothing_forbidden(package: str, absent: set[str]) -> None:
     """The whole package imported in a fresh process: what it reaches through others counts too."""

@@ -19,6 +19,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_same_request_gives_the_same_files_and_a_smaller_one_some_of_them(tmp_path: Path) -> None:
     assert build_corpus(tmp_path / "a", {"chorale": 6, "jig": 9}) == {"chorale": 6, "jig": 9}
     build_corpus(tmp_path / "b", {"jig": 9, "chorale": 6})
@@ -28,6 +29,7 @@ def test_the_same_request_gives_the_same_files_and_a_smaller_one_some_of_them(tm
     assert len(few) == 2 and few.items() <= _files(tmp_path / "a").items()
 
 
+@pytest.mark.slow
 def test_enough_is_bundled_for_the_demo_and_nothing_of_it_claims_rights(tmp_path: Path) -> None:
     counts = build_corpus(tmp_path, dict.fromkeys(SOURCES, 10_000))
     assert counts["chorale"] >= 40 and counts["reel"] >= 300 and counts["jig"] >= 200 and counts["hornpipe"] >= 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import struct
 from pathlib import Path
@@ -10,6 +11,7 @@ import av
 import numpy as np
 
 from lstm_core.notes import DRUMS, Score, Tempo, make_notes
+from lstm_core.soundfont import SoundFont, find_soundfont
 
 CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14))
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -124,3 +126,8 @@ def _chunk(name: str, body: bytes) -> bytes:
 
 def _list(kind: str, body: bytes) -> bytes:
     return _chunk("LIST", kind.encode() + body)
+
+
+def bundled_soundfont() -> SoundFont:
+    """TimGM6mb of the package pretty_midi: tests must not depend on what else a machine has installed."""
+    return find_soundfont(str(Path(importlib.util.find_spec("pretty_midi").origin).parent / "TimGM6mb.sf2"))  # type: ignore[union-attr,arg-type]

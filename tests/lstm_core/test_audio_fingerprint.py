@@ -61,6 +61,7 @@ def versions() -> dict[tuple[int, str], Shingles]:
     return found
 
 
+@pytest.mark.slow
 def test_versions_of_one_piece_are_alike_and_pieces_are_not(versions: dict[tuple[int, str], Shingles]) -> None:
     for (seed, name), shingle_set in versions.items():
         for other in range(3):

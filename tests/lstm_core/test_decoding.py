@@ -125,6 +125,7 @@ def test_a_crash_of_a_fresh_process_is_put_down_to_the_recording() -> None:
         assert len(list(decoder.open(io.BytesIO(FLAC)).chunks())) == 5
 
 
+@pytest.mark.slow
 def test_too_much_time_and_too_much_memory_are_told_apart() -> None:
     long_file = io.BytesIO(encode(np.tile(sine(440, 20.0), 10), "mp3"))
     with IsolatedDecoder(floor_s=0.05, seconds_per_s=0.0) as decoder:
@@ -135,6 +136,7 @@ def test_too_much_time_and_too_much_memory_are_told_apart() -> None:
         list(decoder.open(long_file).chunks())
 
 
+@pytest.mark.slow
 def test_waiting_for_whoever_reads_costs_no_time() -> None:
     with IsolatedDecoder(floor_s=0.2, seconds_per_s=0.02) as decoder:  # 2 s by the clock
         count = 0

@@ -16,9 +16,8 @@ from lstm_core.gates import (
 )
 from lstm_core.mastering import MasterSettings, master
 from lstm_core.notes import DRUMS, Score, make_notes
-from lstm_core.soundfont import find_soundfont
 from lstm_core.synth import render_stems
-from tests.lstm_core.sounds import MAJOR, sine, six_parts
+from tests.lstm_core.sounds import MAJOR, bundled_soundfont, sine, six_parts
 
 SETTINGS = MasterSettings()
 NUM_SAMPLES = 5 * 44100
@@ -31,7 +30,7 @@ def failures(results: list[GateResult]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def stems() -> dict[str, np.ndarray]:
-    return render_stems(six_parts(2), find_soundfont(), num_samples=NUM_SAMPLES)
+    return render_stems(six_parts(2), bundled_soundfont(), num_samples=NUM_SAMPLES)
 
 
 def mastered(stems: dict[str, np.ndarray], *, loop: bool) -> np.ndarray:

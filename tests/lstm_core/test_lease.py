@@ -65,6 +65,7 @@ def test_a_holder_that_was_killed_here_is_known_at_once(folder: str) -> None:
         lease.check()
 
 
+@pytest.mark.slow
 def test_one_elsewhere_is_known_by_its_silence_or_its_sign_of_life(folder: str) -> None:
     uri = storage.join(folder, ".lease.json")
     storage.write_bytes(uri, ELSEWHERE.to_json())

@@ -7,9 +7,8 @@ from lstm_core.audio import decode, encode
 from lstm_core.errors import TonemillError
 from lstm_core.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.mastering import MAX_GAIN_STEPS, FamilyMix, Master, MasterSettings, Stems, master
-from lstm_core.soundfont import find_soundfont
 from lstm_core.synth import render_stems
-from tests.lstm_core.sounds import ffmpeg_decode, ffmpeg_measures, six_parts
+from tests.lstm_core.sounds import bundled_soundfont, ffmpeg_decode, ffmpeg_measures, six_parts
 
 NUM_SAMPLES = 4 * 44100 + 17
 MUSIC_END = 3 * 44100
@@ -20,7 +19,7 @@ def stems() -> dict[str, np.ndarray]:
     """Two bars of six parts, of which the last beats are cut, and a second for the tail."""
     score = six_parts(2)
     score = replace(score, notes=score.notes[score.notes["onset"] < 144])
-    return render_stems(score, find_soundfont(), num_samples=NUM_SAMPLES, tail_s=2.0)
+    return render_stems(score, bundled_soundfont(), num_samples=NUM_SAMPLES, tail_s=2.0)
 
 
 def finish(stems: Stems, *, loop: bool = False, seed: int = 1, **settings: object) -> Master:

@@ -11,6 +11,7 @@ import torch
 
 from lstm_core.blocks import open_blocks
 from lstm_core.checkpoint import load_checkpoint
+from lstm_core.conditions import STYLE
 from lstm_core.errors import CheckpointError, TrainingError
 from lstm_core.metrics import read_metrics
 from lstm_core.run import TrainingRun, finished_result, run_training
@@ -41,6 +42,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_checkpoint(folder / "checkpoint").model.state_dict()
 
 
+@pytest.mark.slow
 def test_resumed_is_uninterrupted_bit_for_bit(blocks: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe()
     straight = run_training(blocks, tmp_path / "straight", recipe)
@@ -80,6 +82,7 @@ def test_it_learns_and_publishes_the_best(blocks: Path, tmp_path: Path) -> None:
     assert finished_result(tmp_path) == result
 
 
+@pytest.mark.slow
 def test_the_newest_whole_state_is_taken(blocks: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     interrupted(blocks, tmp_path, tiny_recipe(), 4)
     assert saved_steps(tmp_path) == [3, 4]
@@ -146,7 +149,7 @@ def test_fine_tuning_carries_weights_styles_and_licences_on(blocks: Path, tmp_pa
     assert run.facts.parents == (parent.fingerprint,) and run.facts.licences == {"CC0": 21}
     assert sorted(run.facts.statistics) == ["air", "house", "march"]
     known, model = parent.model.state_dict(), run.trainer.model.state_dict()
-    name = "context_embeddings.4.weight"
+    name = f"context_embeddings.{STYLE}.weight"
     assert torch.equal(model[name][:3], known[name]) and torch.allclose(model[name][3], known[name][1:].mean(0))
     assert all(torch.equal(model[other], known[other]) for other in known if other != name)
     run_training(house, tmp_path / "run", recipe)

@@ -132,6 +132,7 @@ def test_a_changed_and_a_vanished_object_are_told_apart(s3_bucket: str) -> None:
         storage.open_stream(uri)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_a_stream(s3_bucket: str, moto_endpoint: str) -> None:
     """32 MB through chunks of 1 MB, in a process of its own: that takes a few chunks more than 1 MB does."""
     client = plain_client(moto_endpoint)
@@ -184,6 +185,7 @@ def test_of_eight_who_replace_one_does(s3_bucket: str, tmp_path: Path) -> None:
     assert not storage.replace_bytes(f"{s3_bucket}/lease", b"", etag='"0"')
 
 
+@pytest.mark.slow
 def test_throttling_that_ends_is_waited_out(faulty: Faulty, s3_bucket: str) -> None:
     uri = f"{s3_bucket}/a.bin"
     storage.write_bytes(uri, b"content")
@@ -193,6 +195,7 @@ def test_throttling_that_ends_is_waited_out(faulty: Faulty, s3_bucket: str) -> N
     assert len(pauses) == 3 and (pauses > [0.2, 0.4, 0.8]).all() and (pauses < 5).all()
 
 
+@pytest.mark.slow
 def test_throttling_that_does_not_end_is_told_with_its_time(faulty: Faulty, s3_bucket: str) -> None:
     _, store = faulty(lambda number, method, path: "503 SlowDown", IMPATIENT)
     began_s = time.monotonic()
@@ -201,6 +204,7 @@ def test_throttling_that_does_not_end_is_told_with_its_time(faulty: Faulty, s3_b
     assert 1 < time.monotonic() - began_s < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["cut", "stall", "lost", "500 InternalError", "400 RequestTimeout"])
 def test_what_breaks_once_is_made_good(faulty: Faulty, s3_bucket: str, fault: str) -> None:
     uri, data = f"{s3_bucket}/a.bin", bytes_of(3_000_000)
@@ -232,6 +236,7 @@ def test_an_object_that_changes_between_two_halves_is_no_mixture(
         faulty(fault)[1].read(uri)
 
 
+@pytest.mark.slow
 def test_a_connection_that_stalls_for_ever_is_given_up(faulty: Faulty, s3_bucket: str) -> None:
     storage.write_bytes(f"{s3_bucket}/a.bin", b"x")
     _, store = faulty(lambda number, method, path: "mute", IMPATIENT)
@@ -295,6 +300,7 @@ def test_denied_rights_are_named(faulty: Faulty, s3_bucket: str) -> None:
             doing()
 
 
+@pytest.mark.slow
 def test_an_address_where_nobody_is_fails_in_seconds(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for endpoint, reason in {
         f"http://user:hidden@127.0.0.1:{free_port()}": "the connection is refused",

@@ -4,9 +4,8 @@ import pytest
 from lstm_core.mastering import MasterSettings, master
 from lstm_core.notes import Score, make_notes
 from lstm_core.seam import measure_seam
-from lstm_core.soundfont import find_soundfont
 from lstm_core.synth import render_stems
-from tests.lstm_core.sounds import sine, six_parts
+from tests.lstm_core.sounds import bundled_soundfont, sine, six_parts
 
 NUM_SAMPLES = 8 * 44100
 
@@ -17,7 +16,7 @@ def is_seamless(waveform: np.ndarray) -> bool:
 
 @pytest.fixture(scope="module")
 def stems() -> dict[str, np.ndarray]:
-    return render_stems(six_parts(4), find_soundfont(), num_samples=NUM_SAMPLES)
+    return render_stems(six_parts(4), bundled_soundfont(), num_samples=NUM_SAMPLES)
 
 
 def looped(stems: dict[str, np.ndarray]) -> np.ndarray:
@@ -32,7 +31,7 @@ def test_a_tail_that_was_cut_off_is_found() -> None:
     """A chord that is held into the seam and not struck again on the other side."""
     rows = [(24 * beat, 22, 0, 60 + beat % 5, 80) for beat in range(1, 12)]
     rows += [(288, 94, 89, pitch, 100) for pitch in (48, 55, 64)]
-    stems = render_stems(Score(notes=make_notes(rows)), find_soundfont(), num_samples=NUM_SAMPLES)
+    stems = render_stems(Score(notes=make_notes(rows)), bundled_soundfont(), num_samples=NUM_SAMPLES)
     assert is_seamless(looped(stems))
     cut = {name: stem[:, :NUM_SAMPLES] for name, stem in stems.items()}
     without_room = MasterSettings(room="none")

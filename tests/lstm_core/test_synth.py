@@ -7,7 +7,7 @@ from lstm_core import sfbk
 from lstm_core.notes import DRUMS, Score, Tempo, make_notes
 from lstm_core.soundfont import SoundFont, find_soundfont, open_soundfont
 from lstm_core.synth import render_stems
-from tests.lstm_core.sounds import SAMPLE_RATE, six_parts, write_soundfont
+from tests.lstm_core.sounds import SAMPLE_RATE, bundled_soundfont, six_parts, write_soundfont
 
 LOOPED_SINE = [(sfbk.SAMPLE_MODES, 1), (sfbk.VOL_RELEASE, -3986), (sfbk.SAMPLE, 0)]  # releases in 0.1 s
 FLAT = [(sfbk.VOL_RELEASE, -3986), (sfbk.SAMPLE, 1)]
@@ -112,7 +112,7 @@ def test_closed_hats_cut_open_ones(tmp_path: Path) -> None:
 
 def test_stems_are_a_pure_function_of_the_score() -> None:
     """Samples and voices are shared inside a render: neither that nor an earlier one may be heard."""
-    soundfont, score = find_soundfont(), six_parts(2)
+    soundfont, score = bundled_soundfont(), six_parts(2)
     render_stems(six_parts(1, seed=5), soundfont, num_samples=50000)
     first = render_stems(score, soundfont, num_samples=176400)
     assert list(first) == ["piano", "bass", "ensemble", "pipe", "pad", "drums"]
@@ -146,7 +146,7 @@ def test_a_hole_in_a_preset_is_filled_by_the_nearest_region() -> None:
 
 def test_no_pitch_of_any_program_hangs_or_fails() -> None:
     rows = [(0, 6, program, pitch, 90) for program in range(DRUMS + 1) for pitch in (0, 40, 90, 115, 127)]
-    stems = render_stems(Score(notes=make_notes(rows)), find_soundfont(), num_samples=4410, tail_s=0.1)
+    stems = render_stems(Score(notes=make_notes(rows)), bundled_soundfont(), num_samples=4410, tail_s=0.1)
     assert len(stems) == 17
     assert all(np.isfinite(stem).all() and stem.any() for stem in stems.values())
 

@@ -64,6 +64,7 @@ def test_splits_share_no_score(scores: Path):
         read_training_scores(scores / "game", "train")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(scores: Path, recipe: TranscriberRecipe, tmp_path: Path):
     whole = run_transcriber_training(scores, tmp_path / "whole", recipe)
     run_transcriber_training(scores, tmp_path / "parts", replace(recipe, steps=2, valid_every=2))

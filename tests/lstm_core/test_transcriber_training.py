@@ -42,6 +42,7 @@ def test_the_schedule_warms_up_stays_and_cools_down(tmp_path: Path):
     assert rates == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
 
 
+@pytest.mark.slow
 def test_a_tiny_network_learns_one_clip_by_heart(tmp_path: Path):
     pool = tiny_pool(tmp_path)
     clip = pool.shard(0).clip(0, 120, np.random.default_rng(0))
