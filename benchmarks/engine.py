@@ -6,7 +6,8 @@ One thread. `engine_events_per_s` counts whole events of real orders (60 s, six 
 heads, masks, sampling, continuous refill. `engine_peak_share` holds the matrix products of these events against the
 bfloat16 matrix peak of the same core in the same run. The peers play the same model and heads:
 
-    nn_lstm   torch.nn.LSTM one step at a time at the same batch, float32, the same nucleus drawn with torch, no masks
+    nn_lstm   torch.nn.LSTM one step at a time at the same batch, float32, the same nucleus drawn with torch;
+              no masks and no copies
     reread    the same at batch 1, reading a window of the last 100 events anew for each event
 
 `engine_float32_events_per_s` is the engine with float32 products, for the choice of arithmetic.
@@ -68,6 +69,7 @@ def engine_rate(engine: Engine, num_tracks: int, seconds: float) -> tuple[float,
     )
     requests = [request_of(order, 0, engine.checkpoint.facts) for order in orders]
     batch = engine.open_batch(requests, width=num_tracks)
+    batch.play()  # compiles what is not compiled yet
     start, counted, events = time.perf_counter(), None, 0
     while (now := time.perf_counter()) < start + seconds:
         if counted is None and now > start + 0.1 * seconds:
@@ -126,7 +128,8 @@ def _inputs(model: MusicLSTM, previous: torch.Tensor) -> Inputs:
     shape, settings = previous.shape[:2], model.settings
     contexts = torch.zeros(*shape, len(settings.contexts), dtype=torch.int64)
     flags = torch.zeros(*shape, settings.num_flags)
-    return Inputs(previous, previous, contexts, flags, torch.zeros(shape, dtype=torch.int64))
+    recalled = torch.full((*shape, settings.num_lags, len(settings.streams)), -1)
+    return Inputs(previous, previous, contexts, flags, torch.zeros(shape, dtype=torch.int64), recalled)
 
 
 def _drawn(model: MusicLSTM, hidden: torch.Tensor) -> torch.Tensor:
@@ -135,7 +138,7 @@ def _drawn(model: MusicLSTM, hidden: torch.Tensor) -> torch.Tensor:
     seen = list(model.head_hidden(hidden[:, 0]).split(head, dim=-1))
     values = []
     for k, output in enumerate(model.outputs):
-        logits = output(torch.nn.functional.silu(seen[k]))
+        logits = output(torch.nn.functional.silu(seen[k]))[:, : model.settings.streams[k].size]
         shares, order = logits.softmax(-1).sort(-1, descending=True)
         nucleus = shares * (shares.cumsum(-1) - shares < TOP_P)
         values.append(order.gather(-1, torch.multinomial(nucleus, 1))[:, 0])

@@ -52,7 +52,8 @@ class Chorales:
             shift = max(-6, min(6, shift))
         events = np.where(sounding, np.clip(piece + shift, LOWEST, HIGHEST) - LOWEST + 1, 0)
         position = 1 + np.arange(len(piece), dtype=np.int64)[:, None] % STEPS_PER_BAR
-        return PieceArrays(events, position, _NO_FLAGS, np.zeros(len(piece), dtype=np.int64))
+        nothing = np.zeros((len(piece), 0, 1), dtype=np.int64)
+        return PieceArrays(events, position, _NO_FLAGS, np.zeros(len(piece), dtype=np.int64), nothing)
 
 
 _NO_FLAGS: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)

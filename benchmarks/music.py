@@ -4,13 +4,18 @@
 
 Takes 200 human pieces, first the validation pieces of BLOCKS and, where those are too few, training pieces in the same
 proportions of styles (how many is printed). For each of them one piece is generated that is told the same conditions
-(style, key, tempo, density, instrument families), meter and number of bars, at temperature 1, with no mask but grammar.
+(style, key, tempo, density, instrument families), meter and number of bars, with no mask but grammar, and drawn as an
+order draws by default (temperature and top-p of TrackOrder); both can be set.
 Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.musicality gives the overlapped area
 of the two distributions; `music_overlap` is the mean of the areas.
 
 The ceiling is the same between two halves of the human pieces, each with half of every style, averaged over twenty
 divisions. As an area over all pieces can hide that styles are confused, `music_overlap_in_style` is the mean of what
 each style with enough pieces gives by itself.
+
+`music_nearest_training` asks whether the model plays its corpus back: for each generated piece the Jaccard index of its
+shingles (lstm_core.duplicates) with the training piece most like it; of all these the highest, and the 95th percentile,
+beside the same of the human validation pieces. From SplitSettings.near_duplicate on two pieces count as the same music.
 """
 
 from __future__ import annotations
@@ -28,13 +33,16 @@ import torch
 
 from benchmarks.report import print_metric
 from jobs.bundled_scores import SOURCES, build_corpus
+from lstm_core.assembly import SplitSettings
 from lstm_core.blocks import BlockSet, Piece, open_blocks
 from lstm_core.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.conditions import transposed_key
 from lstm_core.constraints import make_rules
+from lstm_core.duplicates import shingles
 from lstm_core.engine import Engine, Request
 from lstm_core.keys import home_shift
 from lstm_core.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
+from lstm_core.notes import Score
 from lstm_core.order import TrackOrder
 from lstm_core.pieces import conditions_of
 from lstm_core.plan import TrackPlan
@@ -73,22 +81,36 @@ def choose_human(blocks: BlockSet, num_pieces: int, seed: int) -> Human:
 
 def generate_like(
     pieces: Sequence[Piece], checkpoint: Checkpoint, *, seed: int, temperature: float = 1.0, top_p: float = 1.0
-) -> list[Musicality | None]:
-    """The measures of one generated piece for each human one; None where it holds no notes."""
+) -> list[Score]:
+    """One generated piece for each human one."""
     requests = [
         _request(piece, checkpoint.facts.home_key, seed + i, temperature, top_p) for i, piece in enumerate(pieces)
     ]
-    found: list[Musicality | None] = [None] * len(pieces)
-    for generated in Engine(checkpoint).generate(requests):
-        meter = requests[generated.number].meter
-        score = decode_events(generated.events, meters=(meter,))
-        found[generated.number] = musicality(score) if len(score.notes) else None
+    events = {generated.number: generated.events for generated in Engine(checkpoint).generate(requests)}
+    return [decode_events(events[i], meters=(request.meter,)) for i, request in enumerate(requests)]
+
+
+def human_score(piece: Piece) -> Score:
+    """A human piece, cut at MAX_BARS."""
+    return first_bars(decode_events(piece.events, meters=piece.meters), MAX_BARS)
+
+
+def nearest_training(scores: Sequence[Score], blocks: BlockSet) -> list[float]:
+    """Jaccard index of each score with the training piece most like it."""
+    pieces = (blocks.piece("train", number) for number in range(blocks.num_pieces("train")))
+    training = [shingles(human_score(piece).notes) for piece in pieces]
+    owners = np.repeat(np.arange(len(training)), [len(one) for one in training])
+    order = np.argsort(values := np.concatenate(training), kind="stable")
+    values, owners = values[order], owners[order]
+    sizes = np.array([len(one) for one in training])
+    found = []
+    for score in scores:
+        ours = shingles(score.notes)
+        starts, stops = np.searchsorted(values, ours, "left"), np.searchsorted(values, ours, "right")
+        shared = np.concatenate([owners[start:stop] for start, stop in zip(starts, stops, strict=True)])
+        common = np.bincount(shared, minlength=len(training))
+        found.append(float((common / (sizes + len(ours) - common)).max()))
     return found
-
-
-def human_measures(pieces: Sequence[Piece]) -> list[Musicality]:
-    """The measures of human pieces, cut at MAX_BARS."""
-    return [musicality(first_bars(decode_events(piece.events, meters=piece.meters), MAX_BARS)) for piece in pieces]
 
 
 def ceiling(measures: Sequence[Musicality], styles: Sequence[str], seed: int) -> dict[str, float]:
@@ -130,12 +152,15 @@ def _request(piece: Piece, home_key: bool, seed: int, temperature: float, top_p:
     return Request(rules=rules, conditions=conditions, meter=piece.meters[0], num_bars=num_bars, shift=shift)
 
 
-def _report(human: Human, checkpoint: Checkpoint, *, seed: int, temperature: float, top_p: float) -> None:
+def _report(
+    blocks: BlockSet, human: Human, checkpoint: Checkpoint, *, seed: int, temperature: float, top_p: float
+) -> None:
     start = time.perf_counter()
-    generated = generate_like(human.pieces, checkpoint, seed=seed, temperature=temperature, top_p=top_p)
+    scores = generate_like(human.pieces, checkpoint, seed=seed, temperature=temperature, top_p=top_p)
     seconds = time.perf_counter() - start
+    generated = [musicality(score) if len(score.notes) else None for score in scores]
     styles = [piece.style for piece in human.pieces]
-    measured = human_measures(human.pieces)
+    measured = [musicality(human_score(piece)) for piece in human.pieces]
     of_halves = ceiling(measured, styles, seed)
     made = [found for found in generated if found is not None]
     areas = overlaps(measured, made)
@@ -157,6 +182,17 @@ def _report(human: Human, checkpoint: Checkpoint, *, seed: int, temperature: flo
     if in_style:
         by_style = {style: round(value, 4) for style, value in in_style.items()}
         print_metric("music_overlap_in_style", float(np.mean(list(in_style.values()))), "area", by_style=by_style)
+    nearest = nearest_training([score for score in scores if len(score.notes)], blocks)
+    of_valid = nearest_training([human_score(piece) for piece in human.pieces[: human.num_valid]], blocks)
+    print_metric(
+        "music_nearest_training",
+        max(nearest),
+        "jaccard",
+        against={"near_duplicate": SplitSettings().near_duplicate, "human_valid": max(of_valid)},
+        percentile_95=round(float(np.percentile(nearest, 95)), 4),
+        human_percentile_95=round(float(np.percentile(of_valid, 95)), 4),
+        num_near_duplicates=sum(value >= SplitSettings().near_duplicate for value in nearest),
+    )
     print_metric(
         "music_overlap",
         mean_overlap(areas),
@@ -197,14 +233,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", default="base")
     parser.add_argument("--pieces", type=int, default=NUM_PIECES)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=TrackOrder().temperature)
+    parser.add_argument("--top-p", type=float, default=TrackOrder().top_p)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     checkpoint = load_checkpoint(find_checkpoint(options.checkpoint))
     blocks = open_blocks(options.blocks or _default_blocks())
     human = choose_human(blocks, options.pieces, options.seed)
-    _report(human, checkpoint, seed=options.seed, temperature=options.temperature, top_p=options.top_p)
+    _report(blocks, human, checkpoint, seed=options.seed, temperature=options.temperature, top_p=options.top_p)
 
 
 if __name__ == "__main__":

@@ -123,10 +123,17 @@ def demo(folder: Annotated[str, typer.Argument(help="Where everything goes.")] =
 
 
 @app.command()
-def inspect(path: Annotated[str, typer.Argument(help="Folder or URI of something that tonemill made.")]) -> None:
-    """Show what is in an artefact: feature blocks, a checkpoint, a track."""
+def inspect(
+    path: Annotated[str, typer.Argument(help="Folder or URI of something that tonemill made, or a recording.")],
+) -> None:
+    """Show what is in an artefact (feature blocks, a checkpoint, a track), or what is heard in a recording."""
     from lstm_core import storage
 
+    local = storage.local_path(path)
+    if local is not None and local.is_file():
+        from jobs.inspect_recording import inspect_recording
+
+        return inspect_recording(str(local))
     for marker, place in _INSPECTORS:
         if storage.exists(storage.join(path, marker)):
             module, _, name = place.partition(":")

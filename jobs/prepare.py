@@ -41,6 +41,7 @@ from lstm_core.assembly import (
 from lstm_core.blocks import BlockIndex, is_finished, json_bytes, read_index, write_index
 from lstm_core.corpus import Corpus, CorpusError, file_hash, list_corpus
 from lstm_core.errors import TonemillError
+from lstm_core.lease import Lease
 from lstm_core.parts import PARTS_VERSION, ReadLimits, make_part
 from lstm_core.reading import MIDI_SUFFIXES, IsolatedReader
 from lstm_core.streams import REPRESENTATION
@@ -108,15 +109,17 @@ def run_prepare(
     Raises:
         CorpusError: there is nothing to make blocks of.
         StorageError: a place cannot be read or written.
+        LeaseError: another run writes to the same blocks.
     """
     recipe = recipe or PrepareRecipe()
     corpus_uri, blocks_uri = storage.absolute(corpus_uri), storage.absolute(blocks_uri)
     corpus = list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None)
-    parts_uri = storage.join(blocks_uri, "parts", _parts_fingerprint(recipe.limits))
-    warnings = _changes(recipe, blocks_uri)
-    parts = read_rows(parts_uri)
-    missing = missing_files(corpus.manifest, parts, retry=retry)
     with ExitStack() as stack:
+        lease = stack.enter_context(Lease(blocks_uri))
+        parts_uri = storage.join(blocks_uri, "parts", _parts_fingerprint(recipe.limits))
+        warnings = _changes(recipe, blocks_uri)
+        parts = read_rows(parts_uri)
+        missing = missing_files(corpus.manifest, parts, retry=retry)
         ray_is_up = _once(lambda: stack.enter_context(ray_running(num_cpus=num_workers, verbose=verbose)))
         if len(missing):
             ray_is_up()
@@ -133,8 +136,9 @@ def run_prepare(
         else:
             for block in absent:
                 assemble_block(parts_uri, blocks_uri, block)
-    index = _finish(corpus, plan, recipe, blocks_uri)
-    _remove_stale(plan, corpus, parts, parts_uri, blocks_uri)
+        lease.check()
+        index = _finish(corpus, plan, recipe, blocks_uri)
+        _remove_stale(plan, corpus, parts, parts_uri, blocks_uri)
     return PrepareResult(
         index=index,
         num_files=len(corpus.manifest),

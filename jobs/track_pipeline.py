@@ -109,10 +109,12 @@ class EngineActor:
         import torch
 
         from lstm_core.engine import Engine
+        from lstm_core.warm_up import compile_engine
 
         torch.set_num_threads(1)
         checkpoint = load_checkpoint(work.checkpoint_uri)
         self.engine = Engine(checkpoint, arithmetic=work.recipe.arithmetic, device=work.recipe.device)
+        compile_engine(self.engine)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
         orders = [order_from_fields(json.loads(text)) for text in batch["order"]]
@@ -151,7 +153,10 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
 
 
 def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: TrackWork) -> dict[str, Any]:
+    from lstm_core.warm_up import compile_finishing
+
     try:
+        compile_finishing(work.provenance)
         finished = finish_track(order, attempt, events, work.provenance, track_id)
     except (StorageError, SoundFontError, OSError, MemoryError):
         raise  # no other take would fare better

@@ -1,6 +1,6 @@
 """One step of B rows, head by head: what each may choose, the choice, and where it leaves the row. Compiled.
 
-One file for all of it: Numba's cache on disk sees a change of the file that it compiled, not of those it imports.
+Numba keeps compiled code on disk and sees a change of its file; of those it takes things from COMPILED_WITH tells.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lstm_core.constraints import (
 )
 from lstm_core.notes import TICKS_PER_QUARTER
 from lstm_core.order import MAX_INSTRUMENTS
-from lstm_core.sampling import draw, uniform
+from lstm_core.sampling import SCRATCH_ROWS, draw, uniform
 from lstm_core.streams import (
     DRUM_INSTRUMENT,
     DURATION,
@@ -49,10 +49,13 @@ from lstm_core.streams import (
     VELOCITY,
 )
 
+COMPILED_WITH = "cd3c213dfa301f78"  # content of the files that compiled code takes things from; see its test
+
 SILENCE_BARS = 2  # the longest silence
 _TICKS_OF = DURATIONS.copy()
 _NUM_DRUM_VALUES = STREAMS[PITCH].size
-_LARGEST = max(stream.size for stream in STREAMS)
+_SIZES = tuple(stream.size for stream in STREAMS)
+_LARGEST = max(_SIZES)
 
 # Columns of Rows.numbers
 TICK, EVENT, HEARD, ONSET_NOTES, IS_CLOSED, NUM_SOUNDING, IS_DONE, NEW_TICK, SILENT_FROM, PEAK, HIGHEST = range(11)
@@ -89,11 +92,16 @@ def start_row(rows: Rows, b: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Rows) -> None:
-    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V]."""
+def choose(
+    stream: int, logits: npt.NDArray[np.float32], offered: npt.NDArray[np.uint8], rules: Rules, rows: Rows
+) -> None:
+    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V or more].
+
+    offered: uint8 [B, V or more], 1 for values that would repeat what was played.
+    """
     allowed = np.zeros(_LARGEST, dtype=np.uint8)
-    scratch = np.zeros(_LARGEST, dtype=np.float64)
-    size = logits.shape[1]
+    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
+    size = _SIZES[stream]
     for b in range(logits.shape[0]):
         numbers, event = rows.numbers[b], rows.event[b]
         if numbers[IS_DONE]:
@@ -102,7 +110,6 @@ def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Row
         if step < rules.num_forced[b]:
             event[stream] = rules.forced[b, step, stream]
         else:
-            num_allowed, only = 0, 0
             allowed[:size] = 0
             if stream == TIME_SHIFT:
                 _allow_shifts(b, rules, rows, allowed)
@@ -116,21 +123,13 @@ def choose(stream: int, logits: npt.NDArray[np.float32], rules: Rules, rows: Row
                 _allow_durations(b, rules, rows, allowed)
             else:
                 allowed[1:size] = 1
-            for v in range(size):
-                if allowed[v]:
-                    num_allowed += 1
-                    only = v
-            if num_allowed == 0:
+            number = uniform(rules.seed[b], step, stream)
+            temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
+            drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
+            if drawn < 0:
                 numbers[IS_DONE] = STUCK
                 continue
-            if num_allowed > 1:
-                number = uniform(rules.seed[b], step, stream)
-                temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
-                only = draw(logits[b], allowed[:size], temperature, top_p, number, scratch[:size])
-                if only < 0:
-                    numbers[IS_DONE] = STUCK
-                    continue
-            event[stream] = only
+            event[stream] = drawn
         if stream == TIME_SHIFT:
             numbers[NEW_TICK] = numbers[TICK] + event[TIME_SHIFT]
         elif stream == VELOCITY:

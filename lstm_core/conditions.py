@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.lookback import LAGS, NUM_AGREEMENTS
 from lstm_core.notes import FAMILIES, Meter, bar_starts
 from lstm_core.streams import Stream
 
@@ -20,8 +21,12 @@ METERS = ("2/4", "3/4", "4/4", "6/8", "2/2", "3/8", "9/8", "12/8", "6/4", "3/2",
 TEMPO_EDGES = np.geomspace(40.0, 240.0, 17)[1:-1]  # quarters a minute: 16 bins
 DENSITY_EDGES = np.geomspace(0.5, 32.0, 13)[1:-1]  # notes a quarter: 12 bins
 
-POSITION, BARS_PLAYED, BARS_LEFT, METER, STYLE, KEY, TEMPO, DENSITY = range(8)
-CONTEXT_NAMES = ("position", "bars_played", "bars_left", "meter", "style", "key", "tempo", "density")
+POSITION, BARS_PLAYED, BARS_LEFT = range(3)
+FIRST_LAG = 3  # one context for each lag of lookback.LAGS: how well it agreed lately
+NUM_MOVING = FIRST_LAG + len(LAGS)  # the contexts before change from step to step, those after hold for a piece or more
+METER, STYLE, KEY, TEMPO, DENSITY = range(NUM_MOVING, NUM_MOVING + 5)
+_LAG_NAMES = tuple(f"agreement_{lag}" for lag in LAGS)
+CONTEXT_NAMES = ("position", "bars_played", "bars_left", *_LAG_NAMES, "meter", "style", "key", "tempo", "density")
 DROPPED = (STYLE, KEY, TEMPO, DENSITY)  # the contexts that are conditions; the families are flags
 
 
@@ -42,6 +47,7 @@ def note_contexts(styles: tuple[str, ...]) -> tuple[Stream, ...]:
         1 + MAX_POSITIONS,
         1 + MAX_BARS,
         1 + MAX_BARS,
+        *(1 + NUM_AGREEMENTS for _ in LAGS),
         2 + len(METERS),
         1 + len(styles),
         1 + 24,

@@ -10,18 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstm_core import choosers, packing
+from lstm_core import choosers, counters, lookback, packing
 from lstm_core.checkpoint import Checkpoint
 from lstm_core.conditions import (
-    BARS_LEFT,
-    BARS_PLAYED,
     MAX_BARS,
     MAX_POSITIONS,
-    POSITION,
+    NUM_MOVING,
     Conditions,
     condition_values,
     family_flags,
     meter_value,
+    note_contexts,
 )
 from lstm_core.constraints import RowRules, Rules, make_rules, stack_rules, transposed_rules
 from lstm_core.errors import CheckpointError
@@ -31,7 +30,6 @@ from lstm_core.plan import plan_track
 from lstm_core.streams import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray, transposed_events
 
 WIDTHS = (16, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
-NUM_MOVING = 3  # the contexts that change from step to step: position, bars played, bars left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +63,13 @@ class Engine:
         if checkpoint.facts.representation != REPRESENTATION:
             raise CheckpointError(
                 f"The checkpoint's events are {checkpoint.facts.representation}, this engine plays {REPRESENTATION}."
+            )
+        settings = checkpoint.model.settings
+        if settings.contexts != note_contexts(checkpoint.facts.styles) or settings.num_lags != len(lookback.LAGS):
+            raise CheckpointError(
+                f"The checkpoint {checkpoint.facts.name} was made by another version of this program: its model is "
+                f"told {', '.join(context.name for context in settings.contexts)}, with {settings.num_lags} lags. "
+                "Train it again."
             )
         if not all(bool(torch.isfinite(weight).all()) for weight in checkpoint.model.state_dict().values()):
             raise CheckpointError(
@@ -108,8 +113,13 @@ class Batch:
         self.numbers: list[int] = [-1] * num_rows  # of the request in each row
         self.shifts: list[int] = [0] * num_rows
         self.history = np.zeros((num_rows, 1024, len(STREAMS)), dtype=np.uint8)
+        self.onsets = np.zeros((num_rows, 1024), dtype=np.int64)  # ticks of the events of `history`
+        self.lookback = lookback.make_lookback_rows(num_rows)
+        self.offered = np.zeros((num_rows, max(stream.size for stream in STREAMS)), dtype=np.uint8)
         self.conditions = np.zeros((num_rows, step.settings.hidden_size), dtype=np.float32)
         self.moving = np.ones((num_rows, NUM_MOVING), dtype=np.int64)
+        self.onset_positions = np.zeros(num_rows, dtype=np.int64)
+        self.counts = np.zeros(num_rows, dtype=np.int64)  # events of the rows that are busy
         self.bar_ticks = np.ones(num_rows, dtype=np.int64)
         self.num_bars = np.ones(num_rows, dtype=np.int64)
         self.waiting = iter(enumerate(requests))
@@ -138,6 +148,7 @@ class Batch:
         self._set_rules(b, transposed_rules(request.rules, request.shift))
         self.shifts[b] = request.shift
         choosers.start_row(self.rows, b)
+        lookback.start_lookback(self.lookback, b)
         self.step.reset_row(b)
         told = condition_values(request.conditions, self.styles)
         fixed = np.concatenate([np.full(NUM_MOVING, -1), [meter_value(request.meter)], told])
@@ -148,22 +159,24 @@ class Batch:
         """Chooses one event in every busy row; gives back the rows that have finished by it."""
         numbers = self.rows.numbers
         was_busy = numbers[:, choosers.IS_DONE] == 0
-        bar, position = np.divmod(numbers[:, choosers.TICK], self.bar_ticks)
-        self.moving[:, POSITION] = 1 + np.minimum(position, MAX_POSITIONS - 1)
-        self.moving[:, BARS_PLAYED] = 1 + np.minimum(bar, MAX_BARS - 1)
-        self.moving[:, BARS_LEFT] = 1 + np.minimum(self.num_bars - bar, MAX_BARS - 1)
+        counters.set_moving(
+            numbers[:, choosers.TICK], self.bar_ticks, self.num_bars, self.lookback.agreements,
+            MAX_POSITIONS, MAX_BARS, self.moving,
+        )  # fmt: skip
         self.step.advance(self.rows.before, self.moving, self.conditions)
-        onset_positions = np.zeros(self.step.num_rows, dtype=np.int64)
         for stream in range(len(STREAMS)):
-            choosers.choose(stream, self.step.logits(stream), self.rules, self.rows)
+            logits = self.step.logits(stream)
+            lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event, self.offered)
+            choosers.choose(stream, logits, self.offered, self.rules, self.rows)
             if stream == TIME_SHIFT:
-                onset = numbers[:, choosers.NEW_TICK] % self.bar_ticks
-                onset_positions = 1 + np.minimum(onset, MAX_POSITIONS - 1)
-            self.step.tell(stream, self.rows.event[:, stream], onset_positions)
+                new_ticks = numbers[:, choosers.NEW_TICK]
+                counters.set_onset_positions(new_ticks, self.bar_ticks, MAX_POSITIONS, self.onset_positions)
+            self.step.tell(stream, self.rows.event[:, stream], self.onset_positions)
         self._record(was_busy)
-        if (numbers[:, choosers.IS_DONE] == choosers.STUCK).any():
+        is_done = numbers[:, choosers.IS_DONE]
+        if is_done.max() == choosers.STUCK:
             raise AssertionError("the rules of a row left nothing to choose")
-        return [int(b) for b in np.flatnonzero(was_busy & (numbers[:, choosers.IS_DONE] != 0))]
+        return np.flatnonzero(was_busy & (is_done != 0)).tolist()
 
     def _take(self, b: int) -> Generated:
         """The finished request of row b."""
@@ -171,11 +184,12 @@ class Batch:
         return Generated(self.numbers[b], transposed_events(self.history[b, :length], -self.shifts[b]))
 
     def _record(self, was_busy: npt.NDArray[np.bool_]) -> None:
-        place = self.rows.numbers[:, choosers.EVENT] - 1
-        if place.max() >= self.history.shape[1]:
+        num_events, ticks = self.rows.numbers[:, choosers.EVENT], self.rows.numbers[:, choosers.TICK]
+        if num_events.max() > self.history.shape[1]:
             self.history = np.concatenate([self.history, np.zeros_like(self.history)], axis=1)
-        busy = np.flatnonzero(was_busy)
-        self.history[busy, place[busy]] = self.rows.before[busy]
+            self.onsets = np.concatenate([self.onsets, np.zeros_like(self.onsets)], axis=1)
+        counters.record(was_busy, num_events, self.rows.before, ticks, self.history, self.onsets, self.counts)
+        lookback.look_back_rows(self.history, self.onsets, self.counts, self.bar_ticks, self.lookback)
 
     def _set_rules(self, b: int, rules: RowRules) -> None:
         missing = len(rules.forced) - self.rules.forced.shape[1]

@@ -29,9 +29,57 @@ class StorageError(TonemillError):
     """A place of storage cannot be read or written."""
 
 
+class MissingError(StorageError):
+    """Nothing is stored at a URI."""
+
+
+class ChangedError(StorageError):
+    """What is stored at a URI is not what was listed there before."""
+
+
+class DeniedError(StorageError):
+    """Whoever runs this may not do that there."""
+
+
+class CredentialsError(StorageError):
+    """There are no credentials for a store, or it does not take them."""
+
+
+class BucketError(StorageError):
+    """A bucket does not exist, or is somewhere else."""
+
+
+class UnreachableError(StorageError):
+    """No store answers at an address."""
+
+
+class ThrottledError(StorageError):
+    """A store went on asking for fewer requests."""
+
+
+class StalledError(StorageError):
+    """A connection was open, and nothing came."""
+
+
+class BrokenError(StorageError):
+    """A store went on failing, or connections to it on breaking."""
+
+
 class RecipeError(TonemillError):
     """A recipe holds an unknown key or an impossible value."""
 
 
 class TrainingError(TonemillError):
     """A training run cannot start or cannot go on."""
+
+
+class RecordingError(TonemillError):
+    """A recording cannot be used; `stage` says at which step ("decode", "quality"), the message why."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(stage, reason)  # both, so that it survives a trip between processes
+        self.stage = stage
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason

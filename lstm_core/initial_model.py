@@ -11,6 +11,7 @@ from lstm_core.checkpoint import Checkpoint, CheckpointFacts, find_checkpoint, l
 from lstm_core.conditions import STYLE, note_contexts
 from lstm_core.corpus_statistics import corpus_statistics
 from lstm_core.errors import CheckpointError
+from lstm_core.lookback import LAGS
 from lstm_core.model import ModelSettings, MusicLSTM
 from lstm_core.notes import FAMILIES
 from lstm_core.streams import Stream
@@ -53,6 +54,7 @@ def initial_model(
         contexts=contexts,
         num_flags=len(FAMILIES),
         num_onset_positions=contexts[0].size,
+        num_lags=len(LAGS),
         **asdict(recipe.model),
     )
     return MusicLSTM(settings), facts

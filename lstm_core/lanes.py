@@ -21,6 +21,7 @@ class PieceArrays(NamedTuple):
     contexts: npt.NDArray[np.int64]  # [T, number of contexts]
     flags: npt.NDArray[np.float32]  # [number of flags]
     onset_positions: npt.NDArray[np.int64]  # [T]
+    recalled: npt.NDArray[np.int64]  # [T, number of lags, K]
 
 
 class PieceSource(Protocol):
@@ -122,6 +123,7 @@ def stack_windows(windows: Sequence[_Window], length: int) -> StackedWindows:
     contexts = np.zeros((num, length, first.contexts.shape[1]), dtype=np.int64)
     flags = np.zeros((num, length, len(first.flags)), dtype=np.float32)
     onset_positions = np.zeros((num, length), dtype=np.int64)
+    recalled = np.full((num, length, *first.recalled.shape[1:]), -1, dtype=np.int64)
     is_event = np.zeros((num, length), dtype=bool)
     for b, (arrays, start, stop) in enumerate(windows):
         size = stop - start
@@ -133,8 +135,9 @@ def stack_windows(windows: Sequence[_Window], length: int) -> StackedWindows:
         contexts[b, :size] = arrays.contexts[start:stop]
         flags[b, :size] = arrays.flags
         onset_positions[b, :size] = arrays.onset_positions[start:stop]
+        recalled[b, :size] = arrays.recalled[start:stop]
         is_event[b, :size] = True
-    tensors = (torch.from_numpy(a) for a in (events, previous, contexts, flags, onset_positions))
+    tensors = (torch.from_numpy(a) for a in (events, previous, contexts, flags, onset_positions, recalled))
     return StackedWindows(Inputs(*tensors), torch.from_numpy(is_event))
 
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from lstm_core.audio import Waveform
 from lstm_core.loudness import TILE_SAMPLES
 
+COMPILED_WITH = "3848b61f5eed1e29"  # content of the files that compiled code takes things from; see its test
+
 ATTACK_S = 0.008  # the gain begins to fall this long before a peak
 RELEASE_S = 0.06  # a reduction shrinks to 1/e in this time; much shorter would follow the wave of a bass note
 

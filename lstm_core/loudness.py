@@ -18,6 +18,7 @@ WARM_UP_S = 1.0  # the filters forget within: their slowest pole, at 38 Hz, has 
 OVERSAMPLING = 4
 TAPS_PER_PHASE = 24  # half of them on either side; within 0.02 dB of ideal up to 0.42 of the sample rate
 TILE_SAMPLES = 32  # looked at together
+STATE_SIZE = 12  # what the filters of two channels remember
 
 
 def integrated_loudness(waveform: Waveform, sample_rate: int, *, is_loop: bool = False) -> float:
@@ -42,6 +43,42 @@ def integrated_loudness(waveform: Waveform, sample_rate: int, *, is_loop: bool =
     energies = _weighted_energies(waveform[0], right, _k_weighting(sample_rate), hop, num_hops, warm_up)
     blocks = np.convolve(energies, np.ones(BLOCK_HOPS), mode="valid") / (BLOCK_HOPS * hop)
     return _gated(blocks)
+
+
+class LoudnessMeter:
+    """Integrated loudness of one or two channels that come in chunks: the same as that of all of it at once."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._filters = _k_weighting(sample_rate)
+        self._hop = round(sample_rate / 10)
+        self._state = np.zeros(STATE_SIZE)
+        self._energies: list[float] = []  # of whole hops
+        self._energy, self._num_weighed = 0.0, 0  # of the hop that has begun
+
+    def add(self, chunk: Waveform) -> None:
+        """Takes float32 [C, S], C 1 or 2."""
+        right = chunk[1] if len(chunk) == 2 else np.zeros_like(chunk[0])
+        first = 0
+        while first < chunk.shape[1]:
+            end = min(first + self._hop - self._num_weighed, chunk.shape[1])
+            self._energy = _weigh(chunk[0, first:end], right[first:end], self._filters, self._state, self._energy)
+            self._num_weighed += end - first
+            if self._num_weighed == self._hop:
+                self._energies.append(self._energy)
+                self._energy, self._num_weighed = 0.0, 0
+            first = end
+
+    def hop_energies(self) -> npt.NDArray[np.float64]:
+        """Energy of the K-weighted channels in each whole hop of 100 ms so far: float64 [hops]."""
+        return np.array(self._energies)
+
+
+def loudness_of_hops(energies: npt.NDArray[np.float64], sample_rate: int) -> float:
+    """Integrated loudness in LUFS of energies from LoudnessMeter, those of several pairs of channels added up."""
+    if len(energies) < BLOCK_HOPS:
+        return -np.inf
+    hop = round(sample_rate / 10)
+    return _gated(np.convolve(energies, np.ones(BLOCK_HOPS), mode="valid") / (BLOCK_HOPS * hop))
 
 
 def true_peak_dbtp(waveform: Waveform, *, is_loop: bool = False) -> float:
@@ -100,32 +137,45 @@ def _k_weighting(sample_rate: int) -> npt.NDArray[np.float64]:
 
 @numba.njit(cache=True, nogil=True)
 def _weighted_energies(left, right, filters, hop, num_hops, warm_up):  # type: ignore[no-untyped-def]
-    """Energy of the K-weighted signals in each hop: float64 [num_hops]. They are read round and round.
+    """Energy of the K-weighted signals in each hop: float64 [num_hops]. They are read round and round."""
+    energies = np.zeros(num_hops)
+    state = np.zeros(STATE_SIZE)
+    size = len(left)
+    at = (size - warm_up % size) % size
+    for number in range(-1, num_hops):
+        energy, wanted = 0.0, hop if number >= 0 else warm_up
+        while wanted > 0:
+            count = min(wanted, size - at)
+            energy = _weigh(left[at : at + count], right[at : at + count], filters, state, energy)
+            at = at + count if at + count < size else 0
+            wanted -= count
+        if number >= 0:
+            energies[number] = energy
+    return energies
+
+
+@numba.njit(cache=True, nogil=True)
+def _weigh(left, right, filters, state, energy):  # type: ignore[no-untyped-def]
+    """`energy` with that of the K-weighted signals added; `state`, float64 [STATE_SIZE], goes on from call to call.
 
     Direct form, and both channels at once: the chain from sample to sample is short, and the processor works on two.
     """
     b0, b1, b2, a1, a2 = filters[0]
     _, _, _, c1, c2 = filters[1]  # its zeros are 1, -2, 1
-    energies = np.zeros(num_hops)
-    x1 = x2 = y1 = y2 = z1 = z2 = 0.0
-    u1 = u2 = v1 = v2 = w1 = w2 = 0.0
-    size = len(left)
-    at = (size - warm_up % size) % size
-    for number in range(-1, num_hops):
-        energy = 0.0
-        for _ in range(hop if number >= 0 else warm_up):
-            x, u = np.float64(left[at]), np.float64(right[at])
-            y = ((b0 * x + b1 * x1 + b2 * x2) - a2 * y2) - a1 * y1
-            v = ((b0 * u + b1 * u1 + b2 * u2) - a2 * v2) - a1 * v1
-            z = ((y - 2.0 * y1 + y2) - c2 * z2) - c1 * z1
-            w = ((v - 2.0 * v1 + v2) - c2 * w2) - c1 * w1
-            x2, x1, y2, y1, z2, z1 = x1, x, y1, y, z1, z
-            u2, u1, v2, v1, w2, w1 = u1, u, v1, v, w1, w
-            energy += z * z + w * w
-            at = at + 1 if at + 1 < size else 0
-        if number >= 0:
-            energies[number] = energy
-    return energies
+    x1, x2, y1, y2, z1, z2 = state[0], state[1], state[2], state[3], state[4], state[5]
+    u1, u2, v1, v2, w1, w2 = state[6], state[7], state[8], state[9], state[10], state[11]
+    for i in range(len(left)):
+        x, u = np.float64(left[i]), np.float64(right[i])
+        y = ((b0 * x + b1 * x1 + b2 * x2) - a2 * y2) - a1 * y1
+        v = ((b0 * u + b1 * u1 + b2 * u2) - a2 * v2) - a1 * v1
+        z = ((y - 2.0 * y1 + y2) - c2 * z2) - c1 * z1
+        w = ((v - 2.0 * v1 + v2) - c2 * w2) - c1 * w1
+        x2, x1, y2, y1, z2, z1 = x1, x, y1, y, z1, z
+        u2, u1, v2, v1, w2, w1 = u1, u, v1, v, w1, w
+        energy += z * z + w * w
+    state[0], state[1], state[2], state[3], state[4], state[5] = x1, x2, y1, y2, z1, z2
+    state[6], state[7], state[8], state[9], state[10], state[11] = u1, u2, v1, v2, w1, w2
+    return energy
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstm_core.lookback import NUM_COMPARED
 from lstm_core.streams import Stream
 
 _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -23,6 +24,7 @@ class ModelSettings:
     contexts: tuple[Stream, ...]  # what is known of the next event in advance, one embedding each
     num_flags: int = 0  # yes/no conditions of a piece (instrument families), a linear map together
     num_onset_positions: int = 0  # positions in the bar that heads 1.. see once head 0 has chosen the time; 0: none
+    num_lags: int = 0  # earlier places of the piece whose continuation each step may copy; see lookback.py
     hidden_size: int = 512
     num_layers: int = 2
     head_size: int = 256  # width of the hidden layer of each head
@@ -53,6 +55,7 @@ class Inputs(NamedTuple):
     contexts: Tensor  # int64 [B, T, number of contexts]
     flags: Tensor  # float32 [B, T, num_flags], zeros for "not told"
     onset_positions: Tensor  # int64 [B, T]; all zero where the model has none
+    recalled: Tensor  # int64 [B, T, num_lags, K], the event that each lag offers, -1 where there is none
 
 
 class MusicLSTM(nn.Module):
@@ -80,7 +83,8 @@ class MusicLSTM(nn.Module):
             if settings.num_onset_positions
             else None
         )
-        self.outputs = nn.ModuleList(nn.Linear(head, s.size) for s in settings.streams)
+        # Besides the logits each head gives a copy weight a lag, added to the logit of the value that the lag offers.
+        self.outputs = nn.ModuleList(nn.Linear(head, s.size + settings.num_lags) for s in settings.streams)
         self._initialise()
 
     def initial_state(self, batch_size: int) -> State:
@@ -104,7 +108,7 @@ class MusicLSTM(nn.Module):
     def logits(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[list[Tensor], State]:
         """Logits of each stream given the true values of the streams before it: K of float [B, T, V], and the state."""
         hidden, state = self.hidden(inputs, state, masks)
-        return self.head_logits(hidden, inputs.events, inputs.onset_positions), state
+        return self.head_logits(hidden, inputs.events, inputs.onset_positions, inputs.recalled), state
 
     def hidden(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[Tensor, State]:
         """The hidden vector of each step: float [B, T, H], and the state after the window."""
@@ -130,7 +134,7 @@ class MusicLSTM(nn.Module):
         x = x if masks is None else x * masks[-1][:, None]
         return x, State(torch.cat(hidden).float(), torch.cat(cell).float())
 
-    def head_logits(self, hidden: Tensor, events: Tensor, onset_positions: Tensor) -> list[Tensor]:
+    def head_logits(self, hidden: Tensor, events: Tensor, onset_positions: Tensor, recalled: Tensor) -> list[Tensor]:
         """Logits of the chained heads from hidden [B, T, H]: K of float [B, T, V]."""
         head, num_streams = self.settings.head_size, len(self.settings.streams)
         seen = list(torch.split(self.head_hidden(hidden), head, dim=-1))
@@ -141,7 +145,8 @@ class MusicLSTM(nn.Module):
         if self.onset_position is not None:
             moved = torch.split(self.onset_position(onset_positions), head, dim=-1)
             seen[1:] = [z + row for z, row in zip(seen[1:], moved, strict=True)]
-        return [output(functional.silu(z)) for output, z in zip(self.outputs, seen, strict=True)]
+        logits = [output(functional.silu(z)) for output, z in zip(self.outputs, seen, strict=True)]
+        return with_copies(logits, events, recalled) if self.settings.num_lags else logits
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -156,6 +161,22 @@ class MusicLSTM(nn.Module):
                 parameter.data.chunk(4)[1].fill_(1.0)  # forget gate open: Jozefowicz et al. 2015
             elif name.startswith("bias_hh"):
                 nn.init.zeros_(parameter)
+
+
+def with_copies(logits: Sequence[Tensor], events: Tensor, recalled: Tensor) -> list[Tensor]:
+    """Logits [B, T, V] of heads that end in L copy weights, [B, T, V + L], given the events and what the lags offer.
+
+    The weight of a lag counts where there is an event and the values before, as far as they are compared, are its own.
+    """
+    agrees = recalled[..., 0] >= 0
+    found = []
+    for k, stream in enumerate(logits):
+        if 0 < k <= NUM_COMPARED:
+            agrees = agrees & (recalled[..., k - 1] == events[..., k - 1, None])
+        size = stream.shape[-1] - recalled.shape[-2]
+        weights = stream[..., size:] * agrees
+        found.append(stream[..., :size].scatter_add(-1, recalled[..., k].clamp(min=0), weights))
+    return found
 
 
 def dropout_masks(settings: ModelSettings, num_lanes: int, seed: int) -> Tensor | None:

@@ -130,7 +130,7 @@ def part_tables(files: Iterable[FetchedFile], reader: Reader) -> tuple[pa.Table,
 
 def fetch(corpus_uri: str, files: pa.Table, max_file_bytes: int) -> Iterator[FetchedFile]:
     """The files of some rows of a manifest, in order; what cannot be fetched comes with its reason."""
-    rows = files.select(["path", "file_key", "size_bytes"]).to_pylist()
+    rows = files.select(["path", "file_key", "size_bytes", "etag"]).to_pylist()
     if storage.local_path(corpus_uri) is not None:
         for row in rows:
             yield _fetch_one(corpus_uri, row, max_file_bytes)
@@ -151,7 +151,8 @@ def _fetch_one(corpus_uri: str, row: dict[str, Any], max_file_bytes: int) -> Fet
         reason = f"the file has {row['size_bytes']:,} bytes; the limit is {max_file_bytes:,}"
         return FetchedFile(path=path, file_key=file_key, stage="size", reason=reason)
     try:
-        return FetchedFile(path=path, file_key=file_key, data=storage.read_bytes(storage.join(corpus_uri, path)))
+        data = storage.read_bytes(storage.join(corpus_uri, path), etag=row["etag"])
+        return FetchedFile(path=path, file_key=file_key, data=data)
     except StorageError as error:
         return FetchedFile(path=path, file_key=file_key, stage="fetch", reason=str(error))
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from lstm_core.blocks import BlockSet, Piece
 from lstm_core.conditions import (
     DROPPED,
+    FIRST_LAG,
     Conditions,
     bar_contexts,
     condition_values,
@@ -19,6 +20,7 @@ from lstm_core.conditions import (
 )
 from lstm_core.keys import home_shift
 from lstm_core.lanes import PieceArrays
+from lstm_core.lookback import look_back
 from lstm_core.notes import DRUMS, family_of
 from lstm_core.streams import (
     DRUM_INSTRUMENT,
@@ -91,11 +93,14 @@ class NotePieces:
             conditions = drop_conditions(conditions, self.augment.untold_share, told)
         contexts, onset_positions = bar_contexts(event_onsets(piece.events), piece.meters)
         fixed = np.broadcast_to(condition_values(conditions, self.styles), (len(contexts), len(DROPPED)))
+        events = transposed_events(piece.events, shift)
+        recalled, agreements = look_back(events, piece.meters)
         return PieceArrays(
-            transposed_events(piece.events, shift).astype(np.int64),
-            np.concatenate([contexts, fixed], axis=1),
+            events.astype(np.int64),
+            np.concatenate([contexts[:, :FIRST_LAG], agreements, contexts[:, FIRST_LAG:], fixed], axis=1),
             family_flags(conditions.families),
             onset_positions,
+            recalled,
         )
 
 

@@ -11,21 +11,30 @@ from __future__ import annotations
 import gc
 import json
 import os
-import resource
-import signal
 import struct
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from lstm_core.arrange import arrange
 from lstm_core.errors import ScoreError
+from lstm_core.isolation import (
+    OUT_OF_MEMORY,
+    START_TIMEOUT_S,
+    TOO_SLOW,
+    be_ready,
+    fault,
+    limit_memory,
+    pipe,
+    set_timers,
+    start_module,
+    take_over,
+)
 from lstm_core.midi import read_midi
 from lstm_core.notation import read_notation
 from lstm_core.notes import NOTE_DTYPE, Meter, Score, Tempo
@@ -37,16 +46,11 @@ SUFFIXES = MIDI_SUFFIXES + NOTATION_SUFFIXES
 BATCH_FILES = 32  # a round trip
 BATCH_BYTES = 4 * 2**20
 MAX_FILES = 5_000  # that one process reads; whatever it has leaked by then goes with it
-START_TIMEOUT_S = 120  # to import what a format needs; 2 s on an idle machine
 _COUNT, _REQUEST, _RESPONSE = struct.Struct("<I"), struct.Struct("<BQ"), struct.Struct("<BQQ")
-_READY = b"ready"
 _WARM_UP = (  # a file of one note: to read it loads all that reading needs
     b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\x0c\0\x90\x3c\x40\x60\x80\x3c\x40\0\xff\x2f\0"
 )
 _READ, _REFUSED = 0, 1  # outcomes
-_OUT_OF_MEMORY = 77  # exit status
-_TOO_SLOW = (-signal.SIGPROF, -signal.SIGALRM)  # exit statuses
-_WAITING = 10  # times its processor time a file may take by the clock: the machine may be busy
 
 
 def read_score(data: bytes, suffix: str) -> list[Score]:
@@ -112,10 +116,10 @@ class IsolatedReader:
             while position < len(batch):
                 self._send(batch[position:])
                 while position < len(batch) and self._process is not None:
-                    result = _receive(_pipe(self._process.stdout))
+                    result = _receive(pipe(self._process.stdout))
                     if result is None:
                         status, was_fresh = self._reap()
-                        if not was_fresh and status not in _TOO_SLOW:
+                        if not was_fresh and status not in TOO_SLOW:
                             break
                         result = ScoreError(self._fault(status, *batch[position]))
                     position += 1
@@ -135,9 +139,9 @@ class IsolatedReader:
             request += [_REQUEST.pack(len(suffix_bytes), len(data)), suffix_bytes, data]
         for process in (self._process or self._start(), None):
             try:
-                pipe = _pipe((process or self._start()).stdin)
-                pipe.write(b"".join(request))
-                pipe.flush()
+                requests = pipe((process or self._start()).stdin)
+                requests.write(b"".join(request))
+                requests.flush()
                 return
             except BrokenPipeError:
                 self.close()
@@ -145,24 +149,9 @@ class IsolatedReader:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """A new process, ready to read."""
-        package_parent = str(Path(__file__).resolve().parents[1])
         limits = (self._midi_timeout_s, self._timeout_s, self._memory_bytes)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", "lstm_core.reading", *map(str, limits)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=2**20,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")])),
-                "PYTHONHASHSEED": "0",  # no order of a set may reach a score
-                "OPENBLAS_NUM_THREADS": "1",  # a thread's stack would count as memory
-            },
-        )
+        self._process = start_module("lstm_core.reading", limits)
         self._num_served = 0
-        if _pipe(self._process.stdout).read(len(_READY)) != _READY:
-            status, _ = self._reap()
-            raise RuntimeError(f"the process that reads scores does not start (exit status {status})")
         return self._process
 
     def _reap(self) -> tuple[int, bool]:
@@ -170,43 +159,25 @@ class IsolatedReader:
         process, self._process = self._process, None
         assert process is not None
         status, was_fresh, self._num_served = process.wait(), self._num_served == 0, 0
-        _pipe(process.stdout).close()
+        pipe(process.stdout).close()
         with suppress(BrokenPipeError):  # what it had not read
-            _pipe(process.stdin).close()
+            pipe(process.stdin).close()
         return status, was_fresh
 
     def _fault(self, status: int, data: bytes, suffix: str) -> str:
         """What a file did to the process."""
-        if status in _TOO_SLOW:
-            return f"took longer than {self._midi_timeout_s if _is_midi(data, suffix) else self._timeout_s:g} s"
-        if status == _OUT_OF_MEMORY:
-            mib = self._memory_bytes / 2**20
-            return f"needed more than {f'{mib / 1024:.1f} GiB' if mib >= 1024 else f'{mib:.0f} MiB'}"
-        return f"crashed the reader ({f'signal {-status}' if status < 0 else f'exit status {status}'})"
+        limit_s = self._midi_timeout_s if _is_midi(data, suffix) else self._timeout_s
+        return fault(status, limit=f"{limit_s:g} s", memory_bytes=self._memory_bytes)
 
 
 def serve(midi_timeout_s: float, timeout_s: float, memory_bytes: int) -> None:
-    """Answers requests on standard input until it closes; the other side of IsolatedReader.
-
-    The time limits are kernel timers whose signals end the process, whatever code runs and whether or not the parent
-    is still there.
-    """
-    source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=2**20)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    for timer in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(timer, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [timer])
-    _set_timers(START_TIMEOUT_S)
+    """Answers requests on standard input until it closes; the other side of IsolatedReader."""
+    source, answers = take_over()
     with suppress(ScoreError):
         read_midi(_WARM_UP)
     has_notation = False
-    _limit_memory(memory_bytes)
-    answers.write(_READY)
-    answers.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)  # what libraries print must not get between the answers,
-    os.dup2(nowhere, 2)  # nor their warnings on the screen
-    _set_timers(0)
+    limit_memory(memory_bytes)
+    be_ready(answers)
     while header := source.read(_COUNT.size):
         files = []
         for _ in range(_COUNT.unpack(header)[0]):
@@ -217,9 +188,9 @@ def serve(midi_timeout_s: float, timeout_s: float, memory_bytes: int) -> None:
             is_midi = _is_midi(data, suffix)
             if not (is_midi or has_notation):
                 has_notation = _load_notation(memory_bytes)
-            _set_timers(midi_timeout_s if is_midi else timeout_s)
+            set_timers(midi_timeout_s if is_midi else timeout_s)
             answer = _answer(data, suffix)
-            _set_timers(0)
+            set_timers(0)
             answers.write(answer)
             answers.flush()  # now: the next file may be the last
 
@@ -246,7 +217,7 @@ def _answer(data: bytes, suffix: str) -> bytes:
         text = str(error).encode(errors="replace")
         return _RESPONSE.pack(_REFUSED, len(text), 0) + text
     except MemoryError:
-        os._exit(_OUT_OF_MEMORY)
+        os._exit(OUT_OF_MEMORY)
 
 
 def _receive(pipe: Any) -> list[Score] | ScoreError | None:
@@ -280,35 +251,15 @@ def _is_midi(data: bytes, suffix: str) -> bool:
     return data[:4] == b"MThd" or suffix.lower() in MIDI_SUFFIXES
 
 
-def _pipe(pipe: IO[bytes] | None) -> Any:
-    assert pipe is not None
-    return pipe
-
-
 def _load_notation(memory_bytes: int) -> bool:
     """True, once what reads notation is imported; its memory does not count against a file."""
-    _set_timers(START_TIMEOUT_S)
+    set_timers(START_TIMEOUT_S)
     with suppress(ScoreError):
         read_notation(b"X:1\nK:C\nC|C|", ".abc")
     gc.collect()
     gc.freeze()  # or each collection would walk through all of music21
-    _limit_memory(memory_bytes)
+    limit_memory(memory_bytes)
     return True
-
-
-def _set_timers(timeout_s: float) -> None:
-    """Ends this process after so much processor time, or ten times as much by the clock; 0 takes that back."""
-    signal.setitimer(signal.ITIMER_PROF, timeout_s)
-    signal.setitimer(signal.ITIMER_REAL, timeout_s * _WAITING)
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    """Lets this process grow by so much from here (on Linux; elsewhere there is no such limit)."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        now = int(statm.read_text().split()[0]) * resource.getpagesize()
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (now + memory_bytes, hard))
 
 
 if __name__ == "__main__":

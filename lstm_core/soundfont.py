@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
+import urllib.request
 from dataclasses import dataclass
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 
-import fsspec
-
-from lstm_core.errors import SoundFontError
+from lstm_core import storage
+from lstm_core.errors import SoundFontError, StorageError
 
 INSTALLED_FOLDERS = (Path("/usr/share/sounds/sf3"), Path("/usr/share/sounds/sf2"), Path("/usr/share/soundfonts"))
 _PREFERRED = ("musescore_general", "fluidr3", "")  # starts of file names, lower case; "" is any other
 _LAST_RESORT = "TimGM6mb.sf2"  # 6 MB, inside the package pretty_midi
+_WEB_TIMEOUT_S = 20.0  # without a byte
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,7 @@ def find_soundfont(uri: str = "") -> SoundFont:
     """The SoundFont at `uri`, else the best installed one, else the small one that a dependency carries.
 
     Args:
-        uri: a local path, a file:// URI, or any URI that fsspec opens (kept in a cache folder under its address).
+        uri: a local path, a file:// URI, or s3:// or https:// (kept in a cache folder under its address).
 
     Raises:
         SoundFontError: when the one asked for is missing or is no SoundFont, or when there is none at all.
@@ -108,11 +111,13 @@ def _local_path(uri: str) -> Path:
         partial = kept.with_name(f"{kept.name}.{os.getpid()}.part")
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            with fsspec.open(uri, "rb") as source, partial.open("wb") as target:
-                while piece := source.read(1 << 20):
-                    target.write(piece)
+            if scheme in ("http", "https"):
+                with urllib.request.urlopen(uri, timeout=_WEB_TIMEOUT_S) as source, partial.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+            else:
+                storage.download(uri, partial)
             partial.replace(kept)
-        except Exception as error:  # every file system of fsspec raises its own kinds
+        except (StorageError, OSError, HTTPException, ValueError) as error:  # ValueError: of an address that is none
             partial.unlink(missing_ok=True)
             raise SoundFontError(f"no SoundFont from {uri}: {error}. Check the address and the access to it") from error
     return kept

@@ -1,37 +1,34 @@
 """Storage is a URI: a plain path, file:// or s3://, all through the same few functions.
 
 A write is atomic: another reader sees the old bytes, the new ones, or nothing, never a half. What goes wrong
-raises StorageError, which names the place and what to do.
+raises StorageError, which names the place and what to do. Credentials, endpoint and region of s3:// come from where
+AWS programs look for them. All functions may be called from several threads.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
-import tempfile
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO
 
+from lstm_core import local_storage
+from lstm_core.errors import ChangedError as ChangedError
+from lstm_core.errors import MissingError as MissingError
 from lstm_core.errors import StorageError
+from lstm_core.stored_file import StoredFile as StoredFile
+from lstm_core.stored_file import StoredVersion as StoredVersion
 
+if TYPE_CHECKING:
+    from lstm_core.s3_storage import S3Store
+
+CHUNK_BYTES = 8 * 2**20  # that a stream asks for at once; it holds three of them at most
+PAGE_FILES = 1_000  # as many as S3 lists at once
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_TEMPORARY = ".tonemill-"  # how the names of files start that are still being written
-
-
-class MissingError(StorageError):
-    """Nothing is stored at a URI."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredFile:
-    path: str  # relative to the folder that was listed, with "/" between names
-    size_bytes: int
-    etag: str  # changes when the content does: the store's own, or the time of change of a local file
 
 
 def local_path(uri: str | Path) -> Path | None:
@@ -61,64 +58,99 @@ def name_of(uri: str | Path) -> str:
 
 def exists(uri: str | Path) -> bool:
     """Whether a file or folder is there."""
-    filesystem, path = _open(uri)
-    with _explained(uri, "look at"):
-        return bool(filesystem.exists(path))
+    local = local_path(uri)
+    if local is None:
+        return _store(uri).exists(str(uri))
+    with local_storage.explained(uri, "look at"):
+        return local.exists()
 
 
 def file_size(uri: str | Path) -> int:
     """Size in bytes of a file; MissingError when there is none."""
-    filesystem, path = _open(uri)
-    with _explained(uri, "look at"):
-        return int(filesystem.info(path)["size"])
-
-
-def read_bytes(uri: str | Path) -> bytes:
-    """All bytes of a file; MissingError when there is none."""
     local = local_path(uri)
-    with _explained(uri, "read"):
-        if local is not None:
-            return local.read_bytes()
-        filesystem, path = _open(uri)
-        return bytes(filesystem.cat_file(path))
+    if local is None:
+        return _store(uri).size_bytes(str(uri))
+    with local_storage.explained(uri, "look at"):
+        return local.stat().st_size
+
+
+def read_bytes(uri: str | Path, *, etag: str = "") -> bytes:
+    """All bytes of a file that fits in memory.
+
+    Args:
+        uri: Where it is.
+        etag: What the listing said of it; empty takes any.
+
+    Raises:
+        MissingError: there is none (any more).
+        ChangedError: it is another one than that of `etag`.
+    """
+    local = local_path(uri)
+    if local is None:
+        return _store(uri).read(str(uri), etag=etag)
+    with local_storage.explained(uri, "read"):
+        return local_storage.read(local, etag)
 
 
 def read_range(uri: str | Path, start: int, size_bytes: int) -> bytes:
     """Bytes `start` to `start + size_bytes` of a file, fewer at its end."""
-    filesystem, path = _open(uri)
-    with _explained(uri, "read"):
-        return bytes(filesystem.cat_file(path, start=start, end=start + size_bytes))
+    local = local_path(uri)
+    if local is None:
+        return _store(uri).read(str(uri), start=start, size_bytes=size_bytes)
+    with local_storage.explained(uri, "read"), local.open("rb") as file:
+        file.seek(start)
+        return file.read(size_bytes)
+
+
+def open_stream(uri: str | Path, *, etag: str = "", chunk_bytes: int = CHUNK_BYTES) -> BinaryIO:
+    """A file of any size, open to be read here and there in flat memory; close it, or use it in `with`.
+
+    Of a remote file whole chunks are fetched, the next one while this one is read. All are of one version of it:
+    that of `etag`, or without one the version that is there now. Any read may raise what `read_bytes` does.
+    """
+    local = local_path(uri)
+    if local is None:
+        return _store(uri).open_stream(str(uri), etag=etag, chunk_bytes=chunk_bytes)
+    return local_storage.open_checked(local, etag)
 
 
 def write_bytes(uri: str | Path, data: bytes) -> None:
     """Store a file atomically, making the folders above it; what was there before is replaced."""
     local = local_path(uri)
-    if local is not None:
-        write_local(local, lambda temporary: Path(temporary).write_bytes(data))
-        return
-    filesystem, path = _open(uri)
-    with _explained(uri, "write"):
-        filesystem.pipe_file(path, data)
+    if local is None:
+        _store(uri).write(str(uri), data)
+    else:
+        write_local(local, lambda temporary: temporary.write_bytes(data))
+
+
+def create_bytes(uri: str | Path, data: bytes) -> bool:
+    """Stores a file if there is none of that name, and says whether it did: of several who try one makes it."""
+    local = local_path(uri)
+    if local is None:
+        return _store(uri).create(str(uri), data)
+    return local_storage.write(local, lambda temporary: temporary.write_bytes(data), replace=False)
+
+
+def read_version(uri: str | Path) -> StoredVersion:
+    """A small file with what `replace_bytes` needs, and its age by the clock of the store."""
+    local = local_path(uri)
+    return _store(uri).read_version(str(uri)) if local is None else local_storage.read_version(local)
+
+
+def replace_bytes(uri: str | Path, data: bytes, *, etag: str) -> bool:
+    """Replaces a file if it is still the version of an etag (of `read_version`), and says whether it did."""
+    local = local_path(uri)
+    return _store(uri).replace(str(uri), data, etag) if local is None else local_storage.replace(local, data, etag)
 
 
 def write_local(path: Path, write: Callable[[Path], object]) -> None:
     """Store a local file atomically: `write` fills a temporary file beside it, which then takes its name."""
-    with _explained(path, "write"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            write(temporary)
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    local_storage.write(path, write)
 
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal sha256 of a local file, read in pieces."""
-    with _explained(path, "read"), path.open("rb") as file:
+    with local_storage.explained(path, "read"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -129,18 +161,24 @@ def local_copy(uri: str | Path, sha256: str) -> Path:
         return local
     copy = Path(os.environ.get("TONEMILL_CACHE", "~/.cache/tonemill")).expanduser() / sha256
     if not (copy.exists() and sha256_of(copy) == sha256):
-        filesystem, path = _open(uri)
-        with _explained(uri, "read"):
-            write_local(copy, lambda temporary: filesystem.get_file(path, str(temporary)))
+        write_local(copy, lambda temporary: download(uri, temporary))
     return copy
+
+
+def download(uri: str | Path, path: Path) -> None:
+    """Fills a local file with a stored one, piece by piece."""
+    with open_stream(uri) as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target, 2**20)
 
 
 def remove(uri: str | Path) -> None:
     """Remove a file; nothing happens when it is not there."""
-    filesystem, path = _open(uri)
-    with _explained(uri, "remove"):
-        if filesystem.exists(path):
-            filesystem.rm_file(path)
+    local = local_path(uri)
+    if local is None:
+        _store(uri).remove(str(uri))
+        return
+    with local_storage.explained(uri, "remove"):
+        local.unlink(missing_ok=True)
 
 
 def list_files(uri: str | Path, *, on_denied: Callable[[str, str], None] | None = None) -> list[StoredFile]:
@@ -149,101 +187,41 @@ def list_files(uri: str | Path, *, on_denied: Callable[[str, str], None] | None 
     `on_denied(path, reason)` is told of each folder inside that cannot be read; without it that is an error.
     MissingError when there is no such folder, or it is a file.
     """
+    files = [file for page in list_pages(uri, on_denied=on_denied) for file in page]
+    return sorted(files, key=lambda file: file.path)
+
+
+def list_pages(uri: str | Path, *, on_denied: Callable[[str, str], None] | None = None) -> Iterator[list[StoredFile]]:
+    """What `list_files` gives, a thousand files at a time: memory stays flat however many there are.
+
+    Those of S3 come sorted by path, local ones folder by folder.
+    """
     local = local_path(uri)
-    if local is not None:
-        found = list(_walk_local(local, on_denied))
+    if local is None:
+        found = _store(uri).pages(str(uri), PAGE_FILES)
     else:
-        filesystem, root = _open(uri)
-        with _explained(uri, "list"):
-            listing = filesystem.find(root, detail=True)
-        if not listing:
-            raise MissingError(f"There are no files at {uri}: check the bucket and the folder.")
-        prefix = root.rstrip("/") + "/"
-        found = [
-            StoredFile(path=path[len(prefix) :], size_bytes=int(info["size"]), etag=str(info.get("ETag", "")))
-            for path, info in listing.items()
-            if path.startswith(prefix)
-        ]
-    return sorted((file for file in found if not _is_hidden(file.path)), key=lambda file: file.path)
-
-
-def _walk_local(root: Path, on_denied: Callable[[str, str], None] | None) -> Iterator[StoredFile]:
-    if not root.exists():
-        raise MissingError(f"There is no folder {root}: check the path.")
-    if not root.is_dir():
-        raise StorageError(f"{root} is a file, and a folder is wanted.")
-    seen: set[tuple[int, int]] = set()  # folders, so that a link to a folder above ends
-    waiting = [(str(root), "")]
-    while waiting:
-        folder, prefix = waiting.pop()
-        try:
-            state = os.stat(folder)
-            if (state.st_dev, state.st_ino) in seen:
-                continue
-            seen.add((state.st_dev, state.st_ino))
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            if on_denied is None or not prefix:
-                raise _translated(error, folder, "list") from error
-            on_denied(prefix.rstrip("/"), f"the folder cannot be read: {error.strerror}")
-            continue
-        for entry in entries:
-            if entry.is_dir():
-                waiting.append((entry.path, f"{prefix}{entry.name}/"))
-                continue
-            try:
-                state = entry.stat()
-            except OSError:
-                state = entry.stat(follow_symlinks=False)  # a link to nothing: reading it will say so
-            yield StoredFile(path=prefix + entry.name, size_bytes=state.st_size, etag=f"{state.st_mtime_ns:x}")
+        found = local_storage.pages(local, on_denied, PAGE_FILES)
+    for page in found:
+        yield [file for file in page if not _is_hidden(file.path)]
 
 
 def _is_hidden(path: str) -> bool:
-    return any(name.startswith(".") for name in path.split("/"))
+    return path.startswith(".") or "/." in path
 
 
-def _open(uri: str | Path) -> tuple[Any, str]:
-    """The fsspec filesystem of a URI, and its path there."""
-    import fsspec
+def _store(uri: str | Path) -> S3Store:
+    if not str(uri).lower().startswith("s3://"):
+        scheme = str(uri).partition("://")[0]
+        raise StorageError(f"{scheme}://... is a kind of storage that we do not know. Use a path, file:// or s3://.")
+    settings = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    return _open_store(os.getpid(), settings)
 
-    text = str(uri)
-    options = {} if local_path(uri) is not None else {"use_listings_cache": False}
+
+@lru_cache(maxsize=4)
+def _open_store(pid: int, settings: tuple[tuple[str, str], ...]) -> S3Store:
+    """One store for all threads of a process: a child must not share the connections of its parent."""
     try:
-        filesystem, path = fsspec.core.url_to_fs(text, **options)
+        from lstm_core.s3_storage import S3Store
     except ImportError as error:
-        extra = "tonemill[s3]" if text.startswith("s3:") else "the fsspec driver for it"
-        raise StorageError(f"{text}: this kind of storage needs {extra}; install it with pip.") from error
-    except ValueError as error:
-        raise StorageError(f"{text}: {error}. Use a path, file:// or s3://.") from error
-    return filesystem, str(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-@contextmanager
-def _explained(uri: str | Path, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as error:
-        raise _translated(error, str(uri), doing) from error
-    except Exception as error:
-        if local_path(uri) is not None:
-            raise
-        raise StorageError(f"Cannot {doing} {uri}: {type(error).__name__}: {error}") from error
-
-
-def _translated(error: OSError, uri: str, doing: str) -> StorageError:
-    if isinstance(error, FileNotFoundError):
-        said = "" if local_path(uri) is not None else f" ({error})"
-        return MissingError(f"Cannot {doing} {uri}: there is nothing of that name{said}.")
-    if isinstance(error, PermissionError):
-        return StorageError(f"Cannot {doing} {uri}: permission denied. Check the rights of the user that runs this.")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"Cannot {doing} {uri}: the disk is full. Free some space and run the same command again.")
-    return StorageError(f"Cannot {doing} {uri}: {error.strerror or error}")
+        raise StorageError(f"s3:// needs boto3, which is not here ({error}): pip install tonemill[s3]") from error
+    return S3Store()

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from lstm_core.soundbank import PAD_FRAMES
 
+COMPILED_WITH = "d60b6ba27f12e81a"  # content of the files that compiled code takes things from; see its test
+
 CONTROL_FRAMES = 64
 SILENCE_DB = 96.0  # a voice this far under its peak has ended; 16-bit audio holds no more
 MAX_STEP = 32.0  # frames of a recording a frame of audio: five octaves up; beyond, only aliases would sound

@@ -7,13 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 from jobs.local_ray import start_ray
+from tests.s3_servers import settings_of
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """A local Ray with four logical CPUs; jobs that find it use it instead of starting their own."""
+def ray_cluster(moto_endpoint: str) -> Iterator[None]:
+    """A local Ray with four logical CPUs; jobs that find it use it instead of starting their own.
+
+    Its workers reach the S3 server of the tests: they inherit what the environment holds while Ray starts.
+    """
     import ray
 
-    start_ray(num_cpus=4, object_store_bytes=150_000_000)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings_of(moto_endpoint).items():
+            patch.setenv(name, value)
+        start_ray(num_cpus=4, object_store_bytes=150_000_000)
     yield
     ray.shutdown()

@@ -47,7 +47,7 @@ class Piece:
         for stream, wish in enumerate((shift, instrument, pitch, duration, 8)):
             logits = np.zeros((1, STREAMS[stream].size), dtype=np.float32)
             logits[0] = -np.abs(np.arange(STREAMS[stream].size) - wish) * 1000.0
-            choosers.choose(stream, logits, self.rules, self.rows)
+            choosers.choose(stream, logits, np.zeros(logits.shape, dtype=np.uint8), self.rules, self.rows)
             assert self.numbers[choosers.IS_DONE] != choosers.STUCK
         return self.rows.before[0].tolist()
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from lstm_core.model import Inputs, ModelSettings, MusicLSTM, dropout_masks, num_weights
+from lstm_core.model import Inputs, ModelSettings, MusicLSTM, dropout_masks, num_weights, with_copies
 from lstm_core.streams import Stream
 
 STREAMS = (Stream("time", 3), Stream("pitch", 4), Stream("length", 2))
@@ -21,6 +21,7 @@ def tiny_model(**changes: object) -> MusicLSTM:
         "contexts": (Stream("position", 5), Stream("style", 3)),
         "num_flags": 2,
         "num_onset_positions": 4,
+        "num_lags": 2,
         "hidden_size": 12,
         "num_layers": 2,
         "head_size": 8,
@@ -39,7 +40,12 @@ def random_inputs(B: int, T: int) -> Inputs:
     events = values(*(stream.size for stream in STREAMS))
     previous = torch.cat([torch.zeros_like(events[:, :1]), events[:, :-1]], dim=1)
     flags = torch.randn(B, T, 2, generator=generator)
-    return Inputs(events, previous, values(5, 3), flags, values(4)[..., 0])
+    positions = values(4)[..., 0]
+    # One lag offers the event itself or one that differs in one stream, the other anything; both sometimes nothing.
+    near = torch.where(values(2, 2, 3) > 0, events, values(3, 4, 2))
+    recalled = torch.stack([near, values(3, 4, 2)], dim=2)
+    recalled[values(4, 4) == 0] = -1
+    return Inputs(events, previous, values(5, 3), flags, positions, recalled)
 
 
 def windowed(inputs: Inputs, start: int, stop: int) -> Inputs:
@@ -58,10 +64,11 @@ def test_chained_heads_factorise_exactly() -> None:
         one.contexts.expand(count, -1, -1),
         one.flags.double().expand(count, -1, -1),
         one.onset_positions.expand(count, -1),
+        torch.tensor([[1, 2, 0], [1, 3, 1]]).expand(count, 1, -1, -1),
     )
     state = model.initial_state(count)
     hidden = model.hidden(inputs, type(state)(state.hidden.double(), state.cell.double()))[0]
-    logits = model.head_logits(hidden, inputs.events, inputs.onset_positions)
+    logits = model.head_logits(hidden, inputs.events, inputs.onset_positions, inputs.recalled)
     chosen = [stream.log_softmax(-1).gather(-1, every[..., k : k + 1])[..., 0] for k, stream in enumerate(logits)]
     joint = torch.stack(chosen).sum(0).exp()
     assert joint.sum().item() == pytest.approx(1.0, abs=1e-12)
@@ -90,6 +97,20 @@ def test_nothing_looks_ahead() -> None:
         changed = (after != before)[0]
         assert not changed[:2].any() and not changed[2, :k].any()
         assert changed[2, k:].all() and changed[3:].all()
+
+
+def test_a_copy_weight_counts_only_for_what_its_lag_offers() -> None:
+    """Head k raises the value of a lag by the lag's weight, if the values before are the lag's own too."""
+    weights = torch.tensor([10.0, 200.0])
+    logits = [torch.cat([torch.zeros(stream.size), weights])[None, None] for stream in STREAMS]
+    recalled = torch.tensor([[[[1, 2, 0], [1, 3, 1]]]])
+    first, second, third = with_copies(logits, torch.tensor([[[1, 3, 0]]]), recalled)
+    assert first[0, 0].tolist() == [0, 210, 0]
+    assert second[0, 0].tolist() == [0, 0, 10, 200]
+    assert third[0, 0].tolist() == [0, 200]
+    nothing = with_copies(logits, torch.tensor([[[0, 2, 0]]]), torch.where(recalled == 3, -1, recalled))
+    assert nothing[0][0, 0].tolist() == [0, 210, 0] and not nothing[1].any() and not nothing[2].any()
+    assert not with_copies(logits, torch.tensor([[[1, 2, 0]]]), torch.full_like(recalled, -1))[0].any()
 
 
 def test_it_is_the_lstm_of_torch() -> None:
@@ -126,11 +147,16 @@ def test_a_mask_holds_for_the_whole_window() -> None:
 def test_the_default_model_has_about_six_million_weights() -> None:
     from lstm_core import streams
     from lstm_core.conditions import note_contexts
+    from lstm_core.lookback import LAGS
     from lstm_core.notes import FAMILIES
 
     contexts = note_contexts(("chorale",))
     settings = ModelSettings(
-        streams=streams.STREAMS, contexts=contexts, num_flags=len(FAMILIES), num_onset_positions=contexts[0].size
+        streams=streams.STREAMS,
+        contexts=contexts,
+        num_flags=len(FAMILIES),
+        num_onset_positions=contexts[0].size,
+        num_lags=len(LAGS),
     )
     assert 5_500_000 < num_weights(MusicLSTM(settings)) < 6_600_000
 

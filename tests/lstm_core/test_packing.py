@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_core.conditions import Conditions, condition_values, family_flags
+from lstm_core.conditions import NUM_MOVING, Conditions, condition_values, family_flags, note_contexts
+from lstm_core.lookback import LAGS, NOTHING, add_copies
 from lstm_core.model import Inputs, MusicLSTM
 from lstm_core.packing import PackedStep, has_fast_bf16, is_width_invariant
 from lstm_core.streams import STREAMS
@@ -16,10 +17,11 @@ NUM_STEPS = 40
 
 
 def music(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Events [T, K], moving contexts [T, 3] and onset positions [T], all random."""
+    """Events [T, K], moving contexts [T, M] and onset positions [T], all random."""
     random = np.random.default_rng(seed)
     events = np.stack([random.integers(0, stream.size, NUM_STEPS) for stream in STREAMS], axis=1)
-    moving = np.stack([random.integers(1, size, NUM_STEPS) for size in (193, 65, 65)], axis=1)
+    sizes = [context.size for context in note_contexts(STYLES)[:NUM_MOVING]]
+    moving = np.stack([random.integers(1, size, NUM_STEPS) for size in sizes], axis=1)
     return events, moving, random.integers(1, 193, NUM_STEPS)
 
 
@@ -33,10 +35,22 @@ def taught(model: MusicLSTM, seed: int) -> list[np.ndarray]:
     previous = np.concatenate([np.zeros((1, len(STREAMS)), dtype=np.int64), events[:-1]])
     contexts = np.concatenate([moving, np.tile(fixed, (NUM_STEPS, 1))], axis=1)
     flags = np.tile(family_flags(CONDITIONS.families), (NUM_STEPS, 1))
-    inputs = Inputs(*(torch.from_numpy(part)[None] for part in (events, previous, contexts, flags, positions)))
+    recalled = recalled_events(events)
+    inputs = Inputs(
+        *(torch.from_numpy(part)[None] for part in (events, previous, contexts, flags, positions, recalled))
+    )
     with torch.no_grad():
         logits, _ = model.logits(inputs, model.initial_state(1))
     return [part[0].numpy() for part in logits]
+
+
+def recalled_events(events: np.ndarray) -> np.ndarray:
+    """What lags might offer instead of the events: nothing, the very event, or half of it."""
+    recalled = np.repeat(events[:, None], len(LAGS), axis=1)
+    recalled[::3, 1] = NOTHING
+    recalled[::2, 2:, 2:] = 0
+    recalled[1::2, 3] = recalled[::2, 3]
+    return recalled
 
 
 def packed(step: PackedStep, rows: list[int], seeds: list[int]) -> list[list[np.ndarray]]:
@@ -44,16 +58,20 @@ def packed(step: PackedStep, rows: list[int], seeds: list[int]) -> list[list[np.
     told = {row: music(seed) for row, seed in zip(rows, seeds, strict=True)}
     others = [told.get(row, music(1000 + row)) for row in range(step.num_rows)]
     events, moving, positions = (np.stack(parts, axis=1) for parts in zip(*others, strict=True))
-    fixed = np.concatenate([[-1, -1, -1, 3], condition_values(CONDITIONS, STYLES)])
+    recalled = np.stack([recalled_events(part) for part, _, _ in others], axis=1)
+    fixed = np.concatenate([[-1] * NUM_MOVING, [3], condition_values(CONDITIONS, STYLES)])
     conditions = np.tile(step.condition_vector(fixed, family_flags(CONDITIONS.families)), (step.num_rows, 1))
     for row in range(step.num_rows):
         step.reset_row(row)
     found: list[list[list[np.ndarray]]] = [[[] for _ in STREAMS] for _ in rows]
     before = np.zeros_like(events[0])
+    offered = np.zeros((step.num_rows, 256), dtype=np.uint8)
     for t in range(NUM_STEPS):
         step.advance(before, moving[t], conditions)
         for k in range(len(STREAMS)):
             logits = step.logits(k)
+            add_copies(k, logits, recalled[t], events[t], offered)
+            logits = logits[:, : STREAMS[k].size]
             for i, row in enumerate(rows):
                 found[i][k].append(logits[row].copy())
             step.tell(k, events[t][:, k], positions[t])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_core.sampling import draw, philox, uniform
+from lstm_core.sampling import DEPARTURE, SCRATCH_ROWS, draw, philox, uniform
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,10 @@ from lstm_core.sampling import draw, philox, uniform
 def test_philox_gives_the_known_answers(counter: tuple[int, ...], key: int, words: tuple[int, ...]) -> None:
     """The vectors for philox4x32-10 that come with Random123."""
     assert tuple(int(word) for word in philox(*counter, key)) == words
+
+
+NOTHING = np.zeros(131, dtype=np.uint8)  # what is offered to be repeated
+SCRATCH = np.zeros((SCRATCH_ROWS, 131))
 
 
 def test_uniform_numbers_are_flat_and_belong_to_their_place() -> None:
@@ -54,9 +58,9 @@ def test_values_are_drawn_as_often_as_they_should(spread: float, top_p: float, t
     logits = (random.normal(size=40) * spread).astype(np.float32)
     allowed = (random.random(40) < 0.8).astype(np.uint8)
     expected = nucleus(logits, allowed, temperature, top_p)
-    scratch, num_draws = np.zeros(40), 20_000
+    num_draws = 20_000
     numbers = (np.arange(num_draws) + 0.5) / num_draws  # every share of [0, 1) alike: no chance in this test
-    drawn = np.array([draw(logits, allowed, temperature, top_p, number, scratch) for number in numbers])
+    drawn = np.array([draw(logits, allowed, NOTHING, temperature, top_p, number, SCRATCH) for number in numbers])
     shares = np.bincount(drawn, minlength=40) / num_draws
     assert np.abs(shares - expected).max() <= 1.5 / num_draws
     assert not shares[expected == 0].any()
@@ -64,25 +68,47 @@ def test_values_are_drawn_as_often_as_they_should(spread: float, top_p: float, t
 
 def test_what_is_forbidden_is_never_drawn() -> None:
     logits = np.array([50.0, 1.0, 0.0, 40.0], dtype=np.float32)
-    allowed, scratch = np.array([0, 1, 1, 0], dtype=np.uint8), np.zeros(4)
+    allowed = np.array([0, 1, 1, 0], dtype=np.uint8)
     for number in (0.0, 0.3, 0.999999, 1.0 - 2.0**-32):
-        assert draw(logits, allowed, 1.0, 1.0, number, scratch) in (1, 2)
-        assert draw(logits, allowed, 1.0, 0.05, number, scratch) == 1
-    assert draw(logits, np.zeros(4, dtype=np.uint8), 1.0, 1.0, 0.5, scratch) == -1
+        assert draw(logits, allowed, NOTHING, 1.0, 1.0, number, SCRATCH) in (1, 2)
+        assert draw(logits, allowed, NOTHING, 1.0, 0.05, number, SCRATCH) == 1
+    assert draw(logits, np.zeros(4, dtype=np.uint8), NOTHING, 1.0, 1.0, 0.5, SCRATCH) == -1
 
 
 def test_of_equal_values_at_the_border_the_lowest_are_kept() -> None:
-    logits, allowed, scratch = np.zeros(10, dtype=np.float32), np.ones(10, dtype=np.uint8), np.zeros(10)
+    logits, allowed = np.zeros(10, dtype=np.float32), np.ones(10, dtype=np.uint8)
     numbers = np.linspace(0, 0.9999, 400)
     for top_p, kept in ((0.25, {0, 1, 2}), (0.3, {0, 1, 2}), (0.31, {0, 1, 2, 3}), (0.05, {0})):
-        assert {draw(logits, allowed, 1.0, top_p, number, scratch) for number in numbers} == kept
+        assert {draw(logits, allowed, NOTHING, 1.0, top_p, number, SCRATCH) for number in numbers} == kept
     logits[7] = 3.0
-    assert {draw(logits, allowed, 1.0, 0.75, number, scratch) for number in numbers} == {0, 1, 7}
+    assert {draw(logits, allowed, NOTHING, 1.0, 0.75, number, SCRATCH) for number in numbers} == {0, 1, 7}
+
+
+def test_whether_to_repeat_is_drawn_before_what_to_play_instead() -> None:
+    """A departure of 3 %, all outside the nucleus of the whole, keeps its 3 %, in the best values that depart."""
+    shares = np.array([0.97, 0.02, 0.0096, 0.0004])
+    logits, allowed = np.log(shares).astype(np.float32), np.ones(4, dtype=np.uint8)
+    offered = np.array([1, 0, 0, 0], dtype=np.uint8)
+    numbers = (np.arange(20_000) + 0.5) / 20_000
+    drawn = np.array([draw(logits, allowed, offered, 1.0, 0.95, number, SCRATCH) for number in numbers])
+    found = np.bincount(drawn, minlength=4) / len(numbers)
+    assert found == pytest.approx([0.97, 0.03 * 0.02 / 0.0296, 0.03 * 0.0096 / 0.0296, 0.0], abs=2e-4)
+    assert {draw(logits, allowed, NOTHING, 1.0, 0.95, number, SCRATCH) for number in numbers} == {0}
+
+
+def test_a_departure_that_is_too_unlikely_is_cut_off_and_so_is_a_repeat() -> None:
+    numbers, allowed = np.linspace(0, 0.9999, 5_000), np.ones(3, dtype=np.uint8)
+    offered = np.array([1, 0, 0], dtype=np.uint8)
+    for share, kept in ((1 - 0.9 * DEPARTURE * 0.05, {0}), (1 - 1.1 * DEPARTURE * 0.05, {0, 1}), (0.04, {1})):
+        logits = np.log(np.array([share, 0.99 * (1 - share), 0.01 * (1 - share)])).astype(np.float32)
+        assert {draw(logits, allowed, offered, 1.0, 0.95, number, SCRATCH) for number in numbers} == kept
+    logits = np.log(np.array([0.9999, 0.0001, 1e-9])).astype(np.float32)
+    assert draw(logits, allowed, offered, 1.0, 1.0, 0.99995, SCRATCH) == 1  # with top_p 1 nothing is cut off
 
 
 def test_no_temperature_is_the_most_probable_value() -> None:
     random = np.random.default_rng(3)
-    scratch, allowed = np.zeros(131), np.ones(131, dtype=np.uint8)
+    allowed = np.ones(131, dtype=np.uint8)
     for _ in range(50):
         logits = random.normal(size=131).astype(np.float32)
-        assert draw(logits, allowed, 1e-4, 1.0, float(random.random()), scratch) == int(np.argmax(logits))
+        assert draw(logits, allowed, NOTHING, 1e-4, 1.0, float(random.random()), SCRATCH) == int(np.argmax(logits))

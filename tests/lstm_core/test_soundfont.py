@@ -1,10 +1,12 @@
 import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import fsspec
 import pytest
 
-from lstm_core import soundfont
+from lstm_core import soundfont, storage
 from lstm_core.errors import SoundFontError
 from lstm_core.soundfont import find_soundfont
 from tests.lstm_core.sounds import write_soundfont
@@ -21,18 +23,36 @@ def test_the_one_asked_for_is_taken_and_known_by_its_bytes(tmp_path: Path) -> No
         assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_one_in_remote_storage_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_in_a_bucket_is_fetched_once(tmp_path: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     body = write_soundfont(tmp_path / "a.sf2", ZONES, PRESET).read_bytes()
-    store = fsspec.filesystem("memory")
-    store.pipe("/fonts/remote.sf2", body)
-    first = find_soundfont("memory://fonts/remote.sf2")
-    store.rm("/fonts/remote.sf2")
+    uri = f"{s3_bucket}/fonts/remote.sf2"
+    storage.write_bytes(uri, body)
+    first = find_soundfont(uri)
+    storage.remove(uri)
     assert first.name == "remote" and first.path.read_bytes() == body
-    assert find_soundfont("memory://fonts/remote.sf2") == first
-    with pytest.raises(SoundFontError, match=r"memory://fonts/other\.sf2"):
-        find_soundfont("memory://fonts/other.sf2")
+    assert find_soundfont(uri) == first
+    with pytest.raises(SoundFontError, match=r"/fonts/other\.sf2: there is nothing of that name"):
+        find_soundfont(f"{s3_bucket}/fonts/other.sf2")
     assert not list((tmp_path / "cache").rglob("*.part"))
+
+
+def test_one_on_the_web_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    body = write_soundfont(tmp_path / "a.sf2", ZONES, PRESET).read_bytes()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        assert find_soundfont(f"{address}/a.sf2").path.read_bytes() == body
+        with pytest.raises(SoundFontError, match=r"no SoundFont from http://.*/b\.sf2: .*404"):
+            find_soundfont(f"{address}/b.sf2")
+    finally:
+        server.shutdown()
+        server.server_close()
+    with pytest.raises(SoundFontError, match=r"ftp://.*Use a path, file:// or s3://"):
+        find_soundfont("ftp://host/a.sf2")
 
 
 def test_installed_ones_come_before_the_last_resort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

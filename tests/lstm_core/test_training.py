@@ -26,7 +26,9 @@ class Scales:
     def load(self, index: int, epoch: int) -> PieceArrays:
         length = 3 + 2 * index
         events = np.stack([np.arange(length) % 4, (index + np.arange(length)) % 6], axis=1)
-        return PieceArrays(events, np.full((length, 1), 1), np.zeros(0, dtype=np.float32), np.zeros(length, np.int64))
+        nothing = np.zeros((length, 0, 2), dtype=np.int64)
+        no_flags = np.zeros(0, dtype=np.float32)
+        return PieceArrays(events, np.full((length, 1), 1), no_flags, np.zeros(length, np.int64), nothing)
 
 
 def tiny_trainer(*, dropout: float = 0.0, **changes: object) -> Trainer:

@@ -10,6 +10,7 @@ from lstm_core.conditions import MAX_POSITIONS, Conditions, note_contexts
 from lstm_core.constraints import make_rules, scale_of
 from lstm_core.engine import Engine, Request
 from lstm_core.keys import tonic_chord
+from lstm_core.lookback import LAGS
 from lstm_core.model import ModelSettings, MusicLSTM
 from lstm_core.notes import DRUMS, Score
 from lstm_core.order import TrackOrder
@@ -39,6 +40,7 @@ def tiny_model(seed: int = 0, *, hidden_size: int = 32, scale: float = 1.0) -> M
         contexts=note_contexts(STYLES),
         num_flags=17,
         num_onset_positions=1 + MAX_POSITIONS,
+        num_lags=len(LAGS),
         hidden_size=hidden_size,
         head_size=32,
     )

@@ -1,0 +1,28 @@
+"""One S3 server for all tests: it takes a second to start."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.s3_servers import moto_running, plain_client, settings_of
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    """The address of a moto server in a process of its own."""
+    with moto_running() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3_bucket(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of an empty bucket, with the environment set so that this process and its children reach it."""
+    for name, value in settings_of(moto_endpoint).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    bucket = f"b-{uuid.uuid4().hex[:12]}"
+    plain_client(moto_endpoint).create_bucket(Bucket=bucket)
+    return f"s3://{bucket}"
