@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +61,7 @@ class ClipSettings:
     shift_bins: int = 7  # at most, up or down; three are a semitone
     shift_drum_bins: int = 3
     without_drums: float = 0.3  # share of clips whose drums are left out
+    borrows_drums: float = 0.6  # share of clips without drums that get those of another; the beat is unknown then
     render: RenderSettings = field(default_factory=RenderSettings)
 
     def __post_init__(self) -> None:
@@ -137,6 +138,10 @@ class ClipPool:
             random = np.random.Generator(np.random.Philox(key=[self.settings.seed << 32 | row, step]))
             shard = self.shard(int(random.integers(self.settings.pool_size(step))))
             clip = shard.clip(int(random.integers(shard.num_clips)), num_frames, random)
+            is_bare = len(clip.sounded.drums) == 0 and len(shard.with_drums) > 0
+            if is_bare and random.random() < self.settings.borrows_drums:
+                other = shard.clip(int(random.choice(shard.with_drums)), num_frames, random)
+                clip = with_drums_of(clip, other)
             heard, wanted = varied(clip, self.settings, random)
             levels.append(heard)
             targets.append(wanted)
@@ -194,6 +199,7 @@ class _Shard:
         self._tables: dict[str, Any] = {name: file.get_tensor(name) for name in _TABLES}
         self._levels = file.get_slice("levels")
         self.num_clips, _, self.num_frames, _ = self._levels.get_shape()
+        self.with_drums = np.flatnonzero(self._tables["num_drum_hits"])  # numbers of the clips that have any
 
     def clip(self, number: int, num_frames: int, random: np.random.Generator) -> Clip:
         """A stretch of a clip that begins at a random frame."""
@@ -233,6 +239,13 @@ def _event_tables(sounded: Sequence[Sounded]) -> dict[str, npt.NDArray[np.generi
     }
 
 
+def with_drums_of(clip: Clip, other: Clip) -> Clip:
+    """A clip with the drums of another in the place of its own; nobody knows where its beats are."""
+    hits = other.sounded.drums.copy()
+    hits["onset_s"] += (clip.first_frame - other.first_frame) / FRAME_RATE
+    return replace(clip, drums=other.drums, sounded=replace(clip.sounded, drums=hits, has_beat=False))
+
+
 def varied(clip: Clip, settings: ClipSettings, random: np.random.Generator) -> tuple[Tensor, Targets]:
     """Levels in dB, float32 [F, NUM_BINS], and targets of a clip: transposed, detuned, equalised, mixed, in noise."""
     shift = int(random.integers(-settings.shift_bins, settings.shift_bins + 1))
@@ -253,14 +266,7 @@ def varied(clip: Clip, settings: ClipSettings, random: np.random.Generator) -> t
     levels = 10 * torch.log10(torch.from_numpy(power.astype(np.float32)) + 10 ** (FLOOR_DB / 10))
     notes = sounded.notes.copy()
     notes["pitch"] = np.clip(notes["pitch"].astype(np.int64) + semitones, 0, 127)
-    moved = Sounded(
-        notes=notes,
-        drums=hits,
-        beats_s=sounded.beats_s,
-        downbeats_s=sounded.downbeats_s,
-        has_beat=sounded.has_beat,
-    )
-    return levels, frame_targets(moved, clip.first_frame, num_frames)
+    return levels, frame_targets(replace(sounded, notes=notes, drums=hits), clip.first_frame, num_frames)
 
 
 def _shifted(power: npt.NDArray[np.float32], shift: int) -> npt.NDArray[np.float32]:

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.audio import Waveform
+from lstm_core.felt_beats import felt_beats
 from lstm_core.notes import DRUMS, NOTE_DTYPE, NoteArray, Score, Tempo, tidy
 from lstm_core.soundfont import SoundFont
 from lstm_core.spectrogram import SAMPLE_RATE
 from lstm_core.synth import iter_stems
-from lstm_core.targets import SOUNDED_NOTE_DTYPE, Sounded, beat_ticks, sounded_drums
+from lstm_core.targets import SOUNDED_NOTE_DTYPE, Sounded, sounded_drums
 
 MILLISECONDS = Tempo(tick=0, bpm=2500.0)  # at this tempo a tick of 1/24 quarter lasts a millisecond
 _MELODIC = tuple(program for program in range(112) if program != 55)  # no orchestra hit, no percussion, no noises
@@ -128,7 +129,7 @@ def _performed(score: Score, settings: RenderSettings, random: np.random.Generat
     num_ms = round(settings.seconds * 1000)
     duration_s = score.duration_s * stretch
     start_s = random.uniform(0.0, max(duration_s - 0.8 * settings.seconds, 0.0)) - random.uniform(0.0, 1.0)
-    beats, downbeats = beat_ticks(score)
+    beats, place_in_bar = felt_beats(score)
     start_s = float(start_s)
 
     def ms(ticks: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
@@ -140,7 +141,9 @@ def _performed(score: Score, settings: RenderSettings, random: np.random.Generat
     is_inside = (onset >= 0) & (onset < num_ms)
     notes["onset"], notes["duration"] = np.rint(onset), np.maximum(np.rint(end - onset), 20)
     notes = _reorchestrated(notes[is_inside], settings, random)
-    times = [ticks_ms[(ticks_ms >= 0) & (ticks_ms < num_ms)] / 1000 for ticks_ms in (ms(beats), ms(downbeats))]
+    times = [
+        ticks_ms[(ticks_ms >= 0) & (ticks_ms < num_ms)] / 1000 for ticks_ms in (ms(beats), ms(beats[place_in_bar == 0]))
+    ]
     return Performance(
         score=Score(notes=tidy(notes), tempos=(MILLISECONDS,)),
         beats_s=times[0].astype(np.float32),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.notes import DRUMS, TICKS_PER_QUARTER, Meter, Score, bar_starts
+from lstm_core.notes import DRUMS, Score
 from lstm_core.spectrogram import FRAME_RATE
 from lstm_core.transcriber_model import FIRST_PITCH, NUM_BEATS, NUM_DRUMS, NUM_PITCHES
 from lstm_core.transcription import BEAT, CYMBAL, DOWNBEAT, HAT, KICK, SNARE, TOM
@@ -26,7 +25,6 @@ _KEYS_OF_DRUM = {
     CYMBAL: (49, 51, 52, 53, 55, 57, 59),
 }  # General MIDI Level 1 percussion; other keys are no drum of a kit
 DRUM_OF_KEY = {key: drum for drum, keys in _KEYS_OF_DRUM.items() for key in keys}
-_SLOWEST_BEAT_S = 1.2  # a half or dotted quarter that lasts longer is divided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,32 +57,6 @@ def sounded_drums(score: Score, seconds: npt.NDArray[np.float64]) -> npt.NDArray
     hits = np.zeros(int(is_hit.sum()), dtype=SOUNDED_DRUM_DTYPE)
     hits["onset_s"], hits["drum"], hits["velocity"] = seconds[is_hit], drum[is_hit], score.notes["velocity"][is_hit]
     return hits
-
-
-def beat_ticks(score: Score) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ticks of all beats and of the downbeats among them, from 0 to the end of the last bar.
-
-    A beat is a quarter; in 6/8, 9/8, 12/8 and 3/8 a dotted quarter, over 2 and 1 a half, unless that lasts longer than
-    a beat of any dance; over 8 and 16 otherwise an eighth.
-    """
-    bars = bar_starts(score.meters, score.end_tick)
-    meter_starts = np.array([meter.tick for meter in score.meters])
-    beats: list[npt.NDArray[np.int64]] = []
-    for start, stop in pairwise(bars.tolist()):
-        meter = score.meters[int(np.searchsorted(meter_starts, start, side="right")) - 1]
-        tempo_s = float(np.diff(score.seconds(np.array([start, start + TICKS_PER_QUARTER])))[0])
-        beats.append(np.arange(start, stop, _beat_length(meter, tempo_s)))
-    return np.concatenate(beats), bars[:-1]
-
-
-def _beat_length(meter: Meter, quarter_s: float) -> int:
-    """Ticks of a beat where a quarter lasts so many seconds."""
-    if meter.denominator >= 8:
-        if meter.numerator % 3 == 0 and 1.5 * quarter_s <= _SLOWEST_BEAT_S:
-            return TICKS_PER_QUARTER * 12 // meter.denominator
-        return TICKS_PER_QUARTER // 2
-    is_long = meter.denominator <= 2 and 2 * quarter_s <= _SLOWEST_BEAT_S
-    return TICKS_PER_QUARTER * 2 if is_long else TICKS_PER_QUARTER
 
 
 def frame_targets(sounded: Sounded, first_frame: float, num_frames: int) -> Targets:

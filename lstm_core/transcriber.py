@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lstm_core.note_decoding import DrumDecoder, NoteDecoder, Thresholds
-from lstm_core.spectrogram import FRAME_RATE, HOP_LENGTH, MARGIN, SAMPLE_RATE, Spectrogram
+from lstm_core.spectrogram import FLOOR_DB, FRAME_RATE, HOP_LENGTH, MARGIN, SAMPLE_RATE, Spectrogram
 from lstm_core.transcriber_checkpoint import TranscriberCheckpoint
 from lstm_core.transcriber_model import TranscriberModel
 from lstm_core.transcription import Transcription
@@ -103,14 +103,13 @@ class Transcriber:
 
     def _window(self, buffer: Chunk, first: int, frame: int, num_kept: int) -> _Window:
         """The window that keeps `num_kept` frames from `frame` on; silence beyond the recording's ends."""
-        start = frame - CONTEXT_FRAMES
-        low, high = start * HOP_LENGTH - MARGIN, (start + WINDOW_FRAMES + 2 * CONTEXT_FRAMES) * HOP_LENGTH + MARGIN
+        start, num_frames = frame - CONTEXT_FRAMES, num_kept + num_kept % 2 + 2 * CONTEXT_FRAMES
+        low, high = start * HOP_LENGTH - MARGIN, (start + num_frames) * HOP_LENGTH + MARGIN
         piece = buffer[max(low - first, 0) : max(high - first, 0)]
         before = max(first - low, 0)
         signal = np.pad(piece, (before, high - low - before - len(piece)))
         with torch.inference_mode():
             waveform = torch.from_numpy(np.nan_to_num(signal, nan=0.0, posinf=1.0, neginf=-1.0))[None].to(self.device)
-            num_frames = WINDOW_FRAMES + 2 * CONTEXT_FRAMES
             levels = self.spectrogram(waveform, first=MARGIN, num_frames=num_frames)[0]
         return _Window(levels, slice(CONTEXT_FRAMES, CONTEXT_FRAMES + num_kept))
 
@@ -118,7 +117,9 @@ class Transcriber:
         """Nothing; gives each hearing the probabilities of its windows."""
         if not waiting:
             return
-        levels = torch.stack([window.levels for _, window in waiting])
+        longest = max(len(window.levels) for _, window in waiting)
+        rows = [nn.functional.pad(w.levels, (0, 0, 0, longest - len(w.levels)), value=FLOOR_DB) for _, w in waiting]
+        levels = torch.stack(rows)
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
         with torch.inference_mode(), autocast:
             heard = [torch.sigmoid(part).float().cpu().numpy() for part in self.model(levels)]

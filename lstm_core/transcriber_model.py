@@ -75,6 +75,13 @@ class TranscriberModel(nn.Module):
             nn.Conv1d(settings.rhythm_channels, settings.rhythm_channels, 5, padding=2),
             nn.ReLU(),
         )
+        deep = nn.Conv1d(2 * settings.rhythm_channels, settings.rhythm_channels, 3, padding=1)
+        nn.init.zeros_(deep.weight)  # a residual block that begins as nothing
+        assert deep.bias is not None
+        nn.init.zeros_(deep.bias)
+        self.rhythm_deep = nn.Sequential(
+            nn.Conv1d(settings.rhythm_channels, 2 * settings.rhythm_channels, 3, padding=1), nn.ReLU(), deep
+        )
         self.rhythm_lstm = nn.LSTM(
             settings.rhythm_channels, settings.rhythm_hidden_size, batch_first=False, bidirectional=True
         )
@@ -98,10 +105,12 @@ class TranscriberModel(nn.Module):
         return nn.Module.to(self, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def _rhythm(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        local = self.rhythm(x.transpose(1, 2)).permute(2, 0, 1)  # [F, B, channels]
+        local = self.rhythm(x.transpose(1, 2))
+        local = torch.relu(local + self.rhythm_deep(local)).permute(2, 0, 1)  # [F, B, channels]
         wide = self.rhythm_lstm(local)[0]
         both = torch.cat([local, wide.to(local)], dim=-1)
-        slow = self.beat_lstm(both.unflatten(0, (-1, FRAMES_PER_STEP)).mean(1))[0]  # type: ignore[no-untyped-call]
+        pairs = both.reshape(len(both) // FRAMES_PER_STEP, FRAMES_PER_STEP, *both.shape[1:])
+        slow = self.beat_lstm(pairs.mean(1))[0]
         both = torch.cat([both, slow.to(local).repeat_interleave(FRAMES_PER_STEP, dim=0)], dim=-1)
         heads = self.rhythm_heads(both).transpose(0, 1).float()
         return wide.transpose(0, 1), *heads.split([NUM_DRUMS, NUM_DRUMS, NUM_BEATS], dim=-1)

@@ -70,3 +70,12 @@ def test_damaged_tables_are_named(tmp_path: Path) -> None:
     (tmp_path / "hand.sf2").write_bytes(whole.replace(b"shdr", b"xxxx"))
     with pytest.raises(SoundFontError, match="has no shdr"):
         SoundBank(tmp_path / "hand.sf2")
+
+
+def test_variations_begin_again_after_the_last(tmp_path: Path) -> None:
+    """A file with one preset plays it as every variation; one that lacks the program falls back as it does without."""
+    bank = bank_of(tmp_path, [GLOBAL, LOW, HIGH], PRESET, program=5)
+    assert bank.regions(5, 0) is bank.regions(5, 1) is bank.regions(5, 7)
+    assert bank.regions(9, 3) is bank.regions(9)
+    kits = bank_of(tmp_path, [GLOBAL, LOW, HIGH], PRESET, bank=128, program=48)
+    assert kits.regions(DRUMS, 2) is kits.regions(DRUMS)  # an orchestra kit is no variation

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lstm_core.notes import DRUMS, Meter, Score, Tempo, make_notes
-from lstm_core.targets import SOUNDED_DRUM_DTYPE, SOUNDED_NOTE_DTYPE, Sounded, beat_ticks, frame_targets, sounded_drums
+from lstm_core.notes import DRUMS, Score, make_notes
+from lstm_core.targets import SOUNDED_DRUM_DTYPE, SOUNDED_NOTE_DTYPE, Sounded, frame_targets, sounded_drums
 from lstm_core.transcription import BEAT, CYMBAL, DOWNBEAT, HAT, KICK, SNARE, TOM
 
 
@@ -46,26 +46,6 @@ def test_drums_are_told_by_their_keys():
     targets = frame_targets(sounded(drums=hits), 0, 120)
     assert targets.drums.argmax(0).tolist() == [0, 25, 50, 75, 100]
     assert targets.drum_velocity[25, SNARE] == pytest.approx(64 / 127)
-
-
-@pytest.mark.parametrize(
-    ("numerator", "denominator", "bpm", "beat_ticks_", "beats_a_bar"),
-    [
-        (4, 4, 120, 24, 4),
-        (3, 4, 90, 24, 3),
-        (6, 8, 120, 36, 2),
-        (6, 8, 60, 12, 6),
-        (2, 2, 160, 48, 2),
-        (7, 8, 120, 12, 7),
-    ],
-)
-def test_beats_follow_the_meter(numerator, denominator, bpm, beat_ticks_, beats_a_bar):
-    meter = Meter(tick=0, numerator=numerator, denominator=denominator)
-    notes = make_notes([(0, meter.bar_ticks * 3, 0, 60, 90)])
-    beats, downbeats = beat_ticks(Score(notes=notes, meters=(meter,), tempos=(Tempo(tick=0, bpm=bpm),)))
-    assert downbeats.tolist() == [0, meter.bar_ticks, 2 * meter.bar_ticks]
-    assert set(np.diff(beats).tolist()) == {beat_ticks_}
-    assert len(beats) == 3 * beats_a_bar
 
 
 def test_beats_stand_in_their_columns():
