@@ -1,0 +1,85 @@
+"""`tonemill prepare` on recordings and scores together, through a real Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.prepare import PrepareRecipe, cut_recording_parts, run_prepare
+from lstm_core.blocks import open_blocks
+from lstm_core.corpus import list_corpus
+from lstm_core.notes import Score, make_notes
+from lstm_core.recordings import ListenLimits
+from lstm_core.synth import render_stems
+from tests.jobs.test_prepare import write_tunes
+from tests.lstm_core.encoded import encode
+from tests.lstm_core.sounds import bundled_soundfont
+
+RATE = 44100
+LIMITS = ListenLimits(least_confidence=0.02)  # the tunes are of random notes
+
+
+def sound(number: int) -> np.ndarray:
+    """Ten seconds of a piano at random in C major."""
+    random = np.random.default_rng(number)
+    rows = [(12 * i, 11, 0, int(random.choice([60, 62, 64, 65, 67, 69, 71])), 96) for i in range(36)]
+    stems = render_stems(Score(notes=make_notes(rows)), bundled_soundfont(), num_samples=10 * RATE, tail_s=0.0)
+    waveform = sum(stems.values())
+    return (0.5 * waveform / np.abs(waveform).max()).astype(np.float32)
+
+
+def write_recordings(corpus: Path) -> None:
+    """Three recordings, one of them twice in other bytes, and three that cannot be used."""
+    folder = corpus / "piano"
+    folder.mkdir(parents=True)
+    (folder / "a.flac").write_bytes(encode(sound(1), "flac", sample_rate=RATE))
+    (folder / "b.mp3").write_bytes(encode(0.3 * sound(1), "mp3", sample_rate=RATE))
+    (folder / "c.ogg").write_bytes(encode(sound(2), "vorbis", sample_rate=RATE))
+    (folder / "d.wav").write_bytes(encode(sound(3), "wav", sample_rate=RATE))
+    (folder / "e.wav").write_bytes(encode(np.zeros((2, 5 * RATE), dtype=np.float32), "wav", sample_rate=RATE))
+    (folder / "f.mp3").write_text("This is not music. " * 200)
+    (folder / "g.flac").write_bytes((folder / "a.flac").read_bytes()[:40_000])
+
+
+@pytest.mark.slow
+def test_recordings_and_scores_become_one_set_of_blocks(tmp_path: Path, ray_cluster: None) -> None:
+    """Each file once, as a piece or with its reason; again nothing is read; other limits are another set."""
+    corpus, blocks = tmp_path / "corpus", tmp_path / "blocks"
+    write_recordings(corpus)
+    write_tunes(corpus, 0, 4)
+    recipe = PrepareRecipe(listen=LIMITS)
+    first = run_prepare(str(corpus), str(blocks), recipe, num_workers=2)
+    assert first.num_files == first.num_read == 11
+    table = pa.concat_tables(open_blocks(blocks, verify=True).tables).sort_by("uri")
+    heard = table.filter(pa.compute.equal(table["source"], "recording"))
+    assert heard["uri"].to_pylist() == ["piano/a.flac", "piano/c.ogg", "piano/d.wav"]
+    assert heard["codec"].to_pylist() == ["flac", "vorbis", "pcm_s16le"] and heard["style"].to_pylist() == ["piano"] * 3
+    assert min(heard["num_notes"].to_pylist()) > 15 and set(heard["sample_rate"].to_pylist()) == {RATE}
+    scores = table.filter(pa.compute.equal(table["source"], "score"))
+    assert len(scores) == 4 and scores["codec"].null_count == scores["confidence"].null_count == 4
+    rejects = {
+        row["uri"]: (row["stage"], row["reason"]) for row in pq.read_table(blocks / "rejects.parquet").to_pylist()
+    }
+    assert sorted(rejects) == ["piano/b.mp3", "piano/e.wav", "piano/f.mp3", "piano/g.flac"]
+    assert rejects["piano/b.mp3"] == ("duplicate", "the same recording as piano/a.flac, by its fingerprint")
+    assert rejects["piano/e.wav"][0] == "quality" and "silent" in rejects["piano/e.wav"][1]
+    assert rejects["piano/f.mp3"][0] == rejects["piano/g.flac"][0] == "decode"
+    again = run_prepare(str(corpus), str(blocks), recipe, num_workers=2)
+    assert again.num_read == again.num_built == 0 and again.index == first.index
+    strict = PrepareRecipe(listen=ListenLimits(least_confidence=0.999))
+    other = run_prepare(str(corpus), str(blocks), strict, num_workers=2)
+    assert other.num_read == 7 and other.rejects == {"decode": 2, "quality": 1, "transcribe": 4}
+    assert any("listened to again" in warning for warning in other.warnings)
+
+
+def test_parts_of_recordings_are_of_about_one_size(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}.wav").write_bytes(b"x" * (1_000_000 if number % 5 else 8_000_000))
+    parts = cut_recording_parts(list_corpus(tmp_path).manifest, 2)
+    assert sorted(path for part in parts for path in part["path"].to_pylist()) == sorted(f"{n}.wav" for n in range(20))
+    sizes = [sum(part["size_bytes"].to_pylist()) for part in parts]
+    assert 4 <= len(parts) <= 12 and max(sizes) <= 16_000_000
