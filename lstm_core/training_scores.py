@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lstm_core.errors import ScoreError, TrainingError
+from lstm_core.held_out import is_held_out
 from lstm_core.midi import read_midi
 from lstm_core.notes import Score
 from lstm_core.reading import IsolatedReader
@@ -22,10 +23,9 @@ def split_of(name: str) -> str:
 
     A name says it alone, so nobody can train on what another tests on.
     """
-    number = int(hashlib.sha256(name.encode()).hexdigest(), 16)
-    if number % 5 == 0:
+    if is_held_out(name):
         return "test"
-    return "valid" if number % 15 == 1 else "train"
+    return "valid" if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 15 == 1 else "train"
 
 
 def read_training_scores(folder: Path, split: str) -> dict[str, list[Score]]:
