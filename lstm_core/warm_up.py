@@ -1,8 +1,8 @@
 """Compiles what is compiled, once a machine and version, while the other processes of the machine wait.
 
 Numba keeps compiled functions on disk, in files that it numbers by an index. Two processes that compile forms of one
-function for the first time at the same moment give theirs the same number, and one is then run in place of the other:
-seen as loudness that is no number. So the first process makes two tracks of seconds under a lock, and leaves a mark.
+function for the first time at the same moment give theirs the same number, and one may then be run in place of
+the other. So the first process makes two tracks of seconds under a lock, and leaves a mark.
 """
 
 from __future__ import annotations
