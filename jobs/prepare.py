@@ -46,8 +46,8 @@ from lstm_core.errors import TonemillError
 from lstm_core.lease import Lease
 from lstm_core.parts import PARTS_VERSION, ReadLimits, make_part
 from lstm_core.reading import MIDI_SUFFIXES, IsolatedReader
+from lstm_core.recording_limits import ListenLimits
 from lstm_core.recordings import SUFFIXES as RECORDING_SUFFIXES
-from lstm_core.recordings import ListenLimits
 from lstm_core.streams import REPRESENTATION
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ Letters in shapes, here and in every file:
 The way of the data, in the order of the files:
 
     notes -> limits, midi, written, performance, notation, reading    a file becomes a Score
-    recordings, source_file, tags -> decoding, decoding_process, isolation    a file of any codec becomes samples;
-        resampling, recording_quality, audio_fingerprint    what they are like, and whether they came before
+    recordings, recording_limits, source_file, tags     a file of any codec becomes samples,
+        decoding, decoding_process, isolation           in a process that may die
+    resampling, recording_quality, audio_fingerprint    what they are like, and whether they came before
     describe, arrange, musicality                       what a Score is like, and what a written page leaves open
     streams, duplicates, parts, assembly, corpus, blocks    Scores become events in Arrow blocks
     lookback, conditions, pieces, lanes, model, initial_model, training, train_recipe, run    blocks become a
@@ -30,6 +31,7 @@ The way of the data, in the order of the files:
     beat_tracking, tempo_curve, quantisation, beat_grid, roles, felt_beats, hearing_picture    which becomes a Score
     training_scores, renders, realism, codecs, targets, clips, held_out    scores become audio to learn hearing from,
         transcriber_training, onset_scores, calibration, transcriber_recipe, transcriber_run    and that a Transcriber
+    listening, recording_parts                          all that is done with a recording, and its part of the blocks
     lease                                               of several who would write to one place one may
-    storage, local_storage, s3_storage, s3_client, s3_stream, s3_errors, stored_file, errors    beneath all of them
+    storage, local_storage, s3_storage, s3_client, s3_stream, s3_errors, stored_file, errors, closing    beneath all
 """

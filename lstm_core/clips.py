@@ -283,8 +283,3 @@ def stacked(targets: Sequence[Targets]) -> tuple[Tensor, ...]:
     """Fields of the targets of a batch as tensors: float32 [B, F, ...], the last one has_beat float32 [B]."""
     fields = [torch.from_numpy(np.stack([getattr(t, name) for t in targets])) for name in Targets._fields[:-1]]
     return (*fields, torch.tensor([float(t.has_beat) for t in targets]))
-
-
-def seconds_of(batch: ClipBatch) -> float:
-    """Seconds of audio in a batch."""
-    return batch.levels.shape[0] * batch.levels.shape[1] / FRAME_RATE

@@ -17,14 +17,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from lstm_core.closing import Closing
 from lstm_core.errors import RecordingError
 from lstm_core.isolation import TOO_SLOW, fault, pipe, start_module
-from lstm_core.recordings import CHUNK_S, MAX_CHUNK_BYTES, Chunk, RecordingFacts, RecordingLimits
+from lstm_core.recording_limits import RecordingLimits
+from lstm_core.recordings import CHUNK_S, MAX_CHUNK_BYTES, Chunk, RecordingFacts
 
 MAX_RECORDINGS = 1_000  # that one process decodes; whatever it has leaked by then goes with it
 NUM_SLOTS = 2
@@ -34,7 +35,7 @@ _FRAME = struct.Struct("<BQ")
 READ_REQUEST = struct.Struct("<QQ")  # position and number of bytes
 
 
-class IsolatedDecoder:
+class IsolatedDecoder(Closing):
     """Decodes recordings, one at a time. A context manager; the process starts with the first one.
 
     Args:
@@ -50,14 +51,6 @@ class IsolatedDecoder:
         self._shared = _shared_file(NUM_SLOTS * MAX_CHUNK_BYTES)
         self._slots = mmap.mmap(self._shared, NUM_SLOTS * MAX_CHUNK_BYTES)
         self._current: IsolatedRecording | None = None
-
-    def __enter__(self) -> IsolatedDecoder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the process and frees the memory; nothing can be decoded any more."""
@@ -104,7 +97,7 @@ class IsolatedDecoder:
         return self._process, self._num_served == 1
 
 
-class IsolatedRecording:
+class IsolatedRecording(Closing):
     """A recording being decoded elsewhere, once from start to end; reads as `recordings.Recording` does."""
 
     def __init__(
@@ -125,14 +118,6 @@ class IsolatedRecording:
         fields = json.loads(body)
         fields["channel_names"] = tuple(fields["channel_names"])
         self.facts = RecordingFacts(**fields)
-
-    def __enter__(self) -> IsolatedRecording:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends decoding; where it was not at its end, the process goes too."""

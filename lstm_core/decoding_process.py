@@ -39,7 +39,8 @@ from lstm_core.isolation import (
     set_timers,
     take_over,
 )
-from lstm_core.recordings import MAX_CHUNK_BYTES, Recording, RecordingLimits, open_recording
+from lstm_core.recording_limits import RecordingLimits
+from lstm_core.recordings import MAX_CHUNK_BYTES, Recording, open_recording
 
 READ_AHEAD_BYTES = 256 * 1024  # asked of the parent at a time; a round trip takes some 50 us
 

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
@@ -18,12 +17,14 @@ import numpy.typing as npt
 
 from lstm_core.audio_fingerprint import Fingerprinter
 from lstm_core.beat_grid import score_of
+from lstm_core.closing import Closing
 from lstm_core.decoding import IsolatedDecoder, IsolatedRecording
 from lstm_core.duplicates import Shingles
 from lstm_core.errors import RecordingError, ScoreError, StorageError
 from lstm_core.notes import Score
+from lstm_core.recording_limits import ListenLimits, RecordingLimits
 from lstm_core.recording_quality import QualityMeter, RecordingQuality, check_quality
-from lstm_core.recordings import ListenLimits, RecordingFacts, RecordingLimits
+from lstm_core.recordings import RecordingFacts
 from lstm_core.resampling import Resampler, mix_to_mono, mono_shares
 from lstm_core.spectrogram import SAMPLE_RATE
 from lstm_core.transcriber import Transcriber
@@ -52,7 +53,7 @@ class Source:
     file: Path | BinaryIO
 
 
-class Listener:
+class Listener(Closing):
     """Listens to recordings, one after the other. A context manager: it owns a process that decodes."""
 
     def __init__(self, transcriber: Transcriber, limits: ListenLimits | None = None) -> None:
@@ -62,14 +63,6 @@ class Listener:
             seconds_per_s=self.limits.decoding_seconds_per_s,
             memory_bytes=self.limits.decoding_memory_bytes,
         )
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the process that decodes."""

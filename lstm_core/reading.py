@@ -16,12 +16,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from lstm_core.arrange import arrange
+from lstm_core.closing import Closing
 from lstm_core.errors import ScoreError
 from lstm_core.isolation import (
     OUT_OF_MEMORY,
@@ -66,7 +66,7 @@ def read_score(data: bytes, suffix: str) -> list[Score]:
     raise ScoreError(f"{suffix!r} is no kind of score that we read; known are {', '.join(SUFFIXES)}")
 
 
-class IsolatedReader:
+class IsolatedReader(Closing):
     """Reads files in a process of its own, which a file may hang, crash or fill without harm to anything else.
 
     A context manager. The process starts with the first file, and again after each that ended it.
@@ -82,14 +82,6 @@ class IsolatedReader:
         self._memory_bytes = memory_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._num_served = 0  # files that this process has dealt with
-
-    def __enter__(self) -> IsolatedReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the process."""

@@ -11,7 +11,7 @@ from lstm_core.duplicates import signature
 from lstm_core.errors import RecordingError, StorageError
 from lstm_core.listening import Heard, Listener, Source, measures_of
 from lstm_core.parts import PART_SCHEMA, ROWS_SCHEMA, PartSummary, add_piece, encode_piece, store_part, table_of
-from lstm_core.recordings import ListenLimits
+from lstm_core.recording_limits import ListenLimits
 
 
 def make_recording_part(corpus_uri: str, files: pa.Table, folder_uri: str, listener: Listener) -> PartSummary:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import av
@@ -22,7 +21,9 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
+from lstm_core.closing import Closing
 from lstm_core.errors import RecordingError
+from lstm_core.recording_limits import RecordingLimits
 from lstm_core.source_file import SourceFile, is_protected_asf, stated_wav_duration, what_it_is
 from lstm_core.tags import clean_tags
 
@@ -54,47 +55,6 @@ _CLEANED_GRACE_S = 10.0  # the share counts as if at least so much had been deco
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingLimits:
-    """What a recording may be."""
-
-    max_duration_s: float = 4 * 3600.0  # a decompression bomb ends here
-    min_duration_s: float = 1.0  # less holds no music
-    max_bytes: int = 8 * 2**30  # 4 h of 24-bit stereo at 96 kHz
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_duration_s < self.max_duration_s:
-            raise ValueError(f"no duration lies between {self.min_duration_s} and {self.max_duration_s} s")
-        if self.max_bytes <= 0:
-            raise ValueError(f"max_bytes must be positive, got {self.max_bytes}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListenLimits:
-    """Which recordings are taken, and what one may cost."""
-
-    least_confidence: float = 0.15  # of a transcription, see beat_grid.confidence_of
-    max_duration_s: float = RecordingLimits.max_duration_s
-    min_duration_s: float = RecordingLimits.min_duration_s
-    max_bytes: int = RecordingLimits.max_bytes
-    decoding_floor_s: float = 10.0  # processor time of decoding one recording, and for each second of it
-    decoding_seconds_per_s: float = 0.1
-    decoding_memory_bytes: int = 512 * 2**20
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.least_confidence <= 1.0:
-            raise ValueError(f"listen.least_confidence is {self.least_confidence}, it must be 0 to 1")
-        for name in ("decoding_floor_s", "decoding_seconds_per_s", "decoding_memory_bytes"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"listen.{name} is {getattr(self, name)}, it must be more than 0")
-        self.recording_limits()
-
-    def recording_limits(self) -> RecordingLimits:
-        return RecordingLimits(
-            max_duration_s=self.max_duration_s, min_duration_s=self.min_duration_s, max_bytes=self.max_bytes
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class RecordingFacts:
     """What a file says of itself, and what its first frame shows."""
 
@@ -108,7 +68,7 @@ class RecordingFacts:
     tags: dict[str, str]  # lower-case names: artist, title, album, license, copyright, comment, date, ...
 
 
-class Recording:
+class Recording(Closing):
     """A recording being decoded, once from start to end. A context manager; made by `open_recording`."""
 
     def __init__(self, source: SourceFile, container: Any, stream: AudioStream, limits: RecordingLimits) -> None:
@@ -135,14 +95,6 @@ class Recording:
             self.close()
             raise _too_long(stated, limits)
         self._is_float = str(self._first.format.name)[:3] in ("flt", "dbl")
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Frees what FFmpeg holds; closes the file where `open_recording` was given a path."""

@@ -14,7 +14,8 @@ import pytest
 
 from lstm_core.decoding import IsolatedDecoder
 from lstm_core.errors import RecordingError
-from lstm_core.recordings import RecordingLimits, open_recording
+from lstm_core.recording_limits import RecordingLimits
+from lstm_core.recordings import open_recording
 from tests.lstm_core.encoded import encode
 from tests.lstm_core.sounds import sine
 

@@ -17,8 +17,8 @@ from lstm_core.duplicates import jaccard
 from lstm_core.errors import ChangedError, RecordingError
 from lstm_core.listening import Heard, Listener, Source
 from lstm_core.notes import Score, Tempo, make_notes
+from lstm_core.recording_limits import ListenLimits
 from lstm_core.recording_parts import recording_tables
-from lstm_core.recordings import ListenLimits
 from lstm_core.synth import render_stems
 from lstm_core.transcriber import Transcriber
 from lstm_core.transcriber_checkpoint import load_transcriber

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from lstm_core.errors import RecordingError
-from lstm_core.recordings import Recording, RecordingFacts, RecordingLimits, open_recording
+from lstm_core.recording_limits import RecordingLimits
+from lstm_core.recordings import Recording, RecordingFacts, open_recording
 from lstm_core.tags import MAX_TAGS, MAX_VALUE_LETTERS, clean_tags
 from tests.lstm_core.encoded import FORMATS, encode
 
