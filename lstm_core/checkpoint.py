@@ -21,6 +21,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from lstm_core import storage
+from lstm_core.blocks import json_bytes
 from lstm_core.errors import CheckpointError, StorageError
 from lstm_core.model import ModelSettings, MusicLSTM
 from lstm_core.streams import Stream
@@ -71,21 +72,27 @@ def find_checkpoint(name: str | Path) -> str:
 def save_checkpoint(uri: str | Path, model: MusicLSTM, facts: CheckpointFacts, *, dtype: torch.dtype) -> str:
     """Writes the weights, then the JSON that makes them valid, and removes older weights; gives the fingerprint."""
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    weights = save_tensors(tensors)
-    sha256 = hashlib.sha256(weights).hexdigest()
+    told = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
+    return _fingerprint(write_weights(uri, JSON_NAME, told, tensors))
+
+
+def write_weights(
+    uri: str | Path, json_name: str, told: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> dict[str, Any]:
+    """Writes weights, then the JSON that makes them valid, and removes older weights; gives what the JSON says.
+
+    That is `told`, and under "weights" the name, size and sha256 of the file.
+    """
+    data = save_tensors(tensors)
+    sha256 = hashlib.sha256(data).hexdigest()
     file = f"weights-{sha256[:16]}.safetensors"
-    described = {
-        "format": FORMAT,
-        "model": asdict(model.settings),
-        "facts": asdict(facts),
-        "weights": {"file": file, "size_bytes": len(weights), "sha256": sha256},
-    }
-    storage.write_bytes(storage.join(uri, file), weights)
-    storage.write_bytes(storage.join(uri, JSON_NAME), _json_bytes(described))
+    described = {**told, "weights": {"file": file, "size_bytes": len(data), "sha256": sha256}}
+    storage.write_bytes(storage.join(uri, file), data)
+    storage.write_bytes(storage.join(uri, json_name), json_bytes(described))
     for other in storage.list_files(uri):
         if other.path.startswith("weights") and other.path != file:
             storage.remove(storage.join(uri, other.path))
-    return _fingerprint(described)
+    return described
 
 
 def load_checkpoint(uri: str | Path) -> Checkpoint:
@@ -154,10 +161,6 @@ def _float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
-def _json_bytes(described: dict[str, Any]) -> bytes:
-    return (json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
 def _fingerprint(described: dict[str, Any]) -> str:
     meaning = {
         "format": described["format"],
@@ -168,4 +171,4 @@ def _fingerprint(described: dict[str, Any]) -> str:
         "home_key": described["facts"].get("home_key", False),
         "weights": described["weights"]["sha256"],
     }
-    return hashlib.sha256(_json_bytes(meaning)).hexdigest()
+    return hashlib.sha256(json_bytes(meaning)).hexdigest()

@@ -15,11 +15,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from lstm_core import storage
-from lstm_core.blocks import json_bytes
+from lstm_core.checkpoint import write_weights
 from lstm_core.errors import CheckpointError, StorageError
 from lstm_core.note_decoding import Thresholds
 from lstm_core.transcriber_model import TranscriberModel, TranscriberSettings
@@ -58,22 +57,14 @@ def save_transcriber(
     facts: TranscriberFacts,
 ) -> str:
     """Writes the weights, then the JSON that makes them valid, and removes older weights; gives the fingerprint."""
-    data = save_tensors({name: _stored(value) for name, value in sorted(weights.items())})
-    sha256 = hashlib.sha256(data).hexdigest()
-    file = f"weights-{sha256[:16]}.safetensors"
-    described = {
+    told = {
         "format": FORMAT,
         "model": asdict(settings),
         "thresholds": asdict(thresholds),
         "facts": asdict(facts),
-        "weights": {"file": file, "size_bytes": len(data), "sha256": sha256},
     }
-    storage.write_bytes(storage.join(uri, file), data)
-    storage.write_bytes(storage.join(uri, JSON_NAME), json_bytes(described))
-    for other in storage.list_files(uri):
-        if other.path.startswith("weights") and other.path != file:
-            storage.remove(storage.join(uri, other.path))
-    return _fingerprint(described)
+    tensors = {name: _stored(value) for name, value in sorted(weights.items())}
+    return _fingerprint(write_weights(uri, JSON_NAME, told, tensors))
 
 
 def load_transcriber(uri: str | Path = "base") -> TranscriberCheckpoint:
