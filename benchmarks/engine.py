@@ -22,10 +22,10 @@ import torch
 
 from benchmarks.report import print_metric
 from lstm_core.checkpoint import find_checkpoint, load_checkpoint
-from lstm_core.engine import WIDTHS, Engine
 from lstm_core.model import Inputs, MusicLSTM
 from lstm_core.order import TrackOrder
-from lstm_core.production import request_of
+from lstm_core.playing.engine import WIDTHS, Engine
+from lstm_core.playing.production import request_of
 
 REREAD_WINDOW = 100
 TOP_P = TrackOrder().top_p

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.report import print_metric
-from lstm_core.lanes import PieceArrays
+from lstm_core.learning.lanes import PieceArrays
 from lstm_core.model import ModelSettings, MusicLSTM, num_weights
 from lstm_core.streams import Stream
 from lstm_core.training import Trainer, TrainSettings

@@ -6,16 +6,17 @@ Takes 200 human pieces, first the validation pieces of BLOCKS and, where those a
 proportions of styles (how many is printed). For each of them one piece is generated that is told the same conditions
 (style, key, tempo, density, instrument families), meter and number of bars, with no mask but grammar, and drawn as an
 order draws by default (temperature and top-p of TrackOrder); both can be set.
-Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.musicality gives the overlapped area
-of the two distributions; `music_overlap` is the mean of the areas.
+Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.scores.musicality gives the
+overlapped area of the two distributions; `music_overlap` is the mean of the areas.
 
 The ceiling is the same between two halves of the human pieces, each with half of every style, averaged over twenty
 divisions. As an area over all pieces can hide that styles are confused, `music_overlap_in_style` is the mean of what
 each style with enough pieces gives by itself.
 
 `music_nearest_training` asks whether the model plays its corpus back: for each generated piece the Jaccard index of its
-shingles (lstm_core.duplicates) with the training piece most like it; of all these the highest, and the 95th percentile,
-beside the same of the human validation pieces. From SplitSettings.near_duplicate on two pieces count as the same music.
+shingles (lstm_core.corpora.duplicates) with the training piece most like it; of all these the highest, and the 95th
+percentile, beside the same of the human validation pieces. From SplitSettings.near_duplicate on two
+pieces count as the same music.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ import torch
 
 from benchmarks.report import print_metric
 from jobs.bundled_scores import SOURCES, build_corpus
-from lstm_core.assembly import SplitSettings
 from lstm_core.blocks import BlockSet, Piece, open_blocks
 from lstm_core.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from lstm_core.conditions import transposed_key
 from lstm_core.constraints import make_rules
-from lstm_core.duplicates import shingles
-from lstm_core.engine import Engine, Request
-from lstm_core.keys import home_shift
-from lstm_core.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
+from lstm_core.corpora.assembly import SplitSettings
+from lstm_core.corpora.duplicates import shingles
+from lstm_core.corpora.pieces import conditions_of
+from lstm_core.learning.conditions import transposed_key
 from lstm_core.notes import Score
 from lstm_core.order import TrackOrder
-from lstm_core.pieces import conditions_of
-from lstm_core.plan import TrackPlan
+from lstm_core.playing.engine import Engine, Request
+from lstm_core.playing.plan import TrackPlan
+from lstm_core.scores.keys import home_shift
+from lstm_core.scores.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
 from lstm_core.streams import decode_events
 
 NUM_PIECES = 200

@@ -24,11 +24,11 @@ from scipy import signal
 from benchmarks.report import print_metric
 from lstm_core.audio import decode, encode
 from lstm_core.gates import audio_gates, score_gates
-from lstm_core.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.mastering import MasterSettings, master
 from lstm_core.notes import DRUMS, Score, make_notes
-from lstm_core.room import convolve, impulse_response
-from lstm_core.soundfont import SoundFont, find_soundfont
+from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
+from lstm_core.sound.room import convolve, impulse_response
+from lstm_core.sound.soundfont import SoundFont, find_soundfont
 from lstm_core.synth import render_stems
 
 SECONDS = 60

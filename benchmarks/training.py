@@ -28,16 +28,16 @@ from jobs.prepare import run_prepare
 from jobs.workers import WORKER_ENVIRONMENT
 from lstm_core.blocks import open_blocks
 from lstm_core.checkpoint import load_checkpoint
-from lstm_core.metrics import read_metrics
+from lstm_core.learning.metrics import read_metrics
+from lstm_core.learning.train_recipe import TrainRecipe
 from lstm_core.model import MusicLSTM
-from lstm_core.train_recipe import TrainRecipe
 
 WARM_UP_STEPS = 6
 TARGET_VS_BARE, TARGET_SCALING = 0.95, 1.8
 _BARE = """
 import sys
-from lstm_core.run import run_training
-from lstm_core.train_recipe import TrainRecipe
+from lstm_core.learning.run import run_training
+from lstm_core.learning.train_recipe import TrainRecipe
 settings = dict(steps=int(sys.argv[3]), valid_every=10**9, valid_events=1, threads_per_worker=1, checkpoint_every_s=1e9)
 run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", **settings))
 """

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_core import storage
-from lstm_core.assembly import Plan
-from lstm_core.describe import KEY_NAMES
+from lstm_core.corpora.assembly import Plan
+from lstm_core.scores.describe import KEY_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

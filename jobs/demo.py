@@ -29,8 +29,8 @@ from jobs.track_pipeline import GenerateRecipe
 from jobs.train import run_train
 from lstm_core.blocks import read_index
 from lstm_core.checkpoint import BASE, JSON_NAME, load_checkpoint
-from lstm_core.run_state import newest_state
-from lstm_core.train_recipe import ModelSize, TrainRecipe
+from lstm_core.learning.run_state import newest_state
+from lstm_core.learning.train_recipe import ModelSize, TrainRecipe
 from lstm_core.training import TrainSettings
 
 MARK_NAME = "demo.key"  # in the run: a hash of what it is trained on and how

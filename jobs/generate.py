@@ -27,13 +27,19 @@ from jobs.recipe import save_recipe
 from jobs.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks
 from lstm_core import storage
 from lstm_core.catalog import list_tracks, withdraw_track, write_catalog
+from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
 from lstm_core.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.errors import OrderError
 from lstm_core.order import TrackOrder, order_fields
-from lstm_core.packing import arithmetic_of
-from lstm_core.production import Provenance, describe_checkpoint, estimated_size_bytes, total_seconds, track_id_of
-from lstm_core.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
-from lstm_core.soundfont import find_soundfont
+from lstm_core.playing.packing import arithmetic_of
+from lstm_core.playing.production import (
+    Provenance,
+    describe_checkpoint,
+    estimated_size_bytes,
+    total_seconds,
+    track_id_of,
+)
+from lstm_core.sound.soundfont import find_soundfont
 
 __all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "room_bytes", "run_generate"]
 

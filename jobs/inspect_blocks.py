@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lstm_core.blocks import SPLITS, open_blocks
-from lstm_core.describe import KEY_NAMES
+from lstm_core.scores.describe import KEY_NAMES
 
 MAX_ROWS = 10  # of each table
 

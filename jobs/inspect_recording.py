@@ -11,17 +11,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lstm_core.beat_grid import GriddedScore, score_of
-from lstm_core.describe import describe
-from lstm_core.hearing_picture import MAX_S, draw_hearing
-from lstm_core.midi import write_midi
-from lstm_core.recordings import open_recording
-from lstm_core.resampling import resample_mono
-from lstm_core.roles import ROLE_NAMES
-from lstm_core.spectrogram import BINS_PER_SEMITONE, FRAME_RATE, LOWEST_PITCH, SAMPLE_RATE, Spectrogram
+from lstm_core.decode.recordings import open_recording
+from lstm_core.decode.resampling import resample_mono
+from lstm_core.hearing.beat_grid import GriddedScore, score_of
+from lstm_core.hearing.hearing_picture import MAX_S, draw_hearing
+from lstm_core.hearing.roles import ROLE_NAMES
+from lstm_core.hearing.spectrogram import BINS_PER_SEMITONE, FRAME_RATE, LOWEST_PITCH, SAMPLE_RATE, Spectrogram
+from lstm_core.hearing.transcriber_checkpoint import load_transcriber
+from lstm_core.hearing.transcription import DRUM_NAMES, Transcription
+from lstm_core.scores.describe import describe
+from lstm_core.scores.midi import write_midi
 from lstm_core.transcriber import Transcriber
-from lstm_core.transcriber_checkpoint import load_transcriber
-from lstm_core.transcription import DRUM_NAMES, Transcription
 
 Chunk = npt.NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from lstm_core import storage
 from lstm_core.catalog import RECORD_NAME, list_tracks
-from lstm_core.records import TrackFailure, TrackRecord
+from lstm_core.catalogue.records import TrackFailure, TrackRecord
 
 MAX_ROWS = 40
 

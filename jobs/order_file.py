@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from lstm_core import storage
 from lstm_core.errors import OrderError, StorageError
 from lstm_core.order import MAX_DURATION_S, TrackOrder, derived_seed, order_digest, order_from_fields
-from lstm_core.primer import pin_primer
-from lstm_core.production import check_order, estimated_size_bytes
+from lstm_core.playing.primer import pin_primer
+from lstm_core.playing.production import check_order, estimated_size_bytes
 
 MAX_MISTAKES = 8  # shown of one order
 MAX_TRACKS = 200_000  # of one order

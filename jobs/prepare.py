@@ -31,7 +31,8 @@ from jobs.local_ray import num_cpus_of_cluster, ray_running
 from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, recipe_values, save_recipe
 from lstm_core import storage
-from lstm_core.assembly import (
+from lstm_core.blocks import BlockIndex, is_finished, json_bytes, read_index, write_index
+from lstm_core.corpora.assembly import (
     Plan,
     PlannedBlock,
     SplitSettings,
@@ -40,14 +41,13 @@ from lstm_core.assembly import (
     plan_blocks,
     read_rows,
 )
-from lstm_core.blocks import BlockIndex, is_finished, json_bytes, read_index, write_index
-from lstm_core.corpus import Corpus, CorpusError, file_hash, list_corpus
+from lstm_core.corpora.corpus import Corpus, CorpusError, file_hash, list_corpus
+from lstm_core.corpora.parts import PARTS_VERSION, ReadLimits, make_part
+from lstm_core.decode.recording_limits import ListenLimits
+from lstm_core.decode.recordings import SUFFIXES as RECORDING_SUFFIXES
 from lstm_core.errors import TonemillError
-from lstm_core.lease import Lease
-from lstm_core.parts import PARTS_VERSION, ReadLimits, make_part
-from lstm_core.reading import MIDI_SUFFIXES, IsolatedReader
-from lstm_core.recording_limits import ListenLimits
-from lstm_core.recordings import SUFFIXES as RECORDING_SUFFIXES
+from lstm_core.scores.reading import MIDI_SUFFIXES, IsolatedReader
+from lstm_core.stores.lease import Lease
 from lstm_core.streams import REPRESENTATION
 
 if TYPE_CHECKING:
@@ -213,9 +213,9 @@ class ListenerActor:
     def __init__(self, corpus_uri: str, parts_uri: str, recipe: PrepareRecipe) -> None:
         import torch
 
-        from lstm_core.listening import Listener
+        from lstm_core.corpora.listening import Listener
+        from lstm_core.hearing.transcriber_checkpoint import load_transcriber
         from lstm_core.transcriber import Transcriber
-        from lstm_core.transcriber_checkpoint import load_transcriber
 
         torch.set_num_threads(1)
         self.corpus_uri, self.parts_uri = corpus_uri, parts_uri
@@ -223,7 +223,7 @@ class ListenerActor:
         self.listener = Listener(transcriber, recipe.listen)
 
     def __call__(self, files_of_part: pa.Table) -> pa.Table:
-        from lstm_core.recording_parts import make_recording_part
+        from lstm_core.corpora.recording_parts import make_recording_part
 
         summary = make_recording_part(self.corpus_uri, files_of_part, self.parts_uri, self.listener)
         return pa.Table.from_pylist([asdict(summary)])
@@ -327,7 +327,7 @@ def _with_hearing(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
     scores, recordings = _by_kind(corpus.manifest)
     if not len(recordings):
         return corpus
-    from lstm_core.transcriber_checkpoint import load_transcriber
+    from lstm_core.hearing.transcriber_checkpoint import load_transcriber
 
     told = json_bytes([load_transcriber(recipe.transcriber).fingerprint, asdict(recipe.listen)]).decode()
     keys = [hashlib.sha256(f"{key} {told}".encode()).hexdigest()[:32] for key in recordings["file_key"].to_pylist()]

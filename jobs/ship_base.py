@@ -16,7 +16,7 @@ import torch
 from lstm_core import storage
 from lstm_core.blocks import open_blocks
 from lstm_core.checkpoint import BASE, find_checkpoint, load_checkpoint, save_checkpoint
-from lstm_core.corpus_statistics import corpus_statistics
+from lstm_core.corpora.corpus_statistics import corpus_statistics
 
 
 def ship_base(run: str, blocks: str) -> str:

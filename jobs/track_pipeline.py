@@ -22,7 +22,7 @@ from lstm_core.catalog import commit_track
 from lstm_core.checkpoint import load_checkpoint
 from lstm_core.errors import SoundFontError, StorageError
 from lstm_core.order import TrackOrder, order_fields, order_from_fields
-from lstm_core.production import Provenance, finish_track, request_of
+from lstm_core.playing.production import Provenance, finish_track, request_of
 
 _logger = logging.getLogger(__name__)
 
@@ -108,8 +108,8 @@ class EngineActor:
     def __init__(self, work: TrackWork) -> None:
         import torch
 
-        from lstm_core.engine import Engine
-        from lstm_core.warm_up import compile_engine
+        from lstm_core.playing.engine import Engine
+        from lstm_core.playing.warm_up import compile_engine
 
         torch.set_num_threads(1)
         checkpoint = load_checkpoint(work.checkpoint_uri)
@@ -153,7 +153,7 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
 
 
 def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: TrackWork) -> dict[str, Any]:
-    from lstm_core.warm_up import compile_finishing
+    from lstm_core.playing.warm_up import compile_finishing
 
     try:
         compile_finishing(work.provenance)

@@ -4,8 +4,8 @@
 
 SCORES holds a folder for each style with scores in it, as `python -m jobs.bundled_scores` makes them; a fifth of them,
 by their names, is never looked at, so that tests can use it. RUN is a local folder. The same training runs without Ray
-by lstm_core.transcriber_run. `--render N` renders the first N shards of clips and trains nothing: a second process
-that works ahead of the trainer.
+by lstm_core.ear_training.transcriber_run. `--render N` renders the first N shards of clips and trains nothing: a second
+process that works ahead of the trainer.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from jobs.local_ray import ray_running
 from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, parse_overrides, save_recipe, versions
 from jobs.workers import absolute, placed, train_on_workers
-from lstm_core.errors import TonemillError, TrainingError
-from lstm_core.run_state import newest_state
-from lstm_core.transcriber_recipe import FREE, TranscriberRecipe
-from lstm_core.transcriber_run import (
+from lstm_core.ear_training.transcriber_recipe import FREE, TranscriberRecipe
+from lstm_core.ear_training.transcriber_run import (
     TranscriberProgress,
     TranscriberResult,
     run_transcriber_training,
     training_pool,
 )
+from lstm_core.errors import TonemillError, TrainingError
+from lstm_core.learning.run_state import newest_state
 
 POLL_S = 1.0
 

@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lstm_core import storage
-from lstm_core.catalog_tables import failures_table, parquet_bytes, tracks_table
-from lstm_core.page import render_page
-from lstm_core.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackFile, TrackRecord, make_record
+from lstm_core.catalogue.catalog_tables import failures_table, parquet_bytes, tracks_table
+from lstm_core.catalogue.page import render_page
+from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackFile, TrackRecord, make_record
 
 RECORD_NAME = "track.json"
 _SAFE_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.errors import OrderError
-from lstm_core.keys import SCALES, scale_pitch_classes, tonic_chord
 from lstm_core.notes import DRUMS
 from lstm_core.order import TrackOrder
-from lstm_core.plan import TrackPlan
+from lstm_core.playing.plan import TrackPlan
+from lstm_core.scores.keys import SCALES, scale_pitch_classes, tonic_chord
 from lstm_core.streams import (
     DRUM_INSTRUMENT,
     FIRST_DRUM,

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.audio import AudioError, Waveform, decode
-from lstm_core.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
 from lstm_core.mastering import MasterSettings
 from lstm_core.notes import DRUMS, Score
-from lstm_core.seam import SeamMeasure, measure_seam
+from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
+from lstm_core.sound.seam import SeamMeasure, measure_seam
 
 LOUDNESS_TOLERANCE_LU = 0.2  # what we promise; EBU R 128 allows 0.5
 FLAT_TOP_DBFS = -0.1  # under this nothing is clipping
@@ -46,8 +46,8 @@ def audio_gates(data: bytes, *, num_samples: int, loop: bool, settings: MasterSe
 
     `decodes`; `length` in samples; `sample_rate` in Hz; `heard`, LUFS that must be exceeded; `clipping`, the longest
     run of equal extreme samples; `loudness`, LU off the target; `true_peak` in dBTP; for loops `seam_jump` and
-    `seam_drop` (see `lstm_core.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes that do
-    not decode fail the first, and nothing else is measured.
+    `seam_drop` (see `lstm_core.sound.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes
+    that do not decode fail the first, and nothing else is measured.
     """
     try:
         waveform, sample_rate = decode(data)

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.audio import Waveform, check_format
-from lstm_core.dither import quantise
 from lstm_core.errors import TonemillError
-from lstm_core.limiter import apply_gain, limiting_gain
-from lstm_core.loudness import integrated_loudness, tile_peaks, true_peak_dbtp
 from lstm_core.notes import FAMILIES
-from lstm_core.room import ROOMS, convolve, impulse_response
+from lstm_core.sound.dither import quantise
+from lstm_core.sound.limiter import apply_gain, limiting_gain
+from lstm_core.sound.loudness import integrated_loudness, tile_peaks, true_peak_dbtp
+from lstm_core.sound.room import ROOMS, convolve, impulse_response
 
 LOUDNESS_AIM_LU = 0.05  # the gain is searched until the loudness is this near; the gates allow 0.2
 MAX_GAIN_STEPS = 8  # each runs the limiter once; 1 to 3 are usual

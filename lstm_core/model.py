@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstm_core.lookback import NUM_COMPARED
+from lstm_core.learning.lookback import NUM_COMPARED
 from lstm_core.streams import Stream
 
 _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

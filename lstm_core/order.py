@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from lstm_core.errors import OrderError
-from lstm_core.instruments import programs_of
-from lstm_core.keys import SCALES, has_mode, key_in_scale, parse_key
 from lstm_core.notes import TICKS_PER_QUARTER, Meter
+from lstm_core.scores.instruments import programs_of
+from lstm_core.scores.keys import SCALES, has_mode, key_in_scale, parse_key
 
 MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0

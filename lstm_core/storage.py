@@ -16,15 +16,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from lstm_core import local_storage
 from lstm_core.errors import ChangedError as ChangedError
 from lstm_core.errors import MissingError as MissingError
 from lstm_core.errors import StorageError
-from lstm_core.stored_file import StoredFile as StoredFile
-from lstm_core.stored_file import StoredVersion as StoredVersion
+from lstm_core.stores import local_storage
+from lstm_core.stores.stored_file import StoredFile as StoredFile
+from lstm_core.stores.stored_file import StoredVersion as StoredVersion
 
 if TYPE_CHECKING:
-    from lstm_core.s3_storage import S3Store
+    from lstm_core.stores.s3_storage import S3Store
 
 CHUNK_BYTES = 8 * 2**20  # that a stream asks for at once; it holds three of them at most
 PAGE_FILES = 1_000  # as many as S3 lists at once
@@ -221,7 +221,7 @@ def _store(uri: str | Path) -> S3Store:
 def _open_store(pid: int, settings: tuple[tuple[str, str], ...]) -> S3Store:
     """One store for all threads of a process: a child must not share the connections of its parent."""
     try:
-        from lstm_core.s3_storage import S3Store
+        from lstm_core.stores.s3_storage import S3Store
     except ImportError as error:
         raise StorageError(f"s3:// needs boto3, which is not here ({error}): pip install tonemill[s3]") from error
     return S3Store()

@@ -8,12 +8,12 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core import sfbk
 from lstm_core.audio import Waveform
 from lstm_core.notes import DRUMS, FAMILIES, NoteArray, Score, family_of
-from lstm_core.soundbank import Recording, Region, SoundBank, load_soundbank
-from lstm_core.soundfont import SoundFont
-from lstm_core.voices import MAX_STEP, SILENCE_DB, VOICE_DTYPE, add_voices
+from lstm_core.sound import sfbk
+from lstm_core.sound.soundbank import Recording, Region, SoundBank, load_soundbank
+from lstm_core.sound.soundfont import SoundFont
+from lstm_core.sound.voices import MAX_STEP, SILENCE_DB, VOICE_DTYPE, add_voices
 
 MIN_RELEASE_S = 0.02  # over SILENCE_DB; a shorter one clicks
 EMU_ATTENUATION = 0.4  # a decibel of the generator is worth this much on the hardware that SoundFonts are made for

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from lstm_core.lanes import Batch, Lanes, PieceSource, sequential_windows
+from lstm_core.learning.lanes import Batch, Lanes, PieceSource, sequential_windows
 from lstm_core.model import Inputs, MusicLSTM, State, dropout_masks
 
 

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lstm_core.note_decoding import DrumDecoder, NoteDecoder, Thresholds
-from lstm_core.spectrogram import FLOOR_DB, FRAME_RATE, HOP_LENGTH, MARGIN, SAMPLE_RATE, Spectrogram
-from lstm_core.transcriber_checkpoint import TranscriberCheckpoint
-from lstm_core.transcriber_model import TranscriberModel
-from lstm_core.transcription import Transcription
+from lstm_core.hearing.note_decoding import DrumDecoder, NoteDecoder, Thresholds
+from lstm_core.hearing.spectrogram import FLOOR_DB, FRAME_RATE, HOP_LENGTH, MARGIN, SAMPLE_RATE, Spectrogram
+from lstm_core.hearing.transcriber_checkpoint import TranscriberCheckpoint
+from lstm_core.hearing.transcriber_model import TranscriberModel
+from lstm_core.hearing.transcription import Transcription
 
 WINDOW_FRAMES = 1200  # whose verdict is kept, 24 s; longer ones leave the processor's cache and are slower
 CONTEXT_FRAMES = 100  # 2 s on either side, seen and thrown away: an LSTM hears the end of its window less well

@@ -14,8 +14,8 @@ import soundfile
 from jobs.demo import TRACKS, DemoSettings, DemoTrack, order_text, run_demo
 from jobs.order_file import read_order
 from lstm_core.checkpoint import load_checkpoint
-from lstm_core.metrics import read_metrics
-from lstm_core.train_recipe import ModelSize
+from lstm_core.learning.metrics import read_metrics
+from lstm_core.learning.train_recipe import ModelSize
 
 _SMALL = DemoSettings(
     scores={"chorale": 8, "jig": 10},

@@ -18,9 +18,9 @@ import pytest
 import soundfile
 
 from lstm_core.catalog import commit_track, write_catalog
+from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
+from lstm_core.catalogue.roll import draw_roll
 from lstm_core.notes import Score, make_notes
-from lstm_core.records import GateVerdict, TrackFailure, TrackRecord
-from lstm_core.roll import draw_roll
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 from playwright.sync_api import Browser, Page, expect  # noqa: E402
@@ -380,7 +380,7 @@ def test_many_tracks_make_few_elements(browser: Browser, tmp_path: Path) -> None
     """The list grows as it is scrolled; a filter over all of them answers at once."""
     from dataclasses import replace
 
-    from lstm_core.page import render_page
+    from lstm_core.catalogue.page import render_page
 
     record = add_track(tmp_path, 1, name="x", loop=False, duration_s=2)
     records = [replace(record, track_id=f"t{i}", name=f"track {i}", bpm=60.0 + i % 100) for i in range(20_000)]

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("music21")
 
 from jobs.bundled_scores import SOURCES, build_corpus, main
-from lstm_core.corpus import list_corpus
+from lstm_core.corpora.corpus import list_corpus
 from lstm_core.errors import TonemillError
-from lstm_core.reading import read_score
+from lstm_core.scores.reading import read_score
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -12,9 +12,9 @@ import pytest
 
 from jobs.order_file import MAX_TRACKS, expand_order, read_order
 from lstm_core.errors import OrderError, StorageError
-from lstm_core.midi import write_midi
 from lstm_core.notes import Score, make_notes
 from lstm_core.order import TrackOrder, order_digest
+from lstm_core.scores.midi import write_midi
 
 ORDER = """
 name = "night"

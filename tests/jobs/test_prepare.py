@@ -17,11 +17,11 @@ import pytest
 
 from jobs.prepare import PrepareRecipe, cut_parts, run_prepare
 from jobs.recipe import load_recipe
-from lstm_core.assembly import SplitSettings
 from lstm_core.blocks import open_blocks
-from lstm_core.corpus import CorpusError, list_corpus
-from lstm_core.midi import write_midi
+from lstm_core.corpora.assembly import SplitSettings
+from lstm_core.corpora.corpus import CorpusError, list_corpus
 from lstm_core.notes import Score, make_notes
+from lstm_core.scores.midi import write_midi
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 

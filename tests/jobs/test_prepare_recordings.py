@@ -11,9 +11,9 @@ import pytest
 
 from jobs.prepare import PrepareRecipe, cut_recording_parts, run_prepare
 from lstm_core.blocks import open_blocks
-from lstm_core.corpus import list_corpus
+from lstm_core.corpora.corpus import list_corpus
+from lstm_core.decode.recording_limits import ListenLimits
 from lstm_core.notes import Score, make_notes
-from lstm_core.recording_limits import ListenLimits
 from lstm_core.synth import render_stems
 from tests.jobs.test_prepare import write_tunes
 from tests.lstm_core.encoded import encode

@@ -18,9 +18,9 @@ import pytest
 from jobs.prepare import run_prepare
 from lstm_core import storage
 from lstm_core.blocks import open_blocks
-from lstm_core.lease import LeaseError
-from lstm_core.midi import write_midi
 from lstm_core.notes import Score, make_notes
+from lstm_core.scores.midi import write_midi
+from lstm_core.stores.lease import LeaseError
 
 NUM_TUNES = 96
 

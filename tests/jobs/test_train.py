@@ -20,12 +20,12 @@ from jobs.recipe import save_recipe
 from jobs.train import run_train, train_recipe
 from lstm_core.checkpoint import load_checkpoint
 from lstm_core.errors import BlockError, CheckpointError, TrainingError
-from lstm_core.metrics import read_metrics
-from lstm_core.run import run_training
-from lstm_core.run_state import newest_state
-from lstm_core.train_recipe import TrainRecipe
+from lstm_core.learning.metrics import read_metrics
+from lstm_core.learning.run import run_training
+from lstm_core.learning.run_state import newest_state
+from lstm_core.learning.train_recipe import TrainRecipe
 from lstm_core.training import TrainSettings
-from tests.lstm_core.corpora import tiny_recipe, write_tunes
+from tests.lstm_core.block_sets import tiny_recipe, write_tunes
 
 STEPS = 30
 

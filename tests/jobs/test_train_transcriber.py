@@ -6,9 +6,9 @@ import pytest
 
 from jobs.recipe import load_recipe, save_recipe
 from jobs.train_transcriber import main, train_transcriber
+from lstm_core.ear_training.transcriber_recipe import TranscriberRecipe
 from lstm_core.errors import TrainingError
-from lstm_core.run_state import RunState, save_state
-from lstm_core.transcriber_recipe import TranscriberRecipe
+from lstm_core.learning.run_state import RunState, save_state
 
 ROOT = Path(__file__).resolve().parents[2]
 

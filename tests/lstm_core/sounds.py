@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from lstm_core.notes import DRUMS, Score, Tempo, make_notes
-from lstm_core.soundfont import SoundFont, find_soundfont
+from lstm_core.sound.soundfont import SoundFont, find_soundfont
 
 CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14))
 MAJOR = (0, 2, 4, 5, 7, 9, 11)

@@ -13,10 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from lstm_core.catalog import commit_track, committed_ids, list_tracks, write_catalog
-from lstm_core.catalog_tables import FAILURES_SCHEMA, TRACKS_SCHEMA, parquet_bytes, tracks_table
+from lstm_core.catalogue.catalog_tables import FAILURES_SCHEMA, TRACKS_SCHEMA, parquet_bytes, tracks_table
+from lstm_core.catalogue.page import render_page
+from lstm_core.catalogue.records import (
+    CatalogueError,
+    GateVerdict,
+    TrackFailure,
+    TrackRecord,
+    make_failure,
+    make_record,
+)
 from lstm_core.errors import StorageError
-from lstm_core.page import render_page
-from lstm_core.records import CatalogueError, GateVerdict, TrackFailure, TrackRecord, make_failure, make_record
 
 FILES = {"master.flac": b"fLaC" * 100, "score.mid": b"MThd", "roll.png": b"\x89PNG", "stems/bass.flac": b"fLaC"}
 

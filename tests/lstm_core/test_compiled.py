@@ -17,24 +17,30 @@ import lstm_core
 
 FOLDER = Path(lstm_core.__file__).parent
 TAKES_FROM = {
-    "choosers": ("constraints", "notes", "order", "sampling", "streams"),
-    "limiter": ("loudness",),
-    "lookback": ("streams",),
-    "voices": ("soundbank",),
+    "playing.choosers": ("constraints", "notes", "order", "sampling", "streams"),
+    "sound.limiter": ("sound.loudness",),
+    "learning.lookback": ("streams",),
+    "sound.voices": ("sound.soundbank",),
 }
 
 
 @pytest.mark.parametrize("name", TAKES_FROM)
 def test_compiled_code_knows_what_it_was_compiled_with(name: str) -> None:
-    sources = b"".join((FOLDER / f"{other}.py").read_bytes() for other in TAKES_FROM[name])
+    sources = b"".join(_file(other).read_bytes() for other in TAKES_FROM[name])
     now = hashlib.sha256(sources).hexdigest()[:16]
     written = importlib.import_module(f"lstm_core.{name}").COMPILED_WITH
-    assert written == now, f'write COMPILED_WITH = "{now}" in lstm_core/{name}.py'
+    assert written == now, f'write COMPILED_WITH = "{now}" in {_file(name)}'
 
 
 def test_every_file_of_compiled_functions_is_looked_at() -> None:
     """A file with compiled functions takes nothing from others but types, or is in the table above."""
-    only_types = {"audio", "counters", "dither", "loudness", "mastering", "packing", "sampling"}
-    only_types |= {"beat_tracking", "recording_quality", "resampling", "tempo_curve"}
-    compiled = {path.stem for path in FOLDER.glob("*.py") if "njit" in path.read_text()}
+    only_types = {"audio", "mastering", "sampling", "sound.dither", "sound.loudness"}
+    only_types |= {"playing.counters", "playing.packing", "hearing.beat_tracking", "hearing.tempo_curve"}
+    only_types |= {"decode.recording_quality", "decode.resampling"}
+    found = [path.relative_to(FOLDER) for path in FOLDER.rglob("*.py") if "njit" in path.read_text()]
+    compiled = {".".join(path.with_suffix("").parts) for path in found}
     assert compiled == only_types | set(TAKES_FROM)
+
+
+def _file(name: str) -> Path:
+    return FOLDER.joinpath(*name.split(".")).with_suffix(".py")

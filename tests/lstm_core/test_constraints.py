@@ -10,7 +10,7 @@ import pytest
 from lstm_core.constraints import BODY, DOMINANT, FINAL, POLYPHONY, RowRules, make_rules, scale_of, stack_rules
 from lstm_core.errors import OrderError
 from lstm_core.order import TrackOrder
-from lstm_core.plan import plan_track
+from lstm_core.playing.plan import plan_track
 from lstm_core.streams import DRUM_INSTRUMENT, FIRST_DRUM, FIRST_PITCH, FIRST_PROGRAM
 
 

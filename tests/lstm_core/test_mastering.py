@@ -5,8 +5,8 @@ import pytest
 
 from lstm_core.audio import decode, encode
 from lstm_core.errors import TonemillError
-from lstm_core.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.mastering import MAX_GAIN_STEPS, FamilyMix, Master, MasterSettings, Stems, master
+from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.synth import render_stems
 from tests.lstm_core.sounds import bundled_soundfont, ffmpeg_decode, ffmpeg_measures, six_parts
 

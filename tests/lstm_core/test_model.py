@@ -146,8 +146,8 @@ def test_a_mask_holds_for_the_whole_window() -> None:
 
 def test_the_default_model_has_about_six_million_weights() -> None:
     from lstm_core import streams
-    from lstm_core.conditions import note_contexts
-    from lstm_core.lookback import LAGS
+    from lstm_core.learning.conditions import note_contexts
+    from lstm_core.learning.lookback import LAGS
     from lstm_core.notes import FAMILIES
 
     contexts = note_contexts(("chorale",))

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstm_core import sfbk
 from lstm_core.notes import DRUMS, Score, Tempo, make_notes
-from lstm_core.soundfont import SoundFont, find_soundfont, open_soundfont
+from lstm_core.sound import sfbk
+from lstm_core.sound.soundfont import SoundFont, find_soundfont, open_soundfont
 from lstm_core.synth import render_stems
 from tests.lstm_core.sounds import SAMPLE_RATE, bundled_soundfont, six_parts, write_soundfont
 

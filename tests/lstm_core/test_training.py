@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_core.lanes import PieceArrays
+from lstm_core.learning.lanes import PieceArrays
 from lstm_core.model import ModelSettings, MusicLSTM, State
 from lstm_core.streams import Stream
 from lstm_core.training import Trainer, TrainSettings, learning_rate_at, start_state

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from lstm_core import transcriber
+from lstm_core.ear_training.onset_scores import score_onsets
 from lstm_core.errors import CheckpointError
-from lstm_core.note_decoding import Thresholds
-from lstm_core.onset_scores import score_onsets
-from lstm_core.spectrogram import SAMPLE_RATE
+from lstm_core.hearing.note_decoding import Thresholds
+from lstm_core.hearing.spectrogram import SAMPLE_RATE
+from lstm_core.hearing.transcriber_checkpoint import JSON_NAME, TranscriberFacts, load_transcriber, save_transcriber
+from lstm_core.hearing.transcriber_model import TranscriberModel, TranscriberSettings
+from lstm_core.hearing.transcription import Transcription
 from lstm_core.transcriber import Transcriber, fused
-from lstm_core.transcriber_checkpoint import JSON_NAME, TranscriberFacts, load_transcriber, save_transcriber
-from lstm_core.transcriber_model import TranscriberModel, TranscriberSettings
-from lstm_core.transcription import Transcription
 from tests.lstm_core.heard import TINY
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import torch
 
 from lstm_core.checkpoint import Checkpoint, CheckpointFacts
-from lstm_core.conditions import MAX_POSITIONS, Conditions, note_contexts
 from lstm_core.constraints import make_rules, scale_of
-from lstm_core.engine import Engine, Request
-from lstm_core.keys import tonic_chord
-from lstm_core.lookback import LAGS
+from lstm_core.learning.conditions import MAX_POSITIONS, Conditions, note_contexts
+from lstm_core.learning.lookback import LAGS
 from lstm_core.model import ModelSettings, MusicLSTM
 from lstm_core.notes import DRUMS, Score
 from lstm_core.order import TrackOrder
-from lstm_core.plan import TrackPlan, plan_track
+from lstm_core.playing.engine import Engine, Request
+from lstm_core.playing.plan import TrackPlan, plan_track
+from lstm_core.scores.keys import tonic_chord
 from lstm_core.streams import (
     DURATION,
     END,

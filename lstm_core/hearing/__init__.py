@@ -1,0 +1,1 @@
+"""What the transcriber is made of: spectrogram, network, notes, beats, beat grid, roles."""

@@ -1,0 +1,1 @@
+"""Orders become events and events tracks: plans, masked choices, packed weights, the engine, production."""

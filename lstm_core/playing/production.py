@@ -1,0 +1,273 @@
+"""From an order row to a finished track: what the engine is asked, and all that is done with what it plays.
+
+A track is a pure function of (order row, seed, checkpoint, soundfont, arithmetic, FORMAT_VERSION); `track_id` is the
+hash of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lstm_core import storage
+from lstm_core.audio import encode
+from lstm_core.catalogue.roll import draw_roll
+from lstm_core.checkpoint import Checkpoint, CheckpointFacts
+from lstm_core.constraints import BODY, MAX_MELODIC, make_rules, scale_of
+from lstm_core.errors import OrderError
+from lstm_core.gates import FEWEST_PITCHES, GateResult, audio_gates, score_fingerprint, score_gates
+from lstm_core.learning.conditions import Conditions, transposed_key
+from lstm_core.mastering import MasterSettings, master
+from lstm_core.notes import Meter, Score, Tempo, family_of
+from lstm_core.order import TrackOrder, derived_seed, order_digest, order_fields, with_seed
+from lstm_core.playing.engine import Request
+from lstm_core.playing.ensembles import draw_density, draw_ensemble
+from lstm_core.playing.plan import TrackPlan, plan_track
+from lstm_core.playing.primer import read_primer
+from lstm_core.scores.describe import describe
+from lstm_core.scores.instruments import instrument_name
+from lstm_core.scores.keys import home_shift, key_name
+from lstm_core.scores.midi import write_midi
+from lstm_core.sound.soundfont import SoundFont
+from lstm_core.streams import FIRST_DRUM, EventArray, decode_events
+from lstm_core.synth import iter_stems, render_stems
+
+LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of ten families is 6 GB at once
+FORMAT_VERSION = 1  # of the code between an order and its bytes: raised by every change that a listener could notice
+COMPRESSED_SHARE = 0.75  # of PCM that a FLAC file takes at most, about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a track is made with besides its order."""
+
+    checkpoint: dict[str, Any]  # fingerprint, name, corpus_fingerprint, licences, step, valid_nll, parents
+    soundfont: SoundFont
+    arithmetic: str  # "bf16-cpu", ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A track as it comes out of the mill, delivered or not."""
+
+    content: dict[str, Any]  # of its record
+    files: dict[str, bytes]
+    gates: list[GateResult]
+    seconds: dict[str, float] = field(compare=False)  # processor time of each stage
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether it may be delivered."""
+        return all(gate.is_passed for gate in self.gates)
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a track record says of the checkpoint that played it."""
+    facts = checkpoint.facts
+    return {
+        "fingerprint": checkpoint.fingerprint,
+        "name": facts.name,
+        "step": facts.step,
+        "valid_nll": facts.valid_nll,
+        "corpus_fingerprint": facts.corpus_fingerprint,
+        "licences": facts.licences,
+        "parents": list(facts.parents),
+        "recipe": facts.recipe,
+    }
+
+
+def track_id_of(order: TrackOrder, provenance: Provenance) -> str:
+    """Name of the track that an order row becomes: 24 hexadecimal digits."""
+    parts = [
+        order_digest(order),
+        provenance.checkpoint["fingerprint"],
+        provenance.soundfont.sha256,
+        provenance.arithmetic,
+        FORMAT_VERSION,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def check_order(order: TrackOrder) -> None:
+    """Refuses an order that cannot be met, before any work.
+
+    Raises:
+        OrderError: the message says why, and what could be met.
+    """
+    plan = plan_track(order)
+    rules = make_rules(order, plan, primer=read_primer(order, plan))
+    num_pitches = int(rules.pitches[BODY, :FIRST_DRUM].sum())
+    if rules.limits[MAX_MELODIC] and num_pitches < FEWEST_PITCHES:
+        raise OrderError(
+            f"pitches {order.pitch_low} to {order.pitch_high} hold {num_pitches} notes of the key, and music of fewer "
+            f"than {FEWEST_PITCHES} is not delivered. Widen pitch_low and pitch_high."
+        )
+
+
+def request_of(order: TrackOrder, attempt: int, facts: CheckpointFacts) -> Request:
+    """What the engine is asked for the given attempt at an order, 0 for the first.
+
+    Instruments and density that the order leaves open are those of pieces of its style, from the statistics of the
+    checkpoint. Attempts differ in what is played; key, tempo and instruments that the order's own seed chose stay.
+    """
+    plan, primer = plan_track(order), read_primer(order, plan_track(order))
+    ensemble = _programs_of(primer) if primer is not None else draw_ensemble(facts.statistics, order.style, order.seed)
+    shift = home_shift(plan.key) if facts.home_key else 0
+    heard = [programs[0] for programs in plan.programs] or ensemble
+    families = sum({1 << family_of(program) for program in heard})
+    return Request(
+        rules=make_rules(attempted(order, attempt), plan, primer=primer, ensemble=ensemble),
+        conditions=Conditions(
+            style=order.style or None,
+            key=None if plan.key is None else transposed_key(plan.key, shift),
+            tempo_bpm=plan.bpm,
+            density=order.density or draw_density(facts.statistics, order.style, order.seed),
+            families=families or None,
+        ),
+        meter=plan.meter,
+        num_bars=plan.num_bars,
+        shift=shift,
+    )
+
+
+def _programs_of(events: EventArray) -> tuple[int, ...]:
+    notes = decode_events(events).notes
+    return tuple(int(program) for program in np.unique(notes["program"]))
+
+
+def attempted(order: TrackOrder, attempt: int) -> TrackOrder:
+    """The order with the seed of an attempt at it, 0 for the first."""
+    return with_seed(order, derived_seed(order.seed, attempt))
+
+
+def estimated_size_bytes(order: TrackOrder) -> float:
+    """About how many bytes the files of a track take."""
+    pcm = order.duration_s * order.sample_rate * 2 * order.bit_depth / 8
+    share = COMPRESSED_SHARE if order.format == "flac" else 1.0
+    return pcm * share * (3 if order.stems else 1) + 100_000
+
+
+def finish_track(
+    order: TrackOrder, attempt: int, events: EventArray, provenance: Provenance, track_id: str
+) -> Finished:
+    """Everything after the engine: score, stems, master, files, measurements, gates."""
+    taken = attempted(order, attempt)
+    plan = plan_track(order)
+    clock = _Clock()
+    score = score_of(events, plan, title=order.name or track_id)
+    settings = master_settings(order)
+    with clock.stage("synth"):
+        render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
+        stems = render(score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
+    release = round(score.duration_s * order.sample_rate)
+    with clock.stage("master"):
+        mastered = master(
+            stems,
+            num_samples=plan.num_samples,
+            loop=order.loop,
+            seed=taken.seed,
+            settings=settings,
+            music_end=min(release, plan.num_samples),
+            keep_stems=order.stems,
+        )
+    del stems
+    audio_name = f"master.{order.format}"
+    with clock.stage("encode"):
+        files = {audio_name: _encode(mastered.waveform, settings)}
+        files |= {f"stems/{name}.{order.format}": _encode(stem, settings) for name, stem in mastered.stems.items()}
+    with clock.stage("gates"):
+        gates = audio_gates(files[audio_name], num_samples=plan.num_samples, loop=order.loop, settings=settings)
+        gates += gates_of_score(score, order, plan)
+    with clock.stage("pictures"):
+        files["score.mid"] = write_midi(score)
+        files["roll.png"] = draw_roll(score, duration_s=order.duration_s)
+    content = {
+        "track_id": track_id,
+        "name": order.name or track_id,
+        "style": order.style,
+        "duration_s": plan.num_samples / order.sample_rate,
+        "num_samples": plan.num_samples,
+        "sample_rate": order.sample_rate,
+        "bit_depth": order.bit_depth,
+        "format": order.format,
+        "loudness_lufs": mastered.loudness_lufs,
+        "true_peak_dbtp": mastered.true_peak_dbtp,
+        "loop": order.loop,
+        "bpm": plan.bpm,
+        "key": describe(score).key if plan.key is None else key_name(plan.key),
+        "meter": str(plan.meter),
+        "num_bars": plan.num_bars,
+        "instruments": sorted({instrument_name(int(program)) for program in np.unique(score.notes["program"])}),
+        "seed": order.seed,
+        "attempt": attempt,
+        "gates": gates,
+        "order": order_fields(order) | {"primer": storage.name_of(order.primer) if order.primer else ""},
+        "checkpoint": provenance.checkpoint,
+        "soundfont": {"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
+        "arithmetic": provenance.arithmetic,
+        "score_fingerprint": score_fingerprint(score),
+        "format_version": FORMAT_VERSION,
+    }
+    return Finished(content=content, files=files, gates=gates, seconds=clock.seconds)
+
+
+def score_of(events: EventArray, plan: TrackPlan, *, title: str = "") -> Score:
+    """The score of generated events, in the tempo and meter of its plan."""
+    meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
+    return decode_events(events, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)
+
+
+def gates_of_score(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateResult]:
+    """What the notes of a track must pass."""
+    gates = score_gates(
+        score,
+        key_pitch_classes=None if order.primer else scale_of(order, plan),
+        num_bars=plan.num_bars,
+        bar_ticks=plan.meter.bar_ticks,
+    )
+    heard = {int(program) for program in np.unique(score.notes["program"])}
+    missing = sum(1 for programs in plan.programs if not heard.intersection(programs))
+    gates.append(GateResult("asked_instruments_missing", missing == 0, float(missing), 0.0))
+    return gates
+
+
+def master_settings(order: TrackOrder) -> MasterSettings:
+    """How an order wants its audio."""
+    return MasterSettings(
+        sample_rate=order.sample_rate,
+        loudness_lufs=order.loudness_lufs,
+        room=order.room,
+        bit_depth=order.bit_depth,
+        format=order.format,
+    )
+
+
+def _encode(waveform: Any, settings: MasterSettings) -> bytes:
+    return encode(waveform, sample_rate=settings.sample_rate, format=settings.format, bit_depth=settings.bit_depth)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.thread_time()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.thread_time() - start
+
+
+def total_seconds(stages: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Processor time of each stage over many tracks."""
+    total: dict[str, float] = {}
+    for seconds in stages:
+        for name, value in seconds.items():
+            total[name] = total.get(name, 0.0) + value
+    return total

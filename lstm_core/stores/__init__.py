@@ -1,0 +1,1 @@
+"""What lies under lstm_core.storage: local files, S3, leases."""
