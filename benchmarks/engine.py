@@ -25,7 +25,7 @@ from lstm_core.checkpoint import find_checkpoint, load_checkpoint
 from lstm_core.model import Inputs, MusicLSTM
 from lstm_core.order import TrackOrder
 from lstm_core.playing.engine import WIDTHS, Engine
-from lstm_core.playing.production import request_of
+from lstm_core.playing.requests import request_of
 
 REREAD_WINDOW = 100
 TOP_P = TrackOrder().top_p

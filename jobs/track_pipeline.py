@@ -1,6 +1,11 @@
 """One round of attempts at tracks, through Ray Data.
 
 order rows -> engine actors (events) -> tasks (stems, master, gates, files, commit) -> small rows with the outcome
+
+A track that a gate holds back is played again where it was finished: one in fifty needs it, and a round of its own
+with a new actor would take ten seconds in which all else stands still. It gets the notes that the actor would give it,
+since the engine's rows do not depend on the batch. On a GPU, which the finishing tasks do not have, it waits for the
+next round.
 """
 
 from __future__ import annotations
@@ -8,21 +13,24 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from lstm_core.catalog import commit_track
-from lstm_core.checkpoint import load_checkpoint
 from lstm_core.errors import SoundFontError, StorageError
 from lstm_core.order import TrackOrder, order_fields, order_from_fields
-from lstm_core.playing.production import Provenance, finish_track, request_of
+from lstm_core.playing.production import Provenance, finish_track, total_seconds
+
+if TYPE_CHECKING:
+    from lstm_core.playing.engine import Engine, Generated
 
 _logger = logging.getLogger(__name__)
 
@@ -66,6 +74,7 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]])
     ]
     chunk = max(1, min(work.recipe.chunk, math.ceil(len(rows) / work.num_workers)))
     tables = [pa.Table.from_pylist(rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
+    _start_finishing_workers(work)
     with _a_block_a_track():
         outcomes = (
             ray.data.from_arrow(tables)
@@ -84,6 +93,24 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]])
             if "mistake" in outcome:
                 raise StorageError(outcome["mistake"])
             yield outcome
+
+
+def _start_finishing_workers(work: TrackWork) -> None:
+    """Has worker processes import and load what finishing needs while the engine plays its first tracks.
+
+    Nobody waits for it: Ray gives later tasks to these processes where they are still there, else it costs a start.
+    """
+    import ray
+
+    start = ray.remote(num_cpus=1, max_retries=0)(_ready_to_finish)
+    for _ in range(os.cpu_count() or 1):
+        start.remote(work.provenance)
+
+
+def _ready_to_finish(provenance: Provenance) -> None:
+    from lstm_core.playing.warm_up import compile_finishing
+
+    compile_finishing(provenance)
 
 
 @contextmanager
@@ -106,23 +133,13 @@ class EngineActor:
     """An engine that stays: order rows in, their events out, one track at a time as it is finished."""
 
     def __init__(self, work: TrackWork) -> None:
-        import torch
-
-        from lstm_core.playing.engine import Engine
-        from lstm_core.playing.warm_up import compile_engine
-
-        torch.set_num_threads(1)
-        checkpoint = load_checkpoint(work.checkpoint_uri)
-        self.engine = Engine(checkpoint, arithmetic=work.recipe.arithmetic, device=work.recipe.device)
-        compile_engine(self.engine)
+        self.engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
         orders = [order_from_fields(json.loads(text)) for text in batch["order"]]
         attempts = [int(attempt) for attempt in batch["attempt"]]
-        facts = self.engine.checkpoint.facts
-        requests = [request_of(order, attempt, facts) for order, attempt in zip(orders, attempts, strict=True)]
         start = time.thread_time()
-        for generated in self.engine.generate(requests):
+        for generated in _play(self.engine, zip(orders, attempts, strict=True)):
             now = time.thread_time()
             yield {
                 "track_id": [str(batch["track_id"][generated.number])],
@@ -135,21 +152,54 @@ class EngineActor:
             start = now
 
 
+@lru_cache(maxsize=1)
+def _open_engine(checkpoint_uri: str, arithmetic: str, device: str) -> Engine:
+    """The engine of this process."""
+    import torch
+
+    from lstm_core.checkpoint import load_checkpoint
+    from lstm_core.playing.engine import Engine
+    from lstm_core.playing.warm_up import compile_engine
+
+    torch.set_num_threads(1)
+    engine = Engine(load_checkpoint(checkpoint_uri), arithmetic=arithmetic, device=device)
+    compile_engine(engine)
+    return engine
+
+
+def _play(engine: Engine, attempts: Iterable[tuple[TrackOrder, int]]) -> Iterator[Generated]:
+    from lstm_core.playing.requests import request_of
+
+    return engine.generate([request_of(order, attempt, engine.checkpoint.facts) for order, attempt in attempts])
+
+
 def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, list[str]]:
     """Finishes and commits the tracks of a batch; gives back what became of each, as JSON."""
     outcomes = []
     for row in range(len(batch["track_id"])):
         order = order_from_fields(json.loads(str(batch["order"][row])))
         events = np.frombuffer(batch["events"][row], dtype=np.uint8).reshape(-1, int(batch["num_streams"][row]))
+        track_id, attempt = str(batch["track_id"][row]), int(batch["attempt"][row])
+        seconds = [{"engine": float(batch["engine_s"][row])}]
         try:
-            outcome = _finish(order, int(batch["attempt"][row]), events, str(batch["track_id"][row]), work)
+            outcome = _finish(order, attempt, events, track_id, work)
+            while _is_played_again(outcome, work.recipe):
+                seconds.append(outcome["seconds"])
+                start = time.thread_time()
+                engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
+                again = next(_play(engine, [(order, outcome["attempt"] + 1)]))
+                seconds.append({"engine": time.thread_time() - start})
+                outcome = _finish(order, outcome["attempt"] + 1, again.events, track_id, work)
         except (StorageError, SoundFontError, OSError) as error:
             # As a row, since what an exception came from does not always survive its way through Ray.
             outcomes.append({"mistake": str(error)})
             continue
-        outcome["seconds"]["engine"] = float(batch["engine_s"][row])
-        outcomes.append(outcome)
+        outcomes.append({**outcome, "seconds": total_seconds([*seconds, outcome["seconds"]])})
     return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
+
+
+def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
+    return not outcome["is_passed"] and outcome["attempt"] + 1 < recipe.max_attempts and recipe.device == "cpu"
 
 
 def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: TrackWork) -> dict[str, Any]:

@@ -12,32 +12,31 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstm_core import storage
 from lstm_core.audio import encode
 from lstm_core.catalogue.roll import draw_roll
-from lstm_core.checkpoint import Checkpoint, CheckpointFacts
 from lstm_core.constraints import BODY, MAX_MELODIC, make_rules, scale_of
 from lstm_core.errors import OrderError
 from lstm_core.gates import FEWEST_PITCHES, GateResult, audio_gates, score_fingerprint, score_gates
-from lstm_core.learning.conditions import Conditions, transposed_key
 from lstm_core.mastering import MasterSettings, master
-from lstm_core.notes import Meter, Score, Tempo, family_of
+from lstm_core.notes import Meter, Score, Tempo
 from lstm_core.order import TrackOrder, derived_seed, order_digest, order_fields, with_seed
-from lstm_core.playing.engine import Request
-from lstm_core.playing.ensembles import draw_density, draw_ensemble
 from lstm_core.playing.plan import TrackPlan, plan_track
 from lstm_core.playing.primer import read_primer
 from lstm_core.scores.describe import describe
 from lstm_core.scores.instruments import instrument_name
-from lstm_core.scores.keys import home_shift, key_name
+from lstm_core.scores.keys import key_name
 from lstm_core.scores.midi import write_midi
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.streams import FIRST_DRUM, EventArray, decode_events
 from lstm_core.synth import iter_stems, render_stems
+
+if TYPE_CHECKING:  # what finishes tracks has no use for torch, which takes seconds to import and hundreds of megabytes
+    from lstm_core.checkpoint import Checkpoint
 
 LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of ten families is 6 GB at once
 FORMAT_VERSION = 1  # of the code between an order and its bytes: raised by every change that a listener could notice
@@ -109,37 +108,6 @@ def check_order(order: TrackOrder) -> None:
             f"pitches {order.pitch_low} to {order.pitch_high} hold {num_pitches} notes of the key, and music of fewer "
             f"than {FEWEST_PITCHES} is not delivered. Widen pitch_low and pitch_high."
         )
-
-
-def request_of(order: TrackOrder, attempt: int, facts: CheckpointFacts) -> Request:
-    """What the engine is asked for the given attempt at an order, 0 for the first.
-
-    Instruments and density that the order leaves open are those of pieces of its style, from the statistics of the
-    checkpoint. Attempts differ in what is played; key, tempo and instruments that the order's own seed chose stay.
-    """
-    plan, primer = plan_track(order), read_primer(order, plan_track(order))
-    ensemble = _programs_of(primer) if primer is not None else draw_ensemble(facts.statistics, order.style, order.seed)
-    shift = home_shift(plan.key) if facts.home_key else 0
-    heard = [programs[0] for programs in plan.programs] or ensemble
-    families = sum({1 << family_of(program) for program in heard})
-    return Request(
-        rules=make_rules(attempted(order, attempt), plan, primer=primer, ensemble=ensemble),
-        conditions=Conditions(
-            style=order.style or None,
-            key=None if plan.key is None else transposed_key(plan.key, shift),
-            tempo_bpm=plan.bpm,
-            density=order.density or draw_density(facts.statistics, order.style, order.seed),
-            families=families or None,
-        ),
-        meter=plan.meter,
-        num_bars=plan.num_bars,
-        shift=shift,
-    )
-
-
-def _programs_of(events: EventArray) -> tuple[int, ...]:
-    notes = decode_events(events).notes
-    return tuple(int(program) for program in np.unique(notes["program"]))
 
 
 def attempted(order: TrackOrder, attempt: int) -> TrackOrder:

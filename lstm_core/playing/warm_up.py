@@ -15,16 +15,19 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
 from lstm_core.notes import DRUMS, Score, make_notes
 from lstm_core.order import TrackOrder
-from lstm_core.playing.engine import Engine
 from lstm_core.playing.plan import plan_track
-from lstm_core.playing.production import Finished, Provenance, finish_track, request_of
+from lstm_core.playing.production import Finished, Provenance, finish_track
 from lstm_core.streams import encode_score
+
+if TYPE_CHECKING:
+    from lstm_core.playing.engine import Engine
 
 _FOLDER = Path(__file__).parents[1]
 _LOOP = TrackOrder(duration_s=4.0, bpm=120.0, loop=True, stems=True, seed=1)
@@ -33,6 +36,8 @@ _ENDING = TrackOrder(duration_s=4.0, bpm=120.0, loop=False, format="wav", bit_de
 
 def compile_engine(engine: Engine) -> None:
     """Compiles what an engine needs, or waits for the process that does."""
+    from lstm_core.playing.requests import request_of
+
     requests = [request_of(order, 0, engine.checkpoint.facts) for order in (_LOOP, _ENDING)]
     _once("engine", lambda: list(engine.generate(requests)))
 
