@@ -104,7 +104,7 @@ def generate(
     print_tracks(result.records[:MAX_ROWS], result.failures)
     there = len(result.records) - result.num_made
     print(f"{result.num_made} tracks made, {there} were there, {len(result.failures)} failed")
-    print(f"open {result.page_uri}")
+    print(f"open {result.page_uri}" + (f" (the run itself: {result.summary_uri})" if result.summary_uri else ""))
     if result.failures:
         raise typer.Exit(3)
 

@@ -12,6 +12,7 @@ import math
 import os
 import re
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from jobs.local_ray import ray_running
 from jobs.order_file import Order, check_room
 from jobs.progress import Progress
 from jobs.recipe import save_recipe
+from jobs.run_summary import Nodes, nodes_of_ray, summarise, write_summary
 from jobs.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks
 from lstm_core import storage
 from lstm_core.catalog import list_tracks, withdraw_track, write_catalog
@@ -57,6 +59,7 @@ class GenerateResult:
     num_made: int  # by this run; the others were there
     page_uri: str
     seconds: dict[str, float]  # processor time of each stage
+    summary_uri: str = ""  # page that says what the run did and cost; empty where nothing was to be made
 
 
 def run_generate(
@@ -73,6 +76,7 @@ def run_generate(
     Raises:
         OrderError, CheckpointError, SoundFontError: before any work; StorageError when the store fails.
     """
+    start = time.perf_counter()
     checkpoint_uri = find_checkpoint(run)
     checkpoint = load_checkpoint(checkpoint_uri)
     _check_styles(order, checkpoint)
@@ -91,6 +95,7 @@ def run_generate(
     work = TrackWork(
         checkpoint_uri=storage.absolute(checkpoint_uri),
         catalogue=catalogue,
+        order_name=order.name,
         provenance=provenance,
         recipe=replace(recipe, arithmetic=bf16),
         num_workers=num_workers or default_workers(len(missing)),
@@ -99,13 +104,36 @@ def run_generate(
     everything = list_tracks(catalogue)
     failures = _failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
     page = write_catalog(catalogue, everything, failures, title=order.name)
-    return GenerateResult(
+    result = GenerateResult(
         records=[made.records[track_id] for track_id in wanted if track_id in made.records],
         failures=made.failures,
         num_made=len(made.passed & set(made.records)),
         page_uri=page,
         seconds=total_seconds(made.stages),
     )
+    if made.nodes is None:
+        return result
+    return replace(result, summary_uri=_write_summary(work, made, result, time.perf_counter() - start))
+
+
+def _write_summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float) -> str:
+    assert made.nodes is not None
+    records = [record for record in result.records if record.track_id in made.passed]
+    units = {
+        "tracks": len(records),
+        "audio_s": sum(record.duration_s for record in records),
+        "failures": len(result.failures),
+    }
+    summary = summarise(
+        "generate",
+        _file_name(work.order_name),
+        wall_s=wall_s,
+        cpu_s=result.seconds,
+        units=units,
+        retries=sum(outcome["attempt"] for outcome in made.outcomes.values()),
+        nodes=made.nodes,
+    )
+    return write_summary(storage.join(work.catalogue, "summaries"), summary)
 
 
 def room_bytes(catalogue: str) -> float | None:
@@ -134,6 +162,7 @@ class _Made:
     passed: set[str]  # that this run made
     stages: list[dict[str, float]]
     failures: list[TrackFailure]
+    nodes: Nodes | None = None  # that Ray had; None where there was nothing to make
 
 
 def _make(work: TrackWork, wanted: dict[str, TrackOrder], kept: dict[str, TrackRecord], *, verbose: bool) -> _Made:
@@ -151,6 +180,7 @@ def _make(work: TrackWork, wanted: dict[str, TrackOrder], kept: dict[str, TrackR
             ray_running(num_cpus=work.num_workers + (os.cpu_count() or 1), verbose=verbose),
             Progress("tracks", len(waiting), "tracks") as progress,
         ):
+            made.nodes = nodes_of_ray()
             while waiting:
                 _play_round(work, {track_id: (wanted[track_id], n) for track_id, n in waiting.items()}, made, progress)
                 waiting = {

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from jobs.work_log import count, log_unit
 from lstm_core.catalog import commit_track
 from lstm_core.errors import SoundFontError, StorageError
 from lstm_core.order import TrackOrder, order_fields, order_from_fields
@@ -58,6 +59,7 @@ class TrackWork:
 
     checkpoint_uri: str
     catalogue: str
+    order_name: str
     provenance: Provenance
     recipe: GenerateRecipe
     num_workers: int
@@ -134,6 +136,7 @@ class EngineActor:
 
     def __init__(self, work: TrackWork) -> None:
         self.engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
+        self.run = work.order_name
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
         orders = [order_from_fields(json.loads(text)) for text in batch["order"]]
@@ -141,6 +144,7 @@ class EngineActor:
         start = time.thread_time()
         for generated in _play(self.engine, zip(orders, attempts, strict=True)):
             now = time.thread_time()
+            count("tonemill_events_total", len(generated.events), run=self.run)
             yield {
                 "track_id": [str(batch["track_id"][generated.number])],
                 "order": [str(batch["order"][generated.number])],
@@ -220,6 +224,19 @@ def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: T
     start = time.thread_time()
     if not failed:
         commit_track(work.catalogue, finished.content, finished.files)
+        count("tonemill_tracks_total", run=work.order_name)
+        count("tonemill_audio_seconds_total", finished.content["duration_s"], run=work.order_name)
+    else:
+        count("tonemill_gate_failures_total", run=work.order_name)
+    log_unit(
+        "track",
+        run=work.order_name,
+        track_id=track_id,
+        attempt=attempt,
+        is_passed=not failed,
+        failed_gates=[gate.name for gate in failed],
+        cpu_s={name: round(seconds, 3) for name, seconds in finished.seconds.items()},
+    )
     return {
         "track_id": track_id,
         "attempt": attempt,

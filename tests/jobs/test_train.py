@@ -81,6 +81,7 @@ def same_weights(one: Path, two: Path) -> bool:
     return all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_begun_twice(blocks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_training(blocks, tmp_path, tiny_recipe(steps=2))
     with pytest.raises(SystemExit) as ended:
@@ -89,6 +90,7 @@ def test_a_run_is_not_begun_twice(blocks: Path, tmp_path: Path, capsys: pytest.C
     assert "holds a training run already. Go on with it by --resume" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_so(blocks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_recipe(tiny_recipe(steps=2), tmp_path)
     run_training(blocks, tmp_path, tiny_recipe(steps=2))

@@ -73,6 +73,7 @@ def test_versions_of_one_piece_are_alike_and_pieces_are_not(versions: dict[tuple
     assert 0.1 < DUPLICATE_THRESHOLD < 0.3
 
 
+@pytest.mark.slow
 def test_duplicates_are_grouped_as_those_of_scores_are(versions: dict[tuple[int, str], Shingles]) -> None:
     keys = list(versions)
     signatures = np.stack([signature(versions[key]) for key in keys])
