@@ -13,19 +13,18 @@ data "aws_region" "current" {
   }
 }
 
-data "aws_availability_zones" "usable" {
-  state = "available"
-
-  # Local zones have neither EKS nor NAT gateways.
+# Only asks whether they are there. Choosing from what is available would move the subnets on the day a zone is added or has
+# an outage.
+data "aws_availability_zones" "named" {
   filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
+    name   = "zone-name"
+    values = local.zones
   }
 
   lifecycle {
     postcondition {
-      condition     = length(self.names) >= 3
-      error_message = "${var.region} offers this account ${length(self.names)} zones and three are needed: choose another region."
+      condition     = length(self.names) == 3
+      error_message = "This account has not all of the zones ${join(", ", local.zones)}: name three others in zones (aws ec2 describe-availability-zones --region ${var.region})."
     }
   }
 }
@@ -33,7 +32,7 @@ data "aws_availability_zones" "usable" {
 locals {
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
-  zones      = length(var.zones) > 0 ? var.zones : slice(sort(data.aws_availability_zones.usable.names), 0, 3)
+  zones      = length(var.zones) > 0 ? var.zones : [for letter in ["a", "b", "c"] : "${var.region}${letter}"]
 
   node_groups = merge(
     {

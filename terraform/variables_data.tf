@@ -94,8 +94,8 @@ variable "prices" {
   description = "Price of an hour of one node of each kind and of a gigabyte-month of S3, for `tonemill cluster cost`. The defaults are rough (see README.md): put in what you pay."
   type = object({
     currency         = optional(string, "USD")
-    head             = optional(number, 0.115)
-    cpu              = optional(number, 0.31)
+    head             = optional(number, 0.23)
+    cpu              = optional(number, 0.20)
     gpu              = optional(number, 0.45)
     storage_gb_month = optional(number, 0.0245)
   })

@@ -15,7 +15,7 @@ variable "cidr" {
 }
 
 variable "zones" {
-  description = "Three availability zones; empty: the first three of the region. GPU types are not in every zone."
+  description = "Three availability zones; empty: a, b and c of the region. GPU types are not in every zone."
   type        = list(string)
   default     = []
 

@@ -1,4 +1,5 @@
-# Types of one group must have the same number of processors, memory and GPUs: the autoscaler reckons with the first.
+# Types of one group must have the same number of processors, memory and GPUs: the autoscaler reckons with the first. The
+# defaults fit the pods of k8s/overlays/gpu-spot; those of cpu-small fit half of each.
 
 variable "system_nodes" {
   description = "On-demand nodes of CoreDNS, the operators, the autoscaler and monitoring. Never scaled to zero."
@@ -29,7 +30,7 @@ variable "system_nodes" {
 variable "head_nodes" {
   description = "On-demand nodes of Ray heads: a head that is taken away loses its job."
   type = object({
-    instance_types = optional(list(string), ["m6i.large", "m6a.large", "m7i.large"])
+    instance_types = optional(list(string), ["m6i.xlarge", "m6a.xlarge", "m7i.xlarge"])
     max_nodes      = optional(number, 4)
     disk_gb        = optional(number, 100)
   })
@@ -37,7 +38,7 @@ variable "head_nodes" {
 
   validation {
     condition     = length(var.head_nodes.instance_types) > 0 && length(distinct([for type in var.head_nodes.instance_types : try(split(".", type)[1], "")])) == 1
-    error_message = "head_nodes.instance_types needs at least one type, all of one size, such as [\"m6i.large\", \"m6a.large\"]."
+    error_message = "head_nodes.instance_types needs at least one type, all of one size, such as [\"m6i.xlarge\", \"m6a.xlarge\"]."
   }
 
   validation {
@@ -49,7 +50,7 @@ variable "head_nodes" {
 variable "cpu_nodes" {
   description = "Spot nodes of CPU workers, from 0."
   type = object({
-    instance_types = optional(list(string), ["c6i.4xlarge", "c6a.4xlarge", "c7i.4xlarge", "c7a.4xlarge"])
+    instance_types = optional(list(string), ["m6i.2xlarge", "m6a.2xlarge", "m7i.2xlarge", "m7a.2xlarge"])
     max_nodes      = optional(number, 32)
     disk_gb        = optional(number, 100)
   })
@@ -57,7 +58,7 @@ variable "cpu_nodes" {
 
   validation {
     condition     = length(var.cpu_nodes.instance_types) > 0 && length(distinct([for type in var.cpu_nodes.instance_types : try(split(".", type)[1], "")])) == 1
-    error_message = "cpu_nodes.instance_types needs at least one type, all of one size, such as [\"c6i.4xlarge\", \"c7i.4xlarge\"]; several types find spot capacity more often."
+    error_message = "cpu_nodes.instance_types needs at least one type, all of one size, such as [\"m6i.2xlarge\", \"m7i.2xlarge\"]; several types find spot capacity more often."
   }
 
   validation {

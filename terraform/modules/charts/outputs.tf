@@ -20,7 +20,6 @@ output "files" {
       "install.sh" = templatefile("${path.module}/install.sh.tftpl", {
         cluster_name   = var.cluster_name
         context        = var.context
-        namespace      = var.namespace
         has_kueue      = var.has_kueue
         has_monitoring = var.has_monitoring
         repositories   = [for chart in local.in_order : chart.repository if chart.repository != null]
