@@ -111,6 +111,7 @@ module "nodes" {
 module "storage" {
   source = "./modules/storage"
 
+  partition         = local.partition
   bucket_prefix     = var.bucket_prefix != "" ? var.bucket_prefix : "${var.name}-${local.account_id}"
   key_arn           = module.keys.data_key_arn
   noncurrent_days   = var.noncurrent_days

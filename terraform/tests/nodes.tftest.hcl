@@ -62,7 +62,7 @@ run "disks_are_encrypted_and_nodes_private" {
 }
 
 run "gpu_nodes_start_from_zero_and_are_kept_for_gpu_work" {
-  command = apply
+  command = plan
 
   module {
     source = "./modules/nodes"
@@ -88,7 +88,7 @@ run "gpu_nodes_start_from_zero_and_are_kept_for_gpu_work" {
   }
 
   assert {
-    condition     = output.groups["system"].taints == {} && output.groups["system"].labels == { "tonemill.io/pool" = "system", "tonemill.io/capacity" = "on-demand" }
+    condition     = length(output.groups["system"].taints) == 0 && output.groups["system"].labels == { "tonemill.io/pool" = "system", "tonemill.io/capacity" = "on-demand" }
     error_message = "The system nodes do not take what every cluster needs."
   }
 }

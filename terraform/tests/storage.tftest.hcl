@@ -4,6 +4,7 @@ mock_provider "aws" {
 }
 
 variables {
+  partition         = "aws"
   bucket_prefix     = "tonemill-123456789012"
   key_arn           = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   noncurrent_days   = { corpus = 90, blocks = 14, runs = 30, catalogue = 90 }
@@ -51,7 +52,7 @@ run "every_bucket_is_closed_and_encrypted" {
 }
 
 run "every_bucket_refuses_plain_http_and_other_keys" {
-  command = apply
+  command = plan
 
   module {
     source = "./modules/storage"
@@ -60,12 +61,15 @@ run "every_bucket_refuses_plain_http_and_other_keys" {
   assert {
     condition = alltrue([
       for kind, policy in aws_s3_bucket_policy.this : contains(
-        [
-          for statement in jsondecode(policy.policy).Statement : statement.Condition
-          if statement.Effect == "Deny" && statement.Principal == "*" && statement.Action == "s3:*"
-          && try(tolist(statement.Resource), []) == [aws_s3_bucket.this[kind].arn, "${aws_s3_bucket.this[kind].arn}/*"]
-        ],
-        { Bool = { "aws:SecureTransport" = "false" } },
+        [for statement in jsondecode(policy.policy).Statement : jsonencode(statement)],
+        jsonencode({
+          Sid       = "TlsOnly"
+          Effect    = "Deny"
+          Principal = "*"
+          Action    = "s3:*"
+          Resource  = ["arn:aws:s3:::tonemill-123456789012-${kind}", "arn:aws:s3:::tonemill-123456789012-${kind}/*"]
+          Condition = { Bool = { "aws:SecureTransport" = "false" } }
+        }),
       )
     ])
     error_message = "A bucket answers without TLS."
@@ -79,14 +83,13 @@ run "every_bucket_refuses_plain_http_and_other_keys" {
   }
 
   assert {
-    condition = alltrue([
+    condition = flatten([
       for policy in aws_s3_bucket_policy.this : [
-        for statement in jsondecode(policy.policy).Statement : statement.Condition if statement.Sid == "NoOtherKey"
-        ] == [{
-          Null            = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
-          StringNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = var.key_arn }
-      }]
-    ])
+        for statement in jsondecode(policy.policy).Statement :
+        statement.Condition.StringNotEquals["s3:x-amz-server-side-encryption-aws-kms-key-id"]
+        if statement.Sid == "NoOtherKey" && statement.Action == "s3:PutObject"
+      ]
+    ]) == [var.key_arn, var.key_arn, var.key_arn, var.key_arn]
     error_message = "Objects could be written with a key of somebody else."
   }
 }

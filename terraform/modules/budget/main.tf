@@ -42,7 +42,7 @@ resource "aws_budgets_budget" "this" {
 
     content {
       name   = "TagKeyValue"
-      values = ["user:tonemill$${var.name}"]
+      values = [format("user:tonemill$%s", var.name)]
     }
   }
 

@@ -18,8 +18,10 @@ resource "aws_vpc" "this" {
 
 # Without rules: whatever is started without a group of its own can talk to nobody.
 resource "aws_default_security_group" "closed" {
-  vpc_id = aws_vpc.this.id
-  tags   = { Name = "${var.name}-default-closed" }
+  vpc_id  = aws_vpc.this.id
+  ingress = []
+  egress  = []
+  tags    = { Name = "${var.name}-default-closed" }
 }
 
 resource "aws_subnet" "private" {

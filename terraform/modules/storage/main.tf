@@ -1,5 +1,6 @@
 locals {
   kinds = toset(["corpus", "blocks", "runs", "catalogue"])
+  arns  = { for kind in local.kinds : kind => "arn:${var.partition}:s3:::${var.bucket_prefix}-${kind}" }
 }
 
 resource "aws_s3_bucket" "this" {
@@ -111,7 +112,7 @@ resource "aws_s3_bucket_policy" "this" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:*"
-        Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
+        Resource  = [local.arns[each.key], "${local.arns[each.key]}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
       {
@@ -119,7 +120,7 @@ resource "aws_s3_bucket_policy" "this" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:*"
-        Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
+        Resource  = [local.arns[each.key], "${local.arns[each.key]}/*"]
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
       {
@@ -128,7 +129,7 @@ resource "aws_s3_bucket_policy" "this" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:PutObject"
-        Resource  = "${aws_s3_bucket.this[each.key].arn}/*"
+        Resource  = "${local.arns[each.key]}/*"
         Condition = {
           Null            = { "s3:x-amz-server-side-encryption" = "false" }
           StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
@@ -139,7 +140,7 @@ resource "aws_s3_bucket_policy" "this" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:PutObject"
-        Resource  = "${aws_s3_bucket.this[each.key].arn}/*"
+        Resource  = "${local.arns[each.key]}/*"
         Condition = {
           Null            = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
           StringNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = var.key_arn }

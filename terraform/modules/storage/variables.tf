@@ -1,3 +1,8 @@
+variable "partition" {
+  description = "aws, aws-cn or aws-us-gov."
+  type        = string
+}
+
 variable "bucket_prefix" {
   description = "What the names of the four buckets begin with."
   type        = string
