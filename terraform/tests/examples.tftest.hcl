@@ -1,8 +1,8 @@
-# The examples plan, and are what their READMEs reckon with.
+# The examples can be planned in an empty account, where no resource has an identity yet, and are what their READMEs reckon
+# with.
 
 mock_provider "aws" {
-  source          = "./tests/mocks"
-  override_during = plan
+  source = "./tests/mocks"
 }
 
 variables {

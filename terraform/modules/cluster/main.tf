@@ -1,4 +1,5 @@
 resource "aws_cloudwatch_log_group" "control_plane" {
+  #checkov:skip=CKV_AWS_338: a year by default; the small example keeps a month
   # EKS writes into the group of this name; made here so that it is encrypted and does not stay for ever.
   name              = "/aws/eks/${var.name}/cluster"
   kms_key_id        = var.key_arn
@@ -63,7 +64,7 @@ resource "aws_eks_cluster" "this" {
   }
 
   vpc_config {
-    #checkov:skip=CKV_AWS_39: public access is off unless address ranges are named; the root module refuses the whole internet
+    # Public only to named address ranges; the root module refuses the whole internet.
     subnet_ids              = var.subnet_ids
     endpoint_private_access = true
     endpoint_public_access  = length(var.public_access_cidrs) > 0

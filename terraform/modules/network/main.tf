@@ -71,7 +71,6 @@ resource "aws_route_table_association" "public" {
 }
 
 resource "aws_eip" "nat" {
-  #checkov:skip=CKV2_AWS_19: belongs to a NAT gateway, not to an instance
   for_each = local.nat_zones
 
   domain = "vpc"
