@@ -15,7 +15,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TERRAFORM = ROOT / ".ci" / "terraform"
-NO_PROVIDER = ("Failed to query available provider packages", "Failed to install provider", "Invalid provider registry host")
+NO_PROVIDER = (
+    "Failed to query available provider packages",
+    "Failed to install provider",
+    "Invalid provider registry host",
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,7 +30,11 @@ pytestmark = [
 def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What Terraform says, both streams in one."""
     return subprocess.run(
-        [TERRAFORM, f"-chdir={folder}", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [TERRAFORM, f"-chdir={folder}", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
 
 
@@ -54,7 +62,7 @@ def test_every_file_is_formatted() -> None:
 
 
 def test_every_run_passes(initialised: Path) -> None:
-    """Two processes, because Terraform takes one run after the other and each reads the provider's schema for a second."""
+    """Two processes: Terraform takes one run after the other, and each reads the provider's schema for a second."""
     files = sorted(path.relative_to(initialised) for path in (initialised / "tests").glob("*.tftest.hcl"))
     halves = [[f"-filter={file}" for file in files[start::2]] for start in (0, 1)]
     with ThreadPoolExecutor(2) as pool:
@@ -96,7 +104,9 @@ def charts(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stdout
     files = terraform(module, "output", "-json", "files").stdout
     folder = tmp_path_factory.mktemp("charts")
-    subprocess.run([ROOT / "terraform" / "write-charts", folder], input=files, text=True, check=True, capture_output=True)
+    subprocess.run(
+        [ROOT / "terraform" / "write-charts", folder], input=files, text=True, check=True, capture_output=True
+    )
     return folder
 
 
@@ -105,7 +115,10 @@ def install(charts: Path, programs: Path, repositories: str) -> tuple[subprocess
     programs.mkdir()
     calls = programs / "calls"
     calls.touch()
-    for name, answer in (("helm", f'[ "$1" != repo ] || printf "NAME URL\\n{repositories}"'), ("kubectl", "[ $3 != get ]")):
+    for name, answer in (
+        ("helm", f'[ "$1" != repo ] || printf "NAME URL\\n{repositories}"'),
+        ("kubectl", '[[ " $* " != *" get "* ]]'),
+    ):
         (programs / name).write_text(f'#!/bin/bash\necho "{name} $*" >>"{calls}"\n{answer}\n')
         (programs / name).chmod(0o755)
     environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(programs)}
@@ -125,7 +138,9 @@ def test_the_script_installs_pinned_charts_in_order(charts: Path, tmp_path: Path
         ["kuberay-operator", "kuberay/kuberay-operator", "--version", "1.7.0"],
     ]
     kubectl = [call for call in calls if call.startswith("kubectl")]
-    assert all(call.startswith("kubectl --context arn:aws:eks:eu-central-1:123456789012:cluster/studio ") for call in kubectl)
+    assert all(
+        call.startswith("kubectl --context arn:aws:eks:eu-central-1:123456789012:cluster/studio ") for call in kubectl
+    )
     assert any("create secret generic grafana-admin" in call for call in kubectl)
 
 
@@ -153,7 +168,11 @@ def test_values_agree_with_labels_and_taints_of_the_nodes(charts: Path) -> None:
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"../x": "y"}', '{"a.yaml": 1}'])
 def test_write_charts_refuses_other_input(tmp_path: Path, text: str) -> None:
     done = subprocess.run(
-        [ROOT / "terraform" / "write-charts", tmp_path / "charts"], input=text, text=True, capture_output=True, check=False
+        [ROOT / "terraform" / "write-charts", tmp_path / "charts"],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 2
     assert "write-charts wants the output helm_files as JSON" in done.stderr

@@ -83,11 +83,14 @@ locals {
       scale-down-unneeded-time    = "5m"
       skip-nodes-with-system-pods = false
     }
-    # Node groups carry a date after their name, which tells gpu from gpu-on-demand.
-    expanderPriorities = yamlencode({
-      "10" = [".*"]
-      "50" = ["-${var.cluster_name}-(cpu|gpu)-[0-9]"]
-    })
+    # As text, because the autoscaler wants numbers for keys and yamlencode quotes them. Node groups carry a date after their
+    # name, which tells gpu from gpu-on-demand.
+    expanderPriorities = <<-EOT
+      10:
+        - .*
+      50:
+        - -${var.cluster_name}-(cpu|gpu)-[0-9]
+    EOT
     resources = {
       requests = { cpu = "100m", memory = "300Mi" }
       limits   = { memory = "600Mi" }
