@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of this installation: of the EKS cluster, and what the names of all resources begin with."
+  description = "Name of this installation: of the EKS cluster, and what the names of all resources begin with. One a name and account, whatever the region: roles belong to the account."
   type        = string
   default     = "tonemill"
 

@@ -34,7 +34,7 @@ resource "aws_eks_addon" "vpc_cni" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
-  # Without this the NetworkPolicies of the manifests are words. Prefixes: more pods a node, fewer calls to EC2.
+  # Without this the NetworkPolicies of the manifests are words. Prefixes: fewer calls to EC2 when many pods start at once.
   configuration_values = jsonencode({
     enableNetworkPolicy = "true"
     env                 = { ENABLE_PREFIX_DELEGATION = "true", WARM_PREFIX_TARGET = "1" }

@@ -24,6 +24,8 @@ locals {
     for stage, rights in local.stages : stage => jsonencode({
       Version = "2012-10-17"
       Statement = [
+        # Asked for an object that is not there, S3 answers 404 only to who may list its key, else 403: so jobs may list what
+        # they read and write, and no more.
         merge(
           {
             Sid      = "List"
