@@ -125,8 +125,8 @@ variable "chart_versions" {
     "cluster-autoscaler-image" = "v1.35.0"
     "kube-prometheus-stack"    = "81.6.2"
     "kuberay-operator"         = "1.7.0"
-    "kueue"                    = "0.16.1"
-    "nvidia-device-plugin"     = "0.19.0"
+    "kueue"                    = "0.18.3"
+    "nvidia-device-plugin"     = "0.19.3"
   }
 
   validation {

@@ -10,8 +10,8 @@ variables {
     "cluster-autoscaler-image" = "v1.35.0"
     "kube-prometheus-stack"    = "81.6.2"
     "kuberay-operator"         = "1.7.0"
-    "kueue"                    = "0.16.1"
-    "nvidia-device-plugin"     = "0.19.0"
+    "kueue"                    = "0.18.3"
+    "nvidia-device-plugin"     = "0.19.3"
   }
   has_gpus        = true
   has_monitoring  = true
@@ -28,7 +28,7 @@ run "every_chart_is_pinned_and_stands_on_system_nodes" {
 
   assert {
     condition = { for name, chart in output.values : name => chart.version } == {
-      "cluster-autoscaler" = "9.59.0", "kube-prometheus-stack" = "81.6.2", "kuberay-operator" = "1.7.0", "kueue" = "0.16.1", "nvidia-device-plugin" = "0.19.0"
+      "cluster-autoscaler" = "9.59.0", "kube-prometheus-stack" = "81.6.2", "kuberay-operator" = "1.7.0", "kueue" = "0.18.3", "nvidia-device-plugin" = "0.19.3"
     }
     error_message = "A chart is missing or has another version than the pinned one."
   }

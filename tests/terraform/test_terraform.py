@@ -84,8 +84,8 @@ def charts(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "cluster-autoscaler-image": "v1.35.0",
         "kube-prometheus-stack": "81.6.2",
         "kuberay-operator": "1.7.0",
-        "kueue": "0.16.1",
-        "nvidia-device-plugin": "0.19.0",
+        "kueue": "0.18.3",
+        "nvidia-device-plugin": "0.19.3",
     }
     values = {
         "cluster_name": "studio",
@@ -134,7 +134,7 @@ def test_the_script_installs_pinned_charts_in_order(charts: Path, tmp_path: Path
     assert installed == [
         ["kube-prometheus-stack", "prometheus-community/kube-prometheus-stack", "--version", "81.6.2"],
         ["cluster-autoscaler", "autoscaler/cluster-autoscaler", "--version", "9.59.0"],
-        ["nvidia-device-plugin", "nvdp/nvidia-device-plugin", "--version", "0.19.0"],
+        ["nvidia-device-plugin", "nvdp/nvidia-device-plugin", "--version", "0.19.3"],
         ["kuberay-operator", "kuberay/kuberay-operator", "--version", "1.7.0"],
     ]
     kubectl = [call for call in calls if call.startswith("kubectl")]

@@ -142,15 +142,8 @@ locals {
     }
   }
 
-  kueue_values = {
-    managerConfig = {
-      controllerManagerConfigYaml = yamlencode({
-        apiVersion   = "config.kueue.x-k8s.io/v1beta1"
-        kind         = "Configuration"
-        integrations = { frameworks = ["batch/job", "ray.io/rayjob", "ray.io/raycluster"] }
-      })
-    }
-  }
+  # Its own defaults already queue RayJobs and RayClusters.
+  kueue_values = { controllerManager = { nodeSelector = local.on_system_nodes } }
 
   storage_class = {
     apiVersion           = "storage.k8s.io/v1"
