@@ -14,7 +14,16 @@ import yaml
 from tests.k8s.pods import Pod, pods_of
 from tests.k8s.render import RENDERS, Manifest, manifests, render
 
-_OPTIONS_OF_A_CONTAINER = ("name", "image", "imagePullPolicy", "env", "envFrom", "resources", "securityContext", "volumeMounts")
+_OPTIONS_OF_A_CONTAINER = (
+    "name",
+    "image",
+    "imagePullPolicy",
+    "env",
+    "envFrom",
+    "resources",
+    "securityContext",
+    "volumeMounts",
+)
 
 
 def as_pod(pod: Pod) -> Manifest:

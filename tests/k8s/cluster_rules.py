@@ -1,4 +1,4 @@
-"""What a Ray cluster of Tonemill has to be: its head safe, its workers quick to drain, closed by a token, fit to queue."""
+"""What a Ray cluster of Tonemill has to be: its head safe, its workers quick to drain, closed by a token, fit to wait."""
 
 from __future__ import annotations
 
