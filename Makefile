@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check bench lock clean setup
+.PHONY: help demo test test-unit check bench golden lock clean setup
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -34,6 +34,9 @@ check: $(READY)  ## Style, types, import boundaries, no registry addresses
 bench: $(READY)  ## Run every benchmark; each prints JSON lines (long: tens of minutes)
 	@for program in benchmarks/[a-z]*.py; do \
 		name=$$(basename "$$program" .py); echo "# $$name" >&2; $(PY) -m "benchmarks.$$name"; done
+
+golden: $(READY)  ## Renew what the overlays of k8s/ render to (needs kubectl); look at the difference
+	@$(PY) -m tests.k8s.render
 
 lock:  ## Renew requirements.lock from pyproject.toml (needs uv; keeps pins that still fit)
 	@command -v uv >/dev/null || { echo "make lock needs the program uv on the PATH (pip install uv)" >&2; exit 1; }

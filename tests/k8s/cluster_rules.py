@@ -1,4 +1,4 @@
-"""What a Ray cluster of Tonemill has to be: its head safe, its workers quick to drain, closed by a token, fit to wait."""
+"""What a Ray cluster of Tonemill has to be: its head safe, its workers quick to drain, closed by a token."""
 
 from __future__ import annotations
 
