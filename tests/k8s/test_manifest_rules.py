@@ -81,11 +81,14 @@ RULES_CASES: list[tuple[dict[str, Any], str]] = [
     ({"authOptions.enableK8sTokenAuth": True, "authOptions.mode": "disabled"}, "enableK8sTokenAuth needs mode token"),
     ({"networkPolicy.mode": "DenyAll"}, "networkPolicy needs a feature gate"),
     ({"tlsOptions.enabled": True}, "tlsOptions needs a feature gate"),
+    ({"historyServerOptions.collectorOptions.image": "x"}, "historyServerOptions needs a feature gate"),
     ({f"{HEAD}.{RAY}.env.+": {"name": "RAY_REDIS_ADDRESS", "value": "x"}}, "needs gcsFaultToleranceOptions"),
     ({f"{HEAD}.{RAY}.env.+": {"name": "REDIS_USERNAME", "value": "x"}}, "redisUsername"),
     ({"managedBy": "me"}, "managedBy has to be one of"),
     # Ours, of clusters
     ({"authOptions.mode": "disabled"}, "is not closed by the token"),
+    ({"authOptions.secretName": "other"}, "is not closed by the token"),
+    ({"autoscalerOptions.version": GONE}, "does not use autoscaler v2"),
     ({f"{HEAD}.serviceType": "LoadBalancer"}, "can be reached from outside"),
     ({f"{HEAD}.enableIngress": True}, "can be reached from outside"),
     ({f"{HEAD}.rayStartParams.num-cpus": "2"}, "takes work"),
@@ -212,6 +215,21 @@ def test_names_that_kuberay_refuses(kind: str, name: str, message: str) -> None:
     assert [problem for problem in kuberay_problems(manifest) if message in problem] != []
     manifest["metadata"]["name"] = "a" * MAX_NAME_LENGTHS[kind]
     assert kuberay_problems(manifest) == []
+
+
+def test_schedule_of_a_ray_cron_job_names_no_time_zone() -> None:
+    spec = {"schedule": "CRON_TZ=UTC 0 1 * * *", "jobTemplate": job()["spec"]}
+    manifest = {"apiVersion": "ray.io/v1", "kind": "RayCronJob", "metadata": {"name": "night"}, "spec": spec}
+    assert kuberay_problems(manifest) == ["no TZ in a schedule: use timeZone"]
+
+
+def test_queued_job_with_more_kinds_of_pods_than_kueue_takes_is_caught() -> None:
+    manifest = find(manifests("kueue/jobs"), "RayJob", "tonemill-prepare")
+    groups = manifest["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    groups += groups * 6
+    assert any("more kinds of pods than the 8" in problem for problem in rule_problems(manifest))
+    del groups[-1]
+    assert rule_problems(manifest) == []
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from tests.k8s.checkov_input import write_input
 from tests.k8s.manifest_rules import KUBERNETES_VERSIONS, rule_problems, schema_problems
 from tests.k8s.platform_rules import platform_problems
 from tests.k8s.render import GOLDEN, OVERLAYS, RENDERS, golden_path, manifests, render
@@ -86,3 +90,16 @@ def test_groups_of_each_overlay() -> None:
     assert groups("kueue", "tonemill-prepare") == {"cpu": (8, 8)}
     assert groups("kueue", "tonemill-train") == {"gpu": (4, 4)}
     assert groups("kueue", "tonemill-generate") == {"cpu": (8, 8), "gpu": (1, 1)}
+
+
+def test_checkov_is_given_every_ray_pod_with_its_autoscaler(tmp_path: Path) -> None:
+    """checkov passes over kinds that it does not know, and would find nothing in a RayJob whatever stood in it."""
+    # The development cluster, and three jobs with a submitter each: head and groups, overlay by overlay.
+    assert write_input(tmp_path) == (4 * 2 + 3) + (4 * 4 + 3) + (3 + 2 + 2 + 3 + 3)
+    pods = list(yaml.safe_load_all((tmp_path / "gpu-spot-jobs-pods.yaml").read_text(encoding="utf-8")))
+    assert {pod["kind"] for pod in pods} == {"Pod"} and len({pod["metadata"]["name"] for pod in pods}) == len(pods)
+    heads = [pod for pod in pods if pod["metadata"]["name"].endswith("-head")]
+    assert [[container["name"] for container in pod["spec"]["containers"]] for pod in heads] == [
+        ["ray-head", "autoscaler"]
+    ] * 3
+    assert [p for pod in pods if (p := schema_problems(pod))] == []
