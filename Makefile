@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check check-infra bench lock clean setup
+.PHONY: help demo test test-unit check check-infra bench golden lock clean setup
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -37,6 +37,9 @@ check-infra:  ## Terraform and Kubernetes: format, tests, renders, security (nee
 bench: $(READY)  ## Run every benchmark; each prints JSON lines (long: tens of minutes)
 	@for program in benchmarks/[a-z]*.py; do \
 		name=$$(basename "$$program" .py); echo "# $$name" >&2; $(PY) -m "benchmarks.$$name"; done
+
+golden: $(READY)  ## Renew what the overlays of k8s/ render to (needs kubectl); look at the difference
+	@$(PY) -m tests.k8s.render
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate --quiet
