@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from jobs import cli_jobs
 from lstm_core.errors import TonemillError
 
 app = typer.Typer(
@@ -141,6 +142,9 @@ def inspect(
             return
     known = ", ".join(marker for marker, _ in _INSPECTORS)
     raise TonemillError(f"{path} is nothing that tonemill made: there is none of {known} in it.")
+
+
+cli_jobs.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
