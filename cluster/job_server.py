@@ -47,6 +47,7 @@ class JobServer:
         self.timing = timing or Timing()
         self._jitter = random.Random()  # differs from client to client on purpose
         self._has_token = bool(token)
+        self._has_answered = False
         self.client_arguments: dict[str, Any] = {
             "base_url": cluster.address.rstrip("/"),
             "headers": {"Authorization": f"Bearer {token}"} if token else {},
@@ -90,14 +91,16 @@ class JobServer:
             content: Body as bytes.
             missing: What is not there when the answer is 404.
             read_s: How long to wait for the answer.
-            patience_s: How long to go on trying.
+            patience_s: How long to go on trying; a server that has never answered gets no more than usual.
 
         Raises:
             UnreachableError, AuthenticationError, NotFoundError, ServerError.
         """
         timing = self.timing
         timeout = httpx.Timeout(read_s or timing.read_s, connect=timing.connect_s)
-        deadline = time.monotonic() + (timing.patience_s if patience_s is None else patience_s)
+        if patience_s is None or not self._has_answered:
+            patience_s = timing.patience_s
+        deadline = time.monotonic() + patience_s
         number = 0
         while True:
             number += 1
@@ -105,6 +108,7 @@ class JobServer:
             try:
                 answer = self._client.request(method, path, params=params, json=json, content=content, timeout=timeout)
                 if not _is_passing(answer):
+                    self._has_answered = True
                     return self._checked(answer, missing)
                 trouble = answer
             except httpx.TransportError as error:
@@ -194,10 +198,12 @@ class JobServer:
         )
 
 
-def _trust(cluster: Cluster) -> ssl.SSLContext | bool:
+def _trust(cluster: Cluster) -> ssl.SSLContext:
     """What certificates are held against: always verified, by the public authorities or that of the cluster file."""
+    if not cluster.address.startswith("https"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, trusts nobody, and made in no time
     if not cluster.ca_file:
-        return True
+        return httpx.create_ssl_context()
     path = Path(cluster.ca_file).expanduser()
     try:
         return ssl.create_default_context(cafile=str(path))

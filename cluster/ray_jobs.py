@@ -130,7 +130,7 @@ class RayJobs:
         """What is said of a job once it is over; ClusterError after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         poll_s = self.server.timing.poll_s
-        info = self.status(job_id)
+        info = self._patiently(job_id)
         while not info.status.is_over:
             if time.monotonic() > deadline:
                 raise ClusterError(f"The job {job_id} is still {info.status} after {timeout_s:g} s.")

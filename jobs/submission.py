@@ -78,8 +78,8 @@ def _place(key: str, value: str, cluster: Cluster) -> str:
         bucket = {"run": "runs", "init_from": "runs"}.get(key, key)
         raise TonemillError(
             f"{value} is a place on this machine, which the cluster {cluster.name} cannot see. Copy it into a bucket "
-            f"and give its URI (s3://BUCKET/..., or {bucket}:NAME for a folder of the cluster's own); a folder that all "
-            "nodes mount is file:///FOLDER."
+            f"and give its URI (s3://BUCKET/..., or {bucket}:NAME for a folder of the cluster's own); a folder that "
+            "all nodes mount is file:///FOLDER."
         )
     return expanded
 

@@ -1,4 +1,4 @@
-"""One S3 server for all tests, which takes a second to start, and one Ray cluster with a job server, which takes ten."""
+"""One S3 server for all tests and one Ray cluster with a job server: to start them takes a second and ten."""
 
 from __future__ import annotations
 
