@@ -19,6 +19,7 @@ from cluster.ray_jobs import RayJobs
 from cluster.settings import Cluster
 from tests.cluster.shells import shell_folder, shell_request
 from tests.ray_servers import RayHead
+from tests.s3_servers import FaultyProxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 QUICK = Timing(poll_s=0.2)
@@ -113,6 +114,27 @@ def test_stop_and_what_is_not_there(client: RayJobs, shells: Path) -> None:
     for act in (client.status, client.stop, client.log, client.wait, lambda name: list(client.follow(name))):
         with pytest.raises(NotFoundError, match=r"The job nothing/\.\./x is not on the cluster live"):
             act("nothing/../x")
+
+
+def test_one_job_comes_of_it_however_the_way_to_the_server_fails(
+    ray_head: RayHead, client: RayJobs, shells: Path
+) -> None:
+    """503 at first, then an answer that is lost though the job was made, then a connection that says nothing."""
+    faults = ["503 Busy", "", "503 Busy", "", "lost", "", "mute"]
+
+    def fault(number: int, method: str, path: str) -> str:
+        return faults[number] if number < len(faults) else ""
+
+    request = shell_request(shells, f"true {unique()}")
+    timing = Timing(poll_s=0.2, read_s=2.0, first_wait_s=0.05)
+    with FaultyProxy(ray_head.address, fault) as proxy:
+        cluster = Cluster(name="live", address=proxy.endpoint, token="env:T")
+        with RayJobs(cluster, ray_head.token, timing=timing) as through:
+            submission = through.submit(request)
+            assert through.wait(submission.job.job_id).exit_code == 0
+        posts = [path for method, path, _ in proxy.requests if method == "POST"]
+    assert posts == ["/api/jobs/"] * 2
+    assert [info.job_id for info in client.jobs() if info.job_id.startswith(request.content_id)] == [request.content_id]
 
 
 def test_an_image_without_our_package_says_so(client: RayJobs, tmp_path: Path) -> None:
