@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -136,7 +136,7 @@ class Submitter(Protocol):
 
     def log(self, job_id: str) -> str: ...
 
-    def follow(self, job_id: str) -> Iterator[str]: ...
+    def follow(self, job_id: str, on_change: Callable[[JobInfo], None] | None = None) -> Iterator[str]: ...
 
     def stop(self, job_id: str) -> bool: ...
 

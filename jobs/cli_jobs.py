@@ -22,6 +22,7 @@ ClusterName = Annotated[
     typer.Option("--cluster", envvar="TONEMILL_CLUSTER", help="Name in the cluster file; default: its only one."),
 ]
 JobId = Annotated[str, typer.Argument(help="Name of the job, as `tonemill jobs` shows it.")]
+MAX_ROWS = 50
 _PASS_ON = {"ignore_unknown_options": True}  # options of the stage go to the stage
 
 
@@ -79,10 +80,12 @@ def jobs(cluster: ClusterName = None) -> None:
     if not found:
         return print(f"There are no jobs on {where.name}.")
     table = Table(Column("job", overflow="fold"), "status", "began (UTC)", "took", "exit")
-    for job in found:
+    for job in found[:MAX_ROWS]:
         code = str(job.exit_code) if job.status.is_over else ""
         table.add_row(job.job_id, job.status, _clock(job.started_s), _took(job), code)
     Console().print(table)
+    if len(found) > MAX_ROWS:
+        print(f"and {len(found) - MAX_ROWS:,} older ones")
 
 
 def logs(
@@ -152,7 +155,7 @@ def _run_here(command: Any, root: Any, arguments: list[str]) -> None:
 def _follow(submitter: Submitter, job_id: str) -> None:
     """Shows a job's log until it ends; then ends as it did."""
     try:
-        for text in submitter.follow(job_id):
+        for text in submitter.follow(job_id, _tell_waiting):
             sys.stdout.write(text)
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -161,6 +164,12 @@ def _follow(submitter: Submitter, job_id: str) -> None:
         )
         raise typer.Exit(130) from None
     _end(submitter.status(job_id))
+
+
+def _tell_waiting(job: JobInfo) -> None:
+    """Why nothing comes of a job yet."""
+    if job.status == "PENDING":
+        _tell(f"{job.job_id} waits. {' '.join(job.message.split())}".rstrip())
 
 
 def _end(job: JobInfo) -> None:

@@ -107,8 +107,8 @@ def _check_address(address: str) -> None:
     """RayStartError at an address where no Ray can be; Ray itself would try for more than two minutes."""
     if address.startswith(("http://", "https://")):
         raise RayStartError(
-            f"RAY_ADDRESS is {address}: a program runs in a Ray cluster by HOST:PORT, mostly port 6379. To send a job to "
-            "a cluster from outside use `tonemill submit --cluster NAME` and unset RAY_ADDRESS."
+            f"RAY_ADDRESS is {address}: a program runs in a Ray cluster by HOST:PORT, mostly port 6379. To send a job "
+            "to a cluster from outside use `tonemill submit --cluster NAME` and unset RAY_ADDRESS."
         )
     host, _, port = address.rpartition(":")
     if not port.isdigit() or "://" in address:

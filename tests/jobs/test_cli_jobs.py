@@ -196,6 +196,9 @@ def test_a_job_is_followed_to_its_end(server: FakeDashboard, order: Path, capsys
         while not server.jobs:
             time.sleep(0.02)
         (job_id,) = server.jobs
+        server.put_job(job_id, "PENDING", message="It may be waiting for\na node.")
+        while server.count("GET", job_id) < 5:
+            time.sleep(0.02)
         server.logs[job_id] = b"one line\n"
         server.put_job(job_id, "RUNNING")
         while server.count("GET", "/logs/stream") == 0:
@@ -209,6 +212,7 @@ def test_a_job_is_followed_to_its_end(server: FakeDashboard, order: Path, capsys
     worker.join()
     shown = capsys.readouterr()
     assert shown.out == "one line\nzweite Zeile ü\n" and "it ended with exit code 3" in shown.err
+    assert "waits. It may be waiting for a node." in shown.err
     (job_id,) = server.jobs
     assert run("logs", job_id) == 0 and capsys.readouterr().out == "one line\nzweite Zeile ü\n"
     assert run("logs", job_id, "--follow") == 3 and run("wait", job_id) == 3
