@@ -10,7 +10,8 @@ ClusterError
     JobFailedError          a job ended otherwise than well
     KubernetesError
         KubeconfigError, OperatorMissingError, ImagePullError, QuotaError, UnschedulableError, ForbiddenError,
-        NameTooLongError
+        NameTooLongError, ExistsError, ConflictError, InvalidError
+    ScheduleError           a schedule is malformed or can never run
 """
 
 from __future__ import annotations
@@ -88,3 +89,19 @@ class ForbiddenError(KubernetesError):
 
 class NameTooLongError(KubernetesError):
     """A name is longer than Kubernetes or KubeRay take."""
+
+
+class ExistsError(KubernetesError):
+    """There is an object of that name already."""
+
+
+class ConflictError(KubernetesError):
+    """Somebody else changed an object in the meantime."""
+
+
+class InvalidError(KubernetesError):
+    """Kubernetes does not take a manifest; the message names the fields."""
+
+
+class ScheduleError(ClusterError):
+    """A schedule is malformed, or holds a time that never comes."""
