@@ -1,4 +1,4 @@
-"""Stages as RayJobs: made from the overlay's template under a name that follows from what is asked, and looked after."""
+"""Stages as RayJobs: made from the template of the overlay, named from what is asked, and looked after."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import logging
-import shlex
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from cluster.kube_troubles import PodWatch
 
 UNSCHEDULABLE_S = 900.0  # a GPU node takes 3 to 6 minutes from nothing; spot capacity may come a little later
 STAGE_LABEL = "tonemill.io/stage"
+_PLAIN = re.compile(r"[a-zA-Z0-9@%_+=:,./{}-]+")
 _LOOK_S = 5.0  # how often the pods of a job that is not running are looked at
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +85,9 @@ class KubeJobs:
         """
         troubles = PodWatch(self.kube, name, unschedulable_s=self._unschedulable_s)
         deadline = time.monotonic() + timeout_s
-        last = None
+        last, look_s = None, 1.0
         while time.monotonic() < deadline:
-            for event in self.kube.watch("RayJob", name, timeout_s=min(_LOOK_S, deadline - time.monotonic())):
+            for event in self.kube.watch("RayJob", name, timeout_s=min(look_s, deadline - time.monotonic())):
                 if event is None:
                     continue
                 if event.change == "DELETED":
@@ -99,34 +101,41 @@ class KubeJobs:
             if last is None:
                 raise NotFoundError(f"There is no job {name} in the namespace {self.kube.namespace}.")
             troubles.check(last)
+            look_s = min(2 * look_s, _LOOK_S)
         raise TimeoutError(f"The job {name} has not ended in {timeout_s:g} s.")
 
     def log_lines(self, name: str, *, is_followed: bool = True) -> Iterator[str]:
         """Lines that a job writes, as they come; until it ends if followed."""
         troubles = PodWatch(self.kube, name, unschedulable_s=self._unschedulable_s)
-        told = 0
         while True:
             state = self.state(name)
             pods = self.kube.list("Pod", {"job-name": name})
             if pods:
                 newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
                 try:
-                    for line in self.kube.log_lines(newest["metadata"]["name"], is_followed=is_followed):
-                        told += 1
-                        yield line
+                    yield from self.kube.log_lines(newest["metadata"]["name"], is_followed=is_followed)
                     return
                 except (InvalidError, NotFoundError) as error:
                     _log.debug("no log of %s yet: %s", name, error)
             if not is_followed or state.is_final:
                 return
             troubles.check(state)
-            time.sleep(min(1.0, _LOOK_S))
+            time.sleep(0.5)
 
 
 def job_manifest(template: Object, stage: str, arguments: Sequence[str], *, name: str = "") -> Object:
-    """The RayJob of a stage with given arguments, under a name that follows from all of it."""
+    """The RayJob of a stage with given arguments, under a name that follows from all of it.
+
+    Two shells read the entrypoint on its way: what either could take for something else is refused.
+    """
+    for argument in arguments:
+        if not _PLAIN.fullmatch(argument):
+            raise InvalidError(
+                f"The argument {argument!r} holds a character that a shell on the way to the job would take for "
+                "something else. Through Kubernetes go a-z, A-Z, 0-9 and @%_+=:,./- only."
+            )
     manifest = copy.deepcopy(template)
-    manifest["spec"]["entrypoint"] = shlex.join(["tonemill", stage, *arguments])
+    manifest["spec"]["entrypoint"] = " ".join(["tonemill", stage, *arguments])
     metadata = manifest["metadata"]
     metadata["name"] = name or content_name(stage, manifest["spec"])
     metadata["labels"] = {**metadata.get("labels", {}), **PART_OF, STAGE_LABEL: stage}
@@ -155,6 +164,3 @@ def check_success(state: RayJobState) -> None:
         f"The job {state.name} ended as {state.job or state.deployment}: {because}. {state.message} "
         f"`tonemill logs {state.name}` shows what it wrote; handed in again it is the same job: stop it first."
     )
-
-
-_log = logging.getLogger(__name__)
