@@ -90,7 +90,7 @@ class Kube:
         except NotFoundError:
             return None
 
-    def list(self, kind_name: str, labels: Mapping[str, str] | None = None) -> list[Object]:
+    def items(self, kind_name: str, labels: Mapping[str, str] | None = None) -> list[Object]:
         """All objects of a kind with the given labels, sorted by name."""
         items = self._list(kind_name, labels, {})["items"]
         return sorted(items, key=lambda item: str(item["metadata"]["name"]))

@@ -18,7 +18,7 @@ from cluster.kube_troubles import PodWatch
 
 UNSCHEDULABLE_S = 900.0  # a GPU node takes 3 to 6 minutes from nothing; spot capacity may come a little later
 STAGE_LABEL = "tonemill.io/stage"
-_PLAIN = re.compile(r"[a-zA-Z0-9@%_+=:,./{}-]+")
+_PLAIN = re.compile(r"(?:[a-zA-Z0-9@%_+=:,./-]|\{date\})+")  # the date of a night is put in before a shell sees it
 _LOOK_S = 5.0  # how often the pods of a job that is not running are looked at
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class KubeJobs:
 
     def list(self) -> list[RayJobState]:
         """All jobs of the namespace that are ours, sorted by name."""
-        return [RayJobState.of(job) for job in self.kube.list("RayJob", PART_OF)]
+        return [RayJobState.of(job) for job in self.kube.items("RayJob", PART_OF)]
 
     def stop(self, name: str) -> bool:
         """Deletes a job with its Ray cluster; False when there is none."""
@@ -109,7 +109,7 @@ class KubeJobs:
         troubles = PodWatch(self.kube, name, unschedulable_s=self._unschedulable_s)
         while True:
             state = self.state(name)
-            pods = self.kube.list("Pod", {"job-name": name})
+            pods = self.kube.items("Pod", {"job-name": name})
             if pods:
                 newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
                 try:

@@ -29,9 +29,9 @@ class PodWatch:
 
     def check(self, state: RayJobState) -> None:
         """Raises what keeps the job from running: ImagePullError, QuotaError, UnschedulableError."""
-        pods = self._kube.list("Pod", {"job-name": self._job_name})
+        pods = self._kube.items("Pod", {"job-name": self._job_name})
         if state.cluster_name:
-            pods += self._kube.list("Pod", {CLUSTER_LABEL: state.cluster_name})
+            pods += self._kube.items("Pod", {CLUSTER_LABEL: state.cluster_name})
             self._check_quota(state.cluster_name)
         for pod in pods:
             self._check_image(pod)

@@ -16,7 +16,7 @@
     [order.track]
     style = "game"
 
-Without a name the order is called as the schedule and the date, without a seed it takes the date: each night other music.
+Without a name the order is called as the schedule and the date, without a seed it takes the date.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if len(self.name) > MAX_SCHEDULE_NAME or not _NAME.fullmatch(self.name):
             raise ScheduleError(
-                f'name is "{self.name}", it must be a-z, 0-9 and - between them, {MAX_SCHEDULE_NAME} characters at most: '
-                "with the date behind it it names the RayJob of a night."
+                f'name is "{self.name}", it must be a-z, 0-9 and - between them, {MAX_SCHEDULE_NAME} characters at '
+                "most: with the date behind it it names the RayJob of a night."
             )
         parse_zone(self.time_zone)
         if not 0 <= self.workers <= 1024:
@@ -67,15 +67,15 @@ class Schedule:
         times = self.parsed_cron.times
         if len(times) > 1:
             raise ScheduleError(
-                f'cron is "{self.cron}", which comes {len(times)} times a day. A schedule runs once a date: every further '
-                "time would find the night there and do nothing. Name one minute and one hour."
+                f'cron is "{self.cron}", which comes {len(times)} times a day. A schedule runs once a date: every '
+                "further time would find the night there and do nothing. Name one minute and one hour."
             )
         if not self.order:
             raise ScheduleError('There is no order. Write it below [order], or name its file: order = "dungeon.toml".')
         if len(self.order_text.encode()) > MAX_ORDER_BYTES:
             raise ScheduleError(
-                f"The order has {len(self.order_text.encode()):,} bytes, {MAX_ORDER_BYTES:,} is the most that a schedule "
-                "carries. Say it with ranges and counts, or split it into several schedules."
+                f"The order has {len(self.order_text.encode()):,} bytes, a schedule carries {MAX_ORDER_BYTES:,}. "
+                "Say it with ranges and counts, or split it into several schedules."
             )
 
     @property

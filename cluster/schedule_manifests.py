@@ -96,7 +96,7 @@ def stored_template(kube: Kube, name: str) -> Object:
     config_map = kube.find("ConfigMap", name)
     labels = config_map["metadata"].get("labels", {}) if config_map else {}
     if config_map is None or SCHEDULE_LABEL not in labels:
-        known = [item["metadata"]["name"] for item in kube.list("CronJob") if SCHEDULE_LABEL in _labels(item)]
+        known = [item["metadata"]["name"] for item in kube.items("CronJob") if SCHEDULE_LABEL in _labels(item)]
         raise ScheduleError(
             f"There is no schedule {name} in the namespace {kube.namespace}. There is {', '.join(known) or 'none'}; "
             "`tonemill schedule FILE.toml` makes one."
