@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -78,6 +79,13 @@ class Kube:
                     return self.api.request("GET", kind.path(namespace, name)), False
                 except NotFoundError:
                     continue  # deleted in between: the name is free again
+
+    def check(self, manifest: Object) -> None:
+        """Raises what creating an object would raise, without making it; a name that is taken is no mistake."""
+        kind, _ = self._kind_and_name(manifest)
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All"}
+        with suppress(ExistsError):
+            self.api.request("POST", kind.path(self._namespace_of(manifest)), query=query, body=manifest)
 
     def get(self, kind_name: str, name: str) -> Object:
         """An object; NotFoundError when there is none."""

@@ -18,7 +18,7 @@ from cluster.errors import ClusterError, ScheduleError
 from cluster.kube import Kube
 from cluster.kube_api import KubeApi
 from cluster.kube_objects import Object
-from cluster.nights import TIME_ZONE_ANNOTATION, logical_date, parse_date, parse_zone, start_night
+from cluster.nights import logical_date, parse_date, start_night, zone_of
 
 JOB_NAME_VARIABLE = "TONEMILL_JOB_NAME"  # of the Job that the CronJob made, from the label of its pod
 
@@ -33,8 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         template = read_template(given.template)
         metadata = template["metadata"]
-        zone = parse_zone(metadata.get("annotations", {}).get(TIME_ZONE_ANNOTATION, "Etc/UTC"))
-        day = parse_date(given.date) if given.date else logical_date(given.job_name, zone, datetime.now(UTC))
+        now = datetime.now(UTC)
+        day = parse_date(given.date) if given.date else logical_date(given.job_name, zone_of(template), now)
         kube = Kube(KubeApi.connect(), str(metadata.get("namespace", "tonemill")))
         state, is_new = start_night(kube, template, day)
     except ClusterError as error:

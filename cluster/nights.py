@@ -6,11 +6,12 @@ A template holds `{date}` (2026-11-22) and `{yyyymmdd}` (20261122) where the dat
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cluster.errors import ScheduleError
+from cluster.errors import ConflictError, ScheduleError
 from cluster.kube import MAX_NAME_LENGTHS, Kube, check_name
 from cluster.kube_objects import Object, RayJobState
 
@@ -54,6 +55,20 @@ def parse_date(text: str) -> date:
         raise ScheduleError(f'The date is "{text}", it must be as 2026-11-22.') from error
 
 
+def parse_past_date(text: str, template: Object) -> date:
+    """The date of a night that has begun, by the clock of the schedule that a template is of."""
+    day = parse_date(text)
+    zone = zone_of(template)
+    if day > (today := datetime.now(zone).date()):
+        raise ScheduleError(f"The night {day} has not come yet: it is {today} in {zone.key}.")
+    return day
+
+
+def zone_of(template: Object) -> ZoneInfo:
+    """The zone whose dates a template counts by."""
+    return parse_zone(template["metadata"].get("annotations", {}).get(TIME_ZONE_ANNOTATION, "Etc/UTC"))
+
+
 def parse_zone(name: str) -> ZoneInfo:
     """A time zone by its name in the tz database."""
     try:
@@ -78,3 +93,17 @@ def start_night(kube: Kube, template: Object, day: date) -> tuple[RayJobState, b
     check_name("RayJob", str(manifest.get("metadata", {}).get("name", "")))
     stored, is_new = kube.create(manifest)
     return RayJobState.of(stored), is_new
+
+
+def repeat_night(kube: Kube, template: Object, day: date, *, timeout_s: float = 60.0) -> tuple[RayJobState, bool]:
+    """As `start_night`, but a night whose run failed is made anew: what it has committed is not made again."""
+    state, is_new = start_night(kube, template, day)
+    if is_new or not state.is_final or state.is_succeeded:
+        return state, is_new
+    kube.delete("RayJob", state.name)
+    deadline = time.monotonic() + timeout_s
+    while kube.find("RayJob", state.name) is not None:
+        if time.monotonic() > deadline:
+            raise ConflictError(f"The failed run {state.name} was deleted and is still there after {timeout_s:g} s.")
+        time.sleep(0.2)
+    return start_night(kube, template, day)

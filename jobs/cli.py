@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from jobs import cli_jobs
+from jobs.cli_catalog import catalog_app
+from jobs.cli_cluster import cluster_app, schedule_app
 from lstm_core.errors import TonemillError
 
 app = typer.Typer(
@@ -20,6 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(catalog_app)
+app.add_typer(cluster_app)
+app.add_typer(schedule_app)
 _state = {"verbose": False}
 
 # What tells an artefact: a file inside its folder, and the function that shows it.

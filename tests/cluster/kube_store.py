@@ -180,7 +180,7 @@ class KubeStore:
                 f'{qualified(asked)} "{name}" is forbidden: exceeded quota: team, requested: {counted}=1, '
                 f"used: {counted}={count}, limited: {counted}={limit}",
             )
-        return self.put(manifest)
+        return manifest if "dryRun" in asked.query else self.put(manifest)
 
     def _replace(self, asked: Request, kind: str, body: Object, stored: Object) -> Object:
         version = body.get("metadata", {}).get("resourceVersion")
