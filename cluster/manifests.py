@@ -133,6 +133,22 @@ def platform(cluster: Cluster) -> list[Object]:
     return sorted(manifests, key=lambda item: order.get(item["kind"], last.get(item["kind"], len(first))))
 
 
+def to_yaml(manifests: list[Object]) -> str:
+    """Manifests as YAML for people: text of several lines stands as it is."""
+    return yaml.dump_all(manifests, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Readable(yaml.SafeDumper):
+    """Writes text of several lines as a block."""
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Readable.add_representer(str, _block)
+
+
 def _overlay_of(cluster: Cluster) -> str:
     if not cluster.overlay:
         raise ClusterFileError(

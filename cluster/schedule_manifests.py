@@ -14,7 +14,7 @@ from cluster.errors import InvalidError, KubernetesError, ScheduleError
 from cluster.kube import Kube
 from cluster.kube_api import Object
 from cluster.kube_jobs import job_manifest
-from cluster.manifests import job_template, schedule_templates
+from cluster.manifests import job_template, schedule_templates, to_yaml
 from cluster.nights import (
     DATE_LABEL,
     DATE_SLOT,
@@ -56,7 +56,7 @@ def schedule_manifests(schedule: Schedule, cluster: Cluster) -> list[Object]:
             "namespace": cluster.namespace,
             "labels": {**cron_job["metadata"]["labels"], **labels},
         },
-        "data": {TEMPLATE_KEY: yaml.safe_dump(template, sort_keys=True, allow_unicode=True)},
+        "data": {TEMPLATE_KEY: to_yaml([template])},
     }
     return [config_map, *others, cron_job]
 

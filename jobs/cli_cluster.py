@@ -125,9 +125,8 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the manifests, change nothing.")] = False,
 ) -> None:
     """Have an order made every night. Applied again, it replaces the schedule of the same name."""
-    import yaml
-
     from cluster.lifecycle import connect
+    from cluster.manifests import to_yaml
     from cluster.nights import fill_in
     from cluster.schedule import read_schedule
     from cluster.schedule_manifests import night_template, schedule_manifests
@@ -139,7 +138,7 @@ def apply(
     _check_order(schedule, days[0])
     manifests = schedule_manifests(schedule, cluster)
     if dry_run:
-        print(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True), end="")
+        print(to_yaml(manifests), end="")
         return
     kube = connect(cluster)
     kube.check(fill_in(night_template(schedule, cluster), days[0]))  # better refused now than in the night

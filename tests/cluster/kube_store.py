@@ -205,7 +205,9 @@ class KubeStore:
         return self.put(manifest)
 
     def _checked(self, asked: Request, kind: str, name: str, body: Object) -> Object:
-        """The object with defaults; RefusalError of one that the server does not take."""
+        """The object with defaults and its namespace; RefusalError of one that the server does not take."""
+        if asked.namespace and asked.namespace != body.get("metadata", {}).setdefault("namespace", asked.namespace):
+            raise RefusalError(400, "BadRequest", "the namespace of the object does not match that of the request")
         if (body.get("apiVersion"), body.get("kind")) != (asked.api_version, kind):
             raise RefusalError(400, "BadRequest", f"the object is no {kind} of {asked.api_version}")
         if asked.namespace and ("v1", "namespaces", "", asked.namespace) not in self._objects:
