@@ -24,7 +24,14 @@ from lstm_core import storage
 from lstm_core.catalog import RECORD_NAME
 from lstm_core.catalogue.catalog_tables import FAILURES_SCHEMA, TRACKS_SCHEMA, parquet_bytes
 from lstm_core.catalogue.page import render_page
-from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure, make_record
+from lstm_core.catalogue.records import (
+    TRACKS_FOLDER,
+    CatalogueError,
+    TrackFailure,
+    TrackRecord,
+    make_failure,
+    make_record,
+)
 
 NIGHTS_FOLDER = "nights"
 _PARTITION = re.compile(r"(?P<schedule>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<rest>.+)")
