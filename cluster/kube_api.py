@@ -93,6 +93,10 @@ class KubeApi:
             raise KubeconfigError(f"The context {context} of {paths} cannot be used: {error}") from error
         return KubeApi(ApiClient(configuration), f"The API server of {context} ({configuration.host})")
 
+    def close(self) -> None:
+        """Closes all connections."""
+        self._client.rest_client.pool_manager.clear()
+
     def kind(self, api_version: str, name: str) -> Kind:
         """A kind by its name, as "RayJob" of "ray.io/v1".
 

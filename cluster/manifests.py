@@ -135,10 +135,11 @@ def platform(cluster: Cluster) -> list[Object]:
 
 def to_yaml(manifests: list[Object]) -> str:
     """Manifests as YAML for people: text of several lines stands as it is."""
-    return yaml.dump_all(manifests, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.dump_all(manifests, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
-class _Readable(yaml.SafeDumper):
+class _Readable(yaml.SafeDumper):  # type: ignore[misc]  # yaml ships no types
     """Writes text of several lines as a block."""
 
 

@@ -13,7 +13,7 @@ import yaml
 from cluster.errors import InvalidError, KubernetesError, ScheduleError
 from cluster.kube import Kube
 from cluster.kube_api import Object
-from cluster.kube_jobs import job_manifest
+from cluster.kube_manifest import job_manifest, mount_in_head
 from cluster.manifests import job_template, schedule_templates, to_yaml
 from cluster.nights import (
     DATE_LABEL,
@@ -135,10 +135,7 @@ def _cron_job(template: Object, schedule: Schedule) -> Object:
 
 def _put_order(pod: Object, order: str) -> None:
     """Gives a pod template an order as a file, from an annotation of its own."""
-    metadata, spec = pod.setdefault("metadata", {}), pod["spec"]
+    metadata = pod.setdefault("metadata", {})
     metadata["annotations"] = {**metadata.get("annotations", {}), ORDER_ANNOTATION: order}
     source = {"path": "order.toml", "fieldRef": {"fieldPath": f"metadata.annotations['{ORDER_ANNOTATION}']"}}
-    spec["volumes"] = [*spec.get("volumes", []), {"name": "order", "downwardAPI": {"items": [source]}}]
-    mount = {"name": "order", "mountPath": ORDER_FOLDER, "readOnly": True}
-    ray = spec["containers"][0]  # KubeRay runs Ray in the first one
-    ray["volumeMounts"] = [*ray.get("volumeMounts", []), mount]
+    mount_in_head(pod, {"name": "order", "downwardAPI": {"items": [source]}}, ORDER_FOLDER)
