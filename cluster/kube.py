@@ -30,6 +30,7 @@ API_VERSIONS = {
 }  # of the kinds that we look for by name
 MAX_NAME_LENGTHS = {"RayCluster": 53, "RayJob": 47, "CronJob": 52}  # each makes longer names of its own from it
 _WATCH_S = 300  # after which a watch is begun anew
+_PAUSE_S = 0.1  # before a stream that ended is asked for again
 Change = Literal["ADDED", "MODIFIED", "DELETED"]
 _log = logging.getLogger(__name__)
 
@@ -112,14 +113,6 @@ class Kube:
             return False
         return True
 
-    def patch(self, kind_name: str, name: str, changes: Object) -> Object:
-        """The object after some of its fields were given other values."""
-        path = self._kind(kind_name).path(self.namespace, name)
-        content_type = "application/merge-patch+json"
-        return self.api.request(
-            "PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=changes, content_type=content_type
-        )
-
     def events_of(self, name: str) -> list[Object]:
         """Events that name an object, in order of their last time."""
         events = self._list("Event", None, {"fieldSelector": f"involvedObject.name={name}"})["items"]
@@ -148,11 +141,13 @@ class Kube:
                     event = _event(line)
                     if event is None:
                         version = ""  # too old, or broken: look anew
+                        time.sleep(_PAUSE_S)
                         break
                     version = str(event.object["metadata"]["resourceVersion"])
                     yield event
                 else:
                     yield None
+                    time.sleep(_PAUSE_S)
 
     def log_lines(self, pod: str, *, is_followed: bool) -> Iterator[str]:
         """Lines of the log of a pod's only container; followed until the container ends.

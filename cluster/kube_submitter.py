@@ -108,8 +108,9 @@ class KubeSubmitter:
             self.kube.check(manifest)  # else a job that is refused would leave its files behind
             self.kube.apply(files)
         stored, is_new = self.kube.create(manifest)
-        if files is not None and is_new:
-            self.kube.patch("ConfigMap", name, {"metadata": {"ownerReferences": [owner_of(stored)]}})
+        if files is not None:
+            files["metadata"]["ownerReferences"] = [owner_of(stored)]  # they go when it goes
+            self.kube.apply(files)
         return job_info(stored), is_new
 
     def status(self, job_id: str) -> JobInfo:

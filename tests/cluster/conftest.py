@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cluster.kube import Kube
 from cluster.kube_api import KubeApi
+from cluster.settings import Cluster, find_cluster
 from tests.cluster.kube_operator import Operator
 from tests.cluster.kube_requests import Object
 from tests.cluster.kube_server import KubeServer
@@ -78,3 +81,93 @@ def make_rayjob(name: str) -> Object:
             "rayClusterSpec": {"rayVersion": "2.60.0", "headGroupSpec": head, "workerGroupSpecs": [worker]},
         },
     }
+
+
+@pytest.fixture
+def overlays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder k8s/ with one overlay, `small`, rendered by the real kubectl."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl, which renders manifests, is not on this machine")
+    folder = tmp_path / "k8s"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tonemill"}}
+    accounts = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "head", "namespace": "tonemill"}}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "head", "namespace": "tonemill"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "head"},
+        "subjects": [{"kind": "ServiceAccount", "name": "head", "namespace": "tonemill"}],
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "tonemill-cluster", "namespace": "tonemill"},
+        "data": {"AWS_REGION": "nowhere-1", "TONEMILL_CORPUS": "s3://example"},
+    }
+    monitor = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": {"name": "ray", "namespace": "tonemill"},
+    }
+    development = {**make_rayjob("x"), "kind": "RayCluster"}
+    development["metadata"] = {"name": "tonemill-dev", "namespace": "tonemill"}
+    development["spec"] = development["spec"]["rayClusterSpec"]
+    platform = [development, monitor, config, binding, accounts, namespace]
+    write_overlay(folder / "overlays/small", platform)
+    write_overlay(
+        folder / "overlays/small/jobs", [make_rayjob(f"tonemill-{s}") for s in ("prepare", "train", "generate")]
+    )
+    write_overlay(folder / "overlays/small/schedule", [make_cron_job()])
+    monkeypatch.setenv("TONEMILL_K8S", str(folder))
+    return folder
+
+
+@pytest.fixture
+def studio(overlays: Path, kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """The only cluster of a cluster file: the server, with the overlay `small`."""
+    path = tmp_path / "clusters.toml"
+    path.write_text(STUDIO)
+    monkeypatch.setenv("TONEMILL_CLUSTERS", str(path))
+    return find_cluster("studio")
+
+
+def write_overlay(folder: Path, manifests: list[Object]) -> None:
+    """A folder that kustomize renders to the given manifests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(manifests))
+    (folder / "kustomization.yaml").write_text("resources: [all.yaml]\n")
+
+
+def make_cron_job() -> Object:
+    """The CronJob of an overlay, which mounts a ConfigMap of its own name."""
+    pod = {
+        "restartPolicy": "Never",
+        "containers": [
+            {"name": "nightly", "image": "tonemill:0.1.0", "args": ["--template", "/etc/tonemill/rayjob.yaml"]}
+        ],
+        "volumes": [{"name": "template", "configMap": {"name": "tonemill-nightly"}}],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "tonemill-nightly", "namespace": "tonemill"},
+        "spec": {"schedule": "0 1 * * *", "jobTemplate": {"spec": {"template": {"spec": pod}}}},
+    }
+
+
+STUDIO = """
+[studio]
+context = "fake"
+namespace = "tonemill"
+image = "registry.example.org/tonemill:9.9.9"
+overlay = "small"
+region = "eu-central-1"
+[studio.buckets]
+corpus = "s3://studio-corpus"
+catalogue = "s3://studio-catalogue"
+[studio.prices]
+currency = "EUR"
+head = 0.2
+cpu = 0.1
+gpu = 0.5
+"""
