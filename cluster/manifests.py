@@ -51,10 +51,11 @@ def render(overlay: str, part: str = "") -> list[Object]:
             "kubernetes.io/docs/tasks/tools says (any version from 1.27 on)."
         )
     place = folder / overlay / part
+    # Some builds of kubectl ask the server of the kubeconfig for its version first, and wait for it.
+    environment = {**os.environ, "KUBECONFIG": os.devnull}
+    command = [program, "kustomize", str(place)]
     try:
-        done = subprocess.run(
-            [program, "kustomize", str(place)], capture_output=True, text=True, timeout=_RENDER_S, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_RENDER_S, check=False, env=environment)
     except subprocess.TimeoutExpired as error:
         raise KubernetesError(f"kubectl did not render {place} in {_RENDER_S} s.") from error
     if done.returncode != 0:

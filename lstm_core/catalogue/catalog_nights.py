@@ -141,7 +141,8 @@ def _table(
     except storage.MissingError as error:
         raise CatalogueError(f"{uri} is missing. Run the night again: it makes only what is missing.") from error
     except (pa.ArrowException, KeyError, OSError) as error:
-        raise CatalogueError(f"{uri} cannot be read ({error}). Run the night again: it writes it anew.") from error
+        reason = str(error).partition("\n")[0]
+        raise CatalogueError(f"{uri} cannot be read ({reason}). Run the night again: it writes it anew.") from error
 
 
 def _with_nights(tables: Sequence[pa.Table], nights: Sequence[Night], schema: pa.Schema) -> pa.Table:
