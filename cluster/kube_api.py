@@ -198,6 +198,10 @@ class KubeApi:
                 _request_timeout=(CONNECT_TIMEOUT_S, read_timeout_s),
             )
             return response
+        except AttributeError as error:  # the client decodes the body of an answer that never came: of a TLS error
+            if isinstance(error.__context__, ApiException):
+                raise error.__context__ from error
+            raise
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(
                 f"{self.server} does not answer: {_short(error)}. Is the address right, the cluster up, "

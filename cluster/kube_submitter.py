@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from cluster.errors import AuthenticationError, ClusterError, InvalidError, NotFoundError
+from cluster.errors import AuthenticationError, ClusterError, InvalidError, NotFoundError, VersionMismatchError
 from cluster.job import JobInfo, JobRequest, JobStatus, Submission
 from cluster.kube import PART_OF, Kube
 from cluster.kube_api import KubeApi
 from cluster.kube_manifest import STAGE_LABEL, files_manifest, owner_of, request_manifest
 from cluster.kube_objects import Object, RayJobState
 from cluster.kube_troubles import PodWatch
-from cluster.manifests import job_template
+from cluster.manifests import job_template, k8s_folder
+from cluster.ray_jobs import RAY_VERSION
 from cluster.settings import Cluster
 
 UNSCHEDULABLE_S = 900.0  # a GPU node takes 3 to 6 minutes from nothing; spot capacity may come a little later
@@ -85,8 +86,8 @@ class KubeSubmitter:
             is_again: Make a new one also where the last has succeeded.
 
         Raises:
-            InvalidError: something of the request cannot travel this way. OperatorMissingError, QuotaError,
-            ForbiddenError, NameTooLongError: see their texts.
+            VersionMismatchError: the manifests are for another Ray. InvalidError: something cannot travel this way.
+            OperatorMissingError, QuotaError, ForbiddenError, NameTooLongError: see their texts.
         """
         number = 1
         while True:
@@ -102,7 +103,9 @@ class KubeSubmitter:
             number += 1
 
     def _create(self, request: JobRequest, name: str) -> tuple[JobInfo, bool]:
-        manifest = request_manifest(job_template(self.cluster, request.stage), request, name)
+        template = job_template(self.cluster, request.stage)
+        _check_version(template)
+        manifest = request_manifest(template, request, name)
         files = files_manifest(request, name) if request.files else None
         if files is not None:
             self.kube.check(manifest)  # else a job that is refused would leave its files behind
@@ -212,6 +215,16 @@ def job_info(stored: Object) -> JobInfo:
         metadata={"tonemill_stage": str(stored["metadata"].get("labels", {}).get(STAGE_LABEL, ""))},
         driver_exit_code=int(code[1]) if code and state.is_final and not state.is_succeeded else None,
     )
+
+
+def _check_version(template: Object) -> None:
+    """VersionMismatchError for manifests of another Ray than this client is made for."""
+    version = str(template["spec"]["rayClusterSpec"].get("rayVersion", "unknown"))
+    if version.split(".")[:2] != RAY_VERSION.split(".")[:2]:
+        raise VersionMismatchError(
+            f"The manifests in {k8s_folder()} are for Ray {version}, this Tonemill is made for {RAY_VERSION}. Use the "
+            "folder k8s/ of this Tonemill, and an image that was built from it."
+        )
 
 
 def _status(stored: Object, state: RayJobState) -> JobStatus:

@@ -7,6 +7,7 @@ objects: the operator of Ray and the machines that run pods.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,14 +21,23 @@ from tests.cluster.kube_store import KubeStore
 
 
 class KubeServer(KubeStore):
-    """The server: a context manager; all methods may be called from any thread."""
+    """The server: a context manager; all methods may be called from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        certificate: File with a certificate and its key, for TLS.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
         super().__init__()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self._http.block_on_close = False
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+            self.endpoint = self.endpoint.replace("http:", "https:")
 
     def __enter__(self) -> KubeServer:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()

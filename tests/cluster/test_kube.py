@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,36 @@ def test_a_server_that_takes_no_connection_fails_in_seconds(
         with pytest.raises(UnreachableError, match=r"does not answer: .*timed out"):
             Kube(KubeApi.connect(), "tonemill").items("RayJob")
         assert time.monotonic() - started_s < 5
+
+
+def test_a_certificate_that_nobody_has_signed(kubeconfig: Path, tmp_path: Path) -> None:
+    """TLS is verified: a kubeconfig without the certificate of who signed it gets no answer, and says so."""
+    with KubeServer(certificate=self_signed(tmp_path)) as server:
+        server.write_kubeconfig(kubeconfig)
+        with pytest.raises(
+            UnreachableError, match=r"cannot be trusted: .*certificate verify failed.*update-kubeconfig"
+        ):
+            Kube(KubeApi.connect(), "tonemill").items("RayJob")
+        assert server.requests == []
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 and its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "fake")])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    certificate = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "server.pem"
+    path.write_bytes(secret + certificate.public_bytes(pem))
+    return path
 
 
 def test_an_expired_token(kube_server: KubeServer, kubeconfig: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -19,11 +20,13 @@ from cluster.errors import (
     NotFoundError,
     QuotaError,
     UnschedulableError,
+    VersionMismatchError,
 )
 from cluster.job import JobRequest, JobStatus
 from cluster.kube import Kube
 from cluster.kube_submitter import KubeSubmitter, open_submitter, read_secret
 from cluster.settings import Cluster
+from tests.cluster.conftest import make_rayjob, write_overlay
 from tests.cluster.kube_operator import Operator, Plan
 from tests.cluster.kube_server import KubeServer
 
@@ -108,6 +111,15 @@ def test_files_travel_in_a_config_map_that_goes_with_the_job(submitter: KubeSubm
 def test_arguments_that_a_shell_would_read_otherwise(submitter: KubeSubmitter, argument: str) -> None:
     with pytest.raises(InvalidError, match=r"holds a character that a shell on the way"):
         submitter.submit(replace(REQUEST, arguments=("base", argument)))
+
+
+def test_manifests_of_another_ray(submitter: KubeSubmitter, overlays: Path, kube_server: KubeServer) -> None:
+    old = make_rayjob("tonemill-generate")
+    old["spec"]["rayClusterSpec"]["rayVersion"] = "2.49.1"
+    write_overlay(overlays / "overlays/small/jobs", [old])
+    with pytest.raises(VersionMismatchError, match=r"are for Ray 2\.49\.1, this Tonemill is made for 2\.60\.0"):
+        submitter.submit(REQUEST)
+    assert kube_server.names("RayJob") == []
 
 
 def test_files_that_are_too_large(submitter: KubeSubmitter, kube_server: KubeServer) -> None:

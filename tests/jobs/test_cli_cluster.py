@@ -143,3 +143,24 @@ def test_the_nights_of_a_catalogue(capsys: pytest.CaptureFixture[str], tmp_path:
     )
     code, out, _ = run(capsys, "catalog", "merge", catalogue)
     assert (code, out) == (0, f"2 nights, 3 tracks, 0.1 h\nopen {catalogue}/nights/index.html\n")
+
+
+def test_a_stage_goes_through_kubernetes_where_there_is_no_address(
+    capsys: pytest.CaptureFixture[str], studio: Cluster, kube_server: KubeServer, operator: Operator, tmp_path: Path
+) -> None:
+    corpus = ("submit", "prepare", "corpus:freedoom", "s3://studio-blocks/x", "--cluster", "studio")
+    operator.plan = Plan(lines=("3 scores", "done"), line_s=0.1)
+    code, out, err = run(capsys, *corpus)
+    assert (code, out) == (0, "3 scores\ndone\n") and "has succeeded" in err
+    assert kube_server.find("RayJob", kube_server.names("RayJob")[0])["spec"]["entrypoint"].startswith(
+        "tonemill prepare s3://studio-corpus/freedoom s3://studio-blocks/x"
+    )
+    assert "the same job is there already (SUCCEEDED). --again" in run(capsys, *corpus)[2]
+    operator.plan = Plan(result="FAILED")
+    code, _, err = run(capsys, *corpus, "--again")
+    assert code == 3 and "failed: it ended with exit code 3" in err
+    code, out, _ = run(capsys, "jobs")
+    assert code == 0 and "SUCCEEDED" in out and "FAILED" in out
+    operator.plan = Plan(trouble="quota")
+    code, _, err = run(capsys, *corpus, "--again")
+    assert code == 2 and "exceeded quota: tonemill" in err
