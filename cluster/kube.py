@@ -156,17 +156,19 @@ class Kube:
             NotFoundError: there is no such pod. InvalidError: it has not begun.
         """
         query = {"follow": "true"} if is_followed else {}
+        path = self._kind("Pod").path(self.namespace, pod, "log")
         num_told = 0
         while True:
+            is_whole = not is_followed or _has_ended(self.find("Pod", pod))  # asked before: lines come until the end
             num_seen = 0
-            path = self._kind("Pod").path(self.namespace, pod, "log")
             for line in self.api.stream(path, query, silence_s=_WATCH_S):
                 num_seen += 1
                 if num_seen > num_told:  # after a break the log is told from its beginning
                     yield line.decode("utf-8", "replace")
             num_told = max(num_told, num_seen)
-            if not is_followed or _has_ended(self.find("Pod", pod)):
+            if is_whole:
                 return
+            time.sleep(_PAUSE_S)
 
     def _list(self, kind_name: str, labels: Mapping[str, str] | None, query: Mapping[str, str]) -> Object:
         selection = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}

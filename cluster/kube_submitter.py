@@ -129,14 +129,13 @@ class KubeSubmitter:
         """All that a job has written so far."""
         return "".join(self._log_lines(job_id, is_followed=False))
 
-    def follow(self, job_id: str, on_change: Callable[[JobInfo], None] | None = None) -> Iterator[str]:
+    def follow(self, job_id: str) -> Iterator[str]:
         """What a job writes, as it comes; ends with the job.
 
         Raises:
             ImagePullError, QuotaError, UnschedulableError: what keeps it from running; it is still there.
         """
         yield from self._log_lines(job_id, is_followed=True)
-        self.wait(job_id, on_change=on_change)  # the log ends a little before the RayJob knows
 
     def stop(self, job_id: str) -> bool:
         """Deletes a job with its Ray cluster, so that its nodes go; False when it had ended before."""
@@ -181,22 +180,28 @@ class KubeSubmitter:
         raise ClusterError(f"The job {job_id} is not over after {timeout_s:g} s.")
 
     def _log_lines(self, job_id: str, *, is_followed: bool) -> Iterator[str]:
+        """Lines of the pods that submit a job, which show its log: one pod for each time that KubeRay tried."""
         troubles = PodWatch(self.kube, job_id, unschedulable_s=self._unschedulable_s)
+        shown: set[str] = set()
         while True:
             stored = self.kube.get("RayJob", job_id)
-            pods = self.kube.items("Pod", {"job-name": job_id})
-            if pods:  # KubeRay's pod that submits it shows the log of the job; the newest, if it had to try again
-                newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+            pods = sorted(self.kube.items("Pod", {"job-name": job_id}), key=_created)
+            for name in (str(pod["metadata"]["name"]) for pod in pods):
+                if name in shown:
+                    continue
                 try:
-                    for line in self.kube.log_lines(newest["metadata"]["name"], is_followed=is_followed):
-                        yield f"{line}\n"
-                    return
+                    yield from (f"{line}\n" for line in self.kube.log_lines(name, is_followed=is_followed))
+                    shown.add(name)
                 except (InvalidError, NotFoundError) as error:
-                    _log.debug("no log of %s yet: %s", job_id, error)
+                    _log.debug("no log of %s yet: %s", name, error)
             if not is_followed or job_info(stored).status.is_over:
                 return
             troubles.check(RayJobState.of(stored))
             time.sleep(_POLL_S)
+
+
+def _created(pod: Object) -> str:
+    return str(pod["metadata"].get("creationTimestamp", ""))
 
 
 def job_info(stored: Object) -> JobInfo:

@@ -89,6 +89,7 @@ def test_a_schedule_from_its_file_to_a_night_made_up_for(
     assert code == 2 and "There is no schedule dungeon in the namespace tonemill. There is none" in err
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_the_manifests_and_asks_nobody(
     capsys: pytest.CaptureFixture[str],
     studio: Cluster,
