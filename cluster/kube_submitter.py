@@ -31,6 +31,13 @@ _CAUSES = {
     "JobStatusCheckTimeoutExceeded": "its head could not be reached for minutes",
     "ValidationFailed": "KubeRay does not take it",
 }
+_WAITING = {
+    "": "KubeRay has not seen it yet: does the operator run?",
+    "Initializing": "its Ray cluster is coming up",
+    "Waiting": "its Ray cluster is coming up",
+    "Suspended": "it waits in a queue",
+    "Retrying": "it failed and is tried again",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -129,13 +136,13 @@ class KubeSubmitter:
         """All that a job has written so far."""
         return "".join(self._log_lines(job_id, is_followed=False))
 
-    def follow(self, job_id: str) -> Iterator[str]:
-        """What a job writes, as it comes; ends with the job.
+    def follow(self, job_id: str, on_change: Callable[[JobInfo], None] | None = None) -> Iterator[str]:
+        """What a job writes, as it comes; ends with the job. `on_change` is told whenever its status changes.
 
         Raises:
             ImagePullError, QuotaError, UnschedulableError: what keeps it from running; it is still there.
         """
-        yield from self._log_lines(job_id, is_followed=True)
+        yield from self._log_lines(job_id, is_followed=True, on_change=on_change)
 
     def stop(self, job_id: str) -> bool:
         """Deletes a job with its Ray cluster, so that its nodes go; False when it had ended before."""
@@ -179,12 +186,19 @@ class KubeSubmitter:
             look_s = min(2 * look_s, _LOOK_S)
         raise ClusterError(f"The job {job_id} is not over after {timeout_s:g} s.")
 
-    def _log_lines(self, job_id: str, *, is_followed: bool) -> Iterator[str]:
+    def _log_lines(
+        self, job_id: str, *, is_followed: bool, on_change: Callable[[JobInfo], None] | None = None
+    ) -> Iterator[str]:
         """Lines of the pods that submit a job, which show its log: one pod for each time that KubeRay tried."""
         troubles = PodWatch(self.kube, job_id, unschedulable_s=self._unschedulable_s)
         shown: set[str] = set()
+        last: JobInfo | None = None
         while True:
             stored = self.kube.get("RayJob", job_id)
+            info = job_info(stored)
+            if info != last and on_change is not None:
+                on_change(info)
+            last = info
             pods = sorted(self.kube.items("Pod", {"job-name": job_id}), key=_created)
             for name in (str(pod["metadata"]["name"]) for pod in pods):
                 if name in shown:
@@ -194,7 +208,7 @@ class KubeSubmitter:
                     shown.add(name)
                 except (InvalidError, NotFoundError) as error:
                     _log.debug("no log of %s yet: %s", name, error)
-            if not is_followed or job_info(stored).status.is_over:
+            if not is_followed or info.status.is_over:
                 return
             troubles.check(RayJobState.of(stored))
             time.sleep(_POLL_S)
@@ -208,6 +222,8 @@ def job_info(stored: Object) -> JobInfo:
     """What a RayJob says of itself, in the words of all ways to a cluster."""
     state = RayJobState.of(stored)
     message = f"{_CAUSES[state.reason]}. {state.message}" if state.reason in _CAUSES else state.message
+    if not message and state.deployment in _WAITING:
+        message = _WAITING[state.deployment]
     code = _EXIT_CODE.search(state.message)
     return JobInfo(
         job_id=state.name,
