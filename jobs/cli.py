@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from jobs import cli_jobs
+from jobs.cli_catalog import catalog_app
+from jobs.cli_cluster import cluster_app, schedule_app
 from lstm_core.errors import TonemillError
 
 app = typer.Typer(
@@ -19,6 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(catalog_app)
+app.add_typer(cluster_app)
+app.add_typer(schedule_app)
 _state = {"verbose": False}
 
 # What tells an artefact: a file inside its folder, and the function that shows it.
@@ -141,6 +147,9 @@ def inspect(
             return
     known = ", ".join(marker for marker, _ in _INSPECTORS)
     raise TonemillError(f"{path} is nothing that tonemill made: there is none of {known} in it.")
+
+
+cli_jobs.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
