@@ -1,12 +1,14 @@
-"""`tonemill demo`: the whole way on one machine, from scores that a package brings along to a page of finished tracks.
+"""`tonemill demo`: the whole way on one machine, from recordings to a page of finished tracks.
 
-    FOLDER/corpus       chorales and dance tunes out of music21, as MusicXML and ABC
-    FOLDER/blocks       feature blocks of them
+    FOLDER/scores       chorales and dance tunes out of music21, as MusicXML and ABC
+    FOLDER/corpus       recordings of them in six codecs: all that the stages below see
+    FOLDER/blocks       feature blocks of what is heard in the recordings
     FOLDER/run          a short fine-tuning of the base checkpoint, on two workers
     FOLDER/order.toml   twelve tracks
     FOLDER/catalogue    the tracks; open its index.html
 
-Run again, it does only what is missing: a demo that is complete takes seconds.
+Recordings that may be given away with a program are rare, so the demo makes its own. With `from_scores` it leaves
+them out, and the scores are the corpus. Run again, it does only what is missing: a demo that is complete takes seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from jobs.bundled_scores import build_corpus
+from jobs.demo_recordings import record_scores
 from jobs.generate import GenerateResult, run_generate
 from jobs.local_ray import ray_running
 from jobs.order_file import read_order
@@ -111,6 +114,7 @@ class DemoSettings:
     """How large a demo is."""
 
     scores: dict[str, int] = field(default_factory=lambda: dict(SCORES))  # at most, by bundled style
+    from_scores: bool = False  # the scores are the corpus, not recordings of them
     minutes: float = 0.75  # of training
     steps: int | None = None  # instead of minutes
     num_workers: int = 2
@@ -128,14 +132,19 @@ class DemoResult:
 def run_demo(folder: str | Path = "demo", settings: DemoSettings | None = None, *, verbose: bool = False) -> DemoResult:
     """Makes, or completes, a demo in a folder."""
     settings, folder = settings or DemoSettings(), Path(folder)
-    corpus, blocks, run, catalogue = (folder / name for name in ("corpus", "blocks", "run", "catalogue"))
+    scores, blocks, run, catalogue = (folder / name for name in ("scores", "blocks", "run", "catalogue"))
     clock = _Clock()
-    num_scores = sum(build_corpus(corpus, settings.scores).values())
-    clock.stop("corpus", f"{num_scores} scores of {', '.join(settings.scores)} in {corpus}")
+    num_scores = sum(build_corpus(scores, settings.scores).values())
+    clock.stop("scores", f"{num_scores} scores of {', '.join(settings.scores)} in {scores}")
     # One Ray for all stages; a demo that is complete needs none, and what it should lack after all starts its own.
     is_complete = (catalogue / "index.html").exists()
     num_cpus = max(4, os.cpu_count() or 1, settings.num_workers + 2)
     with nullcontext() if is_complete else ray_running(num_cpus=num_cpus, verbose=verbose):
+        corpus = scores
+        if not settings.from_scores:
+            corpus = folder / "corpus"
+            num_recordings, num_made = record_scores(scores, corpus, num_workers=settings.num_workers)
+            clock.stop("record", f"{num_recordings} recordings in {corpus}, {num_made} of them made now")
         prepared = run_prepare(str(corpus), str(blocks), PrepareRecipe(), num_workers=settings.num_workers)
         num_pieces = sum(prepared.index.num_pieces.values())
         clock.stop("prepare", f"{num_pieces} pieces, {prepared.index.duration_s / 3600:.1f} hours, in {blocks}")

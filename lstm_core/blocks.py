@@ -24,7 +24,7 @@ from lstm_core.errors import BlockError
 from lstm_core.notes import Meter, Tempo
 from lstm_core.streams import REPRESENTATION, STREAMS, EventArray
 
-FORMAT = "tonemill-blocks-2"  # a change of the schema, the sidecar or the index is a new format
+FORMAT = "tonemill-blocks-3"  # a change of the schema, the sidecar or the index is a new format
 INDEX_NAME = "index.json"
 SPLITS = ("train", "valid")
 _ADVICE = "Run tonemill prepare again to make it anew."
@@ -67,9 +67,11 @@ PIECE_FIELDS = (
     pa.field("source", pa.string()),  # score or recording; the fields below are null of scores
     pa.field("codec", pa.string()),
     pa.field("sample_rate", pa.int32()),  # Hz
+    pa.field("num_channels", pa.int16()),
     pa.field("loudness_lufs", pa.float32()),  # integrated
     pa.field("brightness_hz", pa.float32()),  # spectral centroid
     pa.field("confidence", pa.float32()),  # of the transcription, 0 to 1
+    pa.field("has_beat", pa.bool_()),  # False: notes are on a plain grid at 120 bpm
 )
 BLOCK_SCHEMA = pa.schema(
     [

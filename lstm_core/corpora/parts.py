@@ -28,8 +28,9 @@ from lstm_core.notes import Score
 from lstm_core.scores.describe import BarDescription, Description, describe
 from lstm_core.streams import DRUM_INSTRUMENT, INSTRUMENT, REPRESENTATION, encode_score
 
-PARTS_VERSION = 2  # of what these functions compute: raise it when the same file would give other rows
+PARTS_VERSION = 3  # of what these functions compute: raise it when the same file would give other rows
 _FROM_MANIFEST = ("style", "licence")  # they may change while the file does not
+MEASURES = ("codec", "sample_rate", "num_channels", "loudness_lufs", "brightness_hz", "confidence", "has_beat")
 PART_SCHEMA = pa.schema(
     [
         *(field for field in PIECE_FIELDS if field.name not in _FROM_MANIFEST),
@@ -55,9 +56,8 @@ ROWS_SCHEMA = pa.schema(
         ("meter", pa.string()),
         ("signature", pa.binary(4 * SIGNATURE_SIZE)),
         ("audio_signature", pa.binary(4 * SIGNATURE_SIZE)),  # of recordings
-        ("codec", pa.string()),
-        ("sample_rate", pa.int32()),
-        ("confidence", pa.float32()),
+        ("tag_licence", pa.string()),  # what the tags of a recording say; null where they say nothing
+        *(pa.field(name, PART_SCHEMA.field(name).type) for name in MEASURES),  # null of scores
     ]
 )
 PIECES_SUFFIX, ROWS_SUFFIX = ".arrow", ".rows.arrow"

@@ -143,7 +143,7 @@ def test_a_folder_without_a_good_index_is_refused(folder: Path, tmp_path_factory
     index = folder / "index.json"
     raw = json.loads(index.read_text())
     index.write_text(json.dumps(raw | {"format": "tonemill-blocks-0"}))
-    with pytest.raises(BlockError, match="is not of format tonemill-blocks-2"):
+    with pytest.raises(BlockError, match="is not of format tonemill-blocks-3"):
         open_blocks(folder)
     del raw["streams"]
     index.write_text(json.dumps(raw))
