@@ -166,7 +166,7 @@ class _Pass:
 
 
 def measures_of(heard: Heard) -> dict[str, object]:
-    """The columns of a piece (blocks.PIECE_FIELDS) that only a recording has."""
+    """The columns of a piece (piece_fields.PIECE_FIELDS) that only a recording has."""
     loudness = heard.quality.loudness_lufs
     return {
         "source": "recording",

@@ -20,9 +20,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from lstm_core import storage
-from lstm_core.blocks import PIECE_FIELDS, arrow_bytes
+from lstm_core.blocks import arrow_bytes
 from lstm_core.corpora.corpus import file_hash
 from lstm_core.corpora.duplicates import SIGNATURE_SIZE, shingles, signature
+from lstm_core.corpora.piece_fields import MEASURES, PIECE_FIELDS
 from lstm_core.errors import ScoreError, StorageError
 from lstm_core.notes import Score
 from lstm_core.scores.describe import BarDescription, Description, describe
@@ -30,7 +31,6 @@ from lstm_core.streams import DRUM_INSTRUMENT, INSTRUMENT, REPRESENTATION, encod
 
 PARTS_VERSION = 3  # of what these functions compute: raise it when the same file would give other rows
 _FROM_MANIFEST = ("style", "licence")  # they may change while the file does not
-MEASURES = ("codec", "sample_rate", "num_channels", "loudness_lufs", "brightness_hz", "confidence", "has_beat")
 PART_SCHEMA = pa.schema(
     [
         *(field for field in PIECE_FIELDS if field.name not in _FROM_MANIFEST),

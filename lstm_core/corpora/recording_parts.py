@@ -10,7 +10,6 @@ from lstm_core import storage
 from lstm_core.corpora.duplicates import signature
 from lstm_core.corpora.listening import Heard, Listener, Source, measures_of
 from lstm_core.corpora.parts import (
-    MEASURES,
     PART_SCHEMA,
     ROWS_SCHEMA,
     PartSummary,
@@ -19,6 +18,7 @@ from lstm_core.corpora.parts import (
     store_part,
     table_of,
 )
+from lstm_core.corpora.piece_fields import MEASURES
 from lstm_core.decode.licences import licence_of_tags
 from lstm_core.decode.recording_limits import ListenLimits
 from lstm_core.errors import RecordingError, StorageError

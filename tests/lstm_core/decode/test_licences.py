@@ -13,7 +13,7 @@ from lstm_core.decode.tags import clean_tags
     [
         ("http://creativecommons.org/licenses/by-sa/3.0/", "CC-BY-SA-3.0"),
         ("https://creativecommons.org/licenses/by/4.0/legalcode", "CC-BY-4.0"),
-        ("2009 A Band. Licensed to the public under http://creativecommons.org/licenses/by-nc/2.5/ verify at http://x.org/", "CC-BY-NC-2.5"),
+        ("2009 A Band. Licensed under http://creativecommons.org/licenses/by-nc/2.5/ by x.org", "CC-BY-NC-2.5"),
         ("https://creativecommons.org/licenses/by-nd-nc/1.0/", "CC-BY-NC-ND-1.0"),
         ("http://creativecommons.org/licenses/by-nc-sa/2.0/de/", "CC-BY-NC-SA-2.0-DE"),
         ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
