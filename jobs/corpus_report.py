@@ -57,7 +57,7 @@ def _facts(plan: Plan, num_recordings: int) -> dict[str, str]:
         "events": f"{sum(pieces['num_events'].to_pylist()):,}",
         "styles": f"{len(set(pieces['style'].to_pylist())):,}",
         "train / valid": f"{splits['train']:,} / {splits['valid']:,}",
-        "groups of near-duplicates": f"{len(pieces) - plan.num_groups:,} pieces share one",
+        "near-duplicates": f"{len(pieces) - plan.num_groups:,} pieces, each on the side of the split of its like",
         "rejects": f"{len(plan.rejects):,}",
     }
 
@@ -139,7 +139,7 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title><style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2em auto; padding: 0 1em; color: #222 }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 0 1.5em }} dt {{ color: #666 }} dd {{ margin: 0 }}
-img {{ width: 100% }} table {{ border-collapse: collapse }} th {{ text-align: left }}
+img {{ width: 100% }} table {{ border-collapse: collapse }} th {{ text-align: left; white-space: nowrap }}
 th, td {{ padding: .15em 1.2em .15em 0; border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere }}
 </style></head><body>
 <h1>{title}</h1><dl>{facts}</dl>
