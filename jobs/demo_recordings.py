@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from jobs.bundled_scores import SOURCES, STYLES_NAME
+from jobs.bundled_scores import SOURCES
 from jobs.progress import Progress
 from lstm_core import storage
 from lstm_core.compiling import compile_once
 from lstm_core.decode.encoding import FORMATS, encode
 from lstm_core.mastering import MasterSettings, master
-from lstm_core.notes import Score
-from lstm_core.scores.reading import read_score
+from lstm_core.notes import Score, make_notes
+from lstm_core.scores.reading import SUFFIXES, read_score
 from lstm_core.sound.soundfont import SoundFont, find_soundfont
 from lstm_core.synth import iter_stems
 
@@ -76,9 +76,11 @@ def record_scores(
         SoundFontError: there is none to play with.
     """
     soundfont = find_soundfont(soundfont_uri)
-    wanted = plan_recordings(scores, corpus, soundfont)
+    corpus = corpus.absolute()  # workers may run in another folder
+    wanted = plan_recordings(scores.absolute(), corpus, soundfont)
+    current = {recording.target for recording in wanted}
     for path in corpus.glob(f"*/*.{_HASH}.*"):
-        if str(path) not in {recording.target for recording in wanted}:
+        if str(path) not in current:
             path.unlink()
     missing = [recording for recording in wanted if not Path(recording.target).exists()]
     if missing:
@@ -89,7 +91,7 @@ def record_scores(
 def plan_recordings(scores: Path, corpus: Path, soundfont: SoundFont) -> list[Recording]:
     """What recordings the scores of a folder become; forms take turns."""
     found = []
-    paths = [path for path in sorted(scores.glob("*/*")) if path.is_file() and path.name != STYLES_NAME]
+    paths = [path for path in sorted(scores.glob("*/*")) if path.suffix in SUFFIXES and path.parent.name in SOURCES]
     for number, path in enumerate(paths):
         style, kind = path.parent.name, number % len(KINDS)
         told = f"{VERSION} {soundfont.sha256} {KINDS[kind]} {_licence(style)} {path.name} ".encode()
@@ -167,8 +169,6 @@ def _runs(missing: list[Recording], num_workers: int) -> Iterator[list[Recording
 
 def _compile(soundfont: SoundFont) -> None:
     """Plays a second of a scale in each form, so that one process alone compiles all that it takes."""
-    from lstm_core.notes import make_notes
-
     score = Score(notes=make_notes([(24 * i, 20, 24 * i, 60 + i, 90) for i in range(4)]))
     for kind in KINDS:
         _played(score, soundfont, replace(kind, num_channels=2), -16.0)
