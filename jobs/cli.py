@@ -118,13 +118,14 @@ def generate(
 @app.command()
 def demo(
     folder: Annotated[str, typer.Argument(help="Where everything goes.")] = "demo",
-    scores: Annotated[bool, typer.Option("--scores", help="Learn from scores, not from recordings of them.")] = False,
+    scores: Annotated[bool, typer.Option("--scores", help="Learn from scores, not from recordings.")] = False,
 ) -> None:
     """Make a corpus of recordings, train on it and make twelve tracks. Run again, it does only what is missing."""
-    from jobs.demo import DemoSettings, run_demo
+    from jobs.demo import SCORES, DemoSettings, run_demo
     from jobs.inspect_track import print_tracks
 
-    result = run_demo(folder, DemoSettings(from_scores=scores), verbose=_state["verbose"])
+    settings = DemoSettings(from_scores=True, scores=SCORES) if scores else DemoSettings()
+    result = run_demo(folder, settings, verbose=_state["verbose"])
     print_tracks(result.generated.records, result.generated.failures)
     print(f"{sum(result.seconds.values()):.0f} s in all; open {result.generated.page_uri}")
     if result.generated.failures:
