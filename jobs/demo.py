@@ -37,8 +37,8 @@ from lstm_core.learning.train_recipe import ModelSize, TrainRecipe
 from lstm_core.training import TrainSettings
 
 MARK_NAME = "demo.key"  # in the run: a hash of what it is trained on and how
-# Sixteen recordings of each codec, an hour: playing and hearing one takes 0.8 s of processor time, reading a score 0.05,
-# and the training reads less than a fifth of them in its minute. Scores, which cost nothing, may be more.
+# Sixteen recordings of each codec, an hour, over which the training goes once or twice in its minute. To play and hear
+# one takes 0.8 s of processor time, to read a score 0.05: of scores there may be more.
 RECORDED = {"chorale": 28, "reel": 24, "jig": 24, "hornpipe": 20}
 SCORES = {"chorale": 47, "reel": 45, "jig": 40, "hornpipe": 30}
 FINE_TUNING = TrainSettings(learning_rate=4e-4, warmup_steps=10, num_lanes=32)  # gentle: a minute must not undo hours
