@@ -42,8 +42,8 @@ MARK_NAME = "demo.key"  # in the run: a hash of what it is trained on and how
 RECORDED = {"chorale": 28, "reel": 24, "jig": 24, "hornpipe": 20}
 SCORES = {"chorale": 47, "reel": 45, "jig": 40, "hornpipe": 30}
 FINE_TUNING = TrainSettings(learning_rate=4e-4, warmup_steps=10, num_lanes=32)  # gentle: a minute must not undo hours
-# What is heard differs from what the base model learnt (9.5 against 2.7 nats an event): at 4e-4 the same minute leaves a
-# madrigal a quarter of its notes.
+# What is heard differs from what the base model learnt (9.5 against 2.7 nats an event): at 4e-4 the same minute left
+# a madrigal a quarter of its notes.
 FINE_TUNING_BY_EAR = TrainSettings(learning_rate=5e-5, warmup_steps=10, num_lanes=32)
 VALID_EVENTS = 6_000  # a look at the validation pieces takes a second or two of that minute
 FROM_NOTHING = TrainSettings(num_lanes=32)  # without a base checkpoint
