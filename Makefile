@@ -16,8 +16,8 @@ help:  ## Show this list
 	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
 		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-demo: $(READY)  ## Make a corpus, train on it and make 12 finished tracks, all under demo/ (minutes)
-	@$(VENV)/bin/tonemill demo
+demo: $(READY)  ## Make recordings, train on them and make 12 finished tracks, all under demo/ (minutes; SCORES=1: no recordings)
+	@$(VENV)/bin/tonemill demo $(if $(SCORES),--scores)
 
 test: check  ## All checks and all tests
 	@$(PY) -m pytest

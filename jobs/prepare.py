@@ -214,6 +214,7 @@ class ListenerActor:
         import torch
 
         from lstm_core.corpora.listening import Listener
+        from lstm_core.corpora.listening_warm_up import compile_listening
         from lstm_core.hearing.transcriber_checkpoint import load_transcriber
         from lstm_core.transcriber import Transcriber
 
@@ -221,6 +222,7 @@ class ListenerActor:
         self.corpus_uri, self.parts_uri = corpus_uri, parts_uri
         transcriber = Transcriber(load_transcriber(recipe.transcriber), device=recipe.device)
         self.listener = Listener(transcriber, recipe.listen)
+        compile_listening(self.listener)
 
     def __call__(self, files_of_part: pa.Table) -> pa.Table:
         from lstm_core.corpora.recording_parts import make_recording_part
@@ -292,7 +294,12 @@ def _finish(corpus: Corpus, plan: Plan, recipe: PrepareRecipe, blocks_uri: str) 
     _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
     _write_table(corpus.manifest, storage.join(blocks_uri, MANIFEST_NAME))
     save_recipe(recipe, blocks_uri)
-    write_report(storage.join(blocks_uri, REPORT_NAME), plan, storage.name_of(corpus.uri))
+    write_report(
+        storage.join(blocks_uri, REPORT_NAME),
+        plan,
+        storage.name_of(corpus.uri),
+        least_confidence=recipe.listen.least_confidence,
+    )
     return write_index(blocks_uri, [block.name for block in plan.blocks], notices=corpus.notices)
 
 

@@ -174,8 +174,17 @@ def _current_rows(manifest: pa.Table, parts: dict[str, pa.Table]) -> pa.Table:
         .aggregate([("part", "first")])
         .rename_columns({"part_first": "part"})
     )
-    wanted = manifest.select(["file_key", "path", "style", "licence"]).join(best, "file_key", join_type="inner")
-    return rows.join(wanted, ["file_key", "part"], join_type="inner").combine_chunks()
+    columns = ["file_key", "path", "style", "licence", "is_licence_given"]
+    wanted = manifest.select(columns).join(best, "file_key", join_type="inner")
+    return _with_licences(rows.join(wanted, ["file_key", "part"], join_type="inner").combine_chunks())
+
+
+def _with_licences(rows: pa.Table) -> pa.Table:
+    """The rows with the licence of their tags where the table of styles gives none."""
+    told = pc.if_else(rows["is_licence_given"], pa.scalar(None, pa.string()), rows["tag_licence"])
+    licence = pc.coalesce(told, rows["licence"])
+    rows = rows.drop_columns(["is_licence_given", "tag_licence"])
+    return rows.set_column(rows.schema.get_field_index("licence"), "licence", licence)
 
 
 def _rejects(rows: pa.Table) -> pa.Table:

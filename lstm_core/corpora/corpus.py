@@ -1,7 +1,8 @@
 """A corpus is a folder of scores and recordings: its manifest with the style and the licence of each file.
 
 Style: what CORPUS/styles.csv says, else the first folder on the way to the file, else the name of the corpus.
-Licence: what styles.csv says, else the LICENSE or COPYING file of the nearest folder above the file, else UNKNOWN.
+Licence: what styles.csv says, else the tags of a recording (which are read when it is listened to), else the LICENSE or
+COPYING file of the nearest folder above the file, else UNKNOWN.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("file_key", pa.string()),  # hash of the three above: another one means another file
         ("style", pa.string()),
         ("licence", pa.string()),
+        ("is_licence_given", pa.bool_()),  # by the table of styles: then tags do not count
     ]
 )
 _NOTICE = re.compile(r"(licen[cs]e|copying)([._-].*)?", re.IGNORECASE)
@@ -88,6 +90,7 @@ def list_corpus(uri: str | Path, *, styles_csv: str | Path | None = None) -> Cor
         columns["file_key"].append(_digest(f"{file.path}\0{file.size_bytes}\0{file.etag}"))
         columns["style"].append(sys.intern(style or _folder_style(uri, file.path)))
         columns["licence"].append(licence or _nearest(licences, file.path))
+        columns["is_licence_given"].append(bool(licence))
     return Corpus(
         uri=str(uri),
         manifest=pa.table(columns, schema=MANIFEST_SCHEMA),
