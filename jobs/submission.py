@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,9 @@ from typing import Any
 
 from cluster.errors import ClusterFileError
 from cluster.job import JobRequest
-from cluster.settings import Buckets, Cluster
+from cluster.settings import Buckets, Cluster, Prices
 from jobs.recipe import load_recipe, parse_overrides
+from jobs.run_summary import PRICES_VARIABLE
 from lstm_core import storage
 from lstm_core.errors import OrderError, TonemillError
 
@@ -53,9 +55,11 @@ def job_request(command: Any, context: Any, arguments: Sequence[str], cluster: C
     if values.get("order"):
         values["order"] = _packed_order(_expanded(values["order"], cluster), files)
     values["settings"] = [_expanded_setting(setting, cluster) for setting in values.get("settings") or []]
-    region = {"AWS_REGION": cluster.region, "AWS_DEFAULT_REGION": cluster.region} if cluster.region else {}
+    variables = {"AWS_REGION": cluster.region, "AWS_DEFAULT_REGION": cluster.region} if cluster.region else {}
+    if cluster.prices != Prices():
+        variables[PRICES_VARIABLE] = json.dumps(dataclasses.asdict(cluster.prices), separators=(",", ":"))
     return JobRequest(
-        stage=command.name, arguments=_command_line(command, values), files=files, variables=region, name=name
+        stage=command.name, arguments=_command_line(command, values), files=files, variables=variables, name=name
     )
 
 

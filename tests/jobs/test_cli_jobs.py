@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shlex
 import threading
 import time
@@ -90,6 +91,15 @@ def test_a_stage_its_places_and_its_files_travel(
             "order/themes/a.mid": THEME,
             "recipe/my recipe.toml": b"chunk = 64\n",
         }
+
+
+def test_prices_of_the_cluster_travel(server: FakeDashboard, order: Path, tmp_path: Path) -> None:
+    with (tmp_path / "clusters.toml").open("a") as clusters:
+        clusters.write('[studio.prices]\ncurrency = "EUR"\ncpu = 0.1\n')
+    assert submit_generate(order) == 0
+    (job,) = server.jobs.values()
+    prices = json.loads(job["runtime_env"]["env_vars"]["TONEMILL_PRICES"])
+    assert prices["currency"] == "EUR" and prices["cpu"] == 0.1 and prices["gpu"] == 0.0
 
 
 def test_the_same_again_is_the_same_job_in_whatever_order_it_is_typed(
