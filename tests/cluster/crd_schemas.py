@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-CRD_FILES = {"RayCluster": "ray.io_rayclusters.yaml", "RayJob": "ray.io_rayjobs.yaml"}
-
-
-def schema_folder() -> Path:
-    """The folder of the published definitions, which lies beside the project; the test is skipped without it."""
-    shared = Path(os.environ.get("TONEMILL_SHARED") or ROOT.parent / "shared")
-    folder = shared / "schemas" / "kuberay-v1.7.0"
-    if not folder.is_dir():
-        pytest.skip(f"the definitions of KubeRay are not at {folder}")
-    return folder
+from tests.k8s.crd_schemas import KUBERAY_FOLDER, kuberay_crds, schema_of
 
 
 @cache
 def crd_schema(kind: str) -> dict[str, Any]:
-    """The schema of a kind of ray.io/v1."""
-    text = (schema_folder() / CRD_FILES[kind]).read_bytes()
-    versions = yaml.load(text, Loader=yaml.CSafeLoader)["spec"]["versions"]  # the safe one, ten times as fast
-    schema: dict[str, Any] = next(v for v in versions if v["name"] == "v1")["schema"]["openAPIV3Schema"]
-    schema["properties"].pop("metadata", None)  # the server's own, never the definition's
-    return schema
+    """The schema of a kind of ray.io/v1; the test is skipped where the definitions are not beside the project."""
+    if kuberay_crds() is None:
+        pytest.skip(f"the definitions of KubeRay ({KUBERAY_FOLDER}) are neither in ../shared nor in $TONEMILL_SHARED")
+    schema = schema_of(kind)
+    properties = {name: inner for name, inner in schema["properties"].items() if name != "metadata"}  # the server's own
+    return schema | {"properties": properties}
 
 
 @cache
