@@ -26,7 +26,9 @@ from lstm_core.decode.audio_fingerprint import DUPLICATE_THRESHOLD
 from lstm_core.streams import STREAMS
 
 REJECTS_SCHEMA = pa.schema([("uri", pa.string()), ("stage", pa.string()), ("reason", pa.string())])
-PLAN_COLUMNS = ("part", "row", "style", "licence", "split", "group")
+_SHARED = ("part", "style", "licence", "split")  # as numbers into texts that all blocks have in common
+_OWN = ("row", "group")
+PLAN_COLUMNS = (*_SHARED, *_OWN)
 OPEN_PARTS = 64  # that the driver keeps open; those of a remote store are in its memory, a few MB each
 _HASHED = ("piece_id", "row_hash", "group")
 _ROW_OVERHEAD_BYTES = 400  # of a piece in a block, besides its events and bars
@@ -55,6 +57,11 @@ class PlannedBlock:
     rows: pa.Table  # PLAN_COLUMNS, in ascending piece_id
     size_bytes: int = 0  # about
 
+    def plain_rows(self) -> pa.Table:
+        """The rows in memory of their own, without what they share with those of other blocks."""
+        texts = [pa.array(self.rows[name].to_pylist(), type=pa.string()) for name in _SHARED]
+        return pa.table([*texts, *self.rows.select(_OWN).combine_chunks().columns], [*_SHARED, *_OWN])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -64,9 +71,7 @@ class Plan:
     num_groups: int = 0
 
 
-def plan_blocks(
-    corpus: Corpus, parts: PartRows, folder_uri: str, settings: SplitSettings, *, block_bytes: int
-) -> Plan:
+def plan_blocks(corpus: Corpus, parts: PartRows, folder_uri: str, settings: SplitSettings, *, block_bytes: int) -> Plan:
     """What the blocks of a corpus hold, from the small rows of its parts alone (and the shingles of likely pairs)."""
     rows = _current_rows(corpus.manifest, parts)
     is_piece = pc.is_null(rows["stage"])

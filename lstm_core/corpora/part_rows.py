@@ -171,7 +171,9 @@ def _rows_table(rows: pa.Table, part: int, signatures: SignatureFile) -> pa.Tabl
 
 def _packed(column: pa.Array) -> pa.Array:
     """Texts of 32 hexadecimal digits as 16 bytes each; nulls become zeros."""
-    return hashes_of(np.frombuffer(bytes.fromhex("".join(text or "0" * 32 for text in column.to_pylist())), dtype="S16"))
+    return hashes_of(
+        np.frombuffer(bytes.fromhex("".join(text or "0" * 32 for text in column.to_pylist())), dtype="S16")
+    )
 
 
 def _empty() -> pa.Table:

@@ -51,6 +51,7 @@ def recording(number: int, duration_s: float, codec: str) -> bytes:
 
 def unusual_recordings(first: int, duration_s: float) -> dict[str, bytes]:
     """Files by name that are unlike others and still music: each becomes a piece. Tunes from number `first` on."""
+
     def sound(number: int) -> np.ndarray:
         return tune(first + number, duration_s)
 
@@ -75,6 +76,7 @@ def broken_recordings() -> dict[str, tuple[bytes, str, str]]:
     noise = np.random.default_rng(0)
     good = {name: recording(9_000, 4.0, name) for name in ("wav", "flac", "mp3", "m4a")}
     sound = tune(9_001, 4.0)
+    silence = np.zeros((2, 3 * RATE), dtype=np.float32)
     no_channels = bytearray(good["wav"])
     no_channels[22:24] = b"\0\0"
     files = {
@@ -92,14 +94,15 @@ def broken_recordings() -> dict[str, tuple[bytes, str, str]]:
         "no numbers.wav": (_float_wav(np.full((2, 3 * RATE), np.nan, dtype=np.float32)), "decode", "NaN"),
         "infinity.wav": (_float_wav(np.where(sound > 0.1, np.inf, sound)), "decode", "infinite"),
         "direct current.wav": (_wav(np.full((2, 3 * RATE), 0.4)), "quality", "direct current"),
-        "silence.flac": (encode(np.zeros((2, 3 * RATE), dtype=np.float32), "flac", sample_rate=RATE), "quality", "silent"),
+        "silence.flac": (encode(silence, "flac", sample_rate=RATE), "quality", "silent"),
         "noise.wav": (_wav(noise.uniform(-1, 1, (2, 3 * RATE))), "quality", "noise"),
         "clipped.wav": (_wav(np.clip(30 * sound, -1, 1)), "quality", "clipped"),
         "out of phase.wav": (_wav(np.stack([sound[0], -sound[0]])), "quality", "cancels itself"),
-        "speech.wav": (_wav(speech(6.0)[None]), "transcribe", "confidence"),
+        "speech.wav": (_wav(speech(6.0)[None]), "transcribe", "sounds like speech"),
         "50 ms.wav": (_wav(sound[:, :2205]), "decode", "lasts 0.050 s"),
+        "locked.m4a": (good["m4a"].replace(b"mp4a", b"drms", 1), "decode", "is encrypted"),
         "bomb.flac": (_silent_flac(5 * 3600), "decode", "at most 14400 s"),
-    }  # fmt: skip
+    }
     return files
 
 

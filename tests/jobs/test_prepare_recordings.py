@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.prepare import PrepareRecipe, cut_recording_parts, run_prepare
+from jobs.corpus_reading import cut_recording_parts
+from jobs.prepare import run_prepare
+from jobs.prepare_recipe import PrepareRecipe
 from lstm_core.blocks import open_blocks
 from lstm_core.corpora.corpus import list_corpus
 from lstm_core.decode.recording_limits import ListenLimits

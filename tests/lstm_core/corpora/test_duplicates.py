@@ -120,7 +120,9 @@ def test_pairs_at_the_threshold_are_mostly_found() -> None:
         left, right = np.sort(random.permutation(pool)[:350]), pool
         right = np.union1d(right[~np.isin(right, left)], random.permutation(left)[:200])  # 200 of 500 shared
         pair = [left, right]
-        groups = group_duplicates(in_file(np.stack([signature(one) for one in pair])), lambda n, pair=pair: pair[n], 0.39)
+        groups = group_duplicates(
+            in_file(np.stack([signature(one) for one in pair])), lambda n, pair=pair: pair[n], 0.39
+        )
         found += int(groups[1] == groups[0])
     assert 86 <= found <= 100
 

@@ -1,0 +1,210 @@
+"""How fast recordings become blocks, what Ray takes of it, and in which memory: python -m benchmarks.ingest [--hours 10]
+
+The corpus is made from seeds: 20 recordings of 90 s in six codecs. The loop beside Ray is as many processes as Ray has
+workers, each with the same functions on its share, from the manifest to stored parts; processes and network are there
+when its clock starts. Of Ray's run the time of one that hears two recordings is taken off: that is how long Ray and its
+workers take to start, and it does not grow with the corpus. The large corpus is the small one under many names. Memory
+is the greatest that a worker and its decoder had, together, as the kernel counts it (VmHWM).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+
+from benchmarks.report import print_metric
+from jobs.corpus_reading import cut_recording_parts
+from jobs.local_ray import ray_running
+from jobs.prepare import run_prepare
+from lstm_core.corpora.corpus import list_corpus
+from tests.jobs.recordings import CODECS, RATE, recording, tune
+from tests.lstm_core.encoded import encode
+
+NUM_RECORDINGS, RECORDING_S = 20, 90.0
+TARGET_REALTIME, TARGET_RAY, TARGET_MEMORY = 100.0, 0.9, 1.1
+LONG_S = 3 * 3600
+
+
+def make_corpus(folder: Path, names: range, source: Path | None = None) -> float:
+    """Seconds of the recordings of these numbers, written to a folder; of `source` they are links."""
+    codecs = list(CODECS)
+    for number in names:
+        codec = codecs[number % NUM_RECORDINGS % len(codecs)]
+        path = folder / f"{number // NUM_RECORDINGS:03}" / f"{number % NUM_RECORDINGS:02}{CODECS[codec]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if source is None:
+            path.write_bytes(recording(number, RECORDING_S, codec))
+        else:
+            os.link(source / "000" / path.name, path)
+    return len(names) * RECORDING_S
+
+
+def bare_s(corpus: Path, parts: Path, num_workers: int) -> float:
+    """Seconds that a loop takes in so many processes."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(num_workers + 1)
+    workers = [context.Process(target=_work, args=(corpus, parts, n, num_workers, barrier)) for n in range(num_workers)]
+    for worker in workers:
+        worker.start()
+    barrier.wait()
+    start = time.perf_counter()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    return time.perf_counter() - start
+
+
+def _work(corpus: Path, parts: Path, number: int, num_workers: int, barrier: Barrier) -> None:
+    import torch
+
+    from lstm_core.corpora.listening import Listener, Source
+    from lstm_core.corpora.recording_parts import make_recording_part
+    from lstm_core.hearing.transcriber_checkpoint import load_transcriber
+    from lstm_core.transcriber import Transcriber
+
+    torch.set_num_threads(1)
+    with Listener(Transcriber(load_transcriber())) as listener:
+        listed = list_corpus(corpus)
+        first = corpus / listed.manifest["path"][0].as_py()
+        listener.listen(Source("warm up", first))
+        barrier.wait()
+        for files in cut_recording_parts(listed.manifest, num_workers)[number::num_workers]:
+            make_recording_part(str(corpus), files, str(parts), listener)
+
+
+def ray_s(corpus: Path, blocks: Path, num_workers: int) -> tuple[float, float]:
+    """Seconds that prepare takes, Ray running, and the most memory in MB that one worker had."""
+    with watched_workers() as peaks:
+        start = time.perf_counter()
+        run_prepare(str(corpus), str(blocks), num_workers=num_workers)
+        spent_s = time.perf_counter() - start
+    return spent_s, max(peaks.values())
+
+
+@contextmanager
+def watched_workers() -> Iterator[dict[int, float]]:
+    """Peak memory in MB by worker, that of its decoder included; filled while the context lasts."""
+    peaks: dict[int, dict[int, float]] = {}
+    total: dict[int, float] = {}
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            for process, parent, peak_mb in _processes():
+                peaks.setdefault(parent, {})[process] = peak_mb
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield total
+    finally:
+        ended.set()
+        thread.join()
+        total |= {worker: sum(own.values()) for worker, own in peaks.items()}
+
+
+def _processes() -> Iterator[tuple[int, int, float]]:
+    """Process, the worker it belongs to (itself or its parent), and the peak of its memory in MB."""
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+            is_decoder = b"lstm_core.decode.decoding_process" in command
+            if not is_decoder and b"ListenerActor" not in command:
+                continue
+            status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line)
+        except OSError:
+            continue
+        worker = int(status["PPid"]) if is_decoder else int(folder.name)
+        yield int(folder.name), worker, int(status["VmHWM"].split()[0]) / 1024
+
+
+def long_file_mb(folder: Path, duration_s: int) -> tuple[float, float]:
+    """Peak memory in MB of a process that listens to a recording of so many seconds, and how many of those a second."""
+    minute = encode(tune(0, 60.0)[:1, ::2], "wav", sample_rate=RATE // 2)
+    path = folder / "long.wav"
+    data = minute.index(b"data") + 8
+    size = duration_s // 60 * (len(minute) - data)
+    with path.open("wb") as file:
+        file.write(minute[: data - 4] + size.to_bytes(4, "little"))
+        for _ in range(duration_s // 60):
+            file.write(minute[data:])
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "benchmarks.ingest", "--hear", path], capture_output=True, check=True)
+    path.unlink()
+    return float(json.loads(done.stdout)["peak_mb"]), duration_s / (time.perf_counter() - start)
+
+
+def hear(path: Path) -> None:
+    """Prints what it takes to listen to one recording."""
+    import resource
+
+    import torch
+
+    from lstm_core.corpora.listening import Listener, Source
+    from lstm_core.hearing.transcriber_checkpoint import load_transcriber
+    from lstm_core.transcriber import Transcriber
+
+    torch.set_num_threads(1)
+    with Listener(Transcriber(load_transcriber())) as listener:
+        heard = listener.listen(Source(path.name, path))
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak_mb = sum(resource.getrusage(kind).ru_maxrss / 1024 for kind in kinds)
+    print(json.dumps({"peak_mb": peak_mb, "num_notes": len(heard.score.notes)}))
+
+
+def main(hours: float, num_workers: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seconds = make_corpus(folder / "small", range(NUM_RECORDINGS))
+        make_corpus(folder / "tiny", range(2), folder / "small")
+        facts = {"num_workers": num_workers, "corpus_h": seconds / 3600}
+        bare = seconds / bare_s(folder / "small", folder / "parts", num_workers)
+        with ray_running(num_cpus=num_workers):
+            run_prepare(str(folder / "tiny"), str(folder / "tiny blocks"), num_workers=num_workers)
+            fixed_s, _ = ray_s(folder / "tiny", folder / "tiny again", num_workers)
+            small_s, small_mb = ray_s(folder / "small", folder / "small blocks", num_workers)
+        again = seconds / bare_s(folder / "small", folder / "parts again", num_workers)
+        bare = (bare + again) / 2  # before and after, as other work comes and goes
+        rate = (seconds - 2 * RECORDING_S) / (small_s - fixed_s)
+        print_metric("ingest_vs_bare", rate / bare, "ratio", against={"target": TARGET_RAY}, **facts)
+        print_metric("ingest_fixed_s", fixed_s, "s", whole_run_s=round(small_s, 1), **facts)
+        large = folder / "large"
+        large_seconds = make_corpus(large, range(round(hours * 3600 / RECORDING_S)), folder / "small")
+        with ray_running(num_cpus=num_workers):
+            large_s, large_mb = ray_s(large, folder / "large blocks", num_workers)
+        facts["corpus_h"] = large_seconds / 3600
+        per_core = large_seconds / large_s / min(num_workers, os.cpu_count() or 1)
+        targets = {"target": TARGET_REALTIME, "bare": bare / num_workers}
+        print_metric("ingest_realtime_per_core", per_core, "x", against=targets, **facts)
+        peaks = {"small_mb": round(small_mb), "large_mb": round(large_mb)}
+        print_metric("ingest_peak_rss_ratio", large_mb / small_mb, "ratio", against={"target": TARGET_MEMORY}, **peaks)
+        short_mb, _ = long_file_mb(folder, 180)
+        long_mb, long_rate = long_file_mb(folder, LONG_S)
+        peaks = {"three_minutes_mb": round(short_mb), "three_hours_mb": round(long_mb), "realtime": round(long_rate)}
+        print_metric("ingest_long_file_ratio", long_mb / short_mb, "ratio", against={"target": TARGET_MEMORY}, **peaks)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, default=10.0, help="of the large corpus")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--hear", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.hear:
+        hear(arguments.hear)
+    else:
+        main(arguments.hours, arguments.workers)
