@@ -1,4 +1,4 @@
-"""How fast recordings become blocks, what Ray takes of it, and in which memory: python -m benchmarks.ingest [--hours 10]
+"""How fast recordings become blocks, what Ray takes of that, and in which memory: python -m benchmarks.ingest
 
 The corpus is made from seeds: 20 recordings of 90 s in six codecs. The loop beside Ray is as many processes as Ray has
 workers, each with the same functions on its share, from the manifest to stored parts; processes and network are there
@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-
 
 from benchmarks.report import print_metric
 from jobs.corpus_reading import cut_recording_parts

@@ -147,7 +147,9 @@ def inspect(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command; exits with 0, 1, 2 for a mistake that the user can mend, 3 where tracks failed or files were refused, 130 on Ctrl-C."""
+    """Runs the command; exits with 0, 1, 2 for a mistake that the user can mend, 3 where tracks failed or files were
+    refused, 130 on Ctrl-C.
+    """
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.Exit as exit_:

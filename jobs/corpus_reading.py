@@ -1,4 +1,4 @@
-"""The first stage of `tonemill prepare` on Ray: files of a corpus become parts, scores by reading, recordings by hearing."""
+"""The first stage of `tonemill prepare` on Ray: files become parts, scores by being read, recordings by being heard."""
 
 from __future__ import annotations
 

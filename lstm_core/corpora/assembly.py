@@ -12,19 +12,20 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lstm_core import storage
 from lstm_core.blocks import BLOCK_SCHEMA, FORMAT, SPLITS, BlockEntry, write_block
 from lstm_core.corpora.corpus import Corpus
-from lstm_core.corpora.duplicates import Shingles, group_duplicates
+from lstm_core.corpora.duplicates import RECORDING_THRESHOLD, Shingles, group_duplicates
 from lstm_core.corpora.part_rows import Keys, PartRows, hashes_of, hexadecimal, keys_of, manifest_keys, places_in
 from lstm_core.corpora.parts import PARTS_VERSION, PIECES_SUFFIX
 from lstm_core.corpora.signatures import Signatures
-from lstm_core.decode.audio_fingerprint import DUPLICATE_THRESHOLD
 from lstm_core.streams import STREAMS
 
+Numbers = npt.NDArray[np.int64]
 REJECTS_SCHEMA = pa.schema([("uri", pa.string()), ("stage", pa.string()), ("reason", pa.string())])
 _SHARED = ("part", "style", "licence", "split")  # as numbers into texts that all blocks have in common
 _OWN = ("row", "group")
@@ -74,18 +75,16 @@ class Plan:
 def plan_blocks(corpus: Corpus, parts: PartRows, folder_uri: str, settings: SplitSettings, *, block_bytes: int) -> Plan:
     """What the blocks of a corpus hold, from the small rows of its parts alone (and the shingles of likely pairs)."""
     rows = _current_rows(corpus.manifest, parts)
-    is_piece = pc.is_null(rows["stage"])
-    pieces = rows.filter(is_piece)
-    refused = [_rejects(rows.filter(pc.invert(is_piece)))]
-    refused.append(_reject_table([(path, "list", reason) for path, reason in corpus.denied]))
-    del rows
-    pieces, copies = _drop_copies(pieces)
-    refused.append(copies)
-    pieces, same = _drop_same_recordings(pieces, parts, folder_uri)
-    refused.append(same)
-    pieces = pieces.take(np.argsort(keys_of(pieces["piece_id"]), kind="stable")).combine_chunks()
-    groups = _groups(pieces, _signatures(pieces, parts, "signature"), folder_uri, settings.near_duplicate)
-    pieces = pieces.append_column("group", hashes_of(groups)).append_column("split", _splits(groups, settings))
+    is_piece = pc.is_null(parts.table["stage"]).to_numpy()[rows.row]
+    refused = [_rejects(rows.only(~is_piece)), _reject_table([(path, "list", why) for path, why in corpus.denied])]
+    rows = rows.only(is_piece)
+    for drop in (_copies, _same_recordings):
+        is_other, rejects = drop(rows, folder_uri)
+        refused.append(rejects)
+        rows = rows.only(~is_other)
+    rows = rows.at(np.argsort(rows.keys("piece_id"), kind="stable"))
+    groups = _groups(rows, folder_uri, settings.near_duplicate)
+    pieces = rows.table().append_column("group", hashes_of(groups)).append_column("split", _splits(groups, settings))
     return Plan(
         blocks=tuple(_cut(pieces, block_bytes)),
         rejects=pa.concat_tables(refused).sort_by([(name, "ascending") for name in REJECTS_SCHEMA.names]),
@@ -106,7 +105,8 @@ def assemble_block(folder_uri: str, blocks_uri: str, planned: PlannedBlock) -> B
     order = np.argsort(np.concatenate(places), kind="stable")
     table = pa.concat_tables(tables).take(order).drop_columns(["shingles", "audio_shingles"])
     for name in ("style", "licence", "split"):
-        table = table.append_column(name, planned.rows[name].cast(pa.string()))
+        # Built anew: bytes of a block must not tell how its rows came here.
+        table = table.append_column(name, pa.array(planned.rows[name].to_pylist(), type=pa.string()))
     table = table.append_column("group", pa.array(hexadecimal(keys_of(planned.rows["group"])), type=pa.string()))
     return write_block(blocks_uri, planned.name, table.select(BLOCK_SCHEMA.names))
 
@@ -118,90 +118,120 @@ def _open_pieces(folder_uri: str, part: str) -> pa.Table:
     return pa.ipc.open_file(source).read_all()
 
 
-def _current_rows(manifest: pa.Table, parts: PartRows) -> pa.Table:
-    """Rows of the files of the manifest, in its order, with path, style and licence; `part` as the name of the part.
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of the parts, and the files of the manifest that they are of: numbers, so that nothing is copied."""
+
+    manifest: pa.Table
+    parts: PartRows
+    row: Numbers  # of parts.table
+    file: Numbers  # of the manifest
+
+    def at(self, numbers: Numbers) -> _Rows:
+        """Those of some numbers, in that order."""
+        return _Rows(self.manifest, self.parts, self.row[numbers], self.file[numbers])
+
+    def only(self, mask: npt.NDArray[np.bool_]) -> _Rows:
+        """Those where the mask says so."""
+        return self.at(np.flatnonzero(mask))
+
+    def keys(self, name: str) -> Keys:
+        """A column of hashes."""
+        return keys_of(self.parts.table[name])[self.row]
+
+    def path(self, number: int) -> str:
+        """Path of the file of a row."""
+        path: str = self.manifest["path"][int(self.file[number])].as_py()
+        return path
+
+    def signatures(self, name: str) -> Signatures:
+        """Signatures of all rows."""
+        return Signatures(self.parts.signatures, self.parts.table[f"{name}_at"].to_numpy()[self.row].astype(np.int64))
+
+    def table(self) -> pa.Table:
+        """All columns, with path, style and licence, and `part` as the name of the part."""
+        found = self.parts.table.take(self.row)
+        names = pa.array(self.parts.names, type=pa.string())
+        named = pa.DictionaryArray.from_arrays(found["part"].combine_chunks(), names)
+        found = found.set_column(found.schema.get_field_index("part"), "part", named)
+        for name in ("path", "style", "licence"):
+            found = found.append_column(name, self.manifest[name].take(self.file))
+        return found
+
+
+def _current_rows(manifest: pa.Table, parts: PartRows) -> _Rows:
+    """Rows of the files of the manifest, in its order.
 
     Each file comes from one part alone. Of several, when it was read again, one that made pieces of it goes first.
     """
     rows = parts.table
     keys = manifest_keys(manifest)
     order = np.argsort(keys, kind="stable")
-    file = places_in(keys[order], keys_of(rows["file_key"]))  # place among the ordered keys
-    known = np.flatnonzero(file >= 0)
-    file = order[file[known]] if len(known) else file[known]
-    stage = rows["stage"].take(known)
-    rank = pc.is_valid(stage).to_numpy().astype(np.int8) + pc.equal(pc.fill_null(stage, ""), "fetch").to_numpy()
-    part = rows["part"].to_numpy()[known]
+    places = places_in(keys[order], keys_of(rows["file_key"]))
+    row = np.flatnonzero(places >= 0)
+    file = order[places[row]]
+    rank = pc.is_valid(rows["stage"]).to_numpy().astype(np.int8)
+    rank += pc.equal(pc.fill_null(rows["stage"], ""), "fetch").to_numpy()
     by_name = np.empty(len(parts.names), dtype=np.int64)  # the rank of each part's name
     by_name[np.argsort(np.array(parts.names, dtype="S"), kind="stable")] = np.arange(len(parts.names))
-    best = np.lexsort((by_name[part], rank, file))
+    part = rows["part"].to_numpy()[row]
+    best = np.lexsort((by_name[part], rank[row], file))
     first = best[np.flatnonzero(np.diff(file[best], prepend=-1))]
     part_of_file = np.full(len(manifest), -1, dtype=np.int32)
     part_of_file[file[first]] = part[first]
-    taken = np.flatnonzero(part == part_of_file[file])
-    index_in_file = pc.fill_null(rows["index_in_file"].take(known[taken]), -1).to_numpy()
-    taken = taken[np.lexsort((index_in_file, file[taken]))]
-    wanted = manifest.select(["path", "style", "licence"]).take(file[taken])
-    found = rows.take(known[taken])
-    numbers = found["part"].combine_chunks()
-    names = pa.DictionaryArray.from_arrays(numbers, pa.array(parts.names, type=pa.string()))
-    found = found.set_column(found.schema.get_field_index("part"), "part", names)
-    for name in wanted.column_names:
-        found = found.append_column(name, wanted[name])
-    return found.combine_chunks()
+    chosen = _Rows(manifest, parts, row, file).only(part == part_of_file[file])
+    index_in_file = pc.fill_null(rows["index_in_file"], -1).to_numpy()[chosen.row]
+    return chosen.at(np.lexsort((index_in_file, chosen.file)))
 
 
-def _rejects(rows: pa.Table) -> pa.Table:
-    return rows.select(["path", "stage", "reason"]).rename_columns(REJECTS_SCHEMA.names).cast(REJECTS_SCHEMA)
+def _rejects(rows: _Rows) -> pa.Table:
+    told = rows.parts.table.select(["stage", "reason"]).take(rows.row)
+    columns = [rows.manifest["path"].take(rows.file), *told.columns]
+    return pa.table(columns, REJECTS_SCHEMA.names).cast(REJECTS_SCHEMA)
 
 
 def _reject_table(rows: list[tuple[str, str, str]]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(REJECTS_SCHEMA.names, r, strict=True)) for r in rows], schema=REJECTS_SCHEMA)
 
 
-def _drop_copies(pieces: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The pieces without exact copies, and the rejects that these become; the first by path stays."""
-    hashes = keys_of(pieces["content_hash"])
+def _copies(pieces: _Rows, _folder_uri: str) -> tuple[npt.NDArray[np.bool_], pa.Table]:
+    """Which pieces are exact copies, and the rejects that these become; the first by path is none."""
+    hashes = pieces.keys("content_hash")
     _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
     original = first[which]
-    is_copy = original != np.arange(len(hashes))
-    paths = pieces["path"]
+    is_copy: npt.NDArray[np.bool_] = original != np.arange(len(hashes))
     rows = [
-        (paths[int(i)].as_py(), "duplicate", f"duplicate of {paths[int(original[i])].as_py()}")
-        for i in np.flatnonzero(is_copy)
+        (pieces.path(i), "duplicate", f"duplicate of {pieces.path(int(original[i]))}")
+        for i in np.flatnonzero(is_copy).tolist()
     ]
-    return pieces.filter(pa.array(~is_copy)), _reject_table(rows)
+    return is_copy, _reject_table(rows)
 
 
-def _drop_same_recordings(pieces: pa.Table, parts: PartRows, folder_uri: str) -> tuple[pa.Table, pa.Table]:
-    """The pieces without recordings that are another one in other bytes (codec, rate, gain), and the rejects these
-    become; the first by path stays. Pieces are in ascending order of path.
+def _same_recordings(pieces: _Rows, folder_uri: str) -> tuple[npt.NDArray[np.bool_], pa.Table]:
+    """Which pieces are recordings that are another one in other bytes (codec, rate, gain), and the rejects these
+    become; the first by path is none. Pieces are in ascending order of path.
     """
-    numbers = np.flatnonzero(pc.is_valid(pieces["codec"]).to_numpy())
+    is_same = np.zeros(len(pieces.row), dtype=bool)
+    numbers = np.flatnonzero(pc.is_valid(pieces.parts.table["codec"]).to_numpy()[pieces.row])
     if len(numbers) < 2:
-        return pieces, _reject_table([])
-    recordings = pieces.take(numbers)
+        return is_same, _reject_table([])
+    recordings = pieces.at(numbers)
     load = _shingle_loader(recordings, folder_uri, "audio_shingles")
-    leaders = group_duplicates(_signatures(recordings, parts, "audio_signature"), load, DUPLICATE_THRESHOLD)
+    leaders = group_duplicates(recordings.signatures("audio_signature"), load, RECORDING_THRESHOLD)
     is_other = leaders != np.arange(len(leaders))
-    paths = recordings["path"]
     rows = [
-        (paths[i].as_py(), "duplicate", f"the same recording as {paths[int(leaders[i])].as_py()}, by its fingerprint")
+        (recordings.path(i), "duplicate", f"the same recording as {recordings.path(leaders[i])}, by its fingerprint")
         for i in np.flatnonzero(is_other).tolist()
     ]
-    keep = np.ones(len(pieces), dtype=bool)
-    keep[numbers[is_other]] = False
-    return pieces.filter(pa.array(keep)), _reject_table(rows)
+    is_same[numbers[is_other]] = True
+    return is_same, _reject_table(rows)
 
 
-def _signatures(pieces: pa.Table, parts: PartRows, column: str) -> Signatures:
-    return Signatures(parts.signatures, pieces[f"{column}_at"].to_numpy().astype(np.int64))
-
-
-def _groups(pieces: pa.Table, signatures: Signatures, folder_uri: str, threshold: float) -> Keys:
+def _groups(pieces: _Rows, folder_uri: str, threshold: float) -> Keys:
     """Group of each piece: the least content_hash among its near-duplicates, so that names of files do not matter."""
-    leaders = group_duplicates(signatures, _shingle_loader(pieces, folder_uri, "shingles"), threshold)
-    hashes = keys_of(pieces["content_hash"])
+    load = _shingle_loader(pieces, folder_uri, "shingles")
+    leaders = group_duplicates(pieces.signatures("signature"), load, threshold)
+    hashes = pieces.keys("content_hash")
     by_hash = np.argsort(hashes, kind="stable")
     _, first, which = np.unique(leaders[by_hash], return_index=True, return_inverse=True)
     names = np.empty(len(hashes), dtype="S16")
@@ -209,13 +239,15 @@ def _groups(pieces: pa.Table, signatures: Signatures, folder_uri: str, threshold
     return names
 
 
-def _shingle_loader(pieces: pa.Table, folder_uri: str, column: str) -> Callable[[int], Shingles]:
+def _shingle_loader(pieces: _Rows, folder_uri: str, column: str) -> Callable[[int], Shingles]:
     """What gives the shingles of a piece by its number, from its part."""
     open_part = lru_cache(maxsize=OPEN_PARTS)(partial(_open_pieces, folder_uri))
+    rows = pieces.parts.table
 
     def load_shingles(number: int) -> Shingles:
-        table = open_part(pieces["part"][number].as_py())
-        values: Shingles = table[column][pieces["row"][number].as_py()].values.to_numpy()
+        row = int(pieces.row[number])
+        table = open_part(pieces.parts.names[rows["part"][row].as_py()])
+        values: Shingles = table[column][rows["row"][row].as_py()].values.to_numpy()
         return values
 
     return load_shingles

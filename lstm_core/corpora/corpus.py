@@ -117,19 +117,20 @@ class _Listing:
         """Takes some of the files."""
         wanted = []
         for file in page:
-            name = PurePosixPath(file.path)
-            if name.suffix.lower() in SUFFIXES:
+            name = file.path.rpartition("/")[2]
+            suffix = PurePosixPath(name).suffix.lower()
+            if suffix in SUFFIXES:
                 self.num_files += 1
                 if _is_text(file.path):
                     wanted.append(file)
                 else:
                     self.denied.append((_shown(file.path), "its name is not UTF-8: rename it"))
-            elif _NOTICE.fullmatch(name.name):
+            elif _NOTICE.fullmatch(name):
                 self.notice_paths.append(file.path)
             elif file.path == STYLES_NAME:
                 self.has_styles = True
             else:
-                self.ignored[name.suffix.lower() or "no suffix"] += 1
+                self.ignored[suffix or "no suffix"] += 1
         columns = {
             "path": [file.path for file in wanted],
             "size_bytes": [file.size_bytes for file in wanted],

@@ -36,5 +36,5 @@ def check_credible(gridded: GriddedScore, transcription: Transcription, least_co
     if length_s < SPOKEN_NOTE_S and not keeps_time:
         raise RecordingError(
             "transcribe",
-            f"sounds like speech: no beat, and the median length of its notes is {length_s:.3f} s, under {SPOKEN_NOTE_S}",
+            f"sounds like speech: no beat, and half of its notes last less than {length_s:.3f} s",
         )

@@ -27,6 +27,12 @@ _ESTIMATE_SLACK = 0.2  # four standard deviations of the Jaccard index that sign
 _BANDS_AT_ONCE = 6  # worked on together: each pass reads all signatures, each band takes 8 bytes a piece
 _MAX_REPRESENTATIVES = 16  # unlike pieces of one bucket that a further one is compared with
 
+# Of fingerprints (decode/audio_fingerprint.py): two with a greater Jaccard index are one recording. Measured on up to
+# 25 s each of 18 pieces (5 for bands, 4 tunes, 4 chorales, rendered; 5 recordings), November 2026. Against its own
+# WAV a piece has 0.38 or more as Opus at 48 kbit/s, MP3 at 64, AAC, Vorbis and WMA at 96, in mono, cut by 1.2 s, at
+# 22 kHz; medians 0.7 to 1; any two versions 0.27. Versions of different pieces have at most 0.065.
+RECORDING_THRESHOLD = 0.2
+
 Shingles = npt.NDArray[np.uint32]
 Signature = npt.NDArray[np.uint32]
 
