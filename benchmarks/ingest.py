@@ -122,13 +122,19 @@ def _processes() -> Iterator[tuple[int, int, float]]:
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
             is_decoder = b"lstm_core.decode.decoding_process" in command
-            if not is_decoder and b"ListenerActor" not in command:
-                continue
-            status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line)
+            if is_decoder or b"ListenerActor" in command:
+                status = _status(folder)
+                yield int(folder.name), int(status["PPid"]) if is_decoder else int(folder.name), _peak_mb(status)
         except OSError:
             continue
-        worker = int(status["PPid"]) if is_decoder else int(folder.name)
-        yield int(folder.name), worker, int(status["VmHWM"].split()[0]) / 1024
+
+
+def _status(folder: Path) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line)
+
+
+def _peak_mb(status: dict[str, str]) -> float:
+    return int(status.get("VmHWM", "0 kB").split()[0]) / 1024
 
 
 def long_file_mb(folder: Path, duration_s: int) -> tuple[float, float]:
@@ -149,8 +155,6 @@ def long_file_mb(folder: Path, duration_s: int) -> tuple[float, float]:
 
 def hear(path: Path) -> None:
     """Prints what it takes to listen to one recording."""
-    import resource
-
     import torch
 
     from lstm_core.corpora.listening import Listener, Source
@@ -160,8 +164,8 @@ def hear(path: Path) -> None:
     torch.set_num_threads(1)
     with Listener(Transcriber(load_transcriber())) as listener:
         heard = listener.listen(Source(path.name, path))
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak_mb = sum(resource.getrusage(kind).ru_maxrss / 1024 for kind in kinds)
+        decoders = sum(peak_mb for _, parent, peak_mb in _processes() if parent == os.getpid())
+    peak_mb = _peak_mb(_status(Path("/proc/self"))) + decoders
     print(json.dumps({"peak_mb": peak_mb, "num_notes": len(heard.score.notes)}))
 
 
