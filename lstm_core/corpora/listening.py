@@ -20,9 +20,9 @@ from lstm_core.corpora.credibility import check_credible
 from lstm_core.corpora.duplicates import Shingles
 from lstm_core.decode.audio_fingerprint import Fingerprinter
 from lstm_core.decode.decoding import IsolatedDecoder, IsolatedRecording
+from lstm_core.decode.recording_facts import RecordingFacts
 from lstm_core.decode.recording_limits import ListenLimits, RecordingLimits
 from lstm_core.decode.recording_quality import QualityMeter, RecordingQuality, check_quality
-from lstm_core.decode.recordings import RecordingFacts
 from lstm_core.decode.resampling import Resampler, mix_to_mono, mono_shares
 from lstm_core.errors import RecordingError, ScoreError, StorageError
 from lstm_core.hearing.beat_grid import score_of

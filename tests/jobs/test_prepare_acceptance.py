@@ -1,5 +1,5 @@
 """A bucket of recordings in six codecs, some broken in every way, some lost on the way, through a store that fails at
-times, with the driver killed: `tonemill prepare` as a user runs it.
+times, with driver and actors killed: `tonemill prepare` as a user runs it.
 
 Sixty recordings by default. With the full number, which takes minutes:
 
@@ -131,6 +131,35 @@ def kill_half_way(corpus: str, blocks: str, share: float, log: Path) -> None:
     assert not storage.exists(f"{blocks}/index.json")
 
 
+def kill_a_listener(driver: subprocess.Popen[bytes], log: Path) -> None:
+    """SIGKILL for one of the actors of a run, as soon as one is there."""
+    deadline = time.monotonic() + 120
+    while True:
+        assert driver.poll() is None and time.monotonic() < deadline, log.read_text()
+        for process, command in processes_below(driver.pid):
+            if "ListenerActor" in command:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                return
+        time.sleep(0.05)
+
+
+def processes_below(ancestor: int) -> list[tuple[int, str]]:
+    """Numbers and commands of all processes that come from one."""
+    parents, commands = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            commands[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    found, waiting = [], [ancestor]
+    while waiting:
+        parent = waiting.pop()
+        children = [process for process, own in parents.items() if own == parent]
+        found += [(process, commands.get(process, "")) for process in children]
+        waiting += children
+    return found
+
+
 def content(blocks: str) -> dict[str, bytes]:
     """All that a block set promises to be the same, by path."""
     names = [f"blocks/{file.path}" for file in storage.list_files(f"{blocks}/blocks")]
@@ -157,7 +186,10 @@ def test_broken_recordings_in_a_failing_bucket(
         logs = []
         for blocks in (killed, undisturbed):
             logs.append(tmp_path / blocks.rpartition("/")[2])
-            assert prepare(corpus, blocks, logs[-1]).wait() == 3, logs[-1].read_text()
+            driver = prepare(corpus, blocks, logs[-1])
+            if blocks == killed:
+                kill_a_listener(driver, logs[-1])
+            assert driver.wait() == 3, logs[-1].read_text()
     for log in logs:
         lines = log.read_text().strip().splitlines()
         print("\n".join(lines[-6:]))
