@@ -15,7 +15,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -118,7 +118,7 @@ class _Listing:
         wanted = []
         for file in page:
             name = file.path.rpartition("/")[2]
-            suffix = PurePosixPath(name).suffix.lower()
+            suffix = _suffix(name)
             if suffix in SUFFIXES:
                 self.num_files += 1
                 if _is_text(file.path):
@@ -237,6 +237,12 @@ def _empty_message(uri: str | Path, ignored: Counter[str], denied: list[tuple[st
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _suffix(name: str) -> str:
+    """As pathlib's, in lower case; pathlib keeps every name that it has seen."""
+    dot = name.rfind(".")
+    return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
 
 
 def _is_text(path: str) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lstm_core.corpora.duplicates import SIGNATURE_SIZE, Signature
 
 ROW_BYTES = 4 * SIGNATURE_SIZE
-_WINDOW_ROWS = 8192  # read at once, 4 MB
+_WINDOW_ROWS = 2048  # read at once, 1 MB
 
 
 class SignatureFile:
