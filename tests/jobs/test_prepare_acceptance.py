@@ -42,7 +42,7 @@ from tests.s3_servers import FaultyProxy, plain_client, settings_of
 
 SIZE = int(os.environ.get("TONEMILL_ACCEPTANCE", "60"))
 IS_FULL = SIZE >= 500
-CLIP_S = 10.0 if IS_FULL else 4.0
+CLIP_S = 6.0 if IS_FULL else 4.0
 KILLS = (0.3, 0.6) if IS_FULL else (0.4,)  # of the parts that are there when the driver is killed
 LOST = {
     "vanishing.mp3": ("fetch", "there is nothing of that name"),
