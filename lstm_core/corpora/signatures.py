@@ -46,7 +46,8 @@ class Signatures:
         return len(self._places)
 
     def __getitem__(self, number: int) -> Signature:
-        return self._file.read(int(self._places[number]), 1)[0]
+        row: Signature = self._file.read(int(self._places[number]), 1)[0]
+        return row
 
     def windows(self) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]]:
         """All of them, some thousand at a time: numbers of pieces, int64 [n], and uint32 [n, SIGNATURE_SIZE]."""
