@@ -167,7 +167,7 @@ def content(blocks: str) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600 if IS_FULL else 300)
+@pytest.mark.timeout(3600 if IS_FULL else 600)
 def test_broken_recordings_in_a_failing_bucket(
     s3_bucket: str, moto_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
