@@ -58,12 +58,15 @@ def prepare(
     retry: Annotated[bool, typer.Option(help="Read the rejected files again, also where they did not change.")] = False,
 ) -> None:
     """Turn recordings and scores into feature blocks. Run again, it does only what is new or changed."""
-    from jobs.prepare import REJECTS_NAME, REPORT_NAME, PrepareRecipe, run_prepare
+    from jobs.prepare import REJECTS_NAME, REPORT_NAME, run_prepare
+    from jobs.prepare_recipe import PrepareRecipe
     from jobs.recipe import load_recipe, parse_overrides
 
     loaded = load_recipe(PrepareRecipe, recipe, parse_overrides(settings or []))
     result = run_prepare(corpus, blocks, loaded, num_workers=workers, retry=retry, verbose=_state["verbose"])
-    print("\n".join([*result.lines(), f"{blocks}: see {REPORT_NAME} and {REJECTS_NAME}"]))
+    print("\n".join([*result.lines(), f"{blocks}: see {REPORT_NAME} and {REJECTS_NAME}", result.last_line()]))
+    if result.num_refused:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -157,7 +160,9 @@ cli_jobs.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command; exits with 0, 1, 2 for a mistake that the user can mend, 3 for failed tracks, 130 on Ctrl-C."""
+    """Runs the command; exits with 0, 1, 2 for a mistake that the user can mend, 3 where tracks failed or files were
+    refused, 130 on Ctrl-C.
+    """
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.Exit as exit_:

@@ -17,17 +17,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lstm_core import storage
-from lstm_core.blocks import BLOCK_SCHEMA, FORMAT, BlockEntry, write_block
+from lstm_core.blocks import BLOCK_SCHEMA, FORMAT, SPLITS, BlockEntry, write_block
 from lstm_core.corpora.corpus import Corpus
-from lstm_core.corpora.duplicates import SIGNATURE_SIZE, Shingles, group_duplicates
-from lstm_core.corpora.parts import PARTS_VERSION, PIECES_SUFFIX, ROWS_SCHEMA, ROWS_SUFFIX
-from lstm_core.decode.audio_fingerprint import DUPLICATE_THRESHOLD
+from lstm_core.corpora.duplicates import RECORDING_THRESHOLD, Shingles, group_duplicates
+from lstm_core.corpora.part_rows import Keys, PartRows, hashes_of, hexadecimal, keys_of, manifest_keys, places_in
+from lstm_core.corpora.parts import PARTS_VERSION, PIECES_SUFFIX
+from lstm_core.corpora.signatures import Signatures
 from lstm_core.streams import STREAMS
 
+Numbers = npt.NDArray[np.int64]
 REJECTS_SCHEMA = pa.schema([("uri", pa.string()), ("stage", pa.string()), ("reason", pa.string())])
-PLAN_COLUMNS = ("part", "row", "piece_id", "style", "licence", "split", "group")
+_SHARED = ("part", "style", "licence", "split")  # as numbers into texts that all blocks have in common
+_OWN = ("row", "group")
+PLAN_COLUMNS = (*_SHARED, *_OWN)
 OPEN_PARTS = 64  # that the driver keeps open; those of a remote store are in its memory, a few MB each
-_SIGNATURES = ("signature", "audio_signature")  # columns of parts that are read where they are needed alone
+_HASHED = ("piece_id", "row_hash", "group")
 _ROW_OVERHEAD_BYTES = 400  # of a piece in a block, besides its events and bars
 
 
@@ -54,6 +58,11 @@ class PlannedBlock:
     rows: pa.Table  # PLAN_COLUMNS, in ascending piece_id
     size_bytes: int = 0  # about
 
+    def plain_rows(self) -> pa.Table:
+        """The rows in memory of their own, without what they share with those of other blocks."""
+        texts = [pa.array(self.rows[name].to_pylist(), type=pa.string()) for name in _SHARED]
+        return pa.table([*texts, *self.rows.select(_OWN).combine_chunks().columns], [*_SHARED, *_OWN])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -63,68 +72,24 @@ class Plan:
     num_groups: int = 0
 
 
-def read_rows(folder_uri: str, known: dict[str, pa.Table] | None = None) -> dict[str, pa.Table]:
-    """The small rows (ROWS_SCHEMA) of all finished parts of a folder, by the name of the part.
-
-    A part whose pieces are missing or of the wrong size counts as unfinished. Those of `known` are not read again.
-    """
-    try:
-        files = storage.list_files(folder_uri)
-    except storage.MissingError:
-        return {}
-    sizes = {file.path: file.size_bytes for file in files}
-    found: dict[str, pa.Table] = {}
-    for path in sizes:
-        name = path.removesuffix(ROWS_SUFFIX)
-        if name == path:
-            continue
-        if known and name in known:
-            found[name] = known[name]
-            continue
-        try:
-            rows = pa.ipc.open_file(pa.py_buffer(storage.read_bytes(storage.join(folder_uri, path)))).read_all()
-            size_bytes = int(rows.schema.metadata[b"size_bytes"])
-        except (pa.ArrowInvalid, KeyError, TypeError, ValueError):
-            continue
-        if rows.schema.equals(ROWS_SCHEMA) and sizes.get(name + PIECES_SUFFIX) == size_bytes:
-            found[name] = rows
-    return found
-
-
-def missing_files(manifest: pa.Table, parts: dict[str, pa.Table], *, retry: bool = False) -> pa.Table:
-    """The rows of a manifest that no part has dealt with; with `retry` also those whose file was rejected.
-
-    A file that could not be fetched was not dealt with: the store or its rights may have changed.
-    """
-    done: list[pa.Array] = []
-    for rows in parts.values():
-        settled = pc.is_null(rows["stage"]) if retry else pc.not_equal(pc.fill_null(rows["stage"], ""), "fetch")
-        done.extend(rows["file_key"].filter(settled).chunks)
-    keys = pa.chunked_array(done, type=pa.string())
-    return manifest.filter(pc.invert(pc.is_in(manifest["file_key"], value_set=keys)))
-
-
-def plan_blocks(
-    corpus: Corpus, parts: dict[str, pa.Table], folder_uri: str, settings: SplitSettings, *, block_bytes: int
-) -> Plan:
+def plan_blocks(corpus: Corpus, parts: PartRows, folder_uri: str, settings: SplitSettings, *, block_bytes: int) -> Plan:
     """What the blocks of a corpus hold, from the small rows of its parts alone (and the shingles of likely pairs)."""
     rows = _current_rows(corpus.manifest, parts)
-    is_piece = pc.is_null(rows["stage"])
-    pieces = rows.filter(is_piece).sort_by([("path", "ascending"), ("index_in_file", "ascending")])
-    refused = [_rejects(rows.filter(pc.invert(is_piece)))]
-    refused.append(_reject_table([(path, "list", reason) for path, reason in corpus.denied]))
-    pieces, copies = _drop_copies(pieces)
-    refused.append(copies)
-    pieces, same = _drop_same_recordings(pieces, parts, folder_uri)
-    refused.append(same)
-    pieces = pieces.sort_by("piece_id")
-    groups = _groups(pieces, _signatures(pieces, parts, "signature"), folder_uri, settings.near_duplicate)
-    pieces = pieces.append_column("group", groups).append_column("split", _splits(groups, settings))
+    is_piece = pc.is_null(parts.table["stage"]).to_numpy()[rows.row]
+    refused = [_rejects(rows.only(~is_piece)), _reject_table([(path, "list", why) for path, why in corpus.denied])]
+    rows = rows.only(is_piece)
+    for drop in (_copies, _same_recordings):
+        is_other, rejects = drop(rows, folder_uri)
+        refused.append(rejects)
+        rows = rows.only(~is_other)
+    rows = rows.at(np.argsort(rows.keys("piece_id"), kind="stable"))
+    groups = _groups(rows, folder_uri, settings.near_duplicate)
+    pieces = rows.table().append_column("group", hashes_of(groups)).append_column("split", _splits(groups, settings))
     return Plan(
         blocks=tuple(_cut(pieces, block_bytes)),
         rejects=pa.concat_tables(refused).sort_by([(name, "ascending") for name in REJECTS_SCHEMA.names]),
         pieces=pieces,
-        num_groups=pc.count_distinct(groups).as_py(),
+        num_groups=len(np.unique(groups)),
     )
 
 
@@ -139,8 +104,10 @@ def assemble_block(folder_uri: str, blocks_uri: str, planned: PlannedBlock) -> B
         places.append(place)
     order = np.argsort(np.concatenate(places), kind="stable")
     table = pa.concat_tables(tables).take(order).drop_columns(["shingles", "audio_shingles"])
-    for name in ("style", "licence", "split", "group"):
-        table = table.append_column(name, planned.rows[name])
+    for name in ("style", "licence", "split"):
+        # Built anew: bytes of a block must not tell how its rows came here.
+        table = table.append_column(name, pa.array(planned.rows[name].to_pylist(), type=pa.string()))
+    table = table.append_column("group", pa.array(hexadecimal(keys_of(planned.rows["group"])), type=pa.string()))
     return write_block(blocks_uri, planned.name, table.select(BLOCK_SCHEMA.names))
 
 
@@ -151,142 +118,167 @@ def _open_pieces(folder_uri: str, part: str) -> pa.Table:
     return pa.ipc.open_file(source).read_all()
 
 
-def _current_rows(manifest: pa.Table, parts: dict[str, pa.Table]) -> pa.Table:
-    """Rows of the files of the manifest, with path, style, licence, part and place in its rows, without signatures.
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of the parts, and the files of the manifest that they are of: numbers, so that nothing is copied."""
+
+    manifest: pa.Table
+    parts: PartRows
+    row: Numbers  # of parts.table
+    file: Numbers  # of the manifest
+
+    def at(self, numbers: Numbers) -> _Rows:
+        """Those of some numbers, in that order."""
+        return _Rows(self.manifest, self.parts, self.row[numbers], self.file[numbers])
+
+    def only(self, mask: npt.NDArray[np.bool_]) -> _Rows:
+        """Those where the mask says so."""
+        return self.at(np.flatnonzero(mask))
+
+    def keys(self, name: str) -> Keys:
+        """A column of hashes."""
+        return keys_of(self.parts.table[name])[self.row]
+
+    def path(self, number: int) -> str:
+        """Path of the file of a row."""
+        path: str = self.manifest["path"][int(self.file[number])].as_py()
+        return path
+
+    def signatures(self, name: str) -> Signatures:
+        """Signatures of all rows."""
+        return Signatures(self.parts.signatures, self.parts.table[f"{name}_at"].to_numpy()[self.row].astype(np.int64))
+
+    def table(self) -> pa.Table:
+        """All columns, with path, style and licence, and `part` as the name of the part."""
+        found = self.parts.table.take(self.row)
+        names = pa.array(self.parts.names, type=pa.string())
+        named = pa.DictionaryArray.from_arrays(found["part"].combine_chunks(), names)
+        found = found.set_column(found.schema.get_field_index("part"), "part", named)
+        for name in ("path", "style"):
+            found = found.append_column(name, self.manifest[name].take(self.file))
+        return found.append_column("licence", self._licences(found["tag_licence"])).drop_columns(["tag_licence"])
+
+    def _licences(self, told: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Licence of each row: that of its tags where the table of styles gives none."""
+        given = self.manifest["is_licence_given"].take(self.file)
+        told = pc.if_else(given, pa.scalar(None, pa.string()), told)
+        return pc.coalesce(told, self.manifest["licence"].take(self.file).cast(pa.string())).dictionary_encode()
+
+
+def _current_rows(manifest: pa.Table, parts: PartRows) -> _Rows:
+    """Rows of the files of the manifest, in its order.
 
     Each file comes from one part alone. Of several, when it was read again, one that made pieces of it goes first.
     """
-    tables = [
-        rows.drop_columns(list(_SIGNATURES))
-        .append_column("part", pa.array([name] * len(rows), type=pa.string()))
-        .append_column("place", pa.array(np.arange(len(rows)), type=pa.int32()))
-        .replace_schema_metadata(None)
-        for name, rows in sorted(parts.items())
-    ]
-    rows = pa.concat_tables(tables)
-    is_reject = pc.cast(pc.is_valid(rows["stage"]), pa.int8())
-    is_unfetched = pc.cast(pc.equal(pc.fill_null(rows["stage"], ""), "fetch"), pa.int8())
-    best = (
-        rows.select(["file_key", "part"])
-        .append_column("rank", pc.add(is_reject, is_unfetched))
-        .sort_by([("file_key", "ascending"), ("rank", "ascending"), ("part", "ascending")])
-        .group_by("file_key", use_threads=False)
-        .aggregate([("part", "first")])
-        .rename_columns({"part_first": "part"})
-    )
-    columns = ["file_key", "path", "style", "licence", "is_licence_given"]
-    wanted = manifest.select(columns).join(best, "file_key", join_type="inner")
-    return _with_licences(rows.join(wanted, ["file_key", "part"], join_type="inner").combine_chunks())
+    rows = parts.table
+    keys = manifest_keys(manifest)
+    order = np.argsort(keys, kind="stable")
+    places = places_in(keys[order], keys_of(rows["file_key"]))
+    row = np.flatnonzero(places >= 0)
+    file = order[places[row]]
+    rank = pc.is_valid(rows["stage"]).to_numpy().astype(np.int8)
+    rank += pc.equal(pc.fill_null(rows["stage"], ""), "fetch").to_numpy()
+    by_name = np.empty(len(parts.names), dtype=np.int64)  # the rank of each part's name
+    by_name[np.argsort(np.array(parts.names, dtype="S"), kind="stable")] = np.arange(len(parts.names))
+    part = rows["part"].to_numpy()[row]
+    best = np.lexsort((by_name[part], rank[row], file))
+    first = best[np.flatnonzero(np.diff(file[best], prepend=-1))]
+    part_of_file = np.full(len(manifest), -1, dtype=np.int32)
+    part_of_file[file[first]] = part[first]
+    chosen = _Rows(manifest, parts, row, file).only(part == part_of_file[file])
+    index_in_file = pc.fill_null(rows["index_in_file"], -1).to_numpy()[chosen.row]
+    return chosen.at(np.lexsort((index_in_file, chosen.file)))
 
 
-def _with_licences(rows: pa.Table) -> pa.Table:
-    """The rows with the licence of their tags where the table of styles gives none."""
-    told = pc.if_else(rows["is_licence_given"], pa.scalar(None, pa.string()), rows["tag_licence"])
-    licence = pc.coalesce(told, rows["licence"])
-    rows = rows.drop_columns(["is_licence_given", "tag_licence"])
-    return rows.set_column(rows.schema.get_field_index("licence"), "licence", licence)
-
-
-def _rejects(rows: pa.Table) -> pa.Table:
-    return rows.select(["path", "stage", "reason"]).rename_columns(REJECTS_SCHEMA.names).cast(REJECTS_SCHEMA)
+def _rejects(rows: _Rows) -> pa.Table:
+    told = rows.parts.table.select(["stage", "reason"]).take(rows.row)
+    columns = [rows.manifest["path"].take(rows.file), *told.columns]
+    return pa.table(columns, REJECTS_SCHEMA.names).cast(REJECTS_SCHEMA)
 
 
 def _reject_table(rows: list[tuple[str, str, str]]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(REJECTS_SCHEMA.names, r, strict=True)) for r in rows], schema=REJECTS_SCHEMA)
 
 
-def _drop_copies(pieces: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The pieces without exact copies, and the rejects that these become; the first by path stays."""
-    hashes = np.array(pieces["content_hash"].to_pylist(), dtype="S32")
+def _copies(pieces: _Rows, _folder_uri: str) -> tuple[npt.NDArray[np.bool_], pa.Table]:
+    """Which pieces are exact copies, and the rejects that these become; the first by path is none."""
+    hashes = pieces.keys("content_hash")
     _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
     original = first[which]
-    is_copy = original != np.arange(len(hashes))
-    paths = pieces["path"]
+    is_copy: npt.NDArray[np.bool_] = original != np.arange(len(hashes))
     rows = [
-        (paths[int(i)].as_py(), "duplicate", f"duplicate of {paths[int(original[i])].as_py()}")
-        for i in np.flatnonzero(is_copy)
+        (pieces.path(i), "duplicate", f"duplicate of {pieces.path(int(original[i]))}")
+        for i in np.flatnonzero(is_copy).tolist()
     ]
-    return pieces.filter(pa.array(~is_copy)), _reject_table(rows)
+    return is_copy, _reject_table(rows)
 
 
-def _drop_same_recordings(pieces: pa.Table, parts: dict[str, pa.Table], folder_uri: str) -> tuple[pa.Table, pa.Table]:
-    """The pieces without recordings that are another one in other bytes (codec, rate, gain), and the rejects these
-    become; the first by path stays. Pieces are in ascending order of path.
+def _same_recordings(pieces: _Rows, folder_uri: str) -> tuple[npt.NDArray[np.bool_], pa.Table]:
+    """Which pieces are recordings that are another one in other bytes (codec, rate, gain), and the rejects these
+    become; the first by path is none. Pieces are in ascending order of path.
     """
-    numbers = np.flatnonzero(pc.is_valid(pieces["codec"]).to_numpy())
+    is_same = np.zeros(len(pieces.row), dtype=bool)
+    numbers = np.flatnonzero(pc.is_valid(pieces.parts.table["codec"]).to_numpy()[pieces.row])
     if len(numbers) < 2:
-        return pieces, _reject_table([])
-    recordings = pieces.take(numbers)
+        return is_same, _reject_table([])
+    recordings = pieces.at(numbers)
     load = _shingle_loader(recordings, folder_uri, "audio_shingles")
-    leaders = group_duplicates(_signatures(recordings, parts, "audio_signature"), load, DUPLICATE_THRESHOLD)
+    leaders = group_duplicates(recordings.signatures("audio_signature"), load, RECORDING_THRESHOLD)
     is_other = leaders != np.arange(len(leaders))
-    paths = recordings["path"].to_pylist()
     rows = [
-        (paths[i], "duplicate", f"the same recording as {paths[leaders[i]]}, by its fingerprint")
+        (recordings.path(i), "duplicate", f"the same recording as {recordings.path(leaders[i])}, by its fingerprint")
         for i in np.flatnonzero(is_other).tolist()
     ]
-    keep = np.ones(len(pieces), dtype=bool)
-    keep[numbers[is_other]] = False
-    return pieces.filter(pa.array(keep)), _reject_table(rows)
+    is_same[numbers[is_other]] = True
+    return is_same, _reject_table(rows)
 
 
-def _signatures(pieces: pa.Table, parts: dict[str, pa.Table], column: str) -> npt.NDArray[np.uint32]:
-    """Signatures of the pieces: uint32 [pieces, SIGNATURE_SIZE], the largest thing that the driver holds of each."""
-    found = np.zeros((len(pieces), SIGNATURE_SIZE), dtype=np.uint32)
-    place = pieces["place"].to_numpy()
-    names = pieces["part"].combine_chunks().dictionary_encode()
-    which = names.indices.to_numpy()
-    order = np.argsort(which, kind="stable")
-    edges = np.searchsorted(which[order], np.arange(len(names.dictionary) + 1))
-    for number, name in enumerate(names.dictionary.to_pylist()):
-        own = order[edges[number] : edges[number + 1]]
-        raw = b"".join(parts[name][column].take(place[own]).to_pylist())
-        found[own] = np.frombuffer(raw, dtype="<u4").reshape(-1, SIGNATURE_SIZE)
-    return found
-
-
-def _groups(pieces: pa.Table, signatures: npt.NDArray[np.uint32], folder_uri: str, threshold: float) -> pa.Array:
+def _groups(pieces: _Rows, folder_uri: str, threshold: float) -> Keys:
     """Group of each piece: the least content_hash among its near-duplicates, so that names of files do not matter."""
-    leaders = group_duplicates(signatures, _shingle_loader(pieces, folder_uri, "shingles"), threshold)
-    hashes = np.array(pieces["content_hash"].to_pylist(), dtype="S32")
+    load = _shingle_loader(pieces, folder_uri, "shingles")
+    leaders = group_duplicates(pieces.signatures("signature"), load, threshold)
+    hashes = pieces.keys("content_hash")
     by_hash = np.argsort(hashes, kind="stable")
     _, first, which = np.unique(leaders[by_hash], return_index=True, return_inverse=True)
-    names = np.empty(len(hashes), dtype="S32")
+    names = np.empty(len(hashes), dtype="S16")
     names[by_hash] = hashes[by_hash][first][which]
-    return pa.array(names.astype(str), type=pa.string())
+    return names
 
 
-def _shingle_loader(pieces: pa.Table, folder_uri: str, column: str) -> Callable[[int], Shingles]:
+def _shingle_loader(pieces: _Rows, folder_uri: str, column: str) -> Callable[[int], Shingles]:
     """What gives the shingles of a piece by its number, from its part."""
     open_part = lru_cache(maxsize=OPEN_PARTS)(partial(_open_pieces, folder_uri))
+    rows = pieces.parts.table
 
     def load_shingles(number: int) -> Shingles:
-        table = open_part(pieces["part"][number].as_py())
-        values: Shingles = table[column][pieces["row"][number].as_py()].values.to_numpy()
+        row = int(pieces.row[number])
+        table = open_part(pieces.parts.names[rows["part"][row].as_py()])
+        values: Shingles = table[column][rows["row"][row].as_py()].values.to_numpy()
         return values
 
     return load_shingles
 
 
-def _splits(groups: pa.Array, settings: SplitSettings) -> pa.Array:
+def _splits(groups: Keys, settings: SplitSettings) -> pa.Array:
     """Split of each piece, the same for a whole group, by a keyed hash of the group: it stays when pieces are added.
 
     A group of more pieces than all of valid should have stays in train. Of two groups or more each split gets one.
     """
-    names, which, sizes = np.unique(np.array(groups.to_pylist(), dtype="S32"), return_inverse=True, return_counts=True)
+    names, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     key = settings.seed.to_bytes(8, "little")
-    draws = np.array(
-        [int.from_bytes(hashlib.blake2b(name, key=key, digest_size=8).digest(), "little") for name in names.tolist()],
-        dtype=np.uint64,
+    raw = names.tobytes()
+    drawn = b"".join(
+        hashlib.blake2b(raw[first : first + 16].hex().encode(), key=key, digest_size=8).digest()
+        for first in range(0, len(raw), 16)
     )
+    draws = np.frombuffer(drawn, dtype="<u8")
     fits = sizes <= max(1.0, settings.valid_share * len(groups))
     is_valid = (draws / 2.0**64 < settings.valid_share) & fits
     if len(names) >= 2 and settings.valid_share > 0 and not is_valid.any():
         is_valid[np.lexsort((draws, sizes))[0]] = True
     if len(names) and is_valid.all():
         is_valid[np.argmax(draws)] = False
-    labels: npt.NDArray[np.str_] = np.where(is_valid, "valid", "train")
-    return pa.array(labels[which], type=pa.string())
+    return pa.DictionaryArray.from_arrays(is_valid[which].astype(np.int8), list(SPLITS))
 
 
 def _cut(pieces: pa.Table, block_bytes: int) -> Iterable[PlannedBlock]:
@@ -295,13 +287,15 @@ def _cut(pieces: pa.Table, block_bytes: int) -> Iterable[PlannedBlock]:
     bits = 0
     while bits < 16 and sizes.sum() > block_bytes << bits:
         bits += 1
-    ranges = np.array([int(piece_id[:4], 16) >> (16 - bits) for piece_id in pieces["piece_id"].to_pylist()], dtype=int)
+    ids = keys_of(pieces["piece_id"]).view("u1").reshape(-1, 16).astype(np.int64)
+    ranges = (ids[:, 0] * 256 + ids[:, 1]) >> (16 - bits)
     for number in np.unique(ranges).tolist():
         start, stop = np.searchsorted(ranges, [number, number + 1]).tolist()
         rows = pieces.slice(start, stop - start)
         digest = hashlib.sha256(f"{FORMAT} {PARTS_VERSION}".encode())
         for column in ("piece_id", "row_hash", "style", "licence", "split", "group"):
-            digest.update("\0".join(rows[column].to_pylist()).encode())
+            texts = hexadecimal(keys_of(rows[column])) if column in _HASHED else rows[column].to_pylist()
+            digest.update("\0".join(texts).encode())
         name = f"{number << (16 - bits):04x}-{digest.hexdigest()[:20]}"
         size_bytes = int(sizes[start:stop].sum())
-        yield PlannedBlock(name=name, rows=rows.select(PLAN_COLUMNS).combine_chunks(), size_bytes=size_bytes)
+        yield PlannedBlock(name=name, rows=rows.select(PLAN_COLUMNS), size_bytes=size_bytes)

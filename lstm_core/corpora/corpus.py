@@ -12,18 +12,21 @@ import fnmatch
 import hashlib
 import io
 import re
-import sys
+from array import array
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lstm_core import storage
 from lstm_core.decode import recordings
 from lstm_core.errors import TonemillError
 from lstm_core.scores import reading
+from lstm_core.storage import StoredFile
 
 SUFFIXES = reading.SUFFIXES + recordings.SUFFIXES
 STYLES_NAME = "styles.csv"
@@ -35,11 +38,13 @@ MANIFEST_SCHEMA = pa.schema(
         ("size_bytes", pa.int64()),
         ("etag", pa.string()),
         ("file_key", pa.string()),  # hash of the three above: another one means another file
-        ("style", pa.string()),
-        ("licence", pa.string()),
+        ("style", pa.dictionary(pa.int32(), pa.string())),
+        ("licence", pa.dictionary(pa.int32(), pa.string())),
         ("is_licence_given", pa.bool_()),  # by the table of styles: then tags do not count
     ]
 )
+_LISTED = pa.schema([MANIFEST_SCHEMA.field(name) for name in ("path", "size_bytes", "etag", "file_key")])
+_BATCH_ROWS = 16_384  # that texts are made of at a time
 _NOTICE = re.compile(r"(licen[cs]e|copying)([._-].*)?", re.IGNORECASE)
 _SPDX = re.compile(r"SPDX-License-Identifier:\s*(\S.*)")
 
@@ -64,45 +69,104 @@ def list_corpus(uri: str | Path, *, styles_csv: str | Path | None = None) -> Cor
         CorpusError: it holds no file of a suffix that we read, or its table of styles is malformed.
         StorageError: it cannot be listed.
     """
-    denied: list[tuple[str, str]] = []
-    files = storage.list_files(uri, on_denied=lambda path, reason: denied.append((path, reason)))
-    scores, ignored, notice_paths = [], Counter[str](), []
-    for file in files:
-        if PurePosixPath(file.path).suffix.lower() in SUFFIXES:
-            scores.append(file)
-        elif _NOTICE.fullmatch(PurePosixPath(file.path).name):
-            notice_paths.append(file.path)
-        elif file.path != STYLES_NAME:
-            ignored[PurePosixPath(file.path).suffix.lower() or "no suffix"] += 1
-    named = [file for file in scores if _is_text(file.path)]
-    denied += [(_shown(file.path), "its name is not UTF-8: rename it") for file in scores if not _is_text(file.path)]
-    if not scores:
-        raise CorpusError(_empty_message(uri, ignored, denied))
-    licences, notices = _read_notices(uri, notice_paths)
-    table = styles_csv or (storage.join(uri, STYLES_NAME) if any(f.path == STYLES_NAME for f in files) else None)
-    labels = _StyleTable(table)
-    columns: dict[str, list[Any]] = {name: [] for name in MANIFEST_SCHEMA.names}
-    for file in named:
-        style, licence = labels.look_up(file.path)
-        columns["path"].append(file.path)
-        columns["size_bytes"].append(file.size_bytes)
-        columns["etag"].append(file.etag)
-        columns["file_key"].append(_digest(f"{file.path}\0{file.size_bytes}\0{file.etag}"))
-        columns["style"].append(sys.intern(style or _folder_style(uri, file.path)))
-        columns["licence"].append(licence or _nearest(licences, file.path))
-        columns["is_licence_given"].append(bool(licence))
+    listing = _Listing()
+    for page in storage.list_pages(uri, on_denied=lambda path, reason: listing.denied.append((path, reason))):
+        listing.add(page)
+    if not listing.num_files:
+        raise CorpusError(_empty_message(uri, listing.ignored, listing.denied))
+    files = listing.table()
+    licences, notices = _read_notices(uri, sorted(listing.notice_paths))
+    labels = _StyleTable(styles_csv or (storage.join(uri, STYLES_NAME) if listing.has_styles else None))
+    styles, licence_lines, is_given = _Values(), _Values(), bytearray()
+    for path in texts(files["path"]):
+        style, licence = labels.look_up(path)
+        styles.add(style or _folder_style(uri, path))
+        licence_lines.add(licence or _nearest(licences, path))
+        is_given.append(bool(licence))
+    for name, values in (("style", styles), ("licence", licence_lines)):
+        files = files.append_column(name, values.column())
+    files = files.append_column("is_licence_given", pa.array(np.frombuffer(is_given, dtype=np.bool_)))
     return Corpus(
         uri=str(uri),
-        manifest=pa.table(columns, schema=MANIFEST_SCHEMA),
-        denied=tuple(sorted(denied)),
+        manifest=files.select(MANIFEST_SCHEMA.names).cast(MANIFEST_SCHEMA),
+        denied=tuple(sorted(listing.denied)),
         notices=notices,
-        ignored=dict(sorted(ignored.items())),
+        ignored=dict(sorted(listing.ignored.items())),
     )
+
+
+def texts(column: pa.ChunkedArray) -> Iterator[str]:
+    """The values of a column of text, without a list of them all."""
+    for first in range(0, len(column), _BATCH_ROWS):
+        yield from column.slice(first, _BATCH_ROWS).to_pylist()
 
 
 def file_hash(path: str) -> str:
     """What the piece_ids of a file begin with: 24 hexadecimal digits, evenly spread."""
     return _digest(path)[:24]
+
+
+class _Listing:
+    """What a folder holds, page by page: the manifest grows as Arrow batches, not as objects."""
+
+    def __init__(self) -> None:
+        self.denied: list[tuple[str, str]] = []
+        self.ignored: Counter[str] = Counter()
+        self.notice_paths: list[str] = []
+        self.has_styles = False
+        self.num_files = 0  # scores and recordings, those with names that are no text included
+        self._pages: list[pa.Table] = []
+
+    def add(self, page: list[StoredFile]) -> None:
+        """Takes some of the files."""
+        wanted = []
+        for file in page:
+            name = file.path.rpartition("/")[2]
+            suffix = _suffix(name)
+            if suffix in SUFFIXES:
+                self.num_files += 1
+                if _is_text(file.path):
+                    wanted.append(file)
+                else:
+                    self.denied.append((_shown(file.path), "its name is not UTF-8: rename it"))
+            elif _NOTICE.fullmatch(name):
+                self.notice_paths.append(file.path)
+            elif file.path == STYLES_NAME:
+                self.has_styles = True
+            else:
+                self.ignored[suffix or "no suffix"] += 1
+        columns = {
+            "path": [file.path for file in wanted],
+            "size_bytes": [file.size_bytes for file in wanted],
+            "etag": [file.etag for file in wanted],
+            "file_key": [_digest(f"{file.path}\0{file.size_bytes}\0{file.etag}") for file in wanted],
+        }
+        self._pages.append(pa.table(columns, schema=_LISTED))
+
+    def table(self) -> pa.Table:
+        """The files in ascending order of path."""
+        files = pa.concat_tables(self._pages).combine_chunks()
+        self._pages = []
+        paths = files["path"]
+        is_sorted = len(files) < 2 or pc.all(pc.less_equal(paths.slice(0, len(paths) - 1), paths.slice(1))).as_py()
+        return files if is_sorted else files.sort_by("path").combine_chunks()
+
+
+class _Values:
+    """A column of few different texts, built one by one."""
+
+    def __init__(self) -> None:
+        self._numbers = array("i")
+        self._known: dict[str, int] = {}
+
+    def add(self, text: str) -> None:
+        """Appends a text."""
+        self._numbers.append(self._known.setdefault(text, len(self._known)))
+
+    def column(self) -> pa.DictionaryArray:
+        """All of them."""
+        numbers = pa.array(np.frombuffer(self._numbers, dtype=np.int32).copy())
+        return pa.DictionaryArray.from_arrays(numbers, pa.array(list(self._known), type=pa.string()))
 
 
 class _StyleTable:
@@ -177,6 +241,12 @@ def _empty_message(uri: str | Path, ignored: Counter[str], denied: list[tuple[st
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _suffix(name: str) -> str:
+    """As pathlib's, in lower case; pathlib keeps every name that it has seen."""
+    dot = name.rfind(".")
+    return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
 
 
 def _is_text(path: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -35,7 +37,7 @@ def recording_tables(corpus_uri: str, files: pa.Table, listener: Listener) -> tu
     manifest = files.select(["path", "file_key", "etag", "size_bytes"]).to_pylist()
     pieces: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    found = listener.listen_many(_source(corpus_uri, row, listener.limits) for row in manifest)
+    found = listener.listen_many(_sources(corpus_uri, manifest, listener.limits))
     for file, heard in zip(manifest, found, strict=True):
         if not isinstance(heard, Heard):
             stage = heard.stage if isinstance(heard, RecordingError) else "fetch"
@@ -49,6 +51,21 @@ def recording_tables(corpus_uri: str, files: pa.Table, listener: Listener) -> tu
             row["tag_licence"] = licence_of_tags(heard.facts.tags)
         add_piece(pieces, rows, piece, row)
     return table_of(pieces, PART_SCHEMA), table_of(rows, ROWS_SCHEMA)
+
+
+def _sources(
+    corpus_uri: str, manifest: list[dict[str, Any]], limits: ListenLimits
+) -> Iterator[Source | RecordingError | StorageError]:
+    """The recordings in order; of a remote store the next one is asked for while one is heard."""
+    if storage.local_path(corpus_uri) is not None:
+        yield from (_source(corpus_uri, row, limits) for row in manifest)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="next-recording") as pool:
+        ahead: Future[Source | RecordingError | StorageError] | None = None
+        for row in [*manifest, None]:
+            ready, ahead = ahead, pool.submit(_source, corpus_uri, row, limits) if row is not None else None
+            if ready is not None:
+                yield ready.result()
 
 
 def _source(corpus_uri: str, row: dict[str, Any], limits: ListenLimits) -> Source | RecordingError | StorageError:

@@ -6,7 +6,7 @@ survives a poor codec. Here whole recordings are compared by the share of words 
 energies are smoothed over 1.5 s and compared over 0.8 s, in 14 bits: such a word stays for a quarter of a second, and
 the row of words is the same wherever the frames begin. Words that last under 60 ms are left out.
 
-The sets go into lstm_core.corpora.duplicates as those of scores do, with DUPLICATE_THRESHOLD.
+The sets go into lstm_core.corpora.duplicates as those of scores do, with RECORDING_THRESHOLD.
 """
 
 from __future__ import annotations
@@ -19,11 +19,6 @@ import numpy.typing as npt
 
 from lstm_core.corpora.duplicates import MAX_SHINGLES, Shingles
 from lstm_core.decode.resampling import Resampler
-
-# Measured on up to 25 s each of 18 pieces (5 for bands, 4 tunes, 4 chorales, rendered; 5 recordings), November 2026.
-# Against its own WAV a piece has 0.38 or more as Opus at 48 kbit/s, MP3 at 64, AAC, Vorbis and WMA at 96, in mono, cut
-# by 1.2 s, at 22 kHz; medians 0.7 to 1; any two versions 0.27. Versions of different pieces have at most 0.065.
-DUPLICATE_THRESHOLD = 0.2
 
 RATE = 7350  # Hz
 FRAME_SAMPLES, HOP_SAMPLES = 1024, 147  # 139 ms, 20 ms

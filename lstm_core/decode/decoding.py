@@ -22,8 +22,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lstm_core.closing import Closing
+from lstm_core.decode.recording_facts import RecordingFacts
 from lstm_core.decode.recording_limits import RecordingLimits
-from lstm_core.decode.recordings import CHUNK_S, MAX_CHUNK_BYTES, Chunk, RecordingFacts
+from lstm_core.decode.recordings import CHUNK_S, MAX_CHUNK_BYTES, Chunk
 from lstm_core.errors import RecordingError
 from lstm_core.isolation import TOO_SLOW, fault, pipe, start_module
 

@@ -8,9 +8,7 @@ that may die.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,9 +20,10 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 from lstm_core.closing import Closing
+from lstm_core.decode.frames import convert, rows_of
+from lstm_core.decode.recording_facts import facts_of, stated_duration
 from lstm_core.decode.recording_limits import RecordingLimits
-from lstm_core.decode.source_file import SourceFile, is_protected_asf, stated_wav_duration, what_it_is
-from lstm_core.decode.tags import clean_tags
+from lstm_core.decode.source_file import SourceFile, is_protected_asf, what_it_is
 from lstm_core.errors import RecordingError
 
 Chunk = npt.NDArray[np.float32]  # [C, S]
@@ -54,20 +53,6 @@ MAX_CLEANED_SHARE = 0.001
 _CLEANED_GRACE_S = 10.0  # the share counts as if at least so much had been decoded
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordingFacts:
-    """What a file says of itself, and what its first frame shows."""
-
-    container: str  # FFmpeg's name: wav, aiff, flac, mp3, ogg, mov, asf, ...
-    codec: str  # flac, mp3, vorbis, opus, aac, wmav2, pcm_s16le, ...
-    sample_rate: int  # Hz
-    num_channels: int
-    channel_names: tuple[str, ...]  # FL, FR, FC, LFE, ...; as many as channels, "" where unknown
-    bit_depth: int | None  # of lossless codecs
-    duration_s: float | None  # as stated, None where nothing is
-    tags: dict[str, str]  # lower-case names: artist, title, album, license, copyright, comment, date, ...
-
-
 class Recording(Closing):
     """A recording being decoded, once from start to end. A context manager; made by `open_recording`."""
 
@@ -89,7 +74,7 @@ class Recording(Closing):
         if self._first is None:
             self.close()
             raise RecordingError("decode", self._nothing())
-        self.facts = _facts(container, stream, self._first, _stated_duration(source, container, stream))
+        self.facts = facts_of(container, stream, self._first, stated_duration(source, container, stream))
         stated = self.facts.duration_s
         if stated is not None and stated > limits.max_duration_s:
             self.close()
@@ -138,11 +123,11 @@ class Recording(Closing):
                 frame, self._first = (self._first or next(self._frames, None)), None
                 if frame is None:
                     break
-                self._pending = _rows(frame)
+                self._pending = rows_of(frame)
             left = len(self._pending[0])
             taken = min(capacity - filled, left)
             for row, channel in zip(self._pending, target, strict=True):
-                _convert(row[:taken], channel[filled : filled + taken])
+                convert(row[:taken], channel[filled : filled + taken])
             self._pending = [row[taken:] for row in self._pending] if taken < left else None
             filled += taken
         self.num_samples += filled
@@ -298,79 +283,6 @@ def _audio_stream(source: SourceFile, container: Any) -> AudioStream:
         raise RecordingError("decode", f"its codec is {name or 'unknown'}; known are {', '.join(CODECS)}")
     context.thread_count = 1  # threads take address space, and one worker has one core
     return stream
-
-
-def _stated_duration(source: SourceFile, container: Any, stream: AudioStream) -> float | None:
-    """Seconds that the file states; None where FFmpeg only estimates them from its size."""
-    if container.format.name in ("mp3", "aac") and not re.search(rb"Xing|Info|VBRI", source.head):
-        return None
-    if (stated := stated_wav_duration(source.head)) is not None:
-        return stated  # FFmpeg gives what there is, not what there should be
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else float(container.duration / 1e6)
-
-
-def _facts(container: Any, stream: AudioStream, frame: AudioFrame, duration_s: float | None) -> RecordingFacts:
-    codec = str(stream.codec_context.name)
-    pcm = re.fullmatch(r"pcm_[suf](\d+)[lb]?e?", codec)
-    lossless = {"s16": 16, "s16p": 16, "s32": 24, "s32p": 24, "u8": 8}.get(str(frame.format.name))
-    num_channels = frame.layout.nb_channels
-    tags = dict(stream.metadata) | dict(container.metadata)  # Ogg has them at the stream
-    return RecordingFacts(
-        container=container.format.name.split(",")[0],
-        codec={"mp3float": "mp3", "mp2float": "mp2", "mp1float": "mp1", "libopus": "opus"}.get(codec, codec),
-        sample_rate=frame.sample_rate,
-        num_channels=num_channels,
-        channel_names=_channel_names(frame),
-        bit_depth=int(pcm[1]) if pcm else lossless if codec in ("flac", "alac", "wmalossless") else None,
-        duration_s=duration_s,
-        tags=clean_tags(tags),
-    )
-
-
-def _channel_names(frame: AudioFrame) -> tuple[str, ...]:
-    """Names of the channels: left and right for two without names, none for more."""
-    names = tuple(channel.name for channel in frame.layout.channels)
-    num_channels: int = frame.layout.nb_channels
-    if len(names) == num_channels and "NONE" not in names:
-        return names
-    return {1: ("FC",), 2: ("FL", "FR")}.get(num_channels, ("",) * num_channels)
-
-
-def _rows(frame: AudioFrame) -> list[npt.NDArray[Any]]:
-    """The samples of each channel of a frame, in its own type.
-
-    Not by PyAV's to_ndarray: of planar frames with eight channels it looks for a ninth (18.1.0) and crashes.
-    """
-    dtype, num_channels = _DTYPES[str(frame.format.name).removesuffix("p")], frame.layout.nb_channels
-    planes: tuple[Any, ...] = frame.planes
-    if frame.format.is_planar:
-        return [np.frombuffer(plane, dtype, frame.samples) for plane in planes[:num_channels]]
-    packed = np.frombuffer(planes[0], dtype, frame.samples * num_channels)
-    return [packed[channel::num_channels] for channel in range(num_channels)]
-
-
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "u8": np.dtype("u1"),
-    "s16": np.dtype("i2"),
-    "s32": np.dtype("i4"),
-    "s64": np.dtype("i8"),
-    "flt": np.dtype("f4"),
-    "dbl": np.dtype("f8"),
-}
-
-
-def _convert(samples: npt.NDArray[Any], target: npt.NDArray[np.float32]) -> None:
-    """Writes samples of any type [S] as float32, full scale at 1."""
-    if samples.dtype == np.uint8:
-        np.subtract(samples, np.float32(128), out=target)
-        target *= np.float32(1 / 128)
-    elif samples.dtype.kind == "i":
-        np.multiply(samples, np.float32(2.0 ** (1 - 8 * samples.itemsize)), out=target, casting="unsafe")
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.copyto(target, samples, casting="same_kind")
 
 
 def _form(rate_and_channels: tuple[int, int]) -> str:

@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.prepare import PrepareRecipe, cut_parts, run_prepare
+from jobs.corpus_reading import cut_parts
+from jobs.prepare import run_prepare
+from jobs.prepare_recipe import PrepareRecipe
 from jobs.recipe import load_recipe
 from lstm_core.blocks import open_blocks
 from lstm_core.corpora.assembly import SplitSettings

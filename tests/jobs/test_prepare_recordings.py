@@ -10,13 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.corpus_reading import cut_recording_parts
 from jobs.inspect_blocks import inspect_blocks
-from jobs.prepare import PrepareRecipe, cut_recording_parts, run_prepare
+from jobs.prepare import run_prepare
+from jobs.prepare_recipe import PrepareRecipe
+from lstm_core import storage
 from lstm_core.blocks import open_blocks
-from lstm_core.corpora.corpus import list_corpus
+from lstm_core.corpora.corpus import CorpusError, list_corpus
 from lstm_core.decode.recording_limits import ListenLimits
 from lstm_core.notes import Score, make_notes
 from lstm_core.synth import render_stems
+from tests.jobs.recordings import CODECS, recording
 from tests.jobs.test_prepare import write_tunes
 from tests.lstm_core.encoded import encode
 from tests.lstm_core.sounds import bundled_soundfont
@@ -106,6 +110,27 @@ def test_recordings_and_scores_become_one_set_of_blocks(
     other = run_prepare(str(corpus), str(blocks), strict, num_workers=2)
     assert other.num_read == 7 and other.rejects == {"decode": 2, "quality": 1, "transcribe": 4}
     assert any("listened to again" in warning for warning in other.warnings)
+
+
+@pytest.mark.slow
+def test_only_new_and_changed_recordings_of_a_bucket_are_heard(s3_bucket: str, ray_cluster: None) -> None:
+    """What goes leaves the blocks, what comes is heard, what stays is not; a bound of confidence makes a new set."""
+    corpus, blocks = f"{s3_bucket}/corpus", f"{s3_bucket}/blocks"
+    for number, codec in enumerate(("mp3", "vorbis", "wav")):
+        storage.write_bytes(f"{corpus}/{number}{CODECS[codec]}", recording(number, 4.0, codec))
+    first = run_prepare(corpus, blocks, num_workers=2)
+    assert (first.num_read, first.rejects, first.last_line()) == (3, {}, "3 pieces in blocks, 0 rejects, of 3 files")
+    storage.write_bytes(f"{corpus}/0.mp3", recording(10, 4.0, "mp3"))
+    storage.remove(f"{corpus}/1.ogg")
+    storage.write_bytes(f"{corpus}/3.opus", recording(11, 4.0, "opus"))
+    second = run_prepare(corpus, blocks, num_workers=2)
+    assert second.num_read == 2
+    table = pa.concat_tables(open_blocks(blocks, verify=True).tables)
+    assert sorted(table["uri"].to_pylist()) == ["0.mp3", "2.wav", "3.opus"]
+    assert run_prepare(corpus, blocks, num_workers=2).num_read == 0
+    strict = PrepareRecipe(listen=ListenLimits(least_confidence=0.999))
+    with pytest.raises(CorpusError, match=r"None of the 3 files .* confidence 0\.\d\d, under 1\.00 \(listen\.least"):
+        run_prepare(corpus, blocks, strict, num_workers=2)
 
 
 def test_parts_of_recordings_are_of_about_one_size(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ import pytest
 from jobs.prepare import run_prepare
 from lstm_core import storage
 from lstm_core.blocks import open_blocks
+from lstm_core.errors import UnreachableError
 from lstm_core.notes import Score, make_notes
 from lstm_core.scores.midi import write_midi
 from lstm_core.stores.lease import LeaseError
+from tests.s3_servers import free_port, settings_of
 
 NUM_TUNES = 96
 
@@ -75,3 +77,13 @@ def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bytes(
     rejects = pq.read_table(pa.BufferReader(storage.read_bytes(f"{killed}/rejects.parquet")))["uri"].to_pylist()
     assert Counter(names + rejects) == Counter(file.path for file in storage.list_files(corpus))
     assert rejects == ["empty.mid"]
+
+
+@pytest.mark.slow
+def test_a_bucket_that_nobody_serves_is_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in settings_of(f"http://127.0.0.1:{free_port()}").items():
+        monkeypatch.setenv(name, value)
+    start = time.monotonic()
+    with pytest.raises(UnreachableError, match="the connection is refused"):
+        run_prepare("s3://nowhere/corpus", "s3://nowhere/blocks")
+    assert time.monotonic() - start < 10

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import pytest
 
 from lstm_core.blocks import BlockSet, open_blocks, write_index
-from lstm_core.corpora.assembly import Plan, SplitSettings, assemble_block, missing_files, plan_blocks, read_rows
+from lstm_core.corpora.assembly import Plan, SplitSettings, assemble_block, plan_blocks
 from lstm_core.corpora.corpus import Corpus, list_corpus
+from lstm_core.corpora.part_rows import missing_files, read_rows
 from lstm_core.corpora.parts import ReadLimits, make_part
 from lstm_core.errors import ScoreError
 from lstm_core.notes import DRUMS, Score, make_notes

@@ -14,6 +14,7 @@ from lstm_core.corpora.duplicates import (
     shingles,
     signature,
 )
+from lstm_core.corpora.signatures import in_file
 from lstm_core.notes import DRUMS, NoteArray, make_notes
 
 
@@ -102,7 +103,7 @@ def test_groups_are_found_whatever_the_order() -> None:
         return sets[order[number]]
 
     signatures = np.stack([signature(sets[i]) for i in order])
-    groups = group_duplicates(signatures, load, 0.4)
+    groups = group_duplicates(in_file(signatures), load, 0.4)
     assert [order[i] // 3 == order[j] // 3 for i in range(60) for j in range(60)] == [
         groups[i] == groups[j] for i in range(60) for j in range(60)
     ]
@@ -119,10 +120,13 @@ def test_pairs_at_the_threshold_are_mostly_found() -> None:
         left, right = np.sort(random.permutation(pool)[:350]), pool
         right = np.union1d(right[~np.isin(right, left)], random.permutation(left)[:200])  # 200 of 500 shared
         pair = [left, right]
-        groups = group_duplicates(np.stack([signature(one) for one in pair]), lambda n, pair=pair: pair[n], 0.39)
+        groups = group_duplicates(
+            in_file(np.stack([signature(one) for one in pair])), lambda n, pair=pair: pair[n], 0.39
+        )
         found += int(groups[1] == groups[0])
     assert 86 <= found <= 100
 
 
 def test_no_pieces_make_no_groups() -> None:
-    assert len(group_duplicates(np.zeros((0, SIGNATURE_SIZE), dtype=np.uint32), lambda n: np.zeros(0), 0.5)) == 0
+    none = in_file(np.zeros((0, SIGNATURE_SIZE), dtype=np.uint32))
+    assert len(group_duplicates(none, lambda n: np.zeros(0), 0.5)) == 0

@@ -7,8 +7,16 @@ import io
 import numpy as np
 import pytest
 
-from lstm_core.corpora.duplicates import MAX_SHINGLES, Shingles, group_duplicates, jaccard, signature
-from lstm_core.decode.audio_fingerprint import DUPLICATE_THRESHOLD, LEAST_WORDS, audio_fingerprint
+from lstm_core.corpora.duplicates import (
+    MAX_SHINGLES,
+    RECORDING_THRESHOLD,
+    Shingles,
+    group_duplicates,
+    jaccard,
+    signature,
+)
+from lstm_core.corpora.signatures import in_file
+from lstm_core.decode.audio_fingerprint import LEAST_WORDS, audio_fingerprint
 from lstm_core.decode.recordings import open_recording
 from lstm_core.decode.resampling import resample_mono
 from tests.lstm_core.encoded import encode
@@ -70,14 +78,14 @@ def test_versions_of_one_piece_are_alike_and_pieces_are_not(versions: dict[tuple
                 assert likeness > 0.3, (name, likeness)
             else:
                 assert likeness < 0.1, (name, likeness)
-    assert 0.1 < DUPLICATE_THRESHOLD < 0.3
+    assert 0.1 < RECORDING_THRESHOLD < 0.3
 
 
 @pytest.mark.slow
 def test_duplicates_are_grouped_as_those_of_scores_are(versions: dict[tuple[int, str], Shingles]) -> None:
     keys = list(versions)
     signatures = np.stack([signature(versions[key]) for key in keys])
-    groups = group_duplicates(signatures, lambda i: versions[keys[i]], DUPLICATE_THRESHOLD)
+    groups = group_duplicates(in_file(signatures), lambda i: versions[keys[i]], RECORDING_THRESHOLD)
     assert groups.tolist() == [keys.index((seed, "wav")) for seed, _ in keys]
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lstm_core.decode.recording_facts import RecordingFacts
 from lstm_core.decode.recording_limits import RecordingLimits
-from lstm_core.decode.recordings import Recording, RecordingFacts, open_recording
+from lstm_core.decode.recordings import Recording, open_recording
 from lstm_core.decode.tags import MAX_TAGS, MAX_VALUE_LETTERS, clean_tags
 from lstm_core.errors import RecordingError
 from tests.lstm_core.encoded import FORMATS, encode
