@@ -1,7 +1,7 @@
 """How far a transcription can be believed to be of music.
 
 The constants were chosen so that renders of validation pieces stay above what is heard in noise, wind, hum, engines,
-keys of a typewriter, glissandi, syllables of one voice and of twelve (lstm_core.decode.recording_limits holds the bound).
+keys of a typewriter, glissandi, syllables of one voice and of twelve (the bound: lstm_core.decode.recording_limits).
 """
 
 from __future__ import annotations
