@@ -3,7 +3,7 @@
     python -m benchmarks.real_recordings FOLDER --pictures docs/real-recordings
 
 Nobody wrote down what is played in them, so there is no score to hold the notes against; docs/real-recordings.md says
-what listening to them tells. The pictures show the first half minute: spectrogram, notes, drum hits and beats.
+what listening to them tells. The pictures show the first quarter of a minute: spectrogram, notes, drum hits and beats.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lstm_core.hearing.transcription import DRUM_NAMES
 from lstm_core.scores.describe import describe
 from lstm_core.transcriber import Transcriber
 
-DRAWN_S = 30.0
+DRAWN_S = 15.0
 SUFFIXES = (".ogg", ".wav", ".flac", ".mp3", ".m4a", ".opus")
 
 
