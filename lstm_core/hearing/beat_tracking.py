@@ -29,9 +29,9 @@ JUMP_COST = 12.0  # of any tempo following any other, in nats
 TEMPO_CENTRE_BPM, TEMPO_SPREAD = 115.0, 0.55  # log-normal: what people tap to (Moelants 2002), in natural logarithms
 TEMPO_WEIGHT = 0.35  # nats a beat, at one spread from the centre half of it
 STEADY, UNSTEADY = 0.02, 0.045  # between them the strength that is wanted rises
-TEMPO_SECONDS = 9  # that the tempo heard is averaged over
-HEARD_PRIOR_SHARE = 0.0
-HEARD_TEMPO_WEIGHT = 1.0  # of the log probability of a tempo that was heard, a beat; 0.5 to 2 do as well
+# That the tempo heard is averaged over. The longer one keeps to beats or to their halves through a piece.
+TEMPO_SECONDS = (9, 91)
+HEARD_TEMPO_WEIGHT = 0.6  # of the log probability of a tempo that was heard, a beat, in each; 0.5 to 1 do as well
 LEAST_TEMPO = 1e-3  # probability: no tempo is ruled out
 METER_COST = {2: 0.05, 3: 0.02, 4: 0.0}  # nats a beat: of meters that explain as much, the usual one
 
@@ -138,11 +138,12 @@ def _prior(bpm: Floats, tempo: npt.NDArray[np.float32] | None) -> Floats:
     usual = -0.5 * TEMPO_WEIGHT * (np.log(bpm / TEMPO_CENTRE_BPM) / TEMPO_SPREAD) ** 2
     if tempo is None or len(tempo) == 0:
         return usual[None]
-    # The tempo of a second is that of the seconds around it, unless it changes.
-    smooth = uniform_filter1d(tempo.astype(np.float64), TEMPO_SECONDS, axis=0, mode="nearest")
-    heard = np.array([np.interp(np.log(bpm), np.log(TEMPI_BPM), row) for row in smooth])
-    share = heard / np.maximum(heard.max(axis=1, keepdims=True), 1e-9)  # the likeliest tempo costs nothing
-    found: Floats = HEARD_TEMPO_WEIGHT * np.log(np.maximum(share, LEAST_TEMPO)) + HEARD_PRIOR_SHARE * usual
+    found: Floats = np.zeros((len(tempo), len(bpm)))
+    for num_seconds in TEMPO_SECONDS:
+        smooth = uniform_filter1d(tempo.astype(np.float64), num_seconds, axis=0, mode="nearest")
+        heard = np.array([np.interp(np.log(bpm), np.log(TEMPI_BPM), row) for row in smooth])
+        share = heard / np.maximum(heard.max(axis=1, keepdims=True), 1e-9)  # the likeliest tempo costs nothing
+        found += HEARD_TEMPO_WEIGHT * np.log(np.maximum(share, LEAST_TEMPO))
     return found
 
 
