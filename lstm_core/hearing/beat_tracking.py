@@ -33,7 +33,7 @@ STEADY, UNSTEADY = 0.02, 0.045  # between them the strength that is wanted rises
 TEMPO_SECONDS = (9, 91)
 HEARD_TEMPO_WEIGHT = 0.6  # of the log probability of a tempo that was heard, a beat, in each; 0.5 to 1 do as well
 LEAST_TEMPO = 1e-3  # probability: no tempo is ruled out
-METER_COST = {2: 0.05, 3: 0.02, 4: 0.0}  # nats a beat: of meters that explain as much, the usual one
+METER_COST = {2: 0.12, 3: 0.02, 4: 0.0}  # nats a beat: of meters that explain as much, the usual one
 
 
 @dataclass(frozen=True, kw_only=True)
