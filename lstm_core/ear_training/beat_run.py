@@ -20,7 +20,6 @@ import torch
 from lstm_core import storage
 from lstm_core.ear_training.beat_training import heard_clips, train_beats
 from lstm_core.ear_training.clips import ClipPool
-from lstm_core.ear_training.made_up_scores import MADE_UP, made_up_scores
 from lstm_core.ear_training.training_scores import read_training_scores
 from lstm_core.ear_training.transcriber_recipe import TranscriberRecipe
 from lstm_core.ear_training.transcriber_run import TRANSCRIBER_NAME
@@ -31,7 +30,6 @@ from lstm_core.transcriber import fused
 
 LOSSES_NAME = "beats.jsonl"
 ROW_EVERY = 100  # steps
-NUM_MADE_UP = 600  # pieces that clips are drawn from
 _log = logging.getLogger(__name__)
 
 
@@ -54,11 +52,12 @@ def run_beat_training(
     run, settings = Path(run_folder), recipe.beats
     uri = run / TRANSCRIBER_NAME
     checkpoint = load_transcriber(uri)
-    clips = []
-    for name, count in (("scores", settings.num_shards), (MADE_UP, settings.num_made_up_shards)):
-        pool = beat_pool(Path(scores_folder), run / "beat_clips", recipe, is_made_up=name == MADE_UP)
-        folder = run / f"heard-{checkpoint.facts.step:07d}" / name
-        clips += heard_clips(folder, fused(checkpoint.model).in_fast_order(), pool, count, settings)
+    clips = heard_clips(
+        run / f"heard-{checkpoint.facts.step:07d}",
+        fused(checkpoint.model).in_fast_order(),
+        beat_pool(Path(scores_folder), run / "beat_clips", recipe),
+        settings,
+    )
     torch.manual_seed(settings.seed)
     network = BeatNetwork(recipe.beat_network, recipe.model.rhythm_size)
     rows: list[str] = []
@@ -82,12 +81,7 @@ def run_beat_training(
     return str(uri)
 
 
-def beat_pool(scores_folder: Path, clips_folder: Path, recipe: TranscriberRecipe, *, is_made_up: bool) -> ClipPool:
-    """Long clips with known beats, of the scores of the recipe or of pieces made up by rule."""
+def beat_pool(scores_folder: Path, clips_folder: Path, recipe: TranscriberRecipe) -> ClipPool:
+    """The clips that a beat network learns from: long ones, of one piece each."""
     soundfonts = [find_soundfont(uri) for uri in recipe.soundfonts or ("",)]
-    settings = recipe.beats.clips
-    if is_made_up:
-        settings = replace(settings, seed=settings.seed + 1, style_weights={})
-        made_up = {MADE_UP: made_up_scores(settings.seed, NUM_MADE_UP)}
-        return ClipPool(clips_folder, settings, lambda: made_up, soundfonts)
-    return ClipPool(clips_folder, settings, lambda: read_training_scores(scores_folder, "train"), soundfonts)
+    return ClipPool(clips_folder, recipe.beats.clips, lambda: read_training_scores(scores_folder, "train"), soundfonts)

@@ -40,11 +40,10 @@ def _beat_clips() -> ClipSettings:
 class BeatTrainSettings:
     """How a beat network is trained."""
 
-    num_shards: int = 40  # of clips of scores
-    num_made_up_shards: int = 10  # of clips of pieces that are made up by rule
-    variants: int = 2  # of each clip: equalised, detuned and mixed anew
-    steps: int = 2000  # optimiser updates
-    num_clips: int = 16  # of a batch
+    num_shards: int = 40  # of clips
+    variants: int = 1  # of each clip: equalised, detuned and mixed anew
+    steps: int = 900  # optimiser updates
+    num_clips: int = 12  # of a batch
     num_steps: int = 900  # of a clip in a batch, STEP_RATE a second
     learning_rate: float = 2e-3  # after the warm-up; from the middle on it falls to nothing
     warmup_steps: int = 50
@@ -165,14 +164,12 @@ class BeatTrainer:
         return stacked[0], stacked[1], stacked[2]
 
 
-def heard_clips(
-    folder: Path, model: TranscriberModel, pool: ClipPool, num_shards: int, settings: BeatTrainSettings
-) -> list[HeardClips]:
+def heard_clips(folder: Path, model: TranscriberModel, pool: ClipPool, settings: BeatTrainSettings) -> list[HeardClips]:
     """All clips that a beat network learns from, as a model hears them; one file in `folder` a shard and variant."""
     model.eval()
     found = []
     for variant in range(settings.variants):
-        for number in range(num_shards):
+        for number in range(settings.num_shards):
             path = folder / f"heard-{variant}-{number:05d}.safetensors"
             if not path.exists():
                 folder.mkdir(parents=True, exist_ok=True)

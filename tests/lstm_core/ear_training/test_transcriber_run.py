@@ -56,7 +56,6 @@ def recipe(tmp_path: Path) -> TranscriberRecipe:
         beat_network=BeatNetworkSettings(channels=4, hidden_size=3),
         beats=BeatTrainSettings(
             num_shards=1,
-            num_made_up_shards=1,
             variants=1,
             steps=3,
             num_clips=2,

@@ -156,8 +156,8 @@ def test_equal_settings_make_equal_weights():
 def test_what_was_heard_is_kept(tmp_path: Path):
     torch.manual_seed(1)
     model, pool = TranscriberModel(TINY).eval(), tiny_pool(tmp_path)
-    settings = BeatTrainSettings(variants=2)
-    first = heard_clips(tmp_path / "heard", model, pool, 1, settings)
+    settings = BeatTrainSettings(num_shards=1, variants=2)
+    first = heard_clips(tmp_path / "heard", model, pool, settings)
     assert [path.name for path in sorted((tmp_path / "heard").iterdir())] == [
         "heard-0-00000.safetensors", "heard-1-00000.safetensors"
     ]  # fmt: skip
@@ -166,7 +166,7 @@ def test_what_was_heard_is_kept(tmp_path: Path):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    again = heard_clips(tmp_path / "heard", model, pool, 1, settings)
+    again = heard_clips(tmp_path / "heard", model, pool, settings)
     assert (again[0].features == first[0].features).all()
     assert (hear_clips(model, pool, 0, 1).features != first[0].features).any()
 
