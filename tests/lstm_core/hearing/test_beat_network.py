@@ -127,11 +127,13 @@ def test_local_tempo_follows_the_beats():
 @pytest.mark.slow
 def test_beats_downbeats_and_tempo_are_learnt():
     clips = pulses(6, 300)
-    settings = BeatTrainSettings(steps=100, num_clips=6, num_steps=260, learning_rate=1e-2, warmup_steps=5, hides=0.0)
+    settings = BeatTrainSettings(
+        steps=120, num_clips=6, num_steps=260, learning_rate=1e-2, warmup_steps=5, hides=0.0, tempo_weight=0.5
+    )
     torch.manual_seed(0)
     trainer = BeatTrainer(BeatNetwork(SETTINGS, TINY.rhythm_size), [clips], settings)
     losses = np.array([trainer.train_step() for _ in range(settings.steps)])
-    assert (losses[-20:].mean(axis=0) < 0.5 * losses[:5].mean(axis=0)).all()
+    assert (losses[-20:].mean(axis=0) < 0.6 * losses[:5].mean(axis=0)).all()
     hearing = BeatHearing(trainer.network.eval(), torch.device("cpu"))
     hearing.push(torch.from_numpy(clips.features[2].astype(np.float32)))
     beats, tempo = hearing.finish()
@@ -153,6 +155,7 @@ def test_equal_settings_make_equal_weights():
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.slow
 def test_what_was_heard_is_kept(tmp_path: Path):
     torch.manual_seed(1)
     model, pool = TranscriberModel(TINY).eval(), tiny_pool(tmp_path)
