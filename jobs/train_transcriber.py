@@ -5,7 +5,9 @@
 SCORES holds a folder for each style with scores in it, as `python -m jobs.bundled_scores` makes them; a fifth of them,
 by their names, is never looked at, so that tests can use it. RUN is a local folder. The same training runs without Ray
 by lstm_core.ear_training.transcriber_run. `--render N` renders the first N shards of clips and trains nothing: a second
-process that works ahead of the trainer.
+process that works ahead of the trainer. When the notes are learnt, a second network learns the beats from what the
+first one hears, in one process (lstm_core.ear_training.beat_run); `--beats` does that alone, for the best transcriber
+of a run.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from jobs.local_ray import ray_running
 from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, parse_overrides, save_recipe, versions
 from jobs.workers import absolute, placed, train_on_workers
+from lstm_core.ear_training.beat_run import run_beat_training
 from lstm_core.ear_training.transcriber_recipe import FREE, TranscriberRecipe
 from lstm_core.ear_training.transcriber_run import (
     TranscriberProgress,
@@ -101,6 +106,13 @@ def _render_ahead(scores: str, run: str, recipe: TranscriberRecipe, num_shards: 
             bar.advance(1, "")
 
 
+def _learn_beats(scores: str, run: str, recipe: TranscriberRecipe) -> None:
+    """Nothing; puts a beat network beside the transcriber of a run."""
+    torch.set_num_threads(recipe.threads_per_worker or torch.get_num_threads())
+    with Progress("learning beats", recipe.beats.steps, "steps", done=0) as bar:
+        run_beat_training(scores, run, recipe, on_step=lambda step, num_steps: bar.advance(1, ""))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Trains as the command line says and prints the F1 of the best network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,6 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--render", type=int, metavar="N")
+    parser.add_argument("--beats", action="store_true", help="only the second part, the beats")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args(arguments)
     try:
@@ -117,9 +130,13 @@ def main(arguments: list[str] | None = None) -> None:
         if options.render:
             _render_ahead(options.scores, options.run, recipe, options.render)
             return
+        if options.beats:
+            _learn_beats(options.scores, options.run, recipe)
+            return
         result = train_transcriber(
             options.scores, options.run, recipe, is_resumed=options.resume, verbose=options.verbose
         )
+        _learn_beats(options.scores, options.run, recipe)
     except TonemillError as error:
         sys.exit(f"train_transcriber: {error}")
     print(f"{result.step} steps; best at step {result.best_step}: {result.scores}")

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from lstm_core.hearing.beat_network import BeatHearing, beat_features
 from lstm_core.hearing.note_decoding import DrumDecoder, NoteDecoder, Thresholds
 from lstm_core.hearing.spectrogram import FLOOR_DB, FRAME_RATE, HOP_LENGTH, MARGIN, SAMPLE_RATE, Spectrogram
 from lstm_core.hearing.transcriber_checkpoint import TranscriberCheckpoint
-from lstm_core.hearing.transcriber_model import TranscriberModel
+from lstm_core.hearing.transcriber_model import FRAMES_PER_STEP, TranscriberModel
 from lstm_core.hearing.transcription import Transcription
 
 WINDOW_FRAMES = 1200  # whose verdict is kept, 24 s; longer ones leave the processor's cache and are slower
@@ -56,6 +57,7 @@ class Transcriber:
             raise ValueError(f'precision is "{precision}", it must be "bf16" or "float32"')
         self.device, self.precision, self.thresholds = torch.device(device), precision, checkpoint.thresholds
         self.model = fused(checkpoint.model).to(self.device).in_fast_order()
+        self.beats = None if checkpoint.beats is None else checkpoint.beats.to(self.device).eval()
         self.spectrogram = Spectrogram().to(self.device)
         self.windows_at_once = windows_at_once or (1 if self.device.type == "cpu" else 16)
 
@@ -68,7 +70,7 @@ class Transcriber:
         open_: list[_Hearing] = []
         waiting: list[tuple[_Hearing, _Window]] = []
         for chunks in recordings:
-            hearing = _Hearing(self.thresholds)
+            hearing = _Hearing(self.thresholds, None if self.beats is None else BeatHearing(self.beats, self.device))
             open_.append(hearing)
             for window in self._windows(chunks, hearing):
                 waiting.append((hearing, window))
@@ -122,34 +124,47 @@ class Transcriber:
         levels = torch.stack(rows)
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
         with torch.inference_mode(), autocast:
-            heard = [torch.sigmoid(part).float().cpu().numpy() for part in self.model(levels)]
+            logits = self.model(levels)
+            heard = [torch.sigmoid(part).float().cpu().numpy() for part in logits[:-1]]
+            features = None if self.beats is None else beat_features(logits).cpu()
         for row, (hearing, window) in enumerate(waiting):
-            hearing.push([part[row, window.keep] for part in heard])
+            steps = slice(window.keep.start // FRAMES_PER_STEP, -(-window.keep.stop // FRAMES_PER_STEP))
+            hearing.push([part[row, window.keep] for part in heard], None if features is None else features[row, steps])
 
 
 class _Hearing:
     """What was heard of one recording so far."""
 
-    def __init__(self, thresholds: Thresholds) -> None:
+    def __init__(self, thresholds: Thresholds, beats: BeatHearing | None) -> None:
         self.num_samples, self.is_read = 0, False
         self._notes, self._drums = NoteDecoder(thresholds), DrumDecoder(thresholds)
-        self._beats: list[npt.NDArray[np.float32]] = [np.zeros((0, 2), dtype=np.float32)]
+        self._first_guess: list[npt.NDArray[np.float32]] = [np.zeros((0, 2), dtype=np.float32)]
+        self._beats, self._num_frames = beats, 0
 
-    def push(self, heard: list[npt.NDArray[np.float32]]) -> None:
-        """Takes the next frames: onset, frame, velocity, drums, velocity of drums, beats."""
+    def push(self, heard: list[npt.NDArray[np.float32]], features: Tensor | None) -> None:
+        """Takes the next frames: onset, frame, velocity, drums, velocity of drums, beats; and features of beats."""
         self._notes.push(*heard[:3])
         self._drums.push(*heard[3:5])
-        self._beats.append(heard[5].copy())
+        self._num_frames += len(heard[5])
+        if self._beats is not None and features is not None:
+            self._beats.push(features.clone())
+        else:
+            self._first_guess.append(heard[5].copy())
 
     def result(self) -> Transcription:
         """All of it. No note begins after the recording's end or lasts longer."""
         duration_s = self.num_samples / SAMPLE_RATE
         notes, drums = self._notes.finish(), self._drums.finish()
         notes["offset_s"] = np.minimum(notes["offset_s"], duration_s)
+        if self._beats is None:
+            beats, tempo = np.concatenate(self._first_guess), None
+        else:
+            beats, tempo = self._beats.finish()
         return Transcription(
             notes=notes[notes["offset_s"] > notes["onset_s"]],
             drums=drums[drums["onset_s"] < duration_s],
-            beat_activation=np.concatenate(self._beats),
+            beat_activation=beats[: self._num_frames],
+            tempo_activation=tempo,
             frame_rate=FRAME_RATE,
             duration_s=duration_s,
         )

@@ -41,7 +41,7 @@ class Heard:
     score: Score
     facts: RecordingFacts
     quality: RecordingQuality
-    confidence: float  # 0 to 1, see beat_grid.confidence_of
+    confidence: float  # 0 to 1, see hearing_confidence
     has_beat: bool  # False: notes are on a plain grid at 120 bpm
     fingerprint: Shingles = field(repr=False)
     transcription: Transcription = field(repr=False)

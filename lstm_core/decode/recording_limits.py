@@ -28,7 +28,7 @@ class RecordingLimits:
 class ListenLimits:
     """Which recordings are taken, and what one may cost."""
 
-    least_confidence: float = 0.15  # of a transcription, see beat_grid.confidence_of
+    least_confidence: float = 0.2  # of a transcription, see hearing_confidence
     max_duration_s: float = RecordingLimits.max_duration_s
     min_duration_s: float = RecordingLimits.min_duration_s
     max_bytes: int = RecordingLimits.max_bytes

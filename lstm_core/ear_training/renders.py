@@ -20,6 +20,8 @@ from lstm_core.notes import DRUMS, NOTE_DTYPE, NoteArray, Score, Tempo, tidy
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.synth import iter_stems
 
+WAVER_STEP_S = 1.0  # between the points of a wavering tempo's curve
+WAVER_KEPT = 0.85  # of a departure from the tempo a step later; it is drawn back to the tempo
 MILLISECONDS = Tempo(tick=0, bpm=2500.0)  # at this tempo a tick of 1/24 quarter lasts a millisecond
 _MELODIC = tuple(program for program in range(112) if program != 55)  # no orchestra hit, no percussion, no noises
 
@@ -38,6 +40,8 @@ class RenderSettings:
     adds_drums: float = 0.35  # a made-up pattern where there are no drums
     is_exercise: float = 0.12  # notes without any musical sense instead of a score
     timing_s: float = 0.008  # standard deviation of a note's onset round the score's
+    wavers: float = 0.0  # share of performances whose tempo drifts, as hands let it
+    waver_by: float = 0.06  # standard deviation of a wavering tempo, in natural logarithms, at most
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or self.tempo_range[0] <= 0 or self.tempo_range[1] < self.tempo_range[0]:
@@ -131,9 +135,11 @@ def _performed(score: Score, settings: RenderSettings, random: np.random.Generat
     start_s = random.uniform(0.0, max(duration_s - 0.8 * settings.seconds, 0.0)) - random.uniform(0.0, 1.0)
     beats, place_in_bar = felt_beats(score)
     start_s = float(start_s)
+    knots_s, late_s = _wavering(settings, random)
 
     def ms(ticks: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-        return np.asarray((score.seconds(ticks.astype(np.int64)) * stretch - start_s) * 1000)
+        steady_s = score.seconds(ticks.astype(np.int64)) * stretch - start_s
+        return np.asarray((steady_s + np.interp(steady_s, knots_s, late_s)) * 1000)
 
     notes = score.notes.copy()
     onset, end = ms(notes["onset"]), ms(notes["onset"] + notes["duration"])
@@ -150,6 +156,22 @@ def _performed(score: Score, settings: RenderSettings, random: np.random.Generat
         downbeats_s=times[1].astype(np.float32),
         has_beat=True,
     )
+
+
+def _wavering(
+    settings: RenderSettings, random: np.random.Generator
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Some times of a steady performance, and how much later each comes in this one: seconds, float64 [n] each."""
+    knots_s = np.arange(0.0, settings.seconds + 2 * WAVER_STEP_S, WAVER_STEP_S)
+    late_s = np.zeros(len(knots_s))
+    if settings.wavers > 0 and random.random() < settings.wavers:  # nothing is drawn where no tempo wavers
+        spread = random.uniform(0.2, 1.0) * settings.waver_by
+        steps = random.normal(0.0, spread * np.sqrt(1.0 - WAVER_KEPT**2), len(knots_s) - 1)
+        departure = random.normal(0.0, spread)
+        for i, step in enumerate(steps.tolist(), start=1):
+            departure = WAVER_KEPT * departure + step
+            late_s[i] = late_s[i - 1] + WAVER_STEP_S * (np.exp(departure) - 1.0)
+    return knots_s, late_s
 
 
 def _reorchestrated(notes: NoteArray, settings: RenderSettings, random: np.random.Generator) -> NoteArray:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lstm_core.ear_training.beat_training import BeatTrainSettings
 from lstm_core.ear_training.calibration import ValidSettings
 from lstm_core.ear_training.clips import ClipSettings
 from lstm_core.ear_training.transcriber_training import TranscriberTrainSettings
+from lstm_core.hearing.beat_network import BeatNetworkSettings
 from lstm_core.hearing.transcriber_model import TranscriberSettings
 
 
@@ -29,6 +31,8 @@ class TranscriberRecipe:
     train: TranscriberTrainSettings = field(default_factory=TranscriberTrainSettings)
     clips: ClipSettings = field(default_factory=ClipSettings)
     valid: ValidSettings = field(default_factory=ValidSettings)
+    beat_network: BeatNetworkSettings = field(default_factory=BeatNetworkSettings)
+    beats: BeatTrainSettings = field(default_factory=BeatTrainSettings)  # after the rest; see beat_run
 
     def __post_init__(self) -> None:
         for name in ("steps", "num_workers", "threads_per_worker", "keep", "valid_every"):
@@ -46,5 +50,5 @@ class TranscriberRecipe:
 # Settings that a run may change when it goes on: they decide no number of the steps that it has behind it.
 FREE = (
     "steps", "clips_folder", "num_workers", "threads_per_worker", "device", "checkpoint_every_s", "keep", "valid_every",
-    "licences",
+    "licences", "beat_network", "beats",
 )  # fmt: skip

@@ -1,1 +1,1 @@
-"""What the transcriber is made of: spectrogram, network, notes, beats, beat grid, roles."""
+"""What the transcriber is made of: spectrogram, networks, notes, beats, beat grid, roles, confidence."""

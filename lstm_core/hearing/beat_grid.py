@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.hearing.beat_tracking import Beats, BeatSettings, track_beats
+from lstm_core.hearing.hearing_confidence import confidence_of
 from lstm_core.hearing.quantisation import TRIPLE, Quantised, moments, quantise, quantise_ends
 from lstm_core.hearing.roles import DRUM_KEYS, DRUM_ROLE, assign_roles, programs_for
 from lstm_core.hearing.tempo_curve import tempo_curve
@@ -27,7 +28,6 @@ HALVE_ABOVE_BPM, HALVE_ONSETS = 190.0, 0.6  # with fewer onsets a beat, the beat
 DOUBLE_BELOW_BPM, DOUBLE_SHARE = 56.0, 0.35  # with so many onsets off the half beat, it is the eighth's
 DRAWING = (0.25, 0.6, 1.0, 0.6, 0.25)  # weight of onsets two beats before to two beats after a beat that they correct
 DRAWING_S = 0.035  # onsets farther from their place say nothing
-NEAR_SHARE_OF_CHANCE = 0.5  # about what onsets at random reach of Quantised.is_near
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class GriddedScore:
     beats: Beats
     start_s: float  # time in the recording of tick 0; negative when its first bar began before the recording
     grid_share: float  # of the moments at which notes begin, near a point of the grid
-    confidence: float  # 0 to 1, see confidence_of
+    confidence: float  # 0 to 1, see hearing_confidence
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +70,9 @@ def score_of(
         ScoreError: nothing was heard, or more than a score may hold.
     """
     check_num_notes(len(transcription.notes) + len(transcription.drums))
-    beats = track_beats(transcription.beat_activation, transcription.frame_rate, settings)
+    beats = track_beats(
+        transcription.beat_activation, transcription.frame_rate, settings, tempo=transcription.tempo_activation
+    )
     onsets_s, ends_s, order = _times(transcription)
     if beats.has_beat:
         grid = _grid(_resolved(beats, onsets_s), onsets_s, float(ends_s.max()))
@@ -94,20 +96,6 @@ def score_of(
     score = replace(score, title=cleaned_text(title), tags={**(tags or {}), **told})
     check_duration(score)
     return GriddedScore(score=score, beats=beats, start_s=start_s, grid_share=grid_share, confidence=confidence)
-
-
-def confidence_of(transcription: Transcription, beats: Beats, grid_share: float) -> float:
-    """How far a transcription can be believed, 0 to 1: c * (0.5 + 0.5 * sqrt(g * s)).
-
-    c is the mean confidence of notes and drum hits, s the strength of the beat, and g the share of moments near the
-    grid, counted from what moments at random reach. So music without a beat reaches half of what its notes would.
-    """
-    heard = np.concatenate([transcription.notes["confidence"], transcription.drums["confidence"]])
-    if len(heard) == 0:
-        return 0.0
-    above_chance = max(grid_share - NEAR_SHARE_OF_CHANCE, 0.0) / (1.0 - NEAR_SHARE_OF_CHANCE)
-    beat = float(np.sqrt(above_chance * beats.strength)) if beats.has_beat else 0.0
-    return float(np.clip(heard.mean(), 0.0, 1.0)) * (0.5 + 0.5 * beat)
 
 
 def _times(transcription: Transcription) -> tuple[Floats, Floats, Ints]:

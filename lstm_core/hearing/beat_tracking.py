@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from scipy.ndimage import uniform_filter1d
 
+from lstm_core.hearing.beat_network import TEMPI_BPM
 from lstm_core.hearing.transcription import BEAT, DOWNBEAT
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +29,11 @@ JUMP_COST = 12.0  # of any tempo following any other, in nats
 TEMPO_CENTRE_BPM, TEMPO_SPREAD = 115.0, 0.55  # log-normal: what people tap to (Moelants 2002), in natural logarithms
 TEMPO_WEIGHT = 0.35  # nats a beat, at one spread from the centre half of it
 STEADY, UNSTEADY = 0.02, 0.045  # between them the strength that is wanted rises
-METER_COST = {2: 0.05, 3: 0.02, 4: 0.0}  # nats a beat: of meters that explain as much, the usual one
+# That the tempo heard is averaged over. The longer one keeps to beats or to their halves through a piece.
+TEMPO_SECONDS = (9, 91)
+HEARD_TEMPO_WEIGHT = 0.6  # of the log probability of a tempo that was heard, a beat, in each; 0.5 to 1 do as well
+LEAST_TEMPO = 1e-3  # probability: no tempo is ruled out
+METER_COST = {2: 0.12, 3: 0.02, 4: 0.0}  # nats a beat: of meters that explain as much, the usual one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +46,7 @@ class BeatSettings:
     # The steadier the beat, the less of it need be heard: peaks at random reach a strength of 0.45, but hardly ever
     # an unsteadiness under 0.045; noise reaches 0.15.
     min_strength: float = 0.46
-    min_strength_steady: float = 0.2  # where the unsteadiness is at most STEADY
+    min_strength_steady: float = 0.36  # where the unsteadiness is at most STEADY
     max_unsteadiness: float = 0.085  # above it the beat is too free for a grid
 
     def __post_init__(self) -> None:
@@ -63,8 +69,17 @@ class Beats:
     has_beat: bool
 
 
-def track_beats(activation: npt.NDArray[np.float32], frame_rate: float, settings: BeatSettings | None = None) -> Beats:
+def track_beats(
+    activation: npt.NDArray[np.float32],
+    frame_rate: float,
+    settings: BeatSettings | None = None,
+    *,
+    tempo: npt.NDArray[np.float32] | None = None,
+) -> Beats:
     """The beats that explain activations best: float32 [F, 2] of BEAT and DOWNBEAT, `frame_rate` frames a second.
+
+    tempo: probability of each of TEMPI_BPM in each second, float32 [seconds, NUM_TEMPI]; without it the tempi that
+    people tap to are the likely ones.
 
     One meter holds for the whole recording, the one of the most probable walk. Strength is the geometric mean of the
     activation at the beats and of the share of squared activation within 70 ms of them, less what chance would give.
@@ -77,7 +92,9 @@ def track_beats(activation: npt.NDArray[np.float32], frame_rate: float, settings
         fine = np.zeros((1, 2))
     pool = int(np.ceil(frame_rate / MAX_FRAME_RATE))
     pooled, rate = _pooled(fine, pool), frame_rate / pool
-    walks = [_walk(pooled, rate, meter, settings) for meter in settings.meters]
+    intervals = _intervals(rate, settings)
+    prior = _prior(60.0 * rate / intervals, tempo)
+    walks = [_walk(pooled, rate, meter, intervals, prior) for meter in settings.meters]
     best = max(range(len(walks)), key=lambda i: walks[i][2])
     frames, places, _ = walks[best]
     times_s = _refined(fine, frames * pool + pool // 2, pool) / frame_rate
@@ -109,24 +126,43 @@ def _gains(activation: Floats, meter: int) -> Floats:
     return np.column_stack([gain + other - cost, gain + down - cost])
 
 
+def _intervals(frame_rate: float, settings: BeatSettings) -> npt.NDArray[np.int64]:
+    """Frames from beat to beat, at all tempi: int64 [n], ascending."""
+    shortest = max(int(np.floor(60.0 * frame_rate / settings.max_bpm)), 2)
+    longest = max(int(np.ceil(60.0 * frame_rate / settings.min_bpm)), shortest + 1)
+    return np.arange(shortest, longest + 1)
+
+
+def _prior(bpm: Floats, tempo: npt.NDArray[np.float32] | None) -> Floats:
+    """What a beat after each interval is worth before it is heard, in nats, in each second: float64 [seconds, n]."""
+    usual = -0.5 * TEMPO_WEIGHT * (np.log(bpm / TEMPO_CENTRE_BPM) / TEMPO_SPREAD) ** 2
+    if tempo is None or len(tempo) == 0:
+        return usual[None]
+    found: Floats = np.zeros((len(tempo), len(bpm)))
+    for num_seconds in TEMPO_SECONDS:
+        smooth = uniform_filter1d(tempo.astype(np.float64), num_seconds, axis=0, mode="nearest")
+        heard = np.array([np.interp(np.log(bpm), np.log(TEMPI_BPM), row) for row in smooth])
+        share = heard / np.maximum(heard.max(axis=1, keepdims=True), 1e-9)  # the likeliest tempo costs nothing
+        found += HEARD_TEMPO_WEIGHT * np.log(np.maximum(share, LEAST_TEMPO))
+    return found
+
+
 def _walk(
-    activation: Floats, frame_rate: float, meter: int, settings: BeatSettings
+    activation: Floats, frame_rate: float, meter: int, intervals: npt.NDArray[np.int64], prior: Floats
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], float]:
     """Frames and places of the beats of the best walk in one meter, and its score in nats."""
     gains = _gains(activation, meter)
-    shortest = max(int(np.floor(60.0 * frame_rate / settings.max_bpm)), 2)
-    longest = max(int(np.ceil(60.0 * frame_rate / settings.min_bpm)), shortest + 1)
-    intervals = np.arange(shortest, longest + 1)
     costs, first, last = _transitions(intervals)
-    log_tempo = np.log(60.0 * frame_rate / intervals / TEMPO_CENTRE_BPM) / TEMPO_SPREAD
-    prior = -0.5 * TEMPO_WEIGHT * log_tempo**2
+    second = np.minimum((np.arange(len(gains)) / frame_rate).astype(np.int64), len(prior) - 1)  # of each frame
     segment, overlap = int(SEGMENT_S * frame_rate), int(OVERLAP_S * frame_rate)
     frames: list[int] = []
     places: list[int] = []
     score, begin, start = 0.0, 0, (-1, -1)
     while True:
         end = min(begin + segment, len(gains))
-        path = _best_path(gains[begin:end], intervals, costs, first, last, prior, meter, start[0], start[1])
+        path = _best_path(
+            gains[begin:end], intervals, costs, first, last, prior, second[begin:end], meter, start[0], start[1]
+        )
         is_last = end == len(gains)
         kept = [row for row in path.tolist() if is_last or row[0] + begin < end - overlap]
         if start[0] >= 0:
@@ -134,7 +170,9 @@ def _walk(
         for frame, interval, place in kept:
             frames.append(frame + begin)
             places.append(place)
-            score += gains[frame + begin, int(place == 0)] + (prior[interval] if interval >= 0 else 0.0)
+            score += gains[frame + begin, int(place == 0)] + (
+                prior[second[frame + begin], interval] if interval >= 0 else 0.0
+            )
         if is_last:
             return np.array(frames, dtype=np.int64), np.array(places, dtype=np.int64), score
         if kept and kept[-1][1] >= 0:
@@ -159,7 +197,7 @@ def _transitions(
 
 @njit(cache=True)
 def _best_path(  # type: ignore[no-untyped-def]
-    gains, intervals, costs, first, last, prior, meter, start_interval, start_place
+    gains, intervals, costs, first, last, prior, second, meter, start_interval, start_place
 ):
     """Rows of (frame, index of the interval before, place) of the best walk, in order: int64 [n, 3].
 
@@ -180,7 +218,7 @@ def _best_path(  # type: ignore[no-untyped-def]
                 score, source = -np.inf, -1
                 came_from = frame - intervals[j]
                 if came_from >= 0:
-                    score = onward[came_from, before, j] + gain + prior[j]
+                    score = onward[came_from, before, j] + gain + prior[second[frame], j]
                     source = onward_source[came_from, before, j]
                 if start_interval < 0 and gain > score:
                     score, source = gain, -1  # the first beat of all

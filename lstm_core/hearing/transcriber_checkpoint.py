@@ -20,10 +20,12 @@ from torch import Tensor
 from lstm_core import storage
 from lstm_core.checkpoint import write_weights
 from lstm_core.errors import CheckpointError, StorageError
+from lstm_core.hearing.beat_network import BeatNetwork, BeatNetworkSettings
 from lstm_core.hearing.note_decoding import Thresholds
 from lstm_core.hearing.transcriber_model import TranscriberModel, TranscriberSettings
 
-FORMAT = "tonemill-transcriber-1"
+FORMAT = "tonemill-transcriber-2"
+BEATS = "beats."  # before the names of the weights of the beat network
 JSON_NAME = "transcriber.json"
 TRANSCRIBER_BASE = Path(__file__).parents[1] / "transcriber_base"  # the one that comes with the package
 
@@ -41,9 +43,10 @@ class TranscriberFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriberCheckpoint:
-    """A network ready for use. `fingerprint` names weights and thresholds: what is heard depends on nothing else."""
+    """Networks ready for use. `fingerprint` names weights and thresholds: what is heard depends on nothing else."""
 
     model: TranscriberModel
+    beats: BeatNetwork | None  # without one, beats are those that `model` guesses
     thresholds: Thresholds
     facts: TranscriberFacts
     fingerprint: str
@@ -55,14 +58,18 @@ def save_transcriber(
     weights: dict[str, Tensor],
     thresholds: Thresholds,
     facts: TranscriberFacts,
+    beats: BeatNetwork | None = None,
 ) -> str:
     """Writes the weights, then the JSON that makes them valid, and removes older weights; gives the fingerprint."""
     told = {
         "format": FORMAT,
         "model": asdict(settings),
+        "beats": None if beats is None else asdict(beats.settings),
         "thresholds": asdict(thresholds),
         "facts": asdict(facts),
     }
+    if beats is not None:
+        weights = weights | {BEATS + name: value for name, value in beats.state_dict().items()}
     tensors = {name: _stored(value) for name, value in sorted(weights.items())}
     return _fingerprint(write_weights(uri, JSON_NAME, told, tensors))
 
@@ -82,7 +89,9 @@ def load_transcriber(uri: str | Path = "base") -> TranscriberCheckpoint:
         data = _read_weights(uri, described["weights"])
         shape = described["model"] | {"harmonics": tuple(described["model"]["harmonics"])}
         model = TranscriberModel(TranscriberSettings(**shape))
-        model.load_state_dict({name: _used(value) for name, value in load_tensors(data).items()})
+        weights = {name: _used(value) for name, value in load_tensors(data).items()}
+        beats = _beat_network(described["beats"], model.settings.rhythm_size, weights)
+        model.load_state_dict({name: value for name, value in weights.items() if not name.startswith(BEATS)})
         limits = described["thresholds"] | {"drums": tuple(described["thresholds"]["drums"])}
         thresholds, facts = Thresholds(**limits), TranscriberFacts(**described["facts"])
     except StorageError as error:
@@ -90,8 +99,16 @@ def load_transcriber(uri: str | Path = "base") -> TranscriberCheckpoint:
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{uri} is not a transcriber that this version can use: {error}") from error
     return TranscriberCheckpoint(
-        model=model.eval(), thresholds=thresholds, facts=facts, fingerprint=_fingerprint(described)
+        model=model.eval(), beats=beats, thresholds=thresholds, facts=facts, fingerprint=_fingerprint(described)
     )
+
+
+def _beat_network(settings: dict[str, Any] | None, rhythm_size: int, weights: dict[str, Tensor]) -> BeatNetwork | None:
+    if settings is None:
+        return None
+    network = BeatNetwork(BeatNetworkSettings(**settings), rhythm_size)
+    network.load_state_dict({n.removeprefix(BEATS): value for n, value in weights.items() if n.startswith(BEATS)})
+    return network.eval()
 
 
 def _read_weights(uri: str | Path, promised: dict[str, Any]) -> bytes:
@@ -116,6 +133,6 @@ def _used(value: Tensor) -> Tensor:
 
 
 def _fingerprint(described: dict[str, Any]) -> str:
-    parts = {name: described[name] for name in ("format", "model", "thresholds")}
+    parts = {name: described[name] for name in ("format", "model", "beats", "thresholds")}
     said = json.dumps([parts, described["weights"]["sha256"]], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:16]

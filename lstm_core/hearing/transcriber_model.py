@@ -35,6 +35,11 @@ class TranscriberSettings:
         if not self.harmonics or min(self.harmonics) <= 0:
             raise ValueError(f"harmonics are {self.harmonics}, they must be numbers above 0")
 
+    @property
+    def rhythm_size(self) -> int:
+        """Numbers in a step of Logits.rhythm."""
+        return self.rhythm_channels + 2 * self.rhythm_hidden_size + 2 * self.beat_hidden_size
+
 
 class Logits(NamedTuple):
     """What the network says of each frame; a sigmoid makes probabilities, and velocities of 0 to 1, of it."""
@@ -44,7 +49,8 @@ class Logits(NamedTuple):
     velocity: Tensor  # float32 [B, F, NUM_PITCHES]
     drums: Tensor  # float32 [B, F, NUM_DRUMS]
     drum_velocity: Tensor  # float32 [B, F, NUM_DRUMS]
-    beats: Tensor  # float32 [B, F, NUM_BEATS]
+    beats: Tensor  # float32 [B, F, NUM_BEATS]; a first guess, of what is near; a BeatNetwork hears farther
+    rhythm: Tensor  # [B, F / FRAMES_PER_STEP, rhythm_size] what the rhythm branch makes of it all, for a BeatNetwork
 
 
 class TranscriberModel(nn.Module):
@@ -96,24 +102,28 @@ class TranscriberModel(nn.Module):
     def forward(self, levels: Tensor) -> Logits:
         """Logits of each frame. levels: float32 [B, F, NUM_BINS] in dB, of a Spectrogram; F even."""
         x = (levels.clamp(min=FLOOR_DB) - _MIDDLE_DB) / _SPREAD_DB
-        rhythm, drums, drum_velocity, beats = self._rhythm(x)
-        onset, frame, velocity = self._pitches(x, rhythm)
-        return Logits(onset, frame, velocity, drums, drum_velocity, beats)
+        wide, drums, drum_velocity, beats, rhythm = self._rhythm(x)
+        onset, frame, velocity = self._pitches(x, wide)
+        return Logits(onset, frame, velocity, drums, drum_velocity, beats, rhythm)
 
     def in_fast_order(self) -> TranscriberModel:
         """This model with the weights of its convolutions laid out channels last: faster on a processor."""
         return nn.Module.to(self, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
-    def _rhythm(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _rhythm(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         local = self.rhythm(x.transpose(1, 2))
         local = torch.relu(local + self.rhythm_deep(local)).permute(2, 0, 1)  # [F, B, channels]
         wide = self.rhythm_lstm(local)[0]
         both = torch.cat([local, wide.to(local)], dim=-1)
         pairs = both.reshape(len(both) // FRAMES_PER_STEP, FRAMES_PER_STEP, *both.shape[1:])
-        slow = self.beat_lstm(pairs.mean(1))[0]
-        both = torch.cat([both, slow.to(local).repeat_interleave(FRAMES_PER_STEP, dim=0)], dim=-1)
-        heads = self.rhythm_heads(both).transpose(0, 1).float()
-        return wide.transpose(0, 1), *heads.split([NUM_DRUMS, NUM_DRUMS, NUM_BEATS], dim=-1)
+        steps = pairs.mean(1)
+        slow = self.beat_lstm(steps)[0].to(local)
+        both = torch.cat([both, slow.repeat_interleave(FRAMES_PER_STEP, dim=0)], dim=-1)
+        drums, drum_velocity, beats = (
+            self.rhythm_heads(both).transpose(0, 1).float().split([NUM_DRUMS, NUM_DRUMS, NUM_BEATS], dim=-1)
+        )
+        rhythm = torch.cat([steps, slow], dim=-1).transpose(0, 1)
+        return wide.transpose(0, 1), drums, drum_velocity, beats, rhythm
 
     def _pitches(self, x: Tensor, rhythm: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         num_rows, num_frames, _ = x.shape

@@ -26,3 +26,4 @@ class Transcription:
     beat_activation: npt.NDArray[np.float32]  # [F, 2] probability that a beat, a downbeat falls on the frame
     frame_rate: float  # frames a second; frame f is centred on f / frame_rate seconds
     duration_s: float
+    tempo_activation: npt.NDArray[np.float32] | None = None  # [seconds, beat_network.NUM_TEMPI] probabilities

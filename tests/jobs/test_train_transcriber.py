@@ -6,6 +6,7 @@ import pytest
 
 from jobs.recipe import load_recipe, save_recipe
 from jobs.train_transcriber import main, train_transcriber
+from lstm_core.ear_training.beat_training import BeatTrainSettings
 from lstm_core.ear_training.transcriber_recipe import TranscriberRecipe
 from lstm_core.errors import TrainingError
 from lstm_core.learning.run_state import RunState, save_state
@@ -16,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_recipe_that_comes_along_is_read():
     recipe = load_recipe(TranscriberRecipe, ROOT / "jobs" / "transcriber.toml")
     assert recipe.steps > 10_000 and recipe.clips.style_weights["game"] > 1
+    assert recipe.beats.clips.style_weights["game"] > 1
+    assert recipe.beats.clips.render == BeatTrainSettings().clips.render  # a table of a recipe starts from plain clips
 
 
 def test_a_begun_run_is_not_begun_again_nor_changed(tmp_path: Path):

@@ -10,6 +10,7 @@ import torch
 from lstm_core import transcriber
 from lstm_core.ear_training.onset_scores import score_onsets
 from lstm_core.errors import CheckpointError
+from lstm_core.hearing.beat_network import BeatNetwork, BeatNetworkSettings
 from lstm_core.hearing.note_decoding import Thresholds
 from lstm_core.hearing.spectrogram import SAMPLE_RATE
 from lstm_core.hearing.transcriber_checkpoint import JSON_NAME, TranscriberFacts, load_transcriber, save_transcriber
@@ -29,10 +30,19 @@ def network(seed: int = 0) -> TranscriberModel:
     return model.eval()
 
 
+def beats() -> BeatNetwork:
+    """An untrained network of beats, lively too."""
+    torch.manual_seed(1)
+    beats = BeatNetwork(BeatNetworkSettings(channels=6, hidden_size=4), TINY.rhythm_size)
+    with torch.no_grad():
+        beats.beats.bias.fill_(0.0)
+    return beats
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     thresholds = Thresholds(onset=0.4, frame=0.5, drums=(0.0185,) * 5)
-    save_transcriber(tmp_path / "network", TINY, network().state_dict(), thresholds, TranscriberFacts(step=7))
+    save_transcriber(tmp_path / "network", TINY, network().state_dict(), thresholds, TranscriberFacts(step=7), beats())
     return tmp_path / "network"
 
 
@@ -64,6 +74,7 @@ def test_chunks_of_any_length_give_the_same(folder: Path):
         parts = hears.transcribe([sound[i : i + size] for i in range(0, len(sound), size)])
         assert (parts.notes == whole.notes).all() and (parts.drums == whole.drums).all()
         assert (parts.beat_activation == whole.beat_activation).all()
+        assert whole.tempo_activation is not None and (parts.tempo_activation == whole.tempo_activation).all()
     assert whole.duration_s == 30.0 and whole.beat_activation.shape == (1500, 2)
 
 
@@ -122,6 +133,9 @@ def test_a_network_comes_back_from_its_folder(folder: Path):
     assert loaded.thresholds.onset == 0.4 and loaded.facts.step == 7 and loaded.fingerprint == again.fingerprint
     for name, value in network().state_dict().items():
         torch.testing.assert_close(loaded.model.state_dict()[name], value, rtol=2**-8, atol=1e-6)
+    assert loaded.beats is not None
+    for name, value in beats().state_dict().items():
+        torch.testing.assert_close(loaded.beats.state_dict()[name], value, rtol=2**-8, atol=1e-6)
 
 
 def test_damaged_folders_are_named(folder: Path):

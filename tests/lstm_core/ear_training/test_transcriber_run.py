@@ -3,8 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from lstm_core.ear_training.beat_run import LOSSES_NAME, run_beat_training
+from lstm_core.ear_training.beat_training import BeatTrainSettings
 from lstm_core.ear_training.calibration import ValidSettings
 from lstm_core.ear_training.clips import ClipSettings
 from lstm_core.ear_training.training_scores import read_training_scores, split_of
@@ -12,10 +16,13 @@ from lstm_core.ear_training.transcriber_recipe import TranscriberRecipe
 from lstm_core.ear_training.transcriber_run import run_transcriber_training
 from lstm_core.ear_training.transcriber_training import TranscriberTrainSettings
 from lstm_core.errors import TrainingError
+from lstm_core.hearing.beat_network import NUM_TEMPI, BeatNetworkSettings
+from lstm_core.hearing.spectrogram import SAMPLE_RATE
 from lstm_core.hearing.transcriber_checkpoint import load_transcriber
 from lstm_core.learning.metrics import read_metrics
 from lstm_core.learning.run_state import saved_steps
 from lstm_core.scores.midi import write_midi
+from lstm_core.transcriber import Transcriber
 from tests.lstm_core.heard import PLAIN, TINY, sine_font, tune
 from tests.lstm_core.sounds import six_parts
 
@@ -46,6 +53,15 @@ def recipe(tmp_path: Path) -> TranscriberRecipe:
         train=TranscriberTrainSettings(num_clips=2, num_frames=40, cooldown_steps=1, warmup_steps=1),
         clips=ClipSettings(clips_per_shard=2, first_shards=1, rooms=0.0, codecs=0.0, render=PLAIN),
         valid=ValidSettings(num_clean=2, num_mix=2, seconds=2.0),
+        beat_network=BeatNetworkSettings(channels=4, hidden_size=3),
+        beats=BeatTrainSettings(
+            num_shards=1,
+            variants=1,
+            steps=3,
+            num_clips=2,
+            num_steps=60,
+            clips=ClipSettings(clips_per_shard=2, rooms=0.0, codecs=0.0, render=PLAIN),
+        ),
     )
 
 
@@ -87,3 +103,20 @@ def test_what_a_run_leaves_can_be_used(scores: Path, recipe: TranscriberRecipe, 
     assert (tmp_path / "run" / "curves.png").read_bytes()[:4] == b"\x89PNG"
     valid = [row for row in read_metrics(tmp_path / "run") if row["kind"] == "valid"]
     assert [row["step"] for row in valid] == [2, 4] and valid[-1]["nll"] > 0
+    assert loaded.beats is None
+
+    told: list[int] = []
+    files = []
+    for _ in range(2):
+        uri = run_beat_training(scores, tmp_path / "run", recipe, on_step=lambda step, num_steps: told.append(step))
+        files.append({path.name: path.read_bytes() for path in Path(uri).iterdir()})
+    assert uri == result.transcriber_uri and told == [1, 2, 3] * 2 and files[0] == files[1]
+    both = load_transcriber(uri)
+    assert both.beats is not None and both.beats.settings.channels == 4 and both.fingerprint != loaded.fingerprint
+    assert both.facts.recipe["beats"]["steps"] == 3 and both.facts.scores == loaded.facts.scores
+    for name, value in loaded.model.state_dict().items():
+        assert torch.equal(both.model.state_dict()[name], value)
+    assert '"step": 3' in (tmp_path / "run" / LOSSES_NAME).read_text()
+    heard = Transcriber(both).transcribe([np.zeros(SAMPLE_RATE * 2, dtype=np.float32)])
+    assert heard.beat_activation.shape == (100, 2) and heard.tempo_activation is not None
+    assert heard.tempo_activation.shape == (2, NUM_TEMPI)

@@ -16,6 +16,7 @@ from tests.lstm_core.heard import TINY, tiny_pool
 SETTINGS = TranscriberTrainSettings(
     num_clips=2, num_frames=60, warmup_steps=2, cooldown_steps=4, precision="float32", learning_rate=5e-3
 )
+NO_RHYTHM = torch.zeros(0)
 
 
 def trainer(tmp_path: Path, settings: TranscriberTrainSettings = SETTINGS) -> TranscriberTrainer:
@@ -64,7 +65,7 @@ def test_a_tiny_network_learns_one_clip_by_heart(tmp_path: Path):
 def test_losses_of_a_network_that_is_right_are_least(tmp_path: Path):
     batch = tiny_pool(tmp_path).batch(0, range(2), 80)
     targets = stacked(batch.targets)
-    sure = Logits(*((20 * (part - 0.5)) for part in targets[:-1]))
+    sure = Logits(*((20 * (part - 0.5)) for part in targets[:-1]), NO_RHYTHM)
     wrong = Logits(*(-part for part in sure))
     right, left = (transcriber_losses(logits, targets, 3.0) for logits in (sure, wrong))
     assert (right <= left).all() and right.sum() < 0.1 * left.sum()
@@ -73,7 +74,7 @@ def test_losses_of_a_network_that_is_right_are_least(tmp_path: Path):
 def test_clips_without_a_beat_teach_none(tmp_path: Path):
     batch = tiny_pool(tmp_path).batch(0, range(2), 80)
     targets = stacked(batch.targets)
-    logits = Logits(*(torch.zeros_like(part) for part in targets[:-1]))
+    logits = Logits(*(torch.zeros_like(part) for part in targets[:-1]), NO_RHYTHM)
     none = (*targets[:-1], torch.zeros(2))
     assert transcriber_losses(logits, none, 3.0)[4] == 0.0
     assert transcriber_losses(logits, targets, 3.0)[4] == pytest.approx(2 * np.log(2), rel=1e-5)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lstm_core.hearing.beat_network import TEMPI_BPM
 from lstm_core.hearing.beat_tracking import Beats, BeatSettings, track_beats
 from tests.lstm_core.imperfect_hearing import activations
 
@@ -95,14 +96,24 @@ def test_a_change_of_tempo_is_followed() -> None:
     assert beats.has_beat and mir_eval.beat.f_measure(times_s, beats.times_s) > 0.95
 
 
-@pytest.mark.parametrize("height", [0.2, 0.3])
+@pytest.mark.parametrize("height", [0.25, 0.3])
 def test_a_steady_beat_may_be_heard_faintly(height: float) -> None:
-    """A network that is young or unsure never says more than 0.2 or 0.3, but says it at the right times."""
+    """A network that is young or unsure never says more than 0.25 or 0.3, but says it at the right times."""
     times_s, places = played(124.0, 120, 4, seed=1)
     found = activations(times_s, places, duration_s=62.0, random=np.random.default_rng(2), missing=0.1, extra=0.1)
     beats = track_beats(height * found, 62.5)
     assert beats.has_beat and beats.strength < 0.46
     assert mir_eval.beat.f_measure(times_s, beats.times_s) > 0.95
+
+
+@pytest.mark.parametrize("bpm", [76.0, 152.0])
+def test_the_tempo_that_is_heard_tells_a_beat_from_its_half(bpm: float) -> None:
+    """Beats and what lies half-way between them are equally loud."""
+    times_s, places = played(152.0, 120, 4, seed=3)
+    found = activations(times_s, 0 * places + 1, duration_s=50.0, random=np.random.default_rng(4))
+    tempo = np.exp(-0.5 * ((np.arange(len(TEMPI_BPM)) - np.abs(TEMPI_BPM - bpm).argmin()) / 2.0) ** 2)
+    beats = track_beats(found, 62.5, tempo=np.tile(tempo / tempo.sum(), (50, 1)).astype(np.float32))
+    assert beats.has_beat and beats.bpm == pytest.approx(bpm, rel=0.02)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
