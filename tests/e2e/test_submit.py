@@ -53,6 +53,7 @@ def environment(ray_head: RayHead, s3_bucket: str, tmp_path: Path) -> dict[str, 
         "PYTHONPATH": str(ROOT),
         "TONEMILL_CLUSTERS": str(tmp_path / "clusters.toml"),
         "PYTHONUNBUFFERED": "1",
+        "TONEMILL_CLUSTER": "here",
     }
 
 
