@@ -17,7 +17,7 @@ from lstm_core.blocks import read_index
 from lstm_core.checkpoint import find_checkpoint, read_description
 from lstm_core.errors import TrainingError
 from lstm_core.learning.metrics import read_metrics
-from lstm_core.learning.run import CURVES_NAME, RunProgress, RunResult, finished_result, run_training
+from lstm_core.learning.run import CURVES_NAME, run_training
 from lstm_core.learning.run_length import RATE_STEPS
 from lstm_core.learning.run_state import newest_state
 from lstm_core.learning.train_recipe import TrainRecipe, changed_settings

@@ -190,15 +190,20 @@ class Trainer:
         return {name: self.group.gathered(part, num_lanes).contiguous().cpu() for name, part in parts.items()}
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Everything that a run needs to go on exactly: weights, averages, optimiser, lanes. Call on all workers."""
+        """Everything that a run needs to go on exactly: weights, averages, optimiser, lanes. Call on all workers.
+
+        They are copies, where the trainer's own are; workers beside the first give back the lanes alone.
+        """
+        lanes = {f"lanes.{name}": part for name, part in self.gather_lanes().items()}
+        if self.group.rank != 0:
+            return lanes
         tensors: dict[str, Tensor] = {"step": torch.tensor(self.step)}
         for name, parameter, average in zip(self._names(), self.parameters, self.average, strict=True):
-            tensors[f"model.{name}"] = parameter.detach().cpu()
-            tensors[f"average.{name}"] = average.cpu()
+            tensors[f"model.{name}"] = parameter.detach().clone()
+            tensors[f"average.{name}"] = average.clone()
             for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = value.detach().cpu()
-        tensors |= {f"lanes.{name}": part for name, part in self.gather_lanes().items()}
-        return tensors
+                tensors[f"optimizer.{name}.{key}"] = value.detach().clone()
+        return tensors | lanes
 
     def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Goes on where `state_tensors` was called, also with another number of workers."""

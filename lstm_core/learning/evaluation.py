@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lstm_core.blocks import BlockSet
 from lstm_core.learning.lanes import PieceSource, sequential_windows
 from lstm_core.model import Inputs, MusicLSTM, State
 
@@ -49,3 +50,17 @@ def summed_nll(
         count += float(is_event.sum())
     model.train(was_training)
     return [*sums.tolist(), count]
+
+
+def validation_pieces(blocks: BlockSet, num_events: int, seed: int) -> Sequence[int]:
+    """Numbers of validation pieces of about `num_events` events, at least one if there is any; the longest first.
+
+    So no lane is left alone with a long piece at the end.
+    """
+    order = np.random.Generator(np.random.Philox(key=[seed, 2**63])).permutation(blocks.num_pieces("valid"))
+    chosen: list[tuple[int, int]] = []
+    for piece in order:
+        if sum(length for length, _ in chosen) >= num_events:
+            break
+        chosen.append((len(blocks.piece("valid", int(piece)).events), int(piece)))
+    return [piece for _, piece in sorted(chosen, key=lambda pair: (-pair[0], pair[1]))]
