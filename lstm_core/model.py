@@ -126,7 +126,7 @@ class MusicLSTM(nn.Module):
         return x, State(torch.stack(hidden).float(), torch.stack(cell).float())
 
     def _layer(self, layer: int, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One LSTM layer over a window [B, T, inputs]: its hidden vectors [B, T, H], and the last state [B, H] twice."""
+        """One LSTM layer over a window [B, T, inputs]: hidden vectors [B, T, H], and the last state [B, H] twice."""
         weights = [getattr(self.lstm, f"{name}_l{layer}") for name in _LSTM_WEIGHTS]
         is_bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
         if x.device.type == "cpu" and is_bf16:

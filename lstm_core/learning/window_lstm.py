@@ -23,9 +23,7 @@ Bits = npt.NDArray[np.uint16]  # of bfloat16 numbers
 _FAST = {"nnan", "ninf", "nsz", "contract"}  # what lets the compiler use vectors; sums keep their order
 
 
-def window_lstm(
-    x: Tensor, hidden: Tensor, cell: Tensor, weights: Sequence[Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
+def window_lstm(x: Tensor, hidden: Tensor, cell: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Hidden vectors of all steps, bfloat16 [B, T, H], and the state after the last, float32 [B, H] twice.
 
     Gradients flow to `x` and the weights, not to the state.

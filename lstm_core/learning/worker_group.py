@@ -27,7 +27,7 @@ class WorkerGroup:
             dist.all_reduce(values)
 
     def gathered(self, part: Tensor, num_lanes: int) -> Tensor:
-        """The rows of all workers in the order of the lanes, [num_lanes, ...]; `part` holds those of this one's share."""
+        """The rows of all workers in the order of the lanes, [num_lanes, ...]; `part` holds those of this one."""
         if self.world_size == 1:
             return part
         longest = -(-num_lanes // self.world_size)

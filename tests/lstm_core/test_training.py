@@ -132,7 +132,7 @@ if rank == 0:
 
 @pytest.mark.slow
 def test_three_workers_are_one(tmp_path: Path) -> None:
-    """Same losses, gradients and weights but for rounding; the very same batches and lane positions. Shares: 1, 1, 2."""
+    """Same losses, gradients and weights but for rounding; the very same batches and positions. Shares: 1, 1, 2."""
     trainer = tiny_trainer(dropout=0.3)
     results = [trainer.train_step(8) for _ in range(8)]
     run_workers(WORKER, tmp_path, [str(tmp_path / "all.pt")], world_size=3)

@@ -1,0 +1,96 @@
+"""A board that the workers of a training run, Ray Train's controller and the driver see: an actor beside the driver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from lstm_core.errors import TonemillError, TrainingError
+from lstm_core.learning.run_result import Wish
+
+MAX_FALLS = 3  # in a row after the same step, and a run is stopped: it would fall for ever
+P, R = TypeVar("P"), TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart:
+    """Why the workers were started again."""
+
+    step: int  # the last one that was done before
+    reason: str
+
+
+class Board(Generic[P, R]):
+    """The newest progress, what is wished of the workers, how often they fell, and at the end the result."""
+
+    def __init__(self) -> None:
+        self._newest: P | None = None
+        self._result: R | None = None
+        self._mistake: TonemillError | None = None
+        self._is_over = False
+        self._wish = Wish.GO_ON
+        self._restarts: list[Restart] = []
+        self._falls = (-1, 0)  # the step after which the workers fell last, and how often in a row
+
+    def show(self, progress: P) -> Wish:
+        """Takes a step of the first worker and gives back what is wished."""
+        self._newest = progress
+        wish = self._wish
+        if wish == Wish.SAVE:
+            self._wish = Wish.GO_ON
+        return wish
+
+    def begin(self) -> None:
+        """New workers have been started: what was wished of those before, or went wrong, is no matter of theirs."""
+        self._wish, self._mistake = Wish.GO_ON, None
+
+    def want(self, wish: Wish) -> int:
+        """Wishes something of the workers, and gives back their last step."""
+        self._wish = max(self._wish, wish)
+        return self._step()
+
+    def saved_step(self) -> int:
+        """The step of the newest state that is stored."""
+        return int(getattr(self._newest, "saved_step", 0))
+
+    def fall(self, reason: str) -> str:
+        """Takes down that the workers ended before their time; a text when it is no use to start them again."""
+        step = self._step()
+        if self._is_over:
+            return str(self._mistake)
+        if self._wish == Wish.LEAVE:
+            self._restarts.append(Restart(step=step, reason="a machine goes away"))
+            return ""
+        self._restarts.append(Restart(step=step, reason=reason))
+        last_step, count = self._falls
+        self._falls = (step, count + 1 if step == last_step else 1)
+        if self._falls[1] < MAX_FALLS:
+            return ""
+        where = f"after step {step}" if step else "before its first step"
+        text = f"The run ended {MAX_FALLS} times in a row {where}, and would again. The last reason: {reason}"
+        self._mistake = TrainingError(text)
+        return text
+
+    def close(self, result: R | None, mistake: TonemillError | None, is_over: bool = True) -> None:
+        """Takes what came out, or what the user can mend; it is over when another attempt would end the same way."""
+        self._result, self._mistake, self._is_over = result, mistake, is_over
+
+    def newest(self) -> P | None:
+        """The newest progress."""
+        return self._newest
+
+    def outcome(self) -> tuple[R | None, TonemillError | None, list[Restart]]:
+        """What came out, what went wrong, and every restart."""
+        return self._result, self._mistake, self._restarts
+
+    def _step(self) -> int:
+        return int(getattr(self._newest, "step", 0))
+
+
+def make_board() -> Any:
+    """The handle of a board on the machine of this driver, which no other machine takes along when it goes."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
