@@ -28,25 +28,22 @@ class Board(Generic[P, R]):
         self._result: R | None = None
         self._mistake: TonemillError | None = None
         self._is_over = False
-        self._wish = Wish.GO_ON
+        self._wish, self._num_wishes = Wish.GO_ON, 0
         self._restarts: list[Restart] = []
         self._falls = (-1, 0)  # the step after which the workers fell last, and how often in a row
 
-    def show(self, progress: P) -> Wish:
-        """Takes a step of the first worker and gives back what is wished."""
+    def show(self, progress: P) -> tuple[Wish, int]:
+        """Takes a step of the first worker and gives back what is wished, and the number of that wish."""
         self._newest = progress
-        wish = self._wish
-        if wish == Wish.SAVE:
-            self._wish = Wish.GO_ON
-        return wish
+        return self._wish, self._num_wishes
 
     def begin(self) -> None:
         """New workers have been started: what was wished of those before, or went wrong, is no matter of theirs."""
-        self._wish, self._mistake = Wish.GO_ON, None
+        self._wish, self._num_wishes, self._mistake = Wish.GO_ON, 0, None
 
     def want(self, wish: Wish) -> int:
         """Wishes something of the workers, and gives back their last step."""
-        self._wish = max(self._wish, wish)
+        self._wish, self._num_wishes = max(self._wish, wish), self._num_wishes + 1
         return self._step()
 
     def saved_step(self) -> int:

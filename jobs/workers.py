@@ -159,16 +159,22 @@ def _work(given: dict[str, Any]) -> None:
 
     if is_first:
         ray.get(board.begin.remote())
-    answers: list[Any] = []  # at most one, of the board
+    answers: list[Any] = []  # at most one, of the board; it is read at a later step, so that no step waits for it
+    num_granted = 0
 
     def tell(progress: Any) -> Wish:
+        nonlocal num_granted
         if not is_first:
             return Wish.GO_ON
-        wish = Wish.GO_ON
-        if answers and ray.wait(answers, timeout=0)[0]:  # it is read a step later, so that no step waits for it
-            wish = ray.get(answers.pop())
+        wish, number = Wish.GO_ON, num_granted
+        if answers and ray.wait(answers, timeout=0)[0]:
+            wish, number = ray.get(answers.pop())
+        answer = board.show.remote(progress)
         if not answers:
-            answers.append(board.show.remote(progress))
+            answers.append(answer)
+        if number == num_granted:
+            return Wish.GO_ON
+        num_granted = number
         return wish
 
     try:

@@ -3,7 +3,8 @@
 A row is a dictionary with `kind` and `step`:
 
     baselines   unigram, bigram: nats of each stream (step 0)
-    train       nll, nll_of_stream, num_events, batch (digest), gradient_norm, learning_rate, epoch, time_s; one a step
+    train       nll, nll_of_stream, num_events, batch (digest), num_workers, gradient_norm, learning_rate, epoch,
+                time_s; one a step
     valid       nll, nll_of_stream, num_events, best_step; or train_nll where there is nothing to validate on
 """
 

@@ -299,6 +299,7 @@ class TrainingRun:
             "nll_of_stream": result.nll_of_stream,
             "num_events": result.num_events,
             "batch": result.batch,
+            "num_workers": self.group.world_size,
             "gradient_norm": result.gradient_norm,
             "learning_rate": result.learning_rate,
             "epoch": round(self.trainer.lanes.epochs(), 4),
