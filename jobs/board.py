@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from lstm_core.errors import TonemillError, TrainingError
 from lstm_core.learning.run_result import Wish
 
-MAX_FALLS = 3  # in a row after the same step, and a run is stopped: it would fall for ever
+MAX_FALLS = 3  # without a new state between them, and a run is stopped: it would fall for ever
 P, R = TypeVar("P"), TypeVar("R")
 
 
@@ -30,7 +30,8 @@ class Board(Generic[P, R]):
         self._is_over = False
         self._wish, self._num_wishes = Wish.GO_ON, 0
         self._restarts: list[Restart] = []
-        self._falls = (-1, 0)  # the step after which the workers fell last, and how often in a row
+        self._num_falls = 0  # since the newest state
+        self._fell_after, self._saved_before = -1, 0  # last step and newest state at the last fall
 
     def show(self, progress: P) -> tuple[Wish, int]:
         """Takes a step of the first worker and gives back what is wished, and the number of that wish."""
@@ -50,22 +51,28 @@ class Board(Generic[P, R]):
         """The step of the newest state that is stored."""
         return int(getattr(self._newest, "saved_step", 0))
 
-    def fall(self, reason: str) -> str:
-        """Takes down that the workers ended before their time; a text when it is no use to start them again."""
-        step = self._step()
+    def fall(self, reason: str, is_death: bool = False) -> str:
+        """Takes down that the workers ended before their time; a text when it is no use to start them again.
+
+        Machines die where they like: a death counts only if the one before came after the same step.
+        """
+        step, saved = self._step(), self.saved_step()
         if self._is_over:
             return str(self._mistake)
         if self._wish == Wish.LEAVE:
             self._restarts.append(Restart(step=step, reason="a machine goes away"))
             return ""
         self._restarts.append(Restart(step=step, reason=reason))
-        last_step, count = self._falls
-        self._falls = (step, count + 1 if step == last_step else 1)
-        if self._falls[1] < MAX_FALLS:
+        if saved > self._saved_before:
+            self._num_falls = 0
+        if not is_death or step == self._fell_after or self._num_falls == 0:
+            self._num_falls += 1
+        self._fell_after, self._saved_before = step, saved
+        if self._num_falls < MAX_FALLS:
             return ""
         where = f"after step {step}" if step else "before its first step"
-        text = f"The run ended {MAX_FALLS} times in a row {where}, and would again. The last reason: {reason}"
-        self._mistake = TrainingError(text)
+        text = f"The run ended {MAX_FALLS} times {where}, and would again. The last reason: {reason}"
+        self._mistake = self._mistake or TrainingError(text)
         return text
 
     def close(self, result: R | None, mistake: TonemillError | None, is_over: bool = True) -> None:

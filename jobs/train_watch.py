@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -14,7 +13,7 @@ from lstm_core.errors import TrainingError
 from lstm_core.learning.run_result import Wish
 
 ANSWER_S = 10.0  # the board answers in milliseconds; a machine that is busy or frozen may take longer
-_log = logging.getLogger(__name__)
+DEATH = "a worker's process or machine died"
 
 
 class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
@@ -62,7 +61,8 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
                 time.sleep(0.1)
 
     def _fall(self, error: Exception) -> None:
-        verdict = ray.get(self._board.fall.remote(reason_of(error)), timeout=ANSWER_S)
+        reason = reason_of(error)
+        verdict = ray.get(self._board.fall.remote(reason, reason == DEATH), timeout=ANSWER_S)
         if verdict:
             raise TrainingError(verdict)
         self._look()
@@ -89,6 +89,6 @@ def reason_of(error: Exception) -> str:
 
 def _line(failure: BaseException) -> str:
     if isinstance(failure, ray.exceptions.RayActorError):
-        return "a worker's process or machine died"
+        return DEATH
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     return lines[-1] if lines else type(failure).__name__

@@ -35,7 +35,7 @@ def window_lstm(x: Tensor, hidden: Tensor, cell: Tensor, weights: Sequence[Tenso
         weights: W_ih [4 H, inputs], W_hh [4 H, H] and two biases [4 H], of the gates i, f, g, o.
     """
     w_ih, w_hh, b_ih, b_hh = weights
-    y, last_hidden, last_cell = _WindowLSTM.apply(
+    y, last_hidden, last_cell = _WindowLSTM.apply(  # type: ignore[no-untyped-call]
         x.bfloat16(), hidden, cell, w_ih.bfloat16(), w_hh.bfloat16(), b_ih.float() + b_hh.float()
     )
     return y, last_hidden, last_cell
