@@ -25,7 +25,7 @@ WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 # Ray Train's own patience, shortened: after a death a run is to go on within 30 s. Whoever sets these decides.
 RAY_TRAIN_SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # of 2: begins, ends and restarts sooner
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "8",  # of 60: how long workers wait for a machine that died meanwhile
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "4",  # of 60: how long workers wait for a machine that died meanwhile
     "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1",  # of 5
 }
 LOOK_EVERY_S = 10.0  # for machines that could join
