@@ -9,10 +9,12 @@ from typing import Any
 import ray
 from ray.train.v2._internal.execution.callback import ControllerCallback
 
+from lstm_core import storage
 from lstm_core.errors import TrainingError
 from lstm_core.learning.run_result import Wish
 
 ANSWER_S = 10.0  # the board answers in milliseconds; a machine that is busy or frozen may take longer
+REQUEST_NAME = ".ray-request"  # in the run's folder: under which name Ray has reserved machines for it
 DEATH = "a worker's process or machine died"
 
 
@@ -21,13 +23,22 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
 
     Args:
         board: The run's.
+        run_uri: Folder of the run.
         look_every_s: How often to look for workers that could join.
         save_wait_s: How long to wait for a state before the workers are started anew in another number.
     """
 
-    def __init__(self, board: Any, *, look_every_s: float, save_wait_s: float = 30.0) -> None:
-        self._board, self._look_every_s, self._save_wait_s = board, look_every_s, save_wait_s
+    def __init__(self, board: Any, run_uri: str, *, look_every_s: float, save_wait_s: float = 30.0) -> None:
+        self._board, self._run_uri = board, run_uri
+        self._look_every_s, self._save_wait_s = board, look_every_s, save_wait_s
         self._looked_s = 0.0
+
+    def after_controller_start(self, train_run_context: Any) -> None:
+        """Gives back what an earlier driver of this run reserved and, being killed, could not: Ray waits 180 s."""
+        uri = storage.join(self._run_uri, REQUEST_NAME)
+        with suppress(storage.MissingError):  # the first driver
+            _coordinator().cancel_request.remote(storage.read_bytes(uri).decode())
+        storage.write_bytes(uri, f"train-{train_run_context.run_id}".encode())
 
     def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
         """Called at each turn of the controller's loop.
@@ -71,12 +82,14 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
         """Has Ray count the machines now: by itself it does so every 20 s, and starts too many workers until then."""
         self._looked_s = time.monotonic()
         with suppress(Exception):  # no public function does it; without it a restart takes longer
-            from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import (
-                get_or_create_autoscaling_coordinator,
-            )
+            ray.get(_coordinator().get_reserved_resources.remote("", recompute=True), timeout=ANSWER_S)
 
-            counted = get_or_create_autoscaling_coordinator().get_reserved_resources.remote("", recompute=True)
-            ray.get(counted, timeout=ANSWER_S)
+
+def _coordinator() -> Any:
+    """The actor that says which machines are whose."""
+    from ray.data._internal.cluster_autoscaler import default_autoscaling_coordinator
+
+    return default_autoscaling_coordinator.get_or_create_autoscaling_coordinator()
 
 
 def reason_of(error: Exception) -> str:

@@ -112,7 +112,7 @@ def train_on_workers(
             storage_path=str(Path(tempfile.gettempdir()) / f"tonemill-train-{os.getuid()}"),
             failure_config=FailureConfig(max_failures=-1),  # RunWatch counts
             worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
-            callbacks=[RunWatch(board, look_every_s=look_every_s)],
+            callbacks=[RunWatch(board, run_uri, look_every_s=look_every_s)],
         ),
     )
 

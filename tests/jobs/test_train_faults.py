@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -62,7 +63,7 @@ def endless(**changes: object) -> TrainRecipe:
 
 @contextmanager
 def training(nodes: RayNodes, folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """`tonemill train` on the nodes: its driver, which does not outlive the block."""
+    """`tonemill train` on the nodes: its driver, which is told to end with the block, as by Ctrl-C."""
     log = (folder / "driver.log").open("ab")
     process = subprocess.Popen(
         [sys.executable, "-m", "jobs.cli", "train", *map(str, arguments)],
@@ -74,6 +75,10 @@ def training(nodes: RayNodes, folder: Path, *arguments: object) -> Iterator[subp
     try:
         yield process
     finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(40)
         process.kill()
         process.wait()
         log.close()
@@ -146,8 +151,11 @@ def test_a_node_and_then_the_driver_are_killed(nodes: RayNodes, blocks: Path, tm
         shrink_s = wait_for(run, driver, lambda step, workers: workers == 1)
         nodes.add()
         grow_s = wait_for(run, driver, lambda step, workers: workers == 2)
+        driver.kill()
+        driver.wait()
+    with_workers(nodes, 1)  # another world size
     last = stored(run)[0]
-    with training(nodes, tmp_path, blocks, run, "--resume", "--workers", 1) as driver:
+    with training(nodes, tmp_path, blocks, run, "--resume") as driver:
         resume_s = wait_for(run, driver, lambda step, workers: step > last and workers == 1)
     assert_undisturbed(run, blocks, recipe)
     seconds = {"start_s": start_s, "shrink_s": shrink_s, "grow_s": grow_s, "resume_s": resume_s}
