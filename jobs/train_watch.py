@@ -30,7 +30,7 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
 
     def __init__(self, board: Any, run_uri: str, *, look_every_s: float, save_wait_s: float = 30.0) -> None:
         self._board, self._run_uri = board, run_uri
-        self._look_every_s, self._save_wait_s = board, look_every_s, save_wait_s
+        self._look_every_s, self._save_wait_s = look_every_s, save_wait_s
         self._looked_s = 0.0
 
     def after_controller_start(self, train_run_context: Any) -> None:
