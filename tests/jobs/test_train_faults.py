@@ -30,7 +30,7 @@ from tests.ray_nodes import RayNodes, ray_nodes_running
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 RECOVERY_S = 30.0  # at most, from a death to the next step that is stored
-WAIT_S = 150.0  # for anything, on a machine that is busy with other things
+WAIT_S = 240.0  # for anything, on a machine that is busy with other things
 FOR_EVER = 1_000_000  # steps: these runs are ended by the tests
 
 
@@ -129,7 +129,7 @@ def allowed_s(start_s: float) -> float:
     return max(RECOVERY_S, 1.5 * start_s)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_node_and_then_the_driver_are_killed(nodes: RayNodes, blocks: Path, tmp_path: Path) -> None:
     """kill -9 of a node: shrinks and grows back. Two drivers: the second is refused. kill -9 of the driver: goes on."""
     run, recipe = tmp_path / "run", endless()
