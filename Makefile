@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check check-infra bench golden lock clean setup
+.PHONY: help demo test test-unit test-faults check check-infra bench golden lock clean setup
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -19,8 +19,11 @@ help:  ## Show this list
 demo: $(READY)  ## Make recordings, train on them and make 12 finished tracks, all under demo/ (minutes; SCORES=1: no recordings)
 	@$(VENV)/bin/tonemill demo $(if $(SCORES),--scores)
 
-test: check  ## All checks and all tests
-	@$(PY) -m pytest
+test: check  ## All checks and all tests but those of test-faults
+	@$(PY) -m pytest -m "not faults"
+
+test-faults: $(READY)  ## Kill the machines of clusters at work, and see that nothing is lost (minutes)
+	@$(PY) -m pytest -m faults
 
 test-unit: $(READY)  ## Only the quick tests
 	@$(PY) -m pytest -m "not slow"

@@ -1,7 +1,9 @@
 """What training costs: python -m benchmarks.training [BLOCKS] [--steps N]
 
 train_vs_bare       events/s of Ray Train with one worker, against the same loop in a process without Ray
-train_scaling_2     events/s of two workers with one thread each, against one worker with one thread
+train_scaling_2     events/s of two workers with one thread each, against one worker with one thread; both share the 64
+                    lanes of a batch. Beside it what two processes that share nothing, each with 32 lanes, do at once:
+                    more than that two workers cannot
 train_events_per_s  events/s of two workers, with the share of the bf16 matrix peak measured in the same run
 
 Every run is a fresh process with the default model; rates are read from the rows of its metrics.jsonl, after the first
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -38,15 +41,20 @@ _BARE = """
 import sys
 from lstm_core.learning.run import run_training
 from lstm_core.learning.train_recipe import TrainRecipe
+from lstm_core.training import TrainSettings
 settings = dict(steps=int(sys.argv[3]), valid_every=10**9, valid_events=1, threads_per_worker=1, checkpoint_every_s=1e9)
-run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", **settings))
+train = TrainSettings(num_lanes=int(sys.argv[4]))
+run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", train=train, **settings))
 """
 
 
-def bare_run(blocks: Path, run: Path, num_steps: int) -> None:
-    """The loop in a process of its own, with the environment of a Ray worker."""
-    command = [sys.executable, "-c", _BARE, str(blocks), str(run), str(num_steps)]
-    subprocess.run(command, env=os.environ | WORKER_ENVIRONMENT, check=True)
+def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int) -> None:
+    """The loop in processes of their own, all at once, with the environment of a Ray worker."""
+    environment = os.environ | WORKER_ENVIRONMENT
+    commands = [[sys.executable, "-c", _BARE, str(blocks), str(run), str(num_steps), str(num_lanes)] for run in runs]
+    processes = [subprocess.Popen(command, env=environment) for command in commands]
+    if any([process.wait() for process in processes]):
+        raise RuntimeError("a bare loop failed")
 
 
 def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int) -> None:
@@ -56,7 +64,9 @@ def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int) -> None:
     command += ["--steps", str(num_steps), "--workers", str(num_workers)]
     for setting in settings:
         command += ["--set", setting]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    # Ray gives its workers the lowest but four of priorities; other programs of this machine are not to be measured.
+    environment = os.environ | {"RAY_worker_niceness": "0"}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def events_per_s(run: Path) -> float:
@@ -96,23 +106,28 @@ def main() -> None:
             make_corpus(folder / "corpus", 0, 150)
             blocks = folder / "blocks"
             run_prepare(str(folder / "corpus"), str(blocks), num_workers=1)
-        rates: dict[str, list[float]] = {"bare": [], "ray_1": [], "ray_2": []}
+        rates: dict[str, list[float]] = {"bare": [], "ray_1": [], "ray_2": [], "apart": []}
+        recipe = TrainRecipe()
+        num_lanes = recipe.train.num_lanes
         for number in range(arguments.rounds):
             runs = {kind: folder / f"{kind}-{number}" for kind in rates}
-            bare_run(blocks, runs["bare"], arguments.steps)
+            bare_runs(blocks, [runs["bare"]], arguments.steps, num_lanes)
             ray_run(blocks, runs["ray_1"], arguments.steps, 1)
             ray_run(blocks, runs["ray_2"], arguments.steps, 2)
+            pair = [runs.pop("apart") / side for side in ("left", "right")]
+            bare_runs(blocks, pair, arguments.steps, num_lanes // 2)
+            rates["apart"].append(sum(events_per_s(run) for run in pair))
             for kind, run in runs.items():
                 rates[kind].append(events_per_s(run))
         model = load_checkpoint(runs["bare"] / "checkpoint").model
         peak = matrix_peak_flops(2)
         num_pieces = open_blocks(blocks).num_pieces("train")
-    bare, one, two = (statistics.median(values) for values in rates.values())
-    recipe = TrainRecipe()
+    bare, one, two, apart = (statistics.median(values) for values in rates.values())
     facts = {"steps": arguments.steps, "rounds": arguments.rounds, "pieces": num_pieces}
     facts |= {"lanes": recipe.train.num_lanes, "window": recipe.train.window}
     print_metric("train_vs_bare", one / bare, "share", against={"target": TARGET_VS_BARE}, bare=bare, ray=one, **facts)
-    print_metric("train_scaling_2", two / one, "times", against={"target": TARGET_SCALING}, one=one, two=two, **facts)
+    against = {"target": TARGET_SCALING, "two_apart": apart / one}
+    print_metric("train_scaling_2", two / one, "times", against=against, one=one, two=two, apart=apart, **facts)
     limit = {"bf16_peak": peak / flops_per_event(model)}
     print_metric("train_events_per_s", two, "events/s", against=limit, threads=2, **facts)
 

@@ -77,15 +77,19 @@ def train(
     settings: Settings = None,
     minutes: Annotated[float | None, typer.Option(help="How long to train.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of updates, instead of minutes.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that train together.")] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="N|MIN:MAX", help="Processes that train together; 1:4 for one to four.")
+    ] = None,
     init_from: Annotated[str | None, typer.Option(help='Checkpoint or run to fine-tune, or "base".')] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
 ) -> None:
     """Train a model on feature blocks, or fine-tune one."""
     from jobs.recipe import parse_overrides
     from jobs.train import run_train, summary, train_recipe
+    from jobs.workers import parsed_workers
 
-    given = {"minutes": minutes, "steps": steps, "num_workers": workers, "init_from": init_from}
+    num_workers = None if workers is None else parsed_workers(workers)
+    given = {"minutes": minutes, "steps": steps, "num_workers": num_workers, "init_from": init_from}
     overrides = parse_overrides(settings or []) | {key: value for key, value in given.items() if value is not None}
     loaded = train_recipe(run, recipe, overrides, is_resumed=resume)
     result = run_train(blocks, run, loaded, is_resumed=resume, verbose=_state["verbose"])

@@ -8,7 +8,7 @@ from rich.table import Table
 from lstm_core import storage
 from lstm_core.checkpoint import JSON_NAME, load_checkpoint
 from lstm_core.learning.metrics import read_metrics
-from lstm_core.learning.run import CHECKPOINT_NAME
+from lstm_core.learning.run_result import CHECKPOINT_NAME
 from lstm_core.learning.run_state import newest_state
 from lstm_core.model import num_weights
 

@@ -11,18 +11,21 @@ from typing import Any
 from jobs.local_ray import ray_running
 from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, save_recipe, versions
-from jobs.workers import absolute, placed, train_on_workers
+from jobs.workers import RAY_TRAIN_SETTINGS, absolute, placed, train_on_workers
 from lstm_core import storage
 from lstm_core.blocks import read_index
 from lstm_core.checkpoint import find_checkpoint, read_description
 from lstm_core.errors import TrainingError
 from lstm_core.learning.metrics import read_metrics
-from lstm_core.learning.run import CURVES_NAME, RunProgress, RunResult, finished_result, run_training
+from lstm_core.learning.run import CURVES_NAME, run_training
 from lstm_core.learning.run_length import RATE_STEPS
+from lstm_core.learning.run_result import RunProgress, RunResult, Wish, finished_result
 from lstm_core.learning.run_state import newest_state
 from lstm_core.learning.train_recipe import TrainRecipe, changed_settings
+from lstm_core.stores.lease import Lease
 
 POLL_S = 0.5
+LEASE_S = 12.0  # without a sign of life of the driver another one, elsewhere, may go on with its run
 
 
 def run_train(
@@ -31,25 +34,30 @@ def run_train(
     """Trains on all workers of the recipe and gives back what came out; a finished run gives that at once.
 
     Raises:
-        TrainingError: the run exists already, or loss or gradient stopped being finite.
+        TrainingError: the run exists already, or loss or gradient stopped being finite, or it ended too often.
+        LeaseError: another program trains this run.
     """
     blocks_uri, run_uri = absolute(blocks), absolute(run)
     index = read_index(blocks_uri)
     if index.num_pieces.get("train", 0) == 0:
         raise TrainingError(f"{blocks} holds no training pieces. Prepare a corpus with at least one piece.")
-    has_begun = newest_state(run_uri) is not None
-    if has_begun and not is_resumed:
-        raise TrainingError(f"{run} holds a training run already. Go on with it by --resume, or choose another folder.")
-    if has_begun and (result := finished_result(run_uri)) is not None:
-        return result
     if recipe.init_from:
         read_description(find_checkpoint(recipe.init_from))
-    if not has_begun:
-        save_recipe(recipe, run_uri)
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")  # of 2: begins, ends and restarts sooner
-    num_cpus = recipe.num_workers + 1  # Ray Train's controller is one more actor
-    with ray_running(num_cpus=max(num_cpus, 2), verbose=verbose):
-        return _train_with_ray(blocks_uri, run_uri, recipe)
+    with Lease(run_uri, expires_after_s=LEASE_S) as lease:
+        has_begun = newest_state(run_uri) is not None
+        if has_begun and not is_resumed:
+            raise TrainingError(
+                f"{run} holds a training run already. Go on with it by --resume, or choose another folder."
+            )
+        if has_begun and (result := finished_result(run_uri)) is not None:
+            return result
+        if not has_begun:
+            save_recipe(recipe, run_uri)
+        for name, value in RAY_TRAIN_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        num_cpus = recipe.worker_range[1] + 1  # Ray Train's controller is one more actor
+        with ray_running(num_cpus=max(num_cpus, 2), verbose=verbose):
+            return _train_with_ray(blocks_uri, run_uri, recipe, lease.token)
 
 
 def train_recipe(run: str, path: str | None, overrides: dict[str, object], *, is_resumed: bool) -> TrainRecipe:
@@ -83,19 +91,20 @@ def summary(result: RunResult, run: str) -> list[str]:
     ]
 
 
-def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe) -> RunResult:
+def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe, lease: str) -> RunResult:
     where = placed(recipe.num_workers, recipe.threads_per_worker, recipe.device)
     config = {
         "blocks_uri": blocks_uri,
         "run_uri": run_uri,
         "recipe": replace(recipe, device=where.device, threads_per_worker=where.threads),
         "versions": versions(),
+        "lease": lease,
         "parent_uri": absolute(find_checkpoint(recipe.init_from)) if recipe.init_from else "",
     }
     return train_on_workers(_train, config, run_uri, where, _show)
 
 
-def _train(config: dict[str, Any], tell: Callable[[RunProgress], None]) -> RunResult:
+def _train(config: dict[str, Any], tell: Callable[[RunProgress], Wish]) -> RunResult:
     """One worker's part."""
     return run_training(
         config["blocks_uri"],
@@ -103,6 +112,7 @@ def _train(config: dict[str, Any], tell: Callable[[RunProgress], None]) -> RunRe
         config["recipe"],
         versions=config["versions"],
         parent_uri=config["parent_uri"],
+        lease=config["lease"],
         on_progress=tell,
     )
 

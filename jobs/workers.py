@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
+from jobs.board import make_board
 from lstm_core import storage
 from lstm_core.errors import BlockError, CheckpointError, TonemillError, TrainingError
+from lstm_core.learning.run_result import Wish
+from lstm_core.stores.lease import LeaseError
 
-MAX_FAILURES = 3  # a worker that dies is started again this often
-_FINAL = (TrainingError, CheckpointError, BlockError)  # another attempt would end the same way, on all workers
+_OF_ALL = (TrainingError, CheckpointError, BlockError)  # another attempt would end the same way, on all workers
 # Threads that wait for each other asleep. Awake, they slow a step tenfold once other programs want the cores too:
 # 30 s instead of 3 s at a load of 10 on 2 cores (AMD Zen 5, November 2026).
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
+# Ray Train's own patience, shortened: after a death a run is to go on within 30 s. Whoever sets these decides.
+RAY_TRAIN_SETTINGS = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # of 2: begins, ends and restarts sooner
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "4",  # of 60: how long workers wait for a machine that died meanwhile
+    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1",  # of 5
+}
+LOOK_EVERY_S = 10.0  # for machines that could join
+_log = logging.getLogger(__name__)
 P, R = TypeVar("P"), TypeVar("R")
-
-
-@dataclass
-class Board(Generic[P, R]):
-    """An actor that holds the newest progress; rank 0 writes without waiting, the driver reads."""
-
-    newest: P | None = None
-    result: R | None = None
-    mistake: TonemillError | None = None
-
-    def show(self, progress: P) -> None:
-        self.newest = progress
-
-    def close(self, result: R | None, mistake: TonemillError | None) -> None:
-        self.result, self.mistake = result, mistake
-
-    def read(self) -> tuple[P | None, R | None, TonemillError | None]:
-        return self.newest, self.result, self.mistake
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
     """Where workers run."""
 
-    num_workers: int
+    num_workers: int | tuple[int, int]  # or the fewest and the most
     threads: int  # of each
     use_gpu: bool
 
@@ -51,23 +47,39 @@ class Placement:
         return "cuda" if self.use_gpu else "cpu"
 
 
-def placed(num_workers: int, threads_per_worker: int | None, device: str) -> Placement:
+def placed(num_workers: int | tuple[int, int], threads_per_worker: int | None, device: str) -> Placement:
     """What a recipe's wishes mean on the cluster that is connected."""
     import ray
 
     use_gpu = device == "cuda" or (device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
-    threads = threads_per_worker or (1 if _is_shared() else max(1, _num_cores() // num_workers))
+    most = num_workers if isinstance(num_workers, int) else num_workers[1]
+    threads = threads_per_worker or (1 if _is_shared() else max(1, _num_cores() // most))
+    if not isinstance(num_workers, int) and num_workers[0] == num_workers[1]:
+        num_workers = most
     return Placement(num_workers=num_workers, threads=threads, use_gpu=use_gpu)
 
 
+def parsed_workers(text: str) -> int | list[int]:
+    """The value of --workers: "2", or "1:4" for one to four.
+
+    Raises:
+        TrainingError: it is something else.
+    """
+    numbers = text.split(":")
+    if len(numbers) > 2 or not all(number.isdigit() for number in numbers):
+        raise TrainingError(f'--workers wants a number or FEWEST:MOST, as 2 or 1:4, got "{text}"')
+    return int(text) if len(numbers) == 1 else [int(number) for number in numbers]
+
+
 def train_on_workers(
-    program: Callable[[dict[str, Any], Callable[[P], None]], R],
+    program: Callable[[dict[str, Any], Callable[[P], Wish]], R],
     config: dict[str, Any],
     run_uri: str,
     where: Placement,
     show: Callable[[Callable[[], P | None], threading.Event], None],
 ) -> R:
-    """What `program` gives back on rank 0. It is called on every worker with `config` and a function to tell progress.
+    """What `program` gives back on rank 0. It is called on every worker with `config` and a function to tell progress,
+    which gives back what is wished of it. Workers that die are started again, in another number where that may be.
 
     Meanwhile `show` runs in a thread of the driver, with a function that gives the newest progress, until its event.
 
@@ -78,7 +90,10 @@ def train_on_workers(
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    board = ray.remote(Board).options(num_cpus=0).remote()
+    from jobs.train_watch import RunWatch
+
+    board = make_board()
+    look_every_s = float(os.environ.get("TONEMILL_LOOK_EVERY_S", LOOK_EVERY_S))
     trainer = TorchTrainer(
         _work,
         train_loop_config={"program": program, "config": config, "device": where.device, "board": board},
@@ -89,17 +104,20 @@ def train_on_workers(
                 "CPU": where.threads if _is_shared() else 1,
                 **({"GPU": 1} if where.use_gpu else {}),
             },
+            elastic_resize_monitor_interval_s=look_every_s,
         ),
         run_config=RunConfig(
-            name="ray",
-            storage_path=run_uri,
-            failure_config=FailureConfig(max_failures=MAX_FAILURES),
+            name=hashlib.sha256(run_uri.encode()).hexdigest()[:16],
+            # Ray is given no checkpoint to keep: what it writes here is empty, and nobody's but this machine's.
+            storage_path=str(Path(tempfile.gettempdir()) / f"tonemill-train-{os.getuid()}"),
+            failure_config=FailureConfig(max_failures=-1),  # RunWatch counts
             worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
+            callbacks=[RunWatch(board, run_uri, look_every_s=look_every_s)],
         ),
     )
 
     def newest() -> P | None:
-        progress: P | None = ray.get(board.read.remote())[0]
+        progress: P | None = ray.get(board.newest.remote())
         return progress
 
     stop = threading.Event()
@@ -113,7 +131,9 @@ def train_on_workers(
     finally:
         stop.set()
         watcher.join()
-    _, result, mistake = ray.get(board.read.remote())
+    result, mistake, restarts = ray.get(board.outcome.remote())
+    for restart in restarts:
+        _log.info("the workers were started again after step %d: %s", restart.step, restart.reason)
     if result is not None:
         return result  # type: ignore[no-any-return]
     if mistake is not None:
@@ -137,17 +157,33 @@ def _work(given: dict[str, Any]) -> None:
     if given["device"] == "cuda":
         torch.cuda.set_device(ray.train.torch.get_device())
 
-    def tell(progress: Any) -> None:
-        if is_first:
-            board.show.remote(progress)
+    if is_first:
+        ray.get(board.begin.remote())
+    answers: list[Any] = []  # at most one, of the board; it is read at a later step, so that no step waits for it
+    num_granted = 0
+
+    def tell(progress: Any) -> Wish:
+        nonlocal num_granted
+        if not is_first:
+            return Wish.GO_ON
+        wish, number = Wish.GO_ON, num_granted
+        if answers and ray.wait(answers, timeout=0)[0]:
+            wish, number = ray.get(answers.pop())
+        answer = board.show.remote(progress)
+        if not answers:
+            answers.append(answer)
+        if number == num_granted:
+            return Wish.GO_ON
+        num_granted = number
+        return wish
 
     try:
         result = given["program"](given["config"], tell)
     except TonemillError as error:
-        ray.get(board.close.remote(None, error))
-        if isinstance(error, _FINAL):
+        ray.get(board.close.remote(None, error, isinstance(error, (*_OF_ALL, LeaseError))))
+        if isinstance(error, _OF_ALL):
             return
-        raise
+        raise  # the others wait for this one: only an error ends them too
     if is_first:
         ray.get(board.close.remote(result, None))
 

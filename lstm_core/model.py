@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstm_core.learning.lookback import NUM_COMPARED
+from lstm_core.learning.window_lstm import window_lstm
 from lstm_core.streams import Stream
 
 _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -117,22 +118,31 @@ class MusicLSTM(nn.Module):
             x = x + self.flags(inputs.flags)
         hidden, cell = [], []
         for layer in range(self.settings.num_layers):
-            before = (state.hidden[layer : layer + 1], state.cell[layer : layer + 1])
-            x, last_hidden, last_cell = torch.lstm(
-                x if masks is None else x * masks[layer][:, None],
-                before,
-                [getattr(self.lstm, f"{name}_l{layer}") for name in _LSTM_WEIGHTS],
-                True,  # has biases
-                1,  # layers
-                0.0,  # dropout
-                self.training,
-                False,  # bidirectional
-                True,  # batch first
-            )
+            below = x if masks is None else x * masks[layer][:, None]
+            x, last_hidden, last_cell = self._layer(layer, below, state.hidden[layer], state.cell[layer])
             hidden.append(last_hidden)
             cell.append(last_cell)
         x = x if masks is None else x * masks[-1][:, None]
-        return x, State(torch.cat(hidden).float(), torch.cat(cell).float())
+        return x, State(torch.stack(hidden).float(), torch.stack(cell).float())
+
+    def _layer(self, layer: int, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One LSTM layer over a window [B, T, inputs]: hidden vectors [B, T, H], and the last state [B, H] twice."""
+        weights = [getattr(self.lstm, f"{name}_l{layer}") for name in _LSTM_WEIGHTS]
+        is_bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        if x.device.type == "cpu" and is_bf16:
+            return window_lstm(x, hidden, cell, weights)
+        y, last_hidden, last_cell = torch.lstm(
+            x,
+            (hidden[None], cell[None]),
+            weights,
+            True,  # has biases
+            1,  # layers
+            0.0,  # dropout
+            self.training,
+            False,  # bidirectional
+            True,  # batch first
+        )
+        return y, last_hidden[0], last_cell[0]
 
     def head_logits(self, hidden: Tensor, events: Tensor, onset_positions: Tensor, recalled: Tensor) -> list[Tensor]:
         """Logits of the chained heads from hidden [B, T, H]: K of float [B, T, V]."""

@@ -155,13 +155,22 @@ def sha256_of(path: Path) -> str:
 
 
 def local_copy(uri: str | Path, sha256: str) -> Path:
-    """Path of a file that is local already, else of a copy in the cache of this machine, kept under its sha256."""
+    """Path of a file that is local already, else of a copy in the cache of this machine, kept under its sha256.
+
+    Of several processes that want it one fetches it, the others wait.
+    """
     local = local_path(uri)
     if local is not None:
         return local
     copy = Path(os.environ.get("TONEMILL_CACHE", "~/.cache/tonemill")).expanduser() / sha256
-    if not (copy.exists() and sha256_of(copy) == sha256):
-        write_local(copy, lambda temporary: download(uri, temporary))
+
+    def is_whole() -> bool:
+        return copy.exists() and sha256_of(copy) == sha256
+
+    if not is_whole():
+        with local_storage.locked(copy.with_suffix(".lock")):
+            if not is_whole():
+                write_local(copy, lambda temporary: download(uri, temporary))
     return copy
 
 

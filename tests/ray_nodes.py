@@ -23,6 +23,7 @@ NODE_SETTINGS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "25",
+    "RAY_worker_niceness": "0",  # a node is a machine of its own: nothing else there is to go first
     # A node that does not answer three times in a second each is dead.
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",

@@ -3,7 +3,8 @@
 A row is a dictionary with `kind` and `step`:
 
     baselines   unigram, bigram: nats of each stream (step 0)
-    train       nll, nll_of_stream, num_events, gradient_norm, learning_rate, epoch, time_s; one a step
+    train       nll, nll_of_stream, num_events, batch (digest), num_workers, gradient_norm, learning_rate, epoch,
+                time_s; one a step
     valid       nll, nll_of_stream, num_events, best_step; or train_nll where there is nothing to validate on
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class MetricsLog:
     def __init__(self, run_uri: str | Path, step: int, stream_names: Sequence[str]) -> None:
         self.run_uri, self.stream_names = run_uri, list(stream_names)
         self.rows = [row for row in read_metrics(run_uri) if row["step"] <= step] if step else []
+        self._lines = [json.dumps(row) + "\n" for row in self.rows]
         self._start_step = step
         self._num_shown = len(self.rows)
         self._writer: Any = None
@@ -34,6 +36,7 @@ class MetricsLog:
     def add(self, row: Row) -> None:
         """Takes a row; `write` stores it."""
         self.rows.append(row)
+        self._lines.append(json.dumps(row) + "\n")
 
     def mean_train_nll(self, last_steps: int) -> float:
         """Nats per event over the last steps."""
@@ -42,10 +45,18 @@ class MetricsLog:
 
     def write(self) -> None:
         """Stores all rows, and the events of those that are new."""
-        text = "".join(json.dumps(row) + "\n" for row in self.rows)
-        storage.write_bytes(storage.join(self.run_uri, METRICS_NAME), text.encode())
-        self._write_events(self.rows[self._num_shown :])
+        self.prepared()()
+
+    def prepared(self) -> Callable[[], None]:
+        """What stores the rows of this moment when it is called, perhaps by another thread."""
+        rows, lines = self.rows[self._num_shown :], list(self._lines)
         self._num_shown = len(self.rows)
+
+        def store() -> None:
+            storage.write_bytes(storage.join(self.run_uri, METRICS_NAME), "".join(lines).encode())
+            self._write_events(rows)
+
+        return store
 
     def _write_events(self, rows: Sequence[Row]) -> None:
         local = storage.local_path(storage.join(self.run_uri, TENSORBOARD_NAME))

@@ -11,56 +11,39 @@ The same code runs alone and in each worker of a torch.distributed process group
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.distributed as dist
 
 from lstm_core import storage
-from lstm_core.blocks import BlockSet, open_blocks
+from lstm_core.blocks import open_blocks
 from lstm_core.checkpoint import save_checkpoint
 from lstm_core.corpora.pieces import NotePieces
 from lstm_core.errors import TrainingError
 from lstm_core.learning.baselines import fit_baselines
 from lstm_core.learning.curves import curves_png
+from lstm_core.learning.evaluation import validation_pieces
 from lstm_core.learning.initial_model import initial_model
 from lstm_core.learning.metrics import MetricsLog, Row
 from lstm_core.learning.run_length import RunLength
-from lstm_core.learning.run_state import RunState, load_state, newest_state, save_state
+from lstm_core.learning.run_result import CHECKPOINT_NAME, RunLeft, RunProgress, RunResult, Wish
+from lstm_core.learning.run_state import RunState, load_newest_state, load_state, save_state
+from lstm_core.learning.run_writer import RunWriter
 from lstm_core.learning.train_recipe import TrainRecipe
+from lstm_core.learning.worker_group import WorkerGroup
+from lstm_core.stores.lease import check_holder
 from lstm_core.training import StepResult, Trainer
 
-CHECKPOINT_NAME, CURVES_NAME = "checkpoint", "curves.png"
+CURVES_NAME = "curves.png"
 UNSETTLED = 1_000_000_000  # length of the schedule while it is unknown: only the warm-up is seen
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunProgress:
-    """What a run says of itself while it goes."""
-
-    step: int
-    num_steps: int | None  # None: not settled yet
-    nll: float  # nats per event of the last step
-    events_per_s: float  # of the last steps, over all workers
-    valid_nll: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """What came out of a run."""
-
-    step: int
-    best_step: int
-    best_nll: float
-    is_validated: bool  # False: there was nothing to validate on and `best_nll` is of the training pieces
-    checkpoint_uri: str
 
 
 def run_training(
@@ -70,48 +53,45 @@ def run_training(
     *,
     versions: dict[str, str] | None = None,
     parent_uri: str = "",
-    on_progress: Callable[[RunProgress], None] = lambda progress: None,
+    lease: str = "",
+    on_progress: Callable[[RunProgress], Wish | None] = lambda progress: None,
 ) -> RunResult:
     """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
 
-    Call on every worker. `parent_uri` is where `recipe.init_from` is, if not under that very name.
+    Call on every worker.
+
+    Args:
+        blocks_uri: Feature blocks.
+        run_uri: Folder of the run.
+        recipe: What is asked.
+        versions: Of the packages, for the checkpoint.
+        parent_uri: Where `recipe.init_from` is, if not under that very name.
+        lease: The token of whoever holds the lease of the run's folder; nothing is stored once somebody else has it.
+        on_progress: Told of each step; what it wishes on the first worker is done on all.
 
     Raises:
         TrainingError: loss or gradient stopped being finite; the checkpoint stays.
+        LeaseError: somebody else has taken the run over.
+        RunLeft: that was wished.
     """
-    run = TrainingRun(blocks_uri, run_uri, recipe, versions=versions or {}, parent_uri=parent_uri)
+    run = TrainingRun(blocks_uri, run_uri, recipe, versions=versions or {}, parent_uri=parent_uri, lease=lease)
     recent: list[tuple[float, int]] = []
-    while not run.is_finished:
-        result = run.advance()
-        recent = [*recent, (time.monotonic(), result.num_events)][-20:]
-        elapsed = recent[-1][0] - recent[0][0]
-        rate = sum(num for _, num in recent[1:]) / elapsed if elapsed > 0 else 0.0
-        step, valid_nll = run.trainer.step, run.valid_nll
-        on_progress(
-            RunProgress(
-                step=step, num_steps=run.length.num_steps, nll=result.nll, events_per_s=rate, valid_nll=valid_nll
-            )
-        )
+    try:
+        while not run.is_finished:
+            result = run.advance()
+            recent = [*recent, (time.monotonic(), result.num_events)][-20:]
+            elapsed = recent[-1][0] - recent[0][0]
+            rate = sum(num for _, num in recent[1:]) / elapsed if elapsed > 0 else 0.0
+            run.save(on_progress(run.progress(result, rate)) or Wish.GO_ON)
+    except BaseException:
+        with suppress(Exception):  # what went wrong first is what is told
+            run.writer.wait()
+        raise
     return run.result()
 
 
-def finished_result(run_uri: str | Path) -> RunResult | None:
-    """What came out of a run that is at its end; None of any other."""
-    found = newest_state(run_uri)
-    if found is None or found[0] != found[1]["num_steps"]:
-        return None
-    step, facts = found
-    return RunResult(
-        step=step,
-        best_step=facts["best_step"],
-        best_nll=facts["best_nll"],
-        is_validated=facts.get("is_validated", True),
-        checkpoint_uri=storage.join(run_uri, CHECKPOINT_NAME),
-    )
-
-
 class TrainingRun:
-    """One worker's side of a run. Only rank 0 writes."""
+    """One worker's side of a run. Only rank 0 writes, in the background."""
 
     def __init__(
         self,
@@ -121,19 +101,22 @@ class TrainingRun:
         *,
         versions: dict[str, str],
         parent_uri: str = "",
+        lease: str = "",
     ) -> None:
-        self.run_uri, self.recipe = str(run_uri), recipe
-        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.run_uri, self.recipe, self._lease = str(run_uri), recipe, lease
         if recipe.threads_per_worker:
             torch.set_num_threads(recipe.threads_per_worker)
         self.blocks = open_blocks(blocks_uri)
         if self.blocks.num_pieces("train") == 0:
             raise TrainingError(f"{blocks_uri} holds no training pieces. Prepare a corpus with at least one piece.")
         self.device = torch.device(_device(recipe.device))
+        self.group = WorkerGroup(self.device)
+        self.writer = RunWriter()
         state = self._newest_state()
         facts = {} if state is None else state.facts
         self._begun_s = self._saved_s = time.monotonic()
-        self.length = RunLength(recipe, facts, agreed=self._agreed, begun_s=self._begun_s)
+        self.saved_step = step = 0 if state is None else state.step
+        self.length = RunLength(recipe, facts, agreed=self.group.agreed, begun_s=self._begun_s, begun_step=step)
         self.best_nll: float = facts.get("best_nll", float("inf"))
         self.best_step: int = facts.get("best_step", 0)
         self.valid_nll: float | None = None
@@ -141,13 +124,13 @@ class TrainingRun:
         model, self.facts = initial_model(self.blocks, recipe, name=name, versions=versions, parent_uri=parent_uri)
         styles, seed = self.facts.styles, recipe.train.seed
         self.valid = NotePieces(self.blocks, "valid", styles, home_key=self.facts.home_key)
-        self.valid_indices = _validation_pieces(self.blocks, recipe.valid_events, seed)
+        self.valid_indices = validation_pieces(self.blocks, recipe.valid_events, seed)
         pieces = NotePieces(
             self.blocks, "train", styles, seed=seed, augment=recipe.augment, home_key=self.facts.home_key
         )
         self.trainer = Trainer(model, pieces, recipe.train, device=self.device)
         names = [stream.name for stream in model.settings.streams]
-        self.metrics = MetricsLog(run_uri, 0 if state is None else state.step, names)
+        self.metrics = MetricsLog(run_uri, step, names)
         self._elapsed_before_s: float = facts.get("elapsed_s", 0.0)
         self._valid_s = 0.0
         if state is None:
@@ -162,7 +145,7 @@ class TrainingRun:
         return self.length.num_steps is not None and self.trainer.step >= self.length.num_steps
 
     def advance(self) -> StepResult:
-        """One step, and what is due after it: validation, publication, a state."""
+        """One step, and what is due after it: validation and publication."""
         result = self.trainer.train_step(self.length.num_steps or UNSETTLED)
         if not result.is_finite:
             self._stop(result)
@@ -173,10 +156,35 @@ class TrainingRun:
             self.length.valid_every is not None and self.trainer.step % self.length.valid_every == 0
         ):
             self._validate()
-        is_due = time.monotonic() - self._saved_s >= self.recipe.checkpoint_every_s
-        if self.length.num_steps is not None and (self._agreed(is_due) or self.is_finished):
-            self._save_state()
         return result
+
+    def save(self, wish: Wish = Wish.GO_ON) -> None:
+        """Stores a state if one is due, or wished on the first worker; waits for it only where nothing comes after.
+
+        Raises:
+            RunLeft: that was the wish.
+        """
+        is_due = time.monotonic() - self._saved_s >= self.recipe.checkpoint_every_s and self.writer.is_idle
+        wish = Wish(int(self.group.agreed(max(wish, Wish.SAVE if is_due else Wish.GO_ON))))
+        if wish != Wish.GO_ON or self.is_finished:
+            self._save_state()
+        if wish == Wish.LEAVE or self.is_finished:
+            self.writer.wait()
+            self.group.agreed(0)  # the others stay until it is stored
+        if wish == Wish.LEAVE and not self.is_finished:
+            raise RunLeft(f"left after step {self.trainer.step}")
+
+    def progress(self, result: StepResult, events_per_s: float) -> RunProgress:
+        """Where the run is after a step."""
+        return RunProgress(
+            step=self.trainer.step,
+            num_steps=self.length.num_steps,
+            nll=result.nll,
+            events_per_s=events_per_s,
+            valid_nll=self.valid_nll,
+            saved_step=self.saved_step,
+            num_workers=self.group.world_size,
+        )
 
     def result(self) -> RunResult:
         """What came out so far."""
@@ -190,11 +198,11 @@ class TrainingRun:
 
     def _newest_state(self) -> RunState | None:
         """The state that rank 0 found, on all workers."""
-        found = newest_state(self.run_uri) if self.rank == 0 else None
-        step = int(self._agreed(-1 if found is None else found[0]))
+        state = load_newest_state(self.run_uri) if self.group.rank == 0 else None
+        step = int(self.group.agreed(-1 if state is None else state.step))
         if step < 0:
             return None
-        state = load_state(self.run_uri, step)
+        state = state or load_state(self.run_uri, step)
         trained_on = state.facts.get("corpus_fingerprint", self.blocks.index.fingerprint)
         if trained_on != self.blocks.index.fingerprint:
             raise TrainingError(
@@ -206,7 +214,7 @@ class TrainingRun:
 
     def _start(self) -> None:
         """Baselines, and the first validation, which also tells how long one takes."""
-        if self.rank == 0:
+        if self.group.rank == 0:
             baselines = fit_baselines(self.blocks, self.valid_indices)
             self.metrics.add({"kind": "baselines", "step": 0, **asdict(baselines)})
         if self.valid_indices:
@@ -228,20 +236,31 @@ class TrainingRun:
             self.best_nll, self.best_step = nll, self.trainer.step
             self._publish()
         self.metrics.add(row | {"best_step": self.best_step})
-        if self.rank == 0:
-            self.metrics.write()
+        if self.group.rank == 0:
+            picture = curves_png(self.metrics.rows, self.metrics.stream_names, self._title())
+            self.writer.write(lambda: self._store_curves(picture))
+            self.writer.write(self.metrics.prepared())
 
     def _publish(self) -> None:
-        if self.rank != 0:
+        if self.group.rank != 0:
             return
         valid_nll = self.best_nll if self.valid_indices else None
         facts = replace(self.facts, step=self.trainer.step, valid_nll=valid_nll)
         uri = storage.join(self.run_uri, CHECKPOINT_NAME)
         with self.trainer.averaged_weights():
-            save_checkpoint(uri, self.trainer.model, facts, dtype=torch.float32)
+            model = copy.deepcopy(self.trainer.model)
+
+        def store() -> None:
+            self._check_lease()
+            save_checkpoint(uri, model, facts, dtype=torch.float32)
+
+        self.writer.write(store)
 
     def _save_state(self) -> None:
+        self._saved_s = time.monotonic()
         tensors = self.trainer.state_tensors()
+        if self.group.rank != 0:
+            return
         facts: dict[str, Any] = {
             "num_steps": self.length.num_steps,
             "valid_every": self.length.valid_every,
@@ -251,13 +270,22 @@ class TrainingRun:
             "corpus_fingerprint": self.blocks.index.fingerprint,
             "elapsed_s": self._elapsed_s(),
         }
-        if self.rank == 0:
-            self.metrics.write()
-            picture = curves_png(self.metrics.rows, self.metrics.stream_names, self._title())
-            storage.write_bytes(storage.join(self.run_uri, CURVES_NAME), picture)
-            state = RunState(step=self.trainer.step, tensors=tensors, facts=facts)
+        state = RunState(step=self.trainer.step, tensors=tensors, facts=facts)
+
+        def store() -> None:
+            self._check_lease()
             save_state(self.run_uri, state, keep=self.recipe.keep)
-        self._saved_s = time.monotonic()
+            self.saved_step = state.step
+
+        self.writer.write(self.metrics.prepared())  # the rows of a state are there before it
+        self.writer.write(store)
+
+    def _store_curves(self, picture: bytes) -> None:
+        storage.write_bytes(storage.join(self.run_uri, CURVES_NAME), picture)
+
+    def _check_lease(self) -> None:
+        if self._lease:
+            check_holder(self.run_uri, self._lease)
 
     def _title(self) -> str:
         num_pieces = self.blocks.num_pieces("train")
@@ -270,6 +298,8 @@ class TrainingRun:
             "nll": result.nll,
             "nll_of_stream": result.nll_of_stream,
             "num_events": result.num_events,
+            "batch": result.batch,
+            "num_workers": self.group.world_size,
             "gradient_norm": result.gradient_norm,
             "learning_rate": result.learning_rate,
             "epoch": round(self.trainer.lanes.epochs(), 4),
@@ -289,31 +319,8 @@ class TrainingRun:
             f"Try a smaller train.learning_rate (it was {self.recipe.train.learning_rate:g})."
         )
 
-    def _agreed(self, value: float) -> float:
-        """The value of rank 0, on all workers."""
-        if not dist.is_initialized() or dist.get_world_size() == 1:
-            return value
-        device = "cpu" if dist.get_backend() == "gloo" else self.device
-        shared = torch.tensor([float(value)], dtype=torch.float64, device=device)
-        dist.broadcast(shared, 0)
-        return float(shared.item())
-
 
 def _device(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _validation_pieces(blocks: BlockSet, num_events: int, seed: int) -> Sequence[int]:
-    """Numbers of validation pieces of about `num_events` events, at least one if there is any; the longest first.
-
-    So no lane is left alone with a long piece at the end.
-    """
-    order = np.random.Generator(np.random.Philox(key=[seed, 2**63])).permutation(blocks.num_pieces("valid"))
-    chosen: list[tuple[int, int]] = []
-    for piece in order:
-        if sum(length for length, _ in chosen) >= num_events:
-            break
-        chosen.append((len(blocks.piece("valid", int(piece)).events), int(piece)))
-    return [piece for _, piece in sorted(chosen, key=lambda pair: (-pair[0], pair[1]))]

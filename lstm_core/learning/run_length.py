@@ -16,15 +16,23 @@ VALIDATIONS_OF_STEPS = 20  # where the length is given in steps
 class RunLength:
     """Number of steps, and every how many of them to validate; None until they are settled.
 
-    `agreed` gives the value of rank 0 to all workers; `begun_s` and all later times are of one monotonic clock.
+    `agreed` gives the value of rank 0 to all workers; `begun_s` and all later times are of one monotonic clock;
+    `begun_step` is where the run stood then.
     """
 
     def __init__(
-        self, recipe: TrainRecipe, facts: dict[str, Any], *, agreed: Callable[[float], float], begun_s: float
+        self,
+        recipe: TrainRecipe,
+        facts: dict[str, Any],
+        *,
+        agreed: Callable[[float], float],
+        begun_s: float,
+        begun_step: int = 0,
     ) -> None:
         self.recipe, self._agreed = recipe, agreed
-        self.num_steps: int | None = facts.get("num_steps", recipe.steps)
-        self.valid_every: int | None = facts.get("valid_every", recipe.valid_every)
+        self.num_steps: int | None = facts.get("num_steps") or recipe.steps
+        self.valid_every: int | None = facts.get("valid_every") or recipe.valid_every
+        self._window = tuple(begun_step + step for step in RATE_STEPS)
         self._begun_s = self._rate_begun_s = begun_s
 
     @property
@@ -34,7 +42,7 @@ class RunLength:
 
     def settle(self, step: int, now_s: float, valid_s: float) -> None:
         """Takes the end of a step, on all workers; a validation takes `valid_s` seconds."""
-        recipe, (first, last) = self.recipe, RATE_STEPS
+        recipe, (first, last) = self.recipe, self._window
         if step <= first:
             self._rate_begun_s = now_s
         budget_s = recipe.minutes * 60.0

@@ -37,7 +37,7 @@ class RunState:
 def save_state(run_uri: str | Path, state: RunState, *, keep: int) -> None:
     """Writes a state, its JSON last, then removes all but the `keep` newest."""
     folder = _folder(run_uri, state.step)
-    data = save_tensors({name: tensor.contiguous() for name, tensor in state.tensors.items()})
+    data = save_tensors({name: tensor.cpu().contiguous() for name, tensor in state.tensors.items()})
     described = {
         "format": FORMAT,
         "step": state.step,
@@ -52,17 +52,21 @@ def save_state(run_uri: str | Path, state: RunState, *, keep: int) -> None:
 
 
 def newest_state(run_uri: str | Path) -> tuple[int, dict[str, Any]] | None:
-    """Step and facts of the newest state whose bytes are those that were written; None when there is none.
+    """Step and facts of the newest state whose bytes are those that were written; None when there is none."""
+    state = load_newest_state(run_uri)
+    return None if state is None else (state.step, state.facts)
+
+
+def load_newest_state(run_uri: str | Path) -> RunState | None:
+    """The newest state whose bytes are those that were written; None when there is none.
 
     States that were cut off or altered are named in the log and passed over.
     """
     for step in sorted(saved_steps(run_uri), reverse=True):
         try:
-            described, _ = _read(run_uri, step)
+            return load_state(run_uri, step)
         except StorageError as error:
             _log.warning("state passed over: %s", error)
-            continue
-        return step, described["facts"]
     return None
 
 

@@ -35,7 +35,7 @@ class TrainRecipe:
     # Learn all pieces in C major or A minor and let the engine transpose; a model that is fine-tuned keeps its own way.
     home_key: bool = True
     init_from: str = ""  # checkpoint, run or "base" to start from; empty: random weights
-    num_workers: int = 1
+    num_workers: int | tuple[int, int] = 1  # or the fewest to go on with and the most there may be
     threads_per_worker: int | None = None  # None: all cores, shared
     device: str = "auto"  # or "cpu", "cuda"
     checkpoint_every_s: float = 120.0  # seconds between states
@@ -47,16 +47,22 @@ class TrainRecipe:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
 
     def __post_init__(self) -> None:
-        for name in ("minutes", "steps", "num_workers", "threads_per_worker", "keep", "valid_every", "valid_events"):
+        for name in ("minutes", "steps", "threads_per_worker", "keep", "valid_every", "valid_events"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} is {value}, it must be above 0")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f'device is "{self.device}", it must be "auto", "cpu" or "cuda"')
-        if self.train.num_lanes % self.num_workers:
-            raise ValueError(
-                f"train.num_lanes is {self.train.num_lanes}, it must be a multiple of num_workers, {self.num_workers}"
-            )
+        fewest, most = self.worker_range
+        if not 1 <= fewest <= most:
+            raise ValueError(f"num_workers is {self.num_workers}, it must be above 0, or [fewest, most]")
+        if self.train.num_lanes < most:
+            raise ValueError(f"train.num_lanes is {self.train.num_lanes}, too few for num_workers, {most}")
+
+    @property
+    def worker_range(self) -> tuple[int, int]:
+        """The fewest workers and the most."""
+        return (self.num_workers, self.num_workers) if isinstance(self.num_workers, int) else self.num_workers
 
 
 # Settings that a run may change when it goes on: none of them decides a number.

@@ -116,6 +116,11 @@ class Lease:
             with suppress(StorageError):  # it expires by itself
                 self._write(is_released=True)
 
+    @property
+    def token(self) -> str:
+        """What `check_holder` knows this taking of the lease by."""
+        return self._holder.nonce
+
     def check(self) -> None:
         """Raises LeaseError if the lease is not ours any more: to be called before what only one may write."""
         if self._lost is None and time.monotonic() - self._renewed_s > self._holder.expires_after_s:
@@ -152,6 +157,18 @@ class Lease:
         if not holder.machine or holder.machine != self._holder.machine:
             return False
         return _process(int(holder.process.partition(" ")[0] or 0)) != holder.process
+
+
+def check_holder(folder_uri: str, token: str) -> None:
+    """Raises LeaseError if the lease of a folder is not that of `token`: for processes that write for its holder."""
+    with suppress(storage.MissingError):
+        holder = Holder.from_json(storage.read_bytes(storage.join(folder_uri, LEASE_NAME)))
+        if holder is not None and holder.nonce == token:
+            return
+        raise LeaseError(
+            f"{folder_uri} is not ours to write any more: {holder.owner if holder else 'somebody'} has taken it over."
+        )
+    raise LeaseError(f"{folder_uri} is not ours to write any more: its lease is gone.")
 
 
 def _this_machine(host: str) -> str:

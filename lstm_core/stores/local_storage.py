@@ -139,6 +139,17 @@ def _umask() -> int:
 
 
 @contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Of all processes of this machine one is in here at a time; `path` is made for that and stays, empty."""
+    with explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def explained(place: str | Path, doing: str) -> Iterator[None]:
     """Errors of the operating system become StorageErrors that name the place."""
     try:

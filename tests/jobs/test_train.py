@@ -26,6 +26,7 @@ from lstm_core.learning.run_state import newest_state
 from lstm_core.learning.train_recipe import TrainRecipe
 from lstm_core.training import TrainSettings
 from tests.lstm_core.block_sets import tiny_recipe, write_tunes
+from tests.ray_nodes import descendants
 
 STEPS = 30
 
@@ -53,23 +54,6 @@ def wait_for_step(run: Path, step: int, process: subprocess.Popen[str], timeout_
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     assert found is not None and step <= found[0] < STEPS
-
-
-def descendants(pid: int) -> list[tuple[int, str]]:
-    """Process ids below one, with their names."""
-    parents: dict[int, list[tuple[int, str]]] = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            stat, name = (path / "stat").read_text(), (path / "cmdline").read_bytes().split(b"\0")[0].decode()
-        except OSError:
-            continue
-        parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append((int(path.name), name))
-    found, waiting = [], [pid]
-    while waiting:
-        children = parents.get(waiting.pop(), [])
-        found += children
-        waiting += [child for child, _ in children]
-    return found
 
 
 def timeless(run: Path) -> list[dict[str, object]]:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from lstm_core.learning.evaluation import start_state
 from lstm_core.learning.lanes import PieceArrays
 from lstm_core.model import ModelSettings, MusicLSTM, State
 from lstm_core.streams import Stream
-from lstm_core.training import Trainer, TrainSettings, learning_rate_at, start_state
+from lstm_core.training import Trainer, TrainSettings, learning_rate_at
 from tests.lstm_core.workers import run_workers
 
 STREAMS = (Stream("step", 4), Stream("pitch", 6))
@@ -124,22 +125,23 @@ results = [trainer.train_step(8) for _ in range(8)]
 tensors = trainer.state_tensors()
 if rank == 0:
     found = {"losses": [r.nll for r in results], "norms": [r.gradient_norm for r in results],
-             "events": [r.num_events for r in results], "tensors": tensors}
+             "events": [r.num_events for r in results], "batches": [r.batch for r in results], "tensors": tensors}
     torch.save(found, arguments[0])
 """
 
 
 @pytest.mark.slow
-def test_two_workers_are_one(tmp_path: Path) -> None:
-    """Same losses, gradients and weights but for rounding; the very same batches and lane positions."""
+def test_three_workers_are_one(tmp_path: Path) -> None:
+    """Same losses, gradients and weights but for rounding; the very same batches and positions. Shares: 1, 1, 2."""
     trainer = tiny_trainer(dropout=0.3)
     results = [trainer.train_step(8) for _ in range(8)]
-    run_workers(WORKER, tmp_path, [str(tmp_path / "two.pt")])
-    two = torch.load(tmp_path / "two.pt", weights_only=True)
-    assert two["events"] == [result.num_events for result in results]
-    assert two["losses"] == pytest.approx([result.nll for result in results], rel=1e-5)
-    assert two["norms"] == pytest.approx([result.gradient_norm for result in results], rel=1e-4)
+    run_workers(WORKER, tmp_path, [str(tmp_path / "all.pt")], world_size=3)
+    three = torch.load(tmp_path / "all.pt", weights_only=True)
+    assert three["batches"] == [result.batch for result in results] and len(set(three["batches"])) == 8
+    assert three["events"] == [result.num_events for result in results]
+    assert three["losses"] == pytest.approx([result.nll for result in results], rel=1e-5)
+    assert three["norms"] == pytest.approx([result.gradient_norm for result in results], rel=1e-4)
     one = trainer.state_tensors()
-    assert torch.equal(two["tensors"]["lanes.positions"], one["lanes.positions"])
+    assert torch.equal(three["tensors"]["lanes.positions"], one["lanes.positions"])
     for name, tensor in one.items():
-        assert torch.allclose(two["tensors"][name].float(), tensor.float(), atol=1e-5), name
+        assert torch.allclose(three["tensors"][name].float(), tensor.float(), atol=1e-5), name

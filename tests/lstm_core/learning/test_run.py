@@ -14,8 +14,10 @@ from lstm_core.checkpoint import load_checkpoint
 from lstm_core.errors import CheckpointError, TrainingError
 from lstm_core.learning.conditions import STYLE
 from lstm_core.learning.metrics import read_metrics
-from lstm_core.learning.run import TrainingRun, finished_result, run_training
+from lstm_core.learning.run import TrainingRun, run_training
+from lstm_core.learning.run_result import RunLeft, RunProgress, Wish, finished_result
 from lstm_core.learning.run_state import load_state, newest_state, saved_steps
+from lstm_core.stores.lease import Lease, LeaseError
 from lstm_core.training import TrainSettings
 from tests.lstm_core.block_sets import tiny_recipe, write_tunes
 from tests.lstm_core.workers import run_workers
@@ -32,6 +34,9 @@ def interrupted(blocks: Path, run: Path, recipe: object, after: int) -> None:
     begun = TrainingRun(blocks, run, every_step, versions={})  # type: ignore[arg-type]
     for _ in range(after):
         begun.advance()
+        begun.writer.wait()  # a state that is due waits for what is still being written
+        begun.save()
+        begun.writer.wait()
 
 
 def timeless(run: Path) -> list[dict[str, object]]:
@@ -98,6 +103,37 @@ def test_the_newest_whole_state_is_taken(blocks: Path, tmp_path: Path, caplog: p
     assert result.step == 12 and saved_steps(tmp_path) == [4, 12]
 
 
+def test_it_leaves_when_that_is_wished_and_loses_nothing(blocks: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe()
+    run_training(blocks, tmp_path / "straight", recipe)
+    with pytest.raises(RunLeft, match="after step 5"):
+        run_training(
+            blocks,
+            tmp_path / "left",
+            recipe,
+            on_progress=lambda progress: Wish.LEAVE if progress.step == 5 else Wish.GO_ON,
+        )
+    assert newest_state(tmp_path / "left")[0] == 5
+    seen: list[int] = []
+
+    def on_progress(progress: RunProgress) -> Wish:
+        seen.append(progress.saved_step)
+        return Wish.SAVE if progress.step == 7 else Wish.GO_ON
+
+    run_training(blocks, tmp_path / "left", recipe, on_progress=on_progress)
+    assert seen[:2] == [5, 5] and seen[-1] == 7  # stored in the background
+    assert timeless(tmp_path / "left") == timeless(tmp_path / "straight")
+
+
+def test_a_run_that_somebody_else_took_over_stores_nothing(blocks: Path, tmp_path: Path) -> None:
+    """A worker that was cut off from its driver comes back when another driver has gone on with the run."""
+    with Lease(str(tmp_path)) as lease:
+        before = lease.token
+    with Lease(str(tmp_path)), pytest.raises(LeaseError, match="has taken it over"):
+        run_training(blocks, tmp_path, tiny_recipe(), lease=before)
+    assert newest_state(tmp_path) is None and not (tmp_path / "checkpoint").exists()
+
+
 def test_it_stops_before_the_weights_are_poisoned(blocks: Path, tmp_path: Path) -> None:
     settings = TrainSettings(num_lanes=8, window=16, warmup_steps=1, learning_rate=1e30, precision="float32")
     with pytest.raises(
@@ -125,6 +161,8 @@ def test_minutes_become_steps_once(blocks: Path, tmp_path: Path) -> None:
     run = TrainingRun(blocks, tmp_path, recipe, versions={})
     while run.length.num_steps is None:
         run.advance()
+    run.save()
+    run.writer.wait()
     assert 6 <= run.trainer.step <= 24 and newest_state(tmp_path)[0] == run.trainer.step
     settled = (run.length.num_steps, run.length.valid_every)
     assert settled[0] > run.trainer.step and 2 <= settled[0] // settled[1] <= 41
