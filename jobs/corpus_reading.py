@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ import pyarrow as pa
 from jobs.local_ray import num_cpus_of_cluster
 from jobs.prepare_recipe import PrepareRecipe
 from jobs.progress import Progress
+from jobs.work_log import count, log_unit
 from lstm_core.corpora.corpus import file_hash, texts
-from lstm_core.corpora.parts import ReadLimits, make_part
+from lstm_core.corpora.parts import PartSummary, ReadLimits, make_part
 from lstm_core.scores.reading import MIDI_SUFFIXES, IsolatedReader
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def read_scores(corpus_uri: str, files: pa.Table, parts_uri: str, limits: ReadLi
 
     def read(files_of_part: pa.Table) -> pa.Table:
         summary = make_part(corpus_uri, files_of_part, parts_uri, reader_of_worker(limits), limits)
-        return pa.Table.from_pylist([asdict(summary)])
+        return _told(summary, "read", parts_uri)
 
     num_workers = num_workers or num_cpus_of_cluster()
     dataset = ray.data.from_arrow(cut_parts(files, num_workers)).map_batches(
@@ -94,7 +95,20 @@ class ListenerActor:
         from lstm_core.corpora.recording_parts import make_recording_part
 
         summary = make_recording_part(self.corpus_uri, files_of_part, self.parts_uri, self.listener)
-        return pa.Table.from_pylist([asdict(summary)])
+        return _told(summary, "hear", self.parts_uri)
+
+
+def _told(summary: PartSummary, kind: str, parts_uri: str) -> pa.Table:
+    """What the driver wants to know of a part; who watches the cluster is told as well."""
+    run = parts_uri.rpartition("/parts")[0]
+    stages = Counter(summary.reject_stages)
+    count("tonemill_recordings_total", summary.num_pieces, run=run)
+    count("tonemill_audio_seconds_total", summary.duration_s, run=run)
+    for stage, number in stages.items():
+        count("tonemill_rejects_total", number, run=run, reason=stage)
+    facts = {"num_files": summary.num_files, "num_pieces": summary.num_pieces, "duration_s": summary.duration_s}
+    log_unit(f"{kind}-part", run=run, rejects=stages, **facts)
+    return pa.table({"num_files": [summary.num_files], "num_rejects": [summary.num_rejects]})
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any
 import ray
 from ray.train.v2._internal.execution.callback import ControllerCallback
 
+from jobs.work_log import count, log_unit
 from lstm_core import storage
 from lstm_core.errors import TrainingError
 from lstm_core.learning.run_result import Wish
@@ -73,6 +74,8 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
 
     def _fall(self, error: Exception) -> None:
         reason = reason_of(error)
+        count("tonemill_restarts_total", run=self._run_uri)
+        log_unit("restart", run=self._run_uri, reason=reason)
         verdict = ray.get(self._board.fall.remote(reason, reason == DEATH), timeout=ANSWER_S)
         if verdict:
             raise TrainingError(verdict)

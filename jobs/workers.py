@@ -7,12 +7,14 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.board import make_board
+from jobs.work_log import observe
 from lstm_core import storage
 from lstm_core.errors import BlockError, CheckpointError, TonemillError, TrainingError
 from lstm_core.learning.run_result import Wish
@@ -96,7 +98,13 @@ def train_on_workers(
     look_every_s = float(os.environ.get("TONEMILL_LOOK_EVERY_S", LOOK_EVERY_S))
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"program": program, "config": config, "device": where.device, "board": board},
+        train_loop_config={
+            "program": program,
+            "config": config,
+            "device": where.device,
+            "board": board,
+            "run_uri": run_uri,
+        },
         scaling_config=ScalingConfig(
             num_workers=where.num_workers,
             use_gpu=where.use_gpu,
@@ -161,11 +169,16 @@ def _work(given: dict[str, Any]) -> None:
         ray.get(board.begin.remote())
     answers: list[Any] = []  # at most one, of the board; it is read at a later step, so that no step waits for it
     num_granted = 0
+    told_s = time.perf_counter()
 
     def tell(progress: Any) -> Wish:
-        nonlocal num_granted
+        nonlocal num_granted, told_s
         if not is_first:
             return Wish.GO_ON
+        before_s, told_s = told_s, time.perf_counter()
+        observe("tonemill_step_seconds", told_s - before_s, run=given["run_uri"])
+        if hasattr(progress, "wait_s"):
+            observe("tonemill_data_wait_seconds", progress.wait_s, run=given["run_uri"])
         wish, number = Wish.GO_ON, num_granted
         if answers and ray.wait(answers, timeout=0)[0]:
             wish, number = ray.get(answers.pop())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,6 +56,7 @@ class StepResult(NamedTuple):
     pieces: list[int]  # of this worker's lanes
     suspects: list[int]  # pieces of all workers whose loss was not finite, or all pieces if it was the gradient alone
     batch: str  # digest of what all workers together learnt from
+    wait_s: float  # until this worker's batch was there
 
 
 def learning_rate_at(step: int, num_steps: int, settings: TrainSettings) -> float:
@@ -107,7 +109,9 @@ class Trainer:
 
     def train_step(self, num_steps: int) -> StepResult:
         """One optimiser update on the next window of every lane; `num_steps` is the length of the whole schedule."""
+        begun = time.perf_counter()
         batch = self.lanes.next_batch()
+        wait_s = time.perf_counter() - begun
         rate = learning_rate_at(self.step, num_steps, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -126,7 +130,9 @@ class Trainer:
             self.step += 1
         of_stream = [total / max(num_events, 1) for total in totals]
         suspects = [] if is_finite else self._suspects(batch.pieces, nll_of_lane)
-        return StepResult(sum(of_stream), of_stream, num_events, norm, rate, is_finite, batch.pieces, suspects, digest)
+        return StepResult(
+            sum(of_stream), of_stream, num_events, norm, rate, is_finite, batch.pieces, suspects, digest, wait_s
+        )
 
     def _backward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Gradients of this worker's lanes; sums of nats by stream and the number of events, [K + 1], nats by lane."""

@@ -96,7 +96,13 @@ class FetchedFile:
 class PartSummary:
     num_files: int
     num_pieces: int
-    num_rejects: int
+    duration_s: float  # of the pieces
+    reject_stages: tuple[str, ...]  # one for each file or piece that was rejected
+
+    @property
+    def num_rejects(self) -> int:
+        """Files and pieces that were rejected."""
+        return len(self.reject_stages)
 
 
 class Reader(Protocol):
@@ -118,7 +124,12 @@ def store_part(files: pa.Table, folder_uri: str, pieces: pa.Table, rows: pa.Tabl
     rows = rows.replace_schema_metadata({"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": str(len(data))})
     storage.write_bytes(storage.join(folder_uri, name + PIECES_SUFFIX), data)
     storage.write_bytes(storage.join(folder_uri, name + ROWS_SUFFIX), arrow_bytes(rows))
-    return PartSummary(num_files=len(files), num_pieces=len(pieces), num_rejects=rows["reason"].drop_null().length())
+    return PartSummary(
+        num_files=len(files),
+        num_pieces=len(pieces),
+        duration_s=sum(rows["duration_s"].drop_null().to_pylist()),
+        reject_stages=tuple(rows["stage"].drop_null().to_pylist()),
+    )
 
 
 def part_tables(files: Iterable[FetchedFile], reader: Reader) -> tuple[pa.Table, pa.Table]:

@@ -184,6 +184,7 @@ class TrainingRun:
             valid_nll=self.valid_nll,
             saved_step=self.saved_step,
             num_workers=self.group.world_size,
+            wait_s=result.wait_s,
         )
 
     def result(self) -> RunResult:

@@ -35,6 +35,7 @@ class RunProgress:
     valid_nll: float | None
     saved_step: int  # of the newest state that is stored in whole, 0 before the first
     num_workers: int
+    wait_s: float = 0.0  # that the last step waited for its batch
 
 
 @dataclass(frozen=True, kw_only=True)
