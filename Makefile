@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check bench lock clean setup
+.PHONY: help demo test test-unit check check-infra bench golden lock clean setup
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -14,10 +14,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## Show this list
 	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-demo: $(READY)  ## Make a corpus, train on it and make 12 finished tracks, all under demo/ (minutes)
-	@$(VENV)/bin/tonemill demo
+demo: $(READY)  ## Make recordings, train on them and make 12 finished tracks, all under demo/ (minutes; SCORES=1: no recordings)
+	@$(VENV)/bin/tonemill demo $(if $(SCORES),--scores)
 
 test: check  ## All checks and all tests
 	@$(PY) -m pytest
@@ -31,17 +31,26 @@ check: $(READY)  ## Style, types, import boundaries, no registry addresses
 	@$(PY) -m mypy
 	@$(PY) -m pytest tests/test_boundaries.py
 
+check-infra:  ## Terraform and Kubernetes: format, tests, renders, security (needs terraform and kubectl, no account)
+	@.ci/check-infra
+
 bench: $(READY)  ## Run every benchmark; each prints JSON lines (long: tens of minutes)
 	@for program in benchmarks/[a-z]*.py; do \
 		name=$$(basename "$$program" .py); echo "# $$name" >&2; $(PY) -m "benchmarks.$$name"; done
 
-lock:  ## Renew requirements.lock from pyproject.toml (needs uv; keeps pins that still fit)
+golden: $(READY)  ## Renew what the overlays of k8s/ render to (needs kubectl); look at the difference
+	@$(PY) -m tests.k8s.render
+
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --no-annotate --quiet
+
+lock:  ## Renew the locks from pyproject.toml and requirements-checkov.in (needs uv; keeps pins that still fit)
 	@command -v uv >/dev/null || { echo "make lock needs the program uv on the PATH (pip install uv)" >&2; exit 1; }
-	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
+	@$(COMPILE) requirements-checkov.in --output-file requirements-checkov.lock
 
 clean:  ## Delete what these commands made: demo/, caches, the virtual environment
-	@rm -rf demo build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf demo build $(VENV) .venv-checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 setup: $(READY)

@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from jobs import cli_jobs
+from jobs.cli_catalog import catalog_app
+from jobs.cli_cluster import cluster_app, schedule_app
 from lstm_core.errors import TonemillError
 
 app = typer.Typer(
@@ -19,6 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(catalog_app)
+app.add_typer(cluster_app)
+app.add_typer(schedule_app)
 _state = {"verbose": False}
 
 # What tells an artefact: a file inside its folder, and the function that shows it.
@@ -44,14 +50,14 @@ def options(verbose: Verbose = False) -> None:
 
 @app.command()
 def prepare(
-    corpus: Annotated[str, typer.Argument(help="Folder or URI of scores (MIDI, MusicXML, ABC, Humdrum).")],
+    corpus: Annotated[str, typer.Argument(help="Folder or URI of recordings and of scores.")],
     blocks: Annotated[str, typer.Argument(help="Folder or URI for the feature blocks.")],
     recipe: Recipe = None,
     settings: Settings = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that read scores; default: one a CPU.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that read and listen; default: one a CPU.")] = None,
     retry: Annotated[bool, typer.Option(help="Read the rejected files again, also where they did not change.")] = False,
 ) -> None:
-    """Turn a corpus of scores into feature blocks. Run again, it does only what is new or changed."""
+    """Turn recordings and scores into feature blocks. Run again, it does only what is new or changed."""
     from jobs.prepare import REJECTS_NAME, REPORT_NAME, run_prepare
     from jobs.prepare_recipe import PrepareRecipe
     from jobs.recipe import load_recipe, parse_overrides
@@ -113,12 +119,16 @@ def generate(
 
 
 @app.command()
-def demo(folder: Annotated[str, typer.Argument(help="Where everything goes.")] = "demo") -> None:
-    """Make a small corpus, train on it and make twelve finished tracks. Run again, it does only what is missing."""
-    from jobs.demo import run_demo
+def demo(
+    folder: Annotated[str, typer.Argument(help="Where everything goes.")] = "demo",
+    scores: Annotated[bool, typer.Option("--scores", help="Learn from scores, not from recordings.")] = False,
+) -> None:
+    """Make a corpus of recordings, train on it and make twelve tracks. Run again, it does only what is missing."""
+    from jobs.demo import SCORES, DemoSettings, run_demo
     from jobs.inspect_track import print_tracks
 
-    result = run_demo(folder, verbose=_state["verbose"])
+    settings = DemoSettings(from_scores=True, scores=SCORES) if scores else DemoSettings()
+    result = run_demo(folder, settings, verbose=_state["verbose"])
     print_tracks(result.generated.records, result.generated.failures)
     print(f"{sum(result.seconds.values()):.0f} s in all; open {result.generated.page_uri}")
     if result.generated.failures:
@@ -144,6 +154,9 @@ def inspect(
             return
     known = ", ".join(marker for marker, _ in _INSPECTORS)
     raise TonemillError(f"{path} is nothing that tonemill made: there is none of {known} in it.")
+
+
+cli_jobs.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

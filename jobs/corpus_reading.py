@@ -80,6 +80,7 @@ class ListenerActor:
         import torch
 
         from lstm_core.corpora.listening import Listener
+        from lstm_core.corpora.listening_warm_up import compile_listening
         from lstm_core.hearing.transcriber_checkpoint import load_transcriber
         from lstm_core.transcriber import Transcriber
 
@@ -87,6 +88,7 @@ class ListenerActor:
         self.corpus_uri, self.parts_uri = corpus_uri, parts_uri
         transcriber = Transcriber(load_transcriber(recipe.transcriber), device=recipe.device)
         self.listener = Listener(transcriber, recipe.listen)
+        compile_listening(self.listener)
 
     def __call__(self, files_of_part: pa.Table) -> pa.Table:
         from lstm_core.corpora.recording_parts import make_recording_part

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from lstm_core.blocks import SPLITS, open_blocks
+from lstm_core.blocks import SPLITS, BlockSet, open_blocks
 from lstm_core.scores.describe import KEY_NAMES
 
 MAX_ROWS = 10  # of each table
+_MEASURES = ("confidence", "loudness_lufs", "brightness_hz")
 
 
 def inspect_blocks(uri: str) -> None:
@@ -27,6 +32,8 @@ def inspect_blocks(uri: str) -> None:
     size_bytes = sum(entry.size_bytes for entry in index.blocks)
     facts.add_row("blocks", f"{len(index.blocks)} of {size_bytes / 1e6:.1f} MB in all, every sha256 right")
     facts.add_row("styles", ", ".join(index.styles[:MAX_ROWS]) + (" ..." if len(index.styles) > MAX_ROWS else ""))
+    for name, value in _recording_facts(blocks):
+        facts.add_row(name, value)
     for licence, count in index.licences.items():
         facts.add_row("licence", f"{licence} ({count:,} pieces)")
     console.print(facts, highlight=False)
@@ -37,3 +44,26 @@ def inspect_blocks(uri: str) -> None:
         meter, tempo, size = str(piece.meters[0]), f"{piece.tempo_bpm:.0f}", f"{len(piece.events):,}"
         pieces.add_row(piece.piece_id, piece.style, piece.title, key, tempo, meter, str(piece.num_bars), size)
     console.print(pieces)
+
+
+def _recording_facts(blocks: BlockSet) -> Iterator[tuple[str, str]]:
+    """What is known of the recordings that pieces come from; nothing where there are none."""
+    counts = blocks.index.recordings
+    if not counts:
+        return
+    num_recordings = sum(counts["codec"].values())
+    yield "recordings", f"{num_recordings:,} pieces, {blocks.index.recorded_s / 3600:.2f} hours"
+    yield "codecs", _ranked(counts["codec"])
+    yield "sample rates", _ranked({f"{int(rate):,} Hz": count for rate, count in counts["sample_rate"].items()})
+    yield "channels", _ranked(counts["num_channels"])
+    yield "with a beat", f"{counts['has_beat'].get('true', 0) / num_recordings:.0%}"
+    measured = pa.concat_tables([table.select(_MEASURES) for table in blocks.tables])
+    for name, form in zip(_MEASURES, ("{:.2f}", "{:.1f} LUFS", "{:,.0f} Hz"), strict=True):
+        quantiles = pc.quantile(measured[name].drop_null(), q=[0.05, 0.5, 0.95]).to_pylist()
+        low, middle, high = (form.format(value or 0.0) for value in quantiles)
+        yield name.partition("_")[0], f"{middle} (most between {low} and {high})"
+
+
+def _ranked(counts: dict[str, int]) -> str:
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count:,}" for name, count in ranked)

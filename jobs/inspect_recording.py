@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from lstm_core.corpora.corpus import UNKNOWN_LICENCE
+from lstm_core.decode.licences import licence_of_tags
 from lstm_core.decode.recordings import open_recording
 from lstm_core.decode.resampling import resample_mono
+from lstm_core.errors import RecordingError, ScoreError
 from lstm_core.hearing.beat_grid import GriddedScore, score_of
 from lstm_core.hearing.hearing_picture import MAX_S, draw_hearing
 from lstm_core.hearing.roles import ROLE_NAMES
@@ -30,15 +33,18 @@ def inspect_recording(path: str, folder: str | Path = ".") -> None:
     """Prints what is heard in a local recording; writes NAME.heard.png and NAME.heard.mid into `folder`.
 
     Raises:
-        RecordingError: it cannot be decoded.
-        ScoreError: nothing is heard in it.
+        RecordingError: it cannot be decoded, or nothing is heard in it.
     """
     drawn: list[Chunk] = []
-    with open_recording(Path(path)) as recording:
-        facts = recording.facts
-        mono = resample_mono(recording.chunks(), facts.sample_rate, SAMPLE_RATE, facts.channel_names)
-        transcription = Transcriber(load_transcriber()).transcribe(_kept(mono, drawn))
-    gridded = score_of(transcription, title=facts.tags.get("title") or Path(path).stem)
+    try:
+        with open_recording(Path(path)) as recording:
+            facts = recording.facts
+            mono = resample_mono(recording.chunks(), facts.sample_rate, SAMPLE_RATE, facts.channel_names)
+            transcription = Transcriber(load_transcriber()).transcribe(_kept(mono, drawn))
+        gridded = score_of(transcription, title=facts.tags.get("title") or Path(path).stem)
+    except (RecordingError, ScoreError) as error:
+        stage = error.stage if isinstance(error, RecordingError) else "transcribe"
+        raise RecordingError(stage, f"{path}: {error}") from error
     picture, midi = (Path(folder) / f"{Path(path).stem}.heard{suffix}" for suffix in (".png", ".mid"))
     picture.write_bytes(_picture(np.concatenate(drawn), transcription, gridded))
     midi.write_bytes(write_midi(gridded.score))
@@ -46,10 +52,18 @@ def inspect_recording(path: str, folder: str | Path = ".") -> None:
     console = Console()
     console.print(f"[bold]Recording[/bold] {path}: {form}", highlight=False)
     table = Table(show_header=False, box=None)
-    for row in _facts(transcription, gridded):
+    for row in [*_provenance(facts.tags), *_facts(transcription, gridded)]:
         table.add_row(*row)
     table.add_row("written", f"{picture}, {midi}")
     console.print(table, highlight=False)
+
+
+def _provenance(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Who made it and what may be done with it, as far as its tags tell."""
+    for name in ("title", "artist"):
+        if name in tags:
+            yield name, tags[name]
+    yield "licence", licence_of_tags(tags) or UNKNOWN_LICENCE
 
 
 def _facts(transcription: Transcription, gridded: GriddedScore) -> Iterator[tuple[str, str]]:

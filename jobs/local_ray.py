@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from lstm_core.errors import TonemillError
 
+CONNECT_S, CONNECT_TRIES = 3.0, 3  # with the cluster of RAY_ADDRESS
 OBJECT_STORE_BYTES = 300_000_000  # jobs pass small tables through it, never events or sound
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -44,7 +47,11 @@ def start_ray(
 ) -> bool:
     """Connects to Ray and says whether it did: False when this process is connected already.
 
-    With RAY_ADDRESS set that cluster is used, else Ray starts on this machine with `num_cpus` logical CPUs.
+    With RAY_ADDRESS set that cluster is used (the job server of Ray sets it for its jobs), else Ray starts on this
+    machine with `num_cpus` logical CPUs.
+
+    Raises:
+        RayStartError: nothing answers at RAY_ADDRESS, or it is no such address; or Ray did not start in its time.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -72,6 +79,8 @@ def start_ray(
             "object_store_memory": object_store_bytes,
             "include_dashboard": False,
         }
+    else:
+        _check_address(address)
     level = logging.INFO if verbose else logging.ERROR
     with nullcontext() if verbose else _silent_stderr():  # it tells that it read RAY_BACKEND_LOG_LEVEL
         try:
@@ -92,6 +101,28 @@ def num_cpus_of_cluster() -> int:
     import ray
 
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _check_address(address: str) -> None:
+    """RayStartError at an address where no Ray can be; Ray itself would try for more than two minutes."""
+    if address.startswith(("http://", "https://")):
+        raise RayStartError(
+            f"RAY_ADDRESS is {address}: a program runs in a Ray cluster by HOST:PORT, mostly port 6379. To send a job "
+            "to a cluster from outside use `tonemill submit --cluster NAME` and unset RAY_ADDRESS."
+        )
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "://" in address:
+        return  # "auto" and its like, ray://
+    for number in range(CONNECT_TRIES):
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+            return
+        except OSError as error:
+            if number == CONNECT_TRIES - 1:
+                raise RayStartError(
+                    f"No Ray cluster answers at {address} ({error}), where RAY_ADDRESS says. Unset it to run here."
+                ) from error
+            time.sleep(0.5)
 
 
 @contextmanager

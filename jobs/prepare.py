@@ -155,7 +155,12 @@ def _finish(corpus: Corpus, plan: Plan, recipe: PrepareRecipe, blocks_uri: str) 
     _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
     _write_table(corpus.manifest, storage.join(blocks_uri, MANIFEST_NAME))
     save_recipe(recipe, blocks_uri)
-    write_report(storage.join(blocks_uri, REPORT_NAME), plan, storage.name_of(corpus.uri))
+    write_report(
+        storage.join(blocks_uri, REPORT_NAME),
+        plan,
+        storage.name_of(corpus.uri),
+        least_confidence=recipe.listen.least_confidence,
+    )
     return write_index(blocks_uri, [block.name for block in plan.blocks], notices=corpus.notices)
 
 

@@ -226,8 +226,8 @@ def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: T
         commit_track(work.catalogue, finished.content, finished.files)
         count("tonemill_tracks_total", run=work.order_name)
         count("tonemill_audio_seconds_total", finished.content["duration_s"], run=work.order_name)
-    else:
-        count("tonemill_gate_failures_total", run=work.order_name)
+    for gate in failed:
+        count("tonemill_gate_failures_total", run=work.order_name, gate=gate.name)
     log_unit(
         "track",
         run=work.order_name,

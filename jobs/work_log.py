@@ -21,9 +21,9 @@ COUNTERS = {
     "tonemill_events_total": "events that the engine played",
     "tonemill_tracks_total": "tracks committed to a catalogue",
     "tonemill_audio_seconds_total": "seconds of audio committed to a catalogue, or heard in recordings",
-    "tonemill_gate_failures_total": "attempts at tracks that a gate held back",
+    "tonemill_gate_failures_total": "attempts at tracks that a gate held back, by gate",
     "tonemill_recordings_total": "recordings and scores that became pieces",
-    "tonemill_rejects_total": "recordings and scores that were rejected",
+    "tonemill_rejects_total": "recordings and scores that were rejected, by reason",
     "tonemill_restarts_total": "restarts of a run's group of workers",
 }
 HISTOGRAMS = {
@@ -45,10 +45,13 @@ def log_unit(unit: str, **facts: Any) -> None:
         print(json.dumps(line, ensure_ascii=False), file=sys.stdout, flush=True)
 
 
-def count(name: str, value: float = 1.0, *, run: str = "") -> None:
-    """Adds to one of COUNTERS. `run` names the order, the run or the blocks that the work is for."""
+def count(name: str, value: float = 1.0, *, run: str = "", **labels: str) -> None:
+    """Adds to one of COUNTERS. `run` names the order, the run or the blocks that the work is for.
+
+    `labels` must be the same names at every use of a counter: `gate` for gate failures, `reason` for rejects.
+    """
     if value > 0 and _is_in_ray():
-        _counter(name).inc(value, tags={"run": run})
+        _counter(name, tuple(labels)).inc(value, tags={"run": run, **labels})
 
 
 def observe(name: str, seconds: float, *, run: str = "") -> None:
@@ -58,10 +61,10 @@ def observe(name: str, seconds: float, *, run: str = "") -> None:
 
 
 @cache
-def _counter(name: str) -> Counter:
+def _counter(name: str, labels: tuple[str, ...]) -> Counter:
     from ray.util.metrics import Counter
 
-    return Counter(name, description=COUNTERS[name], tag_keys=("run",))
+    return Counter(name, description=COUNTERS[name], tag_keys=("run", *labels))
 
 
 @cache

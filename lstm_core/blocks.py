@@ -20,57 +20,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lstm_core import storage
+from lstm_core.corpora.piece_fields import PIECE_FIELDS
 from lstm_core.errors import BlockError
 from lstm_core.notes import Meter, Tempo
 from lstm_core.streams import REPRESENTATION, STREAMS, EventArray
 
-FORMAT = "tonemill-blocks-2"  # a change of the schema, the sidecar or the index is a new format
+FORMAT = "tonemill-blocks-3"  # a change of the schema, the sidecar or the index is a new format
 INDEX_NAME = "index.json"
 SPLITS = ("train", "valid")
+COUNTED = ("codec", "sample_rate", "num_channels", "has_beat", "confidence")  # the last in tenths, rounded down
 _ADVICE = "Run tonemill prepare again to make it anew."
 
-_METERS = pa.list_(pa.struct([("tick", pa.int32()), ("numerator", pa.int16()), ("denominator", pa.int16())]))
-_TEMPOS = pa.list_(pa.struct([("tick", pa.int32()), ("bpm", pa.float32())]))
-PIECE_FIELDS = (
-    pa.field("piece_id", pa.string()),  # hash of uri and index_in_file, 32 hexadecimal digits
-    pa.field("uri", pa.string()),  # path of the file inside the corpus
-    pa.field("index_in_file", pa.int32()),
-    pa.field("title", pa.string()),
-    pa.field("style", pa.string()),
-    pa.field("licence", pa.string()),
-    pa.field("content_hash", pa.string()),  # of the events and meters alone
-    pa.field("representation", pa.string()),
-    pa.field("num_events", pa.int32()),
-    pa.field("meters", _METERS),
-    pa.field("tempos", _TEMPOS),
-    pa.field("key_tonic", pa.int8()),  # 0..11 from C up; null when there are no pitches
-    pa.field("key_mode", pa.string()),  # major or minor
-    pa.field("key_clarity", pa.float32()),
-    pa.field("tempo_bpm", pa.float32()),
-    pa.field("meter", pa.string()),  # the one that holds longest
-    pa.field("num_bars", pa.int32()),
-    pa.field("duration_s", pa.float64()),
-    pa.field("num_notes", pa.int32()),
-    pa.field("density", pa.float32()),  # notes a quarter
-    pa.field("polyphony_mean", pa.float32()),
-    pa.field("polyphony_max", pa.int16()),
-    pa.field("pitch_min", pa.int16()),
-    pa.field("pitch_max", pa.int16()),
-    pa.field("families", pa.int32()),  # bit mask over notes.FAMILIES
-    pa.field("bar_key", pa.list_(pa.int8())),  # of each bar: tonic 0..11, plus 12 in minor; -1 without pitches
-    pa.field("bar_density", pa.list_(pa.float32())),  # onsets a quarter
-    pa.field("bar_polyphony", pa.list_(pa.float32())),
-    pa.field("bar_pitch_min", pa.list_(pa.int16())),  # -1 without pitches
-    pa.field("bar_pitch_max", pa.list_(pa.int16())),
-    pa.field("bar_families", pa.list_(pa.int32())),
-    pa.field("tags", pa.string()),  # JSON object of what the source says of itself
-    pa.field("source", pa.string()),  # score or recording; the fields below are null of scores
-    pa.field("codec", pa.string()),
-    pa.field("sample_rate", pa.int32()),  # Hz
-    pa.field("loudness_lufs", pa.float32()),  # integrated
-    pa.field("brightness_hz", pa.float32()),  # spectral centroid
-    pa.field("confidence", pa.float32()),  # of the transcription, 0 to 1
-)
 BLOCK_SCHEMA = pa.schema(
     [
         *PIECE_FIELDS,
@@ -111,6 +71,8 @@ class BlockEntry:
     duration_s: float
     styles: dict[str, int]  # pieces by style
     licences: dict[str, int]  # pieces by licence
+    recorded_s: float  # of the pieces that come from recordings
+    recordings: dict[str, dict[str, int]]  # these by each of COUNTED, empty without any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +87,8 @@ class BlockIndex:
     num_pieces: dict[str, int]  # by split
     num_events: dict[str, int]  # by split
     duration_s: float
+    recorded_s: float  # of the pieces that come from recordings
+    recordings: dict[str, dict[str, int]]  # these by each of COUNTED, empty without any
     fingerprint: str  # hash of the representation and of the sha256 of all blocks
     blocks: tuple[BlockEntry, ...] = field(repr=False)
 
@@ -149,6 +113,7 @@ def write_block(folder_uri: str | Path, name: str, table: pa.Table) -> BlockEntr
         duration_s=round(sum(table["duration_s"].to_pylist()), 3),
         styles=_counts(table["style"].to_pylist()),
         licences=_counts(table["licence"].to_pylist()),
+        **_recording_counts(table),
     )
     storage.write_bytes(block_uri(folder_uri, name, ".json"), json_bytes(asdict(entry)))
     return entry
@@ -189,6 +154,12 @@ def write_index(folder_uri: str | Path, names: Iterable[str], *, notices: dict[s
         num_pieces=_total(entry.num_pieces for entry in entries),
         num_events=_total(entry.num_events for entry in entries),
         duration_s=round(sum(entry.duration_s for entry in entries), 3),
+        recorded_s=round(sum(entry.recorded_s for entry in entries), 3),
+        recordings={
+            name: _total(entry.recordings[name] for entry in entries if name in entry.recordings)
+            for name in COUNTED
+            if any(name in entry.recordings for entry in entries)
+        },
         fingerprint=hashlib.sha256(content).hexdigest()[:32],
         blocks=tuple(entries),
     )
@@ -318,6 +289,15 @@ def _events(table: pa.Table, row: int, num_streams: int) -> EventArray:
     events = np.frombuffer(buffer, dtype=np.uint8).reshape(-1, num_streams)
     events.flags.writeable = False  # Arrow calls its buffer writable; a write would end the process
     return events
+
+
+def _recording_counts(table: pa.Table) -> dict[str, Any]:
+    """What the sidecar of a block says of the pieces that come from recordings."""
+    rows = [row for row in table.select([*COUNTED, "duration_s"]).to_pylist() if row["codec"] is not None]
+    for row in rows:
+        row["confidence"] = f"{int(row['confidence'] * 10) / 10:.1f}"
+    counts = {name: _counts(str(row[name]).lower() for row in rows) for name in COUNTED}
+    return {"recorded_s": round(sum(row["duration_s"] for row in rows), 3), "recordings": counts if rows else {}}
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""One S3 server for all tests: it takes a second to start."""
+"""One S3 server for all tests and one Ray cluster with a job server: to start them takes a second and ten."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.ray_servers import RayHead, ray_head_running
 from tests.s3_servers import moto_running, plain_client, settings_of
 
 
@@ -26,3 +27,11 @@ def s3_bucket(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     bucket = f"b-{uuid.uuid4().hex[:12]}"
     plain_client(moto_endpoint).create_bucket(Bucket=bucket)
     return f"s3://{bucket}"
+
+
+@pytest.fixture(scope="session")
+def ray_head(moto_endpoint: str) -> Iterator[RayHead]:
+    """A Ray cluster in processes of its own, with a job server behind a token, whose jobs reach the S3 server."""
+    pytest.importorskip("aiohttp_cors", reason="the job server needs ray[default]")
+    with ray_head_running(variables=settings_of(moto_endpoint)) as head:
+        yield head

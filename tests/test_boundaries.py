@@ -127,8 +127,9 @@ def test_planted_registry_is_found() -> None:
     assert registry_addresses("a.md", "see https://example.org") == []
 
 
-def test_every_locked_package_has_a_hash() -> None:
-    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text())
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-checkov.lock"])
+def test_every_locked_package_has_a_hash(lock: str) -> None:
+    entries = re.split(r"\n(?=\S)", (ROOT / lock).read_text())
     assert len(entries) > 50
     unlocked = [entry.partition("\n")[0] for entry in entries if "--hash=sha256:" not in entry or "==" not in entry]
     assert unlocked == []

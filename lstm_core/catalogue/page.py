@@ -22,8 +22,16 @@ from lstm_core.catalogue.roll import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TO
 _SLOT = re.compile(r"\{\{(title|policy|style|data|script)\}\}")
 
 
-def render_page(records: Sequence[TrackRecord], failures: Sequence[TrackFailure], *, title: str) -> bytes:
+def render_page(
+    records: Sequence[TrackRecord],
+    failures: Sequence[TrackFailure],
+    *,
+    title: str,
+    folders: Sequence[tuple[str, ...]] = (),
+) -> bytes:
     """The page over the given tracks, in their order: UTF-8 HTML, equal bytes for equal input.
+
+    `folders` are the names on the way from the page to the catalogue of each track, none where they are beside it.
 
     Nothing of a record can become markup: data are JSON without `<`, the script writes text only, and the policy
     runs no script but the page's own and lets nothing be loaded from elsewhere.
@@ -33,13 +41,15 @@ def render_page(records: Sequence[TrackRecord], failures: Sequence[TrackFailure]
         "title": html.escape(title),
         "policy": _policy(script),
         "style": _source("page.css"),
-        "data": _inert(_page_data(records, failures)),
+        "data": _inert(_page_data(records, failures, folders)),
         "script": script,
     }
     return _SLOT.sub(lambda slot: filling[slot[1]], _source("page.html")).encode()
 
 
-def _page_data(records: Sequence[TrackRecord], failures: Sequence[TrackFailure]) -> dict[str, Any]:
+def _page_data(
+    records: Sequence[TrackRecord], failures: Sequence[TrackFailure], folders: Sequence[tuple[str, ...]]
+) -> dict[str, Any]:
     """What page_list.js reads: plain columns, columns of codes into a table of values, and the failures."""
     plain = {
         "track_id": [record.track_id for record in records],
@@ -65,6 +75,8 @@ def _page_data(records: Sequence[TrackRecord], failures: Sequence[TrackFailure])
         "audio": _coded((record.format, record.sample_rate, record.bit_depth) for record in records),
         "made_by": _coded(_made_by(record) for record in records),
     }
+    if folders:
+        coded["folder"] = _coded(folders)
     return {
         "plot": [PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM],
         "plain": plain,

@@ -4,7 +4,9 @@ const $ = (id) => document.getElementById(id);
 const { plot, plain, coded, failures } = JSON.parse($("data").textContent);
 const numTracks = plain.track_id.length;
 const of = (column, i) => coded[column].values[coded[column].codes[i]];
-const fileUrl = (i, name) => ["tracks", plain.track_id[i], ...name.split("/")].map(encodeURIComponent).join("/");
+const folderOf = (i) => (coded.folder ? of("folder", i) : []); // where the page stands over several catalogues
+const fileUrl = (i, name) =>
+  [...folderOf(i), "tracks", plain.track_id[i], ...name.split("/")].map(encodeURIComponent).join("/");
 const fileNames = (i) => of("files", i);
 const masterName = (i) => fileNames(i).find((name) => /^master\./.test(name));
 const signed = (value, digits) => value.toFixed(digits).replace("-", "−");
@@ -32,7 +34,7 @@ let shown = []; // indices of the tracks that fit, in the order of the list
 function searchText(i) {
   searchTexts ??= new Array(numTracks);
   return (searchTexts[i] ??= [plain.name[i], of("style", i), of("key", i), of("meter", i), ...of("instruments", i),
-    plain.track_id[i]].join(" ").toLowerCase());
+    plain.track_id[i], ...folderOf(i)].join(" ").toLowerCase());
 }
 function fitting() {
   const words = $("query").value.toLowerCase().split(/\s+/).filter(Boolean);

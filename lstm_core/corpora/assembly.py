@@ -149,14 +149,20 @@ class _Rows:
         return Signatures(self.parts.signatures, self.parts.table[f"{name}_at"].to_numpy()[self.row].astype(np.int64))
 
     def table(self) -> pa.Table:
-        """All columns, with path, style and licence, and `part` as the name of the part."""
+        """All columns, with path, style and licence, and `part` as the name of the part.
+
+        The licence is that of the recording's tags where the table of styles gives none.
+        """
         found = self.parts.table.take(self.row)
         names = pa.array(self.parts.names, type=pa.string())
         named = pa.DictionaryArray.from_arrays(found["part"].combine_chunks(), names)
         found = found.set_column(found.schema.get_field_index("part"), "part", named)
-        for name in ("path", "style", "licence"):
+        for name in ("path", "style"):
             found = found.append_column(name, self.manifest[name].take(self.file))
-        return found
+        is_given = self.manifest["is_licence_given"].take(self.file)
+        told = pc.if_else(is_given, pa.scalar(None, pa.string()), found["tag_licence"])
+        licence = pc.coalesce(told, self.manifest["licence"].take(self.file).cast(pa.string()))
+        return found.drop_columns(["tag_licence"]).append_column("licence", licence.dictionary_encode())
 
 
 def _current_rows(manifest: pa.Table, parts: PartRows) -> _Rows:

@@ -1,7 +1,8 @@
 """A corpus is a folder of scores and recordings: its manifest with the style and the licence of each file.
 
 Style: what CORPUS/styles.csv says, else the first folder on the way to the file, else the name of the corpus.
-Licence: what styles.csv says, else the LICENSE or COPYING file of the nearest folder above the file, else UNKNOWN.
+Licence: what styles.csv says, else the tags of a recording (which are read when it is listened to), else the LICENSE or
+COPYING file of the nearest folder above the file, else UNKNOWN.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("file_key", pa.string()),  # hash of the three above: another one means another file
         ("style", pa.dictionary(pa.int32(), pa.string())),
         ("licence", pa.dictionary(pa.int32(), pa.string())),
+        ("is_licence_given", pa.bool_()),  # by the table of styles: then tags do not count
     ]
 )
 _LISTED = pa.schema([MANIFEST_SCHEMA.field(name) for name in ("path", "size_bytes", "etag", "file_key")])
@@ -75,13 +77,15 @@ def list_corpus(uri: str | Path, *, styles_csv: str | Path | None = None) -> Cor
     files = listing.table()
     licences, notices = _read_notices(uri, sorted(listing.notice_paths))
     labels = _StyleTable(styles_csv or (storage.join(uri, STYLES_NAME) if listing.has_styles else None))
-    styles, licence_lines = _Values(), _Values()
+    styles, licence_lines, is_given = _Values(), _Values(), bytearray()
     for path in texts(files["path"]):
         style, licence = labels.look_up(path)
         styles.add(style or _folder_style(uri, path))
         licence_lines.add(licence or _nearest(licences, path))
+        is_given.append(bool(licence))
     for name, values in (("style", styles), ("licence", licence_lines)):
         files = files.append_column(name, values.column())
+    files = files.append_column("is_licence_given", pa.array(np.frombuffer(is_given, dtype=bool)))
     return Corpus(
         uri=str(uri),
         manifest=files.select(MANIFEST_SCHEMA.names).cast(MANIFEST_SCHEMA),

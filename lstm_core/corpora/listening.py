@@ -42,6 +42,7 @@ class Heard:
     facts: RecordingFacts
     quality: RecordingQuality
     confidence: float  # 0 to 1, see beat_grid.confidence_of
+    has_beat: bool  # False: notes are on a plain grid at 120 bpm
     fingerprint: Shingles = field(repr=False)
     transcription: Transcription = field(repr=False)
 
@@ -154,21 +155,24 @@ class _Pass:
             facts=self._facts,
             quality=self._quality,
             confidence=gridded.confidence,
+            has_beat=gridded.beats.has_beat,
             fingerprint=self._fingerprint,
             transcription=transcription,
         )
 
 
 def measures_of(heard: Heard) -> dict[str, object]:
-    """The columns of a piece (blocks.PIECE_FIELDS) that only a recording has."""
+    """The columns of a piece (piece_fields.PIECE_FIELDS) that only a recording has."""
     loudness = heard.quality.loudness_lufs
     return {
         "source": "recording",
         "codec": heard.facts.codec,
         "sample_rate": heard.facts.sample_rate,
+        "num_channels": heard.facts.num_channels,
         "loudness_lufs": loudness if math.isfinite(loudness) else None,
         "brightness_hz": heard.quality.brightness_hz,
         "confidence": heard.confidence,
+        "has_beat": heard.has_beat,
     }
 
 

@@ -20,15 +20,16 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from lstm_core import storage
-from lstm_core.blocks import PIECE_FIELDS, arrow_bytes
+from lstm_core.blocks import arrow_bytes
 from lstm_core.corpora.corpus import file_hash
 from lstm_core.corpora.duplicates import SIGNATURE_SIZE, shingles, signature
+from lstm_core.corpora.piece_fields import MEASURES, PIECE_FIELDS
 from lstm_core.errors import ScoreError, StorageError
 from lstm_core.notes import Score
 from lstm_core.scores.describe import BarDescription, Description, describe
 from lstm_core.streams import DRUM_INSTRUMENT, INSTRUMENT, REPRESENTATION, encode_score
 
-PARTS_VERSION = 2  # of what these functions compute: raise it when the same file would give other rows
+PARTS_VERSION = 3  # of what these functions compute: raise it when the same file would give other rows
 _FROM_MANIFEST = ("style", "licence")  # they may change while the file does not
 PART_SCHEMA = pa.schema(
     [
@@ -55,9 +56,8 @@ ROWS_SCHEMA = pa.schema(
         ("meter", pa.string()),
         ("signature", pa.binary(4 * SIGNATURE_SIZE)),
         ("audio_signature", pa.binary(4 * SIGNATURE_SIZE)),  # of recordings
-        ("codec", pa.string()),
-        ("sample_rate", pa.int32()),
-        ("confidence", pa.float32()),
+        ("tag_licence", pa.string()),  # what the tags of a recording say; null where they say nothing
+        *(pa.field(name, PART_SCHEMA.field(name).type) for name in MEASURES),  # null of scores
     ]
 )
 PIECES_SUFFIX, ROWS_SUFFIX = ".arrow", ".rows.arrow"

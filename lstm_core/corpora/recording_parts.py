@@ -11,7 +11,17 @@ import pyarrow as pa
 from lstm_core import storage
 from lstm_core.corpora.duplicates import signature
 from lstm_core.corpora.listening import Heard, Listener, Source, measures_of
-from lstm_core.corpora.parts import PART_SCHEMA, ROWS_SCHEMA, PartSummary, add_piece, encode_piece, store_part, table_of
+from lstm_core.corpora.parts import (
+    PART_SCHEMA,
+    ROWS_SCHEMA,
+    PartSummary,
+    add_piece,
+    encode_piece,
+    store_part,
+    table_of,
+)
+from lstm_core.corpora.piece_fields import MEASURES
+from lstm_core.decode.licences import licence_of_tags
 from lstm_core.decode.recording_limits import ListenLimits
 from lstm_core.errors import RecordingError, StorageError
 
@@ -37,7 +47,8 @@ def recording_tables(corpus_uri: str, files: pa.Table, listener: Listener) -> tu
         if piece is not None:
             piece["audio_shingles"] = heard.fingerprint
             row["audio_signature"] = signature(heard.fingerprint).tobytes()
-            row |= {name: piece[name] for name in ("codec", "sample_rate", "confidence")}
+            row |= {name: piece[name] for name in MEASURES}
+            row["tag_licence"] = licence_of_tags(heard.facts.tags)
         add_piece(pieces, rows, piece, row)
     return table_of(pieces, PART_SCHEMA), table_of(rows, ROWS_SCHEMA)
 

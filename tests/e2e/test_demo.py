@@ -1,4 +1,4 @@
-"""The demo, small: from music21's scores to a page of tracks, and a second run that finds everything done."""
+"""The demo, small: from recordings to a page of tracks, and a second run that finds everything done."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ pytest.importorskip("music21")
 
 import soundfile
 
+from jobs.bundled_scores import SOURCES
 from jobs.demo import TRACKS, DemoSettings, DemoTrack, order_text, run_demo
 from jobs.order_file import read_order
+from lstm_core.blocks import read_index
 from lstm_core.checkpoint import load_checkpoint
 from lstm_core.learning.metrics import read_metrics
 from lstm_core.learning.train_recipe import ModelSize
 
 _SMALL = DemoSettings(
-    scores={"chorale": 8, "jig": 10},
+    scores={"chorale": 6, "jig": 7},
     steps=24,
     tracks=(
         DemoTrack(name="one", style="chorale", key="G major", bpm=96, meter="4/4", duration_s=10, loop=True),
@@ -33,6 +35,13 @@ _SMALL = DemoSettings(
 @pytest.mark.timeout(600)
 def test_a_demo_is_made_once_and_found_complete_after_that(tmp_path: Path) -> None:
     first = run_demo(tmp_path, _SMALL).generated
+    recordings = sorted((tmp_path / "corpus").glob("*/*"))
+    assert len(recordings) == 13 and len({path.suffix for path in recordings}) == 6
+    index = read_index(tmp_path / "blocks")
+    assert index.styles == ("chorale", "jig") and index.recorded_s == index.duration_s > 300
+    assert sum(index.num_pieces.values()) >= 11 and len(index.recordings["codec"]) == 6
+    assert set(index.licences) == {SOURCES["chorale"].licence, SOURCES["jig"].licence}
+    times = [path.stat().st_mtime_ns for path in recordings]
     assert len(first.records) + len(first.failures) == 2 and first.records
     for record in first.records:
         sound, rate = soundfile.read(tmp_path / "catalogue" / record.folder / "master.flac")
@@ -41,6 +50,7 @@ def test_a_demo_is_made_once_and_found_complete_after_that(tmp_path: Path) -> No
     assert (tmp_path / "catalogue" / "index.html").exists()
     fingerprint = load_checkpoint(tmp_path / "run" / "checkpoint").fingerprint
     again = run_demo(tmp_path, _SMALL).generated
+    assert [path.stat().st_mtime_ns for path in recordings] == times
     made_before = {record.track_id: record for record in first.records}
     assert {record.track_id: record for record in again.records}.items() >= made_before.items()
     assert load_checkpoint(tmp_path / "run" / "checkpoint").fingerprint == fingerprint

@@ -18,6 +18,7 @@ import pytest
 import soundfile
 
 from lstm_core.catalog import commit_track, write_catalog
+from lstm_core.catalogue.catalog_nights import merge_nights
 from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
 from lstm_core.catalogue.roll import draw_roll
 from lstm_core.notes import Score, make_notes
@@ -399,4 +400,19 @@ def test_many_tracks_make_few_elements(browser: Browser, tmp_path: Path) -> None
         page.mouse.wheel(0, 4000)
         page.wait_for_timeout(50)
     assert before < page.locator(".track").count() <= 200
+    page.close()
+
+
+def test_the_page_over_nights_finds_the_files_of_each(browser: Browser, tmp_path: Path) -> None:
+    for day in ("2026-11-21", "2026-11-22"):
+        night = tmp_path / f"nights/dungeon/date={day}"
+        write_catalog(str(night), [add_track(night, 0, name=f"of {day}", loop=False, duration_s=2)])
+    page_uri, _ = merge_nights(str(tmp_path))
+    page = browser.new_page()
+    page.goto(Path(page_uri).as_uri())
+    assert names(page) == ["of 2026-11-21", "of 2026-11-22"]
+    wait_until(page, "[...document.querySelectorAll('.track img')].every((image) => image.naturalWidth > 0)")
+    assert page.locator(".track img").count() == 2
+    page.get_by_label("Search").first.fill("date=2026-11-22")
+    wait_until(page, "document.querySelectorAll('.track').length === 1")
     page.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.corpus_reading import cut_recording_parts
+from jobs.inspect_blocks import inspect_blocks
 from jobs.prepare import run_prepare
 from jobs.prepare_recipe import PrepareRecipe
 from lstm_core import storage
@@ -37,20 +39,38 @@ def sound(number: int) -> np.ndarray:
 
 
 def write_recordings(corpus: Path) -> None:
-    """Three recordings, one of them twice in other bytes, and three that cannot be used."""
+    """Three recordings, one of them twice in other bytes, and three that cannot be used.
+
+    Tags give two of them a licence, the table of styles the third and one that has tags too.
+    """
     folder = corpus / "piano"
     folder.mkdir(parents=True)
-    (folder / "a.flac").write_bytes(encode(sound(1), "flac", sample_rate=RATE))
+    by = {"license": "http://creativecommons.org/licenses/by/3.0/", "artist": "A. Player", "title": "One"}
+    (folder / "a.flac").write_bytes(encode(sound(1), "flac", sample_rate=RATE, tags=by))
     (folder / "b.mp3").write_bytes(encode(0.3 * sound(1), "mp3", sample_rate=RATE))
-    (folder / "c.ogg").write_bytes(encode(sound(2), "vorbis", sample_rate=RATE))
-    (folder / "d.wav").write_bytes(encode(sound(3), "wav", sample_rate=RATE))
+    (folder / "c.ogg").write_bytes(encode(sound(2), "vorbis", sample_rate=RATE, tags=by))
+    (folder / "d.wav").write_bytes(encode(sound(3)[:1], "wav", sample_rate=RATE, tags={"copyright": "(C) A. Player"}))
+    (corpus / "styles.csv").write_text("path,style,licence\npiano/c.ogg,piano,by letter of 3 May\npiano/*,piano\n")
+    (corpus / "LICENSE").write_text("CC0-1.0")
     (folder / "e.wav").write_bytes(encode(np.zeros((2, 5 * RATE), dtype=np.float32), "wav", sample_rate=RATE))
     (folder / "f.mp3").write_text("This is not music. " * 200)
     (folder / "g.flac").write_bytes((folder / "a.flac").read_bytes()[:40_000])
 
 
+def check_report(page: str) -> None:
+    """Both pictures, and the figures of the recordings, of which two thirds are stereo."""
+    assert page.count("data:image/png;base64,") == 2
+    for told in ("7, 3 of them from recordings", "44,100 Hz 100%", "CC-BY-3.0", "the same recording as another"):
+        assert told in page, told
+    assert re.search(r"<dt>channels</dt><dd>2 6\d%, 1 3\d%</dd>", page)
+    assert re.search(r"<dt>codecs</dt><dd>(\w+ 3\d%(, )?){3}</dd>", page)
+    assert re.search(r"<dt>confidence</dt><dd>0\.\d\d \(half of them .*; under 0\.02 is rejected</dd>", page)
+
+
 @pytest.mark.slow
-def test_recordings_and_scores_become_one_set_of_blocks(tmp_path: Path, ray_cluster: None) -> None:
+def test_recordings_and_scores_become_one_set_of_blocks(
+    tmp_path: Path, ray_cluster: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each file once, as a piece or with its reason; again nothing is read; other limits are another set."""
     corpus, blocks = tmp_path / "corpus", tmp_path / "blocks"
     write_recordings(corpus)
@@ -63,8 +83,20 @@ def test_recordings_and_scores_become_one_set_of_blocks(tmp_path: Path, ray_clus
     assert heard["uri"].to_pylist() == ["piano/a.flac", "piano/c.ogg", "piano/d.wav"]
     assert heard["codec"].to_pylist() == ["flac", "vorbis", "pcm_s16le"] and heard["style"].to_pylist() == ["piano"] * 3
     assert min(heard["num_notes"].to_pylist()) > 15 and set(heard["sample_rate"].to_pylist()) == {RATE}
+    assert heard["licence"].to_pylist() == ["CC-BY-3.0", "by letter of 3 May", "(C) A. Player"]
+    assert heard["title"].to_pylist() == ["One", "One", "d"] and '"artist": "A. Player"' in heard["tags"][0].as_py()
+    assert heard["num_channels"].to_pylist() == [2, 2, 1] and heard["has_beat"].null_count == 0
     scores = table.filter(pa.compute.equal(table["source"], "score"))
     assert len(scores) == 4 and scores["codec"].null_count == scores["confidence"].null_count == 4
+    assert set(scores["licence"].to_pylist()) == {"CC0-1.0"} and first.index.licences["CC0-1.0"] == 4
+    assert first.index.recordings["codec"] == {"flac": 1, "pcm_s16le": 1, "vorbis": 1}
+    assert first.index.recordings["num_channels"] == {"1": 1, "2": 2}
+    assert first.index.recorded_s == pytest.approx(sum(heard["duration_s"].to_pylist()), abs=0.01)
+    check_report((blocks / "report.html").read_text())
+    inspect_blocks(str(blocks))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "recordings 3 pieces, 0.01 hours" in shown and "codecs flac 1, pcm_s16le 1, vorbis 1" in shown
+    assert "channels 2 2, 1 1" in shown and "licence CC-BY-3.0 (1 pieces)" in shown and "LUFS" in shown
     rejects = {
         row["uri"]: (row["stage"], row["reason"]) for row in pq.read_table(blocks / "rejects.parquet").to_pylist()
     }

@@ -143,7 +143,7 @@ def test_a_folder_without_a_good_index_is_refused(folder: Path, tmp_path_factory
     index = folder / "index.json"
     raw = json.loads(index.read_text())
     index.write_text(json.dumps(raw | {"format": "tonemill-blocks-0"}))
-    with pytest.raises(BlockError, match="is not of format tonemill-blocks-2"):
+    with pytest.raises(BlockError, match="is not of format tonemill-blocks-3"):
         open_blocks(folder)
     del raw["streams"]
     index.write_text(json.dumps(raw))
@@ -152,3 +152,25 @@ def test_a_folder_without_a_good_index_is_refused(folder: Path, tmp_path_factory
     index.write_text(index.read_text()[:100])
     with pytest.raises(BlockError, match=r"index\.json is damaged"):
         open_blocks(folder)
+
+
+def test_the_index_counts_recordings_over_all_blocks(tmp_path: Path) -> None:
+    """Those pieces alone that have a codec; confidences by the tenth below."""
+    heard = {"source": "recording", "sample_rate": 48000, "num_channels": 2, "has_beat": True}
+    rows = block_table(0, 5).to_pylist()
+    rows[0] |= {**heard, "codec": "mp3", "confidence": 0.39}
+    rows[1] |= {**heard, "codec": "opus", "confidence": 0.3, "has_beat": False}
+    rows[4] |= {**heard, "codec": "mp3", "confidence": 1.0, "num_channels": 1}
+    for name, part in (("a", rows[:3]), ("b", rows[3:]), ("c", block_table(5, 2).to_pylist())):
+        write_block(tmp_path, name, pa.Table.from_pylist(part, schema=BLOCK_SCHEMA))
+    index = write_index(tmp_path, ["a", "b", "c"])
+    assert index.recorded_s == 4.5 and index.duration_s == 10.5
+    assert index.recordings == {
+        "codec": {"mp3": 2, "opus": 1},
+        "sample_rate": {"48000": 3},
+        "num_channels": {"1": 1, "2": 2},
+        "has_beat": {"false": 1, "true": 2},
+        "confidence": {"0.3": 2, "1.0": 1},
+    }
+    assert open_blocks(tmp_path).index == index
+    assert write_index(tmp_path, ["c"]).recordings == {}

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from lstm_core.playing import warm_up
+from lstm_core import compiling
 
 
 def make(folder: str, number: int) -> None:
     """What a process does that wants something compiled: it takes a while and is written down."""
-    warm_up._place = lambda: Path(folder)  # type: ignore[assignment]
+    compiling._place = lambda: Path(folder)  # type: ignore[assignment]
 
     def compile_it() -> None:
         start = time.monotonic()
         time.sleep(0.2)
         (Path(folder) / f"made-{number}").write_text(f"{start} {time.monotonic()}")
 
-    warm_up._once("tests", compile_it)
+    compiling.compile_once("tests", compile_it)
 
 
 def test_of_many_processes_one_compiles(tmp_path: Path) -> None:
@@ -37,23 +37,23 @@ def test_of_many_processes_one_compiles(tmp_path: Path) -> None:
 
 
 def test_what_failed_is_tried_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm_up, "_place", lambda: tmp_path)
+    monkeypatch.setattr(compiling, "_place", lambda: tmp_path)
 
     def fail() -> None:
         raise ValueError("no SoundFont")
 
     with pytest.raises(ValueError, match="no SoundFont"):
-        warm_up._once("tests", fail)
+        compiling.compile_once("tests", fail)
     made: list[int] = []
     for number in range(3):
-        warm_up._once("tests", lambda number=number: made.append(number))
+        compiling.compile_once("tests", lambda number=number: made.append(number))
     assert made == [0]
 
 
 def test_another_version_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm_up, "_place", lambda: tmp_path)
+    monkeypatch.setattr(compiling, "_place", lambda: tmp_path)
     made: list[str] = []
     for version in ("a", "b", "a"):
-        monkeypatch.setattr(warm_up, "_version", lambda version=version: version)
-        warm_up._once("tests", lambda version=version: made.append(version))
+        monkeypatch.setattr(compiling, "_version", lambda version=version: version)
+        compiling.compile_once("tests", lambda version=version: made.append(version))
     assert made == ["a", "b"]
