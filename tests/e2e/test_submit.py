@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
 import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,11 +12,12 @@ import torch
 
 from cluster.job_server import JobServer
 from cluster.settings import Cluster
+from jobs import cli
 from lstm_core import storage
 from lstm_core.catalog import list_tracks
 from lstm_core.checkpoint import save_checkpoint
 from tests.lstm_core.tiny import tiny_facts, tiny_model
-from tests.ray_servers import ROOT, RayHead
+from tests.ray_servers import RayHead
 from tests.s3_servers import plain_client
 from tests.themes import THEME
 
@@ -41,36 +40,48 @@ catalogue = "{bucket}/catalogue"
 """
 
 
+@dataclass
+class Output:
+    """A standard output that remembers what was written and when."""
+
+    written: list[tuple[float, str]] = field(default_factory=list)
+
+    def write(self, text: str) -> int:
+        self.written.append((time.monotonic(), text))
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def text(self) -> str:
+        return "".join(text for _, text in self.written)
+
+    def came_s(self, part: str) -> float:
+        """When a part of it was complete."""
+        so_far = ""
+        for at_s, text in self.written:
+            so_far += text
+            if part in so_far:
+                return at_s
+        raise AssertionError(f"{part!r} never came")
+
+
 @pytest.fixture
-def environment(ray_head: RayHead, s3_bucket: str, tmp_path: Path) -> dict[str, str]:
-    """Of a user whose cluster file names the cluster; without any setting of Ray."""
+def user(ray_head: RayHead, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody whose cluster file names the cluster."""
     (tmp_path / "token").write_text(f"{ray_head.token}\n")
     text = CLUSTERS.format(address=ray_head.address, token=tmp_path / "token", bucket=s3_bucket)
     (tmp_path / "clusters.toml").write_text(text)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    return {
-        **kept,
-        "PYTHONPATH": str(ROOT),
-        "TONEMILL_CLUSTERS": str(tmp_path / "clusters.toml"),
-        "PYTHONUNBUFFERED": "1",
-        "TONEMILL_CLUSTER": "here",
-    }
+    monkeypatch.setenv("TONEMILL_CLUSTERS", str(tmp_path / "clusters.toml"))
+    monkeypatch.setenv("TONEMILL_CLUSTER", "here")
 
 
-def tonemill(environment: dict[str, str], *arguments: str) -> tuple[int, str, list[tuple[float, str]], str]:
-    """Exit code, output, its lines with the time when each came, and errors of a command."""
-    command = [sys.executable, "-m", "jobs.cli", *arguments]
-    lines: list[tuple[float, str]] = []
-    with subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None and process.stderr is not None
-        errors: list[str] = []
-        reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))  # type: ignore[union-attr]
-        reader.start()
-        for line in process.stdout:
-            lines.append((time.time(), line.rstrip("\n")))
-        reader.join()
-        code = process.wait()
-    return code, "\n".join(line for _, line in lines), lines, errors[0]
+def tonemill(*arguments: str) -> tuple[int, Output, str]:
+    """Exit code, output and errors of a command, run in this process, which has imported what takes seconds."""
+    output, errors = Output(), Output()
+    with redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as ended:  # type: ignore[type-var]
+        cli.main(list(arguments))
+    return int(ended.value.code or 0), output, errors.text()
 
 
 @pytest.fixture
@@ -85,36 +96,34 @@ def stored(s3_bucket: str, tmp_path: Path) -> str:
     return s3_bucket
 
 
-def test_stages_run_on_a_cluster(
-    ray_head: RayHead, environment: dict[str, str], stored: str, moto_endpoint: str, tmp_path: Path
-) -> None:
-    code, output, _, errors = tonemill(environment, "submit", "prepare", "corpus:themes", "blocks:themes")
-    assert (code, "3 files" in output) == (0, True), f"{output}\n{errors}"
+@pytest.mark.usefixtures("user")
+def test_stages_run_on_a_cluster(ray_head: RayHead, stored: str, moto_endpoint: str, tmp_path: Path) -> None:
+    code, output, errors = tonemill("submit", "prepare", "corpus:themes", "blocks:themes")
+    assert (code, "3 files" in output.text()) == (0, True), f"{output.text()}\n{errors}"
     assert storage.exists(f"{stored}/blocks/themes/index.json")
 
     (tmp_path / "cues.csv").write_text(ORDER)
     (tmp_path / "theme.mid").write_bytes(THEME)
     submit = ("submit", "generate", "runs:tiny", str(tmp_path / "cues.csv"), "catalogue:cues", "--workers", "1")
-    code, output, lines, errors = tonemill(environment, *submit)
-    assert code == 0, f"{output}\n{errors}"
-    assert "2 tracks made, 0 were there, 0 failed" in output
+    code, output, errors = tonemill(*submit)
+    assert code == 0, f"{output.text()}\n{errors}"
+    assert "2 tracks made, 0 were there, 0 failed" in output.text()
     records = list_tracks(f"{stored}/catalogue/cues", verify=True)
     assert sorted((record.name, record.style) for record in records) == [("one", "game"), ("two", "dance")]
     for name in ("index.html", "catalog/tracks.parquet"):
         assert storage.exists(f"{stored}/catalogue/cues/{name}")
-    first = next(at for at, line in lines if "Running entrypoint" in line)
-    last = next(at for at, line in lines if "2 tracks made" in line)
-    assert last - first > 2.0  # the first line came while the job ran, seconds before its last
+    # The first line came while the job ran, seconds before its last.
+    assert output.came_s("2 tracks made") - output.came_s("Running entrypoint") > 2.0
     (job_id,) = {word for word in errors.split() if word.startswith("tonemill-generate-") and len(word) == 30}
     with JobServer(Cluster(name="here", address=ray_head.address), ray_head.token) as server:
         found = server.json("GET", f"/api/jobs/{job_id}")
     assert found["driver_info"] is not None  # it worked in this Ray, not in one of its own
 
-    code, listing, _, _ = tonemill(environment, "jobs")
-    assert code == 0 and listing.count("SUCCEEDED") >= 2
+    code, listing, _ = tonemill("jobs")
+    assert code == 0 and listing.text().count("SUCCEEDED") >= 2
     before = everything(moto_endpoint, stored)
-    code, again, _, errors = tonemill(environment, *submit)
-    assert code == 0 and "the same job is there already (SUCCEEDED)" in errors and "2 tracks made" in again
+    code, again, errors = tonemill(*submit)
+    assert code == 0 and "the same job is there already (SUCCEEDED)" in errors and "2 tracks made" in again.text()
     assert everything(moto_endpoint, stored) == before
 
 
