@@ -89,7 +89,7 @@ def broken_recordings() -> dict[str, tuple[bytes, str, str]]:
         "page.mp3": (b"<!doctype html><title>404</title>" * 20, "decode", "is text, not audio"),
         "picture.mp3": (b"\x89PNG\r\n\x1a\n" + noise.bytes(5000), "decode", "no audio"),
         "bytes.opus": (noise.bytes(30_000), "decode", "no audio"),
-        "beginning.ogg": (recording(9_002, 4.0, "vorbis")[:6_000], "decode", "no audio"),
+        "song.mid": (good["mp3"], "parse", ""),
         "no channels.wav": (bytes(no_channels), "decode", ""),
         "no numbers.wav": (_float_wav(np.full((2, 3 * RATE), np.nan, dtype=np.float32)), "decode", "NaN"),
         "infinity.wav": (_float_wav(np.where(sound > 0.1, np.inf, sound)), "decode", "infinite"),

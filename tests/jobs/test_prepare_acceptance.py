@@ -1,7 +1,7 @@
-"""A bucket of recordings in six codecs, some broken in every way, some lost on the way, through a store that fails at
-times, with driver and actors killed: `tonemill prepare` as a user runs it.
+"""A bucket of recordings in six codecs and a few scores, some broken in every way, some lost on the way, through a
+store that fails at times, with driver and actors killed: `tonemill prepare` as a user runs it.
 
-Sixty recordings by default. With the full number, which takes minutes:
+Sixty files by default. With the full number, which takes minutes:
 
     TONEMILL_ACCEPTANCE=500 python -m pytest tests/jobs/test_prepare_acceptance.py -s
 """
@@ -26,8 +26,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.prepare import run_prepare
 from lstm_core import storage
 from lstm_core.blocks import open_blocks
+from lstm_core.notes import Score, make_notes
+from lstm_core.scores.midi import write_midi
+from lstm_core.stores.lease import LeaseError
 from tests.jobs.recordings import (
     CODECS,
     RATE,
@@ -42,8 +46,12 @@ from tests.s3_servers import FaultyProxy, plain_client, settings_of
 
 SIZE = int(os.environ.get("TONEMILL_ACCEPTANCE", "60"))
 IS_FULL = SIZE >= 500
+NUM_SCORES = 5  # among them
 CLIP_S = 6.0 if IS_FULL else 4.0
-KILLS = (0.3, 0.6) if IS_FULL else (0.4,)  # of the parts that are there when the driver is killed
+SCORE_PARTS = NUM_SCORES + 1  # one of them broken; so few are a part each, and come before the recordings
+KILLED_AFTER = (
+    (SCORE_PARTS + 2, SCORE_PARTS + 6) if IS_FULL else (SCORE_PARTS + 3,)
+)  # parts; recordings are about eight
 LOST = {
     "vanishing.mp3": ("fetch", "there is nothing of that name"),
     "changing.wav": ("fetch", "it was changed since it was listed"),
@@ -92,15 +100,14 @@ class FailingStore:
 
 def fill(client: Any, bucket: str) -> tuple[dict[str, tuple[str, str]], FailingStore]:
     """Puts SIZE recordings into corpus/ of a bucket; the stage and a word of the reason of each that no piece is of."""
-    broken = dict(broken_recordings())
-    if IS_FULL:  # read as scores are, by processes that take seconds to start
-        del broken["beginning.ogg"]
-        broken["song.mid"] = (recording(9_003, CLIP_S, "mp3"), "parse", "")
+    broken = broken_recordings()
     lost = {name: recording(8_000 + i, CLIP_S, "wav") for i, name in enumerate(LOST)}
     files = unusual_recordings(7_000, CLIP_S) | {name: data for name, (data, _, _) in broken.items()} | lost
     if IS_FULL:
         minute = at_rate(tune(6_000, 60.0), 44_100)[:, ::4]
         files["three hours.flac"] = encode(np.tile(minute, 180), "flac", sample_rate=RATE // 4)
+    for number in range(NUM_SCORES):
+        files[f"scores/tüne {number}.mid"] = midi_tune(number)
     names = list(CODECS)
     for number in range(SIZE - len(files)):
         codec = names[number % len(names)]
@@ -119,16 +126,17 @@ def prepare(corpus: str, blocks: str, log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=out, stderr=out)
 
 
-def kill_half_way(corpus: str, blocks: str, share: float, log: Path) -> None:
-    """A run that ends by SIGKILL when a share of its parts is there (eight is the least number of parts of a run)."""
+def kill_half_way(corpus: str, blocks: str, num_parts: int, log: Path) -> None:
+    """A run that ends by SIGKILL when so many parts are there."""
     driver = prepare(corpus, blocks, log)
-    deadline = time.monotonic() + 600
-    num_before, num_parts = 0, 0
-    while num_parts < num_before + max(2, int(8 * share)):
+    deadline, found = time.monotonic() + 600, 0
+    while found < num_parts:
         assert driver.poll() is None and time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
         with suppress(storage.MissingError):
-            num_parts = sum(file.path.endswith(".rows.arrow") for file in storage.list_files(f"{blocks}/parts"))
+            found = sum(file.path.endswith(".rows.arrow") for file in storage.list_files(f"{blocks}/parts"))
+    with pytest.raises(LeaseError, match=f"being written by process {driver.pid} on "):
+        run_prepare(corpus, blocks)
     driver.send_signal(signal.SIGKILL)
     assert driver.wait() == -signal.SIGKILL
     assert not storage.exists(f"{blocks}/index.json")
@@ -161,6 +169,14 @@ def processes_below(ancestor: int) -> list[tuple[int, str]]:
         found += [(process, commands.get(process, "")) for process in children]
         waiting += children
     return found
+
+
+def midi_tune(number: int) -> bytes:
+    random = np.random.default_rng(number)
+    onsets = np.cumsum(random.choice([6, 12, 24], 200))
+    pitches = 55 + np.cumsum(random.integers(-3, 4, 200)) % 24
+    columns = [onsets, onsets * 0 + 6, onsets * 0 + number, pitches, onsets * 0 + 90]
+    return write_midi(Score(notes=make_notes(np.stack(columns, 1))))
 
 
 def content(blocks: str) -> dict[str, bytes]:
@@ -200,7 +216,7 @@ def test_broken_recordings_in_a_failing_bucket(
         print("\n".join(lines[-6:]))
         assert lines[-1] == f"{num_good} pieces in blocks, {len(expected)} rejects, of {SIZE} files"
     read = int(re.search(r"read (\d+) files", logs[0].read_text())[1])  # type: ignore[index]
-    assert 0 < read < SIZE
+    assert 0 < read < SIZE - SCORE_PARTS - len(LOST)
     assert store.met.keys() >= {"503 SlowDown", "cut", "lost", "500 InternalError"}
     assert content(killed) == content(undisturbed)
     rows = pq.read_table(pa.BufferReader(storage.read_bytes(f"{killed}/rejects.parquet"))).to_pylist()
@@ -212,6 +228,7 @@ def test_broken_recordings_in_a_failing_bucket(
         assert word in rejects[name][1], (name, rejects[name])
     table = pa.concat_tables(open_blocks(killed, verify=True).tables)
     pieces = dict(zip(table["uri"].to_pylist(), table["codec"].to_pylist(), strict=True))
+    assert sum(codec is None for codec in pieces.values()) == NUM_SCORES
     assert len(pieces) == len(table) == num_good
     assert set(pieces) | set(rejects) == {file.path for file in storage.list_files(corpus)} | {"vanishing.mp3"}
     assert set(pieces.values()) >= {"pcm_s16le", "flac", "mp3", "vorbis", "opus", "aac"}
