@@ -200,8 +200,8 @@ def test_broken_recordings_in_a_failing_bucket(
     with FaultyProxy(moto_endpoint, store) as proxy:
         for name, value in settings_of(proxy.endpoint).items():
             monkeypatch.setenv(name, value)
-        for number, share in enumerate(KILLS):
-            kill_half_way(corpus, killed, share, tmp_path / f"killed {number}")
+        for num_parts in KILLED_AFTER:
+            kill_half_way(corpus, killed, num_parts, tmp_path / f"killed {num_parts}")
         logs = []
         for blocks in (killed, undisturbed):
             logs.append(tmp_path / blocks.rpartition("/")[2])
