@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.closing import Closing
-from lstm_core.corpora.credibility import check_credible
 from lstm_core.corpora.duplicates import Shingles
 from lstm_core.decode.audio_fingerprint import Fingerprinter
 from lstm_core.decode.decoding import IsolatedDecoder, IsolatedRecording
@@ -145,11 +144,16 @@ class _Pass:
         try:
             check_quality(self._quality)
             gridded = score_of(transcription, title=_title(self._facts, self._source.name), tags=_tags(self._facts))
-            check_credible(gridded, transcription, least_confidence)
         except RecordingError as error:
             return error
         except ScoreError as error:
             return RecordingError("transcribe", str(error))
+        if gridded.confidence < least_confidence:
+            return RecordingError(
+                "transcribe",
+                f"what is heard in it cannot be believed: confidence {gridded.confidence:.2f}, under "
+                f"{least_confidence:.2f} (listen.least_confidence)",
+            )
         return Heard(
             score=gridded.score,
             facts=self._facts,

@@ -92,7 +92,10 @@ class FailingStore:
 
 def fill(client: Any, bucket: str) -> tuple[dict[str, tuple[str, str]], FailingStore]:
     """Puts SIZE recordings into corpus/ of a bucket; the stage and a word of the reason of each that no piece is of."""
-    broken = broken_recordings()
+    broken = dict(broken_recordings())
+    if IS_FULL:  # read as scores are, by processes that take seconds to start
+        del broken["beginning.ogg"]
+        broken["song.mid"] = (recording(9_003, CLIP_S, "mp3"), "parse", "")
     lost = {name: recording(8_000 + i, CLIP_S, "wav") for i, name in enumerate(LOST)}
     files = unusual_recordings(7_000, CLIP_S) | {name: data for name, (data, _, _) in broken.items()} | lost
     if IS_FULL:
