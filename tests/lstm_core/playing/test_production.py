@@ -19,10 +19,10 @@ from lstm_core.playing.production import (
     Provenance,
     check_order,
     estimated_size_bytes,
-    request_of,
     score_of,
     track_id_of,
 )
+from lstm_core.playing.requests import request_of
 from lstm_core.scores.midi import write_midi
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.streams import EventArray, event_onsets
