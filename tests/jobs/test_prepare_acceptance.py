@@ -34,14 +34,10 @@ from lstm_core.scores.midi import write_midi
 from lstm_core.stores.lease import LeaseError
 from tests.jobs.recordings import (
     CODECS,
-    RATE,
-    at_rate,
     broken_recordings,
     recording,
-    tune,
     unusual_recordings,
 )
-from tests.lstm_core.encoded import encode
 from tests.s3_servers import FaultyProxy, plain_client, settings_of
 
 SIZE = int(os.environ.get("TONEMILL_ACCEPTANCE", "60"))
@@ -103,9 +99,6 @@ def fill(client: Any, bucket: str) -> tuple[dict[str, tuple[str, str]], FailingS
     broken = broken_recordings()
     lost = {name: recording(8_000 + i, CLIP_S, "wav") for i, name in enumerate(LOST)}
     files = unusual_recordings(7_000, CLIP_S) | {name: data for name, (data, _, _) in broken.items()} | lost
-    if IS_FULL:
-        minute = at_rate(tune(6_000, 60.0), 44_100)[:, ::4]
-        files["three hours.flac"] = encode(np.tile(minute, 180), "flac", sample_rate=RATE // 4)
     for number in range(NUM_SCORES):
         files[f"scores/tüne {number}.mid"] = midi_tune(number)
     names = list(CODECS)
