@@ -114,7 +114,8 @@ def main() -> None:
             bare_runs(blocks, [runs["bare"]], arguments.steps, num_lanes)
             ray_run(blocks, runs["ray_1"], arguments.steps, 1)
             ray_run(blocks, runs["ray_2"], arguments.steps, 2)
-            pair = [runs.pop("apart") / side for side in ("left", "right")]
+            apart_folder = runs.pop("apart")
+            pair = [apart_folder / side for side in ("left", "right")]
             bare_runs(blocks, pair, arguments.steps, num_lanes // 2)
             rates["apart"].append(sum(events_per_s(run) for run in pair))
             for kind, run in runs.items():
