@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lstm_core.closing import Closing
 from lstm_core.corpora.duplicates import Shingles
+from lstm_core.corpora.heap import Heap
 from lstm_core.decode.audio_fingerprint import Fingerprinter
 from lstm_core.decode.decoding import IsolatedDecoder, IsolatedRecording
 from lstm_core.decode.recording_facts import RecordingFacts
@@ -59,6 +60,7 @@ class Listener(Closing):
 
     def __init__(self, transcriber: Transcriber, limits: ListenLimits | None = None) -> None:
         self.transcriber, self.limits = transcriber, limits or ListenLimits()
+        self._heap = Heap()
         self._decoder = IsolatedDecoder(
             floor_s=self.limits.decoding_floor_s,
             seconds_per_s=self.limits.decoding_seconds_per_s,
@@ -90,7 +92,7 @@ class Listener(Closing):
         def signals() -> Iterator[Iterable[Chunk]]:
             for source in sources:
                 passes.append(_Pass(source))
-                yield passes[-1].samples(self._decoder, self.limits.recording_limits())
+                yield passes[-1].samples(self._decoder, self.limits.recording_limits(), self._heap)
 
         for transcription in self.transcriber.transcribe_many(signals()):
             yield passes.popleft().finish(transcription, self.limits.least_confidence)
@@ -106,13 +108,15 @@ class _Pass:
         self._quality: RecordingQuality | None = None
         self._fingerprint: Shingles = np.zeros(0, dtype=np.uint32)
 
-    def samples(self, decoder: IsolatedDecoder, limits: RecordingLimits) -> Iterator[Chunk]:
+    def samples(self, decoder: IsolatedDecoder, limits: RecordingLimits, heap: Heap) -> Iterator[Chunk]:
         """Mono chunks, float32 [S] at SAMPLE_RATE; where the recording fails they end, and `finish` says why."""
         if not isinstance(self._source, Source):
             return
         try:
             with decoder.open(self._source.file, limits) as recording:
-                yield from self._measured(recording)
+                for chunk in self._measured(recording):
+                    yield chunk
+                    heap.add(len(chunk) / SAMPLE_RATE)
         except (RecordingError, StorageError) as error:
             self._error = error
         except OSError as error:
