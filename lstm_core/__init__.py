@@ -22,4 +22,5 @@ The way of the data, in the order of the files (a name with a slash is a sub-pac
     gates, catalog, catalogue/      what a track must pass, and the catalogue it becomes part of
     storage, stores/                a URI is read and written: local files and S3
     errors, closing, isolation      beneath all: what is said to users, what is closed, processes that may die
+    bfloat16, compiling             arithmetic and compiled code that several of them share
 """

@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from numba import njit
 from torch import Tensor
 from torch.nn import functional
 
-Floats = npt.NDArray[np.float32]
-Bits = npt.NDArray[np.uint16]  # of bfloat16 numbers
-_FAST = {"nnan", "ninf", "nsz", "contract"}  # what lets the compiler use vectors; sums keep their order
+from lstm_core.bfloat16 import FAST, Bits, Floats, PackedWeight, bits_of, narrow, tanh, widen
+
+COMPILED_WITH = "865049d0747f334c"  # content of the file that compiled code takes things from; see its test
 
 
 def window_lstm(x: Tensor, hidden: Tensor, cell: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -52,10 +51,10 @@ class _WindowLSTM(torch.autograd.Function):
         hiddens = torch.empty(num_steps + 1, *hidden.shape, dtype=torch.bfloat16)  # of each step, the first before it
         cells = torch.empty(num_steps + 1, *cell.shape)
         hiddens[0], cells[0] = hidden, cell
-        product = _Product(w_hh, num_lanes)
-        bias_values, gates, cell_values, hidden_bits = bias.numpy(), _bits(from_x), cells.numpy(), _bits(hiddens)
+        product = PackedWeight(w_hh, num_lanes)
+        bias_values, gates, cell_values, hidden_bits = bias.numpy(), bits_of(from_x), cells.numpy(), bits_of(hiddens)
         for t in range(num_steps):
-            from_hidden = _bits(product(hiddens[t]))
+            from_hidden = bits_of(product(hiddens[t]))
             _step(gates[t], from_hidden, bias_values, cell_values[t], cell_values[t + 1], hidden_bits[t + 1])
         ctx.save_for_backward(x, w_ih, w_hh, from_x, cells, hiddens)
         y, last_hidden, last_cell = hiddens[1:].transpose(0, 1), hiddens[-1].float(), cells[-1].clone()
@@ -67,15 +66,15 @@ class _WindowLSTM(torch.autograd.Function):
         x, w_ih, w_hh, gates, cells, hiddens = ctx.saved_tensors
         num_steps, num_lanes, width = gates.shape
         dy = gradients[0].bfloat16().transpose(0, 1).contiguous()  # [T, B, H]
-        product = _Product(w_hh.t().contiguous(), num_lanes)
-        gate_bits, dy_bits, cell_values = _bits(gates), _bits(dy), cells.numpy()
+        product = PackedWeight(w_hh.t().contiguous(), num_lanes)
+        gate_bits, dy_bits, cell_values = bits_of(gates), bits_of(dy), cells.numpy()
         d_gates = torch.empty_like(gates)
-        d_gate_bits = _bits(d_gates)
+        d_gate_bits = bits_of(d_gates)
         d_hidden = torch.zeros_like(hiddens[0])
         d_cell, d_bias = np.zeros_like(cell_values[0]), np.zeros(width, dtype=np.float32)
         for t in range(num_steps - 1, -1, -1):
             _step_back(
-                gate_bits[t], cell_values[t], cell_values[t + 1], dy_bits[t], _bits(d_hidden), d_cell,
+                gate_bits[t], cell_values[t], cell_values[t + 1], dy_bits[t], bits_of(d_hidden), d_cell,
                 d_gate_bits[t], d_bias,
             )  # fmt: skip
             d_hidden = product(d_gates[t])
@@ -85,82 +84,32 @@ class _WindowLSTM(torch.autograd.Function):
         return d_x, None, None, d_w_ih, d_w_hh, torch.from_numpy(d_bias)
 
 
-class _Product:
-    """rows W^T in bfloat16, the weights laid out once for all steps of a window where torch can (a fifth faster)."""
-
-    def __init__(self, weight: Tensor, num_rows: int) -> None:
-        self._weight, self._packed = weight, None
-        # Without hardware for bfloat16 torch multiplies it another way, and has no layout for that.
-        if torch.cpu._is_avx512_bf16_supported() and hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, num_rows)
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        if self._packed is None:
-            return functional.linear(rows, self._weight)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._packed, None, "none", [], "")
-        return product
-
-
-def _bits(values: Tensor) -> Bits:
-    bits: Bits = values.view(torch.int16).numpy().view(np.uint16)
-    return bits
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _tanh(x: Any) -> Any:
-    """tanh by Lambert's continued fraction, cut after the ninth level: error at most 4e-5, a bfloat16's is 4e-3."""
-    one = np.float32(1.0)
-    x = min(max(x, np.float32(-5.4)), np.float32(5.4))
-    y = x * x
-    top = x * (np.float32(34459425) + y * (np.float32(4729725) + y * (np.float32(135135) + y * (np.float32(990) + y))))
-    low = np.float32(34459425) + y * (
-        np.float32(16216200) + y * (np.float32(945945) + y * (np.float32(13860) + y * np.float32(45)))
-    )
-    return min(max(top / low, -one), one)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _widen(bits: Bits, out: Floats) -> None:
-    out_bits = out.view(np.uint32)
-    for i in range(len(bits)):
-        out_bits[i] = np.uint32(bits[i]) << np.uint32(16)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _narrow(values: Floats, bits: Bits) -> None:
-    """To the nearest bfloat16, and of two the even one."""
-    low, one, almost_half = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
-    value_bits = values.view(np.uint32)
-    for i in range(len(bits)):
-        bits[i] = np.uint16((value_bits[i] + almost_half + ((value_bits[i] >> low) & one)) >> low)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _step(gates: Bits, from_hidden: Bits, bias: Floats, before: Floats, cell: Floats, hidden: Bits) -> None:
     """Sets cell and hidden [B, H]; `gates` [B, 4 H] come as products of the input and leave as i, f, g, o."""
     width, half = cell.shape[1], np.float32(0.5)
     a = np.empty(4 * width, np.float32)
     more, out = np.empty(4 * width, np.float32), np.empty(width, np.float32)
     for b in range(cell.shape[0]):
-        _widen(gates[b], a)
-        _widen(from_hidden[b], more)
+        widen(gates[b], a)
+        widen(from_hidden[b], more)
         for i in range(4 * width):
             a[i] += more[i] + bias[i]
         for i in range(2 * width):
-            a[i] = half + half * _tanh(half * a[i])
+            a[i] = half + half * tanh(half * a[i])
         for i in range(2 * width, 3 * width):
-            a[i] = _tanh(a[i])
+            a[i] = tanh(a[i])
         for i in range(3 * width, 4 * width):
-            a[i] = half + half * _tanh(half * a[i])
+            a[i] = half + half * tanh(half * a[i])
         row, row_before = cell[b], before[b]
         for i in range(width):
             row[i] = a[width + i] * row_before[i] + a[i] * a[2 * width + i]
-            out[i] = a[3 * width + i] * _tanh(row[i])
-        _narrow(a, gates[b])
-        _narrow(out, hidden[b])
+            out[i] = a[3 * width + i] * tanh(row[i])
+        narrow(a, gates[b])
+        narrow(out, hidden[b])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _step_back(
     gates: Bits, before: Floats, cell: Floats, dy: Bits, d_hidden: Bits, d_cell: Floats, d_gates: Bits, d_bias: Floats
 ) -> None:
@@ -169,13 +118,13 @@ def _step_back(
     a, d = np.empty(4 * width, np.float32), np.empty(4 * width, np.float32)
     above, after = np.empty(width, np.float32), np.empty(width, np.float32)
     for b in range(cell.shape[0]):
-        _widen(gates[b], a)
-        _widen(dy[b], above)
-        _widen(d_hidden[b], after)
+        widen(gates[b], a)
+        widen(dy[b], above)
+        widen(d_hidden[b], after)
         row, row_before, row_d_cell = cell[b], before[b], d_cell[b]
         for i in range(width):
             i_gate, f_gate, g_gate, o_gate = a[i], a[width + i], a[2 * width + i], a[3 * width + i]
-            d_out, bent = above[i] + after[i], _tanh(row[i])
+            d_out, bent = above[i] + after[i], tanh(row[i])
             d_c = row_d_cell[i] + d_out * o_gate * (one - bent * bent)
             d[i] = d_c * g_gate * i_gate * (one - i_gate)
             d[width + i] = d_c * row_before[i] * f_gate * (one - f_gate)
@@ -184,4 +133,4 @@ def _step_back(
             row_d_cell[i] = d_c * f_gate
         for i in range(4 * width):
             d_bias[i] += d[i]
-        _narrow(d, d_gates[b])
+        narrow(d, d_gates[b])

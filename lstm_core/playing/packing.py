@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from numba import njit
 from torch import Tensor
 
+from lstm_core.bfloat16 import FAST, Bits, Floats, PackedWeight, bits_of, has_fast_bf16, narrow, tanh, widen
 from lstm_core.model import MusicLSTM
 
-Floats = npt.NDArray[np.float32]
-_FAST = {"nnan", "ninf", "nsz", "contract"}  # what lets the compiler use vectors; sums keep their order
-
-
-def has_fast_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX).
-
-    Measured on an AMD Zen 5 with AVX512-BF16, November 2026: the engine at batch 256 plays 2.9 times as many
-    events in bfloat16 as in float32; without the instructions bfloat16 is emulated and slower.
-    """
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+COMPILED_WITH = "865049d0747f334c"  # content of the file that compiled code takes things from; see its test
 
 
 def arithmetic_of(name: str, device: str) -> torch.dtype:
@@ -57,39 +46,28 @@ def _multiplied(weight: Tensor, values: Floats) -> Floats:
 
 
 class Product:
-    """inputs W^T + bias of B rows: float32 in and out, the product itself in the dtype of W [outputs, inputs].
-
-    The weights are laid out once in the order that the kernel reads. torch does that anew for each call: a product of
-    one row of 1,024 by [2048, 1024] took 174 us, and takes 63 us without (bfloat16, AMD Zen 5, one thread, November
-    2026). The bits are the same.
-    """
+    """inputs W^T + bias of B rows: float32 in and out, the product itself in the dtype of W [outputs, inputs]."""
 
     def __init__(self, weight: Tensor, bias: Floats, num_rows: int) -> None:
-        self.weight, self.bias = weight, bias
+        self.bias, self._product = bias, PackedWeight(weight, num_rows)
         self.inputs = torch.zeros(num_rows, weight.shape[1], dtype=weight.dtype, device=weight.device)
         self.outputs = np.zeros((num_rows, weight.shape[0]), dtype=np.float32)
         self._is_bf16_here = weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
-        self._packed = None
         if self._is_bf16_here:
-            self._input_bits = self.inputs.view(torch.int16).numpy().view(np.uint16)
-            if has_fast_bf16() and hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
-                self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, num_rows)
+            self._input_bits = bits_of(self.inputs)
 
     def set(self, values: Floats, column: int) -> None:
         """Sets inputs from `column` on: float32 [B, width]."""
         if self._is_bf16_here:
-            _narrow(values, self._input_bits, column)
+            _narrow_rows(values, self._input_bits, column)
         else:
             self.inputs[:, column : column + values.shape[1]] = torch.from_numpy(values)
 
     def __call__(self) -> Floats:
         """The outputs, float32 [B, outputs], which the next call overwrites."""
-        if self._packed is not None:
-            result = torch.ops.mkldnn._linear_pointwise(self.inputs, self._packed, None, "none", [], "")
-        else:
-            result = torch.nn.functional.linear(self.inputs, self.weight)
+        result = self._product(self.inputs)
         if self._is_bf16_here:
-            _widen(result.view(torch.int16).numpy().view(np.uint16), self.bias, self.outputs)
+            _widen_rows(bits_of(result), self.bias, self.outputs)
         else:
             np.add(result.float().cpu().numpy(), self.bias, out=self.outputs)
         return self.outputs
@@ -201,7 +179,7 @@ def _joined(weights: dict[str, Tensor], name: str, count: int) -> tuple[Floats, 
     return np.concatenate(tables), starts
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _embed(
     out: Floats,
     conditions: Floats,
@@ -226,20 +204,7 @@ def _embed(
                 row[i] += table_row[i]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _tanh(x: Any) -> Any:
-    """tanh by Lambert's continued fraction, cut after the ninth level: error at most 4e-5."""
-    one = np.float32(1.0)
-    x = min(max(x, np.float32(-5.4)), np.float32(5.4))
-    y = x * x
-    top = x * (np.float32(34459425) + y * (np.float32(4729725) + y * (np.float32(135135) + y * (np.float32(990) + y))))
-    low = np.float32(34459425) + y * (
-        np.float32(16216200) + y * (np.float32(945945) + y * (np.float32(13860) + y * np.float32(45)))
-    )
-    return min(max(top / low, -one), one)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _lstm_cell(gates: Floats, cell: Floats, hidden: Floats) -> None:
     """The LSTM's gates i, f, g, o, float32 [B, 4 H]; sets cell and hidden, float32 [B, H]."""
     width, half = cell.shape[1], np.float32(0.5)
@@ -248,48 +213,43 @@ def _lstm_cell(gates: Floats, cell: Floats, hidden: Floats) -> None:
         g_gate, o_gate = gates[b, 2 * width : 3 * width], gates[b, 3 * width :]
         row_cell, row_hidden = cell[b], hidden[b]
         for h in range(width):
-            i = half + half * _tanh(half * i_gate[h])
-            f = half + half * _tanh(half * f_gate[h])
-            g = _tanh(g_gate[h])
-            o = half + half * _tanh(half * o_gate[h])
+            i = half + half * tanh(half * i_gate[h])
+            f = half + half * tanh(half * f_gate[h])
+            g = tanh(g_gate[h])
+            o = half + half * tanh(half * o_gate[h])
             c = f * row_cell[h] + i * g
             row_cell[h] = c
-            row_hidden[h] = o * _tanh(c)
+            row_hidden[h] = o * tanh(c)
 
 
 @njit(cache=True, nogil=True)
-def _narrow(values: Floats, bits: npt.NDArray[np.uint16], column: int) -> None:
-    """Writes float32 [B, width] as bfloat16, to the nearest and of two the even one, into columns of bits [B, N]."""
-    low, one, almost_half = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
+def _narrow_rows(values: Floats, bits: Bits, column: int) -> None:
+    """Writes float32 [B, width] as bfloat16 into columns of bits [B, N]."""
     for b in range(values.shape[0]):
-        row, target = values[b].view(np.uint32), bits[b, column : column + values.shape[1]]
-        for i in range(len(row)):
-            target[i] = np.uint16((row[i] + almost_half + ((row[i] >> low) & one)) >> low)
+        narrow(values[b], bits[b, column : column + values.shape[1]])
 
 
 @njit(cache=True, nogil=True)
-def _widen(bits: npt.NDArray[np.uint16], bias: Floats, out: Floats) -> None:
+def _widen_rows(bits: Bits, bias: Floats, out: Floats) -> None:
     """Writes bfloat16 [B, N] plus a bias [N] as float32 [B, N]."""
-    low = np.uint32(16)
     for b in range(bits.shape[0]):
-        row, row_bits = out[b], out[b].view(np.uint32)
-        for i in range(len(row)):
-            row_bits[i] = np.uint32(bits[b, i]) << low
+        row = out[b]
+        widen(bits[b], row)
         for i in range(len(row)):
             row[i] += bias[i]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _silu(seen: Floats, start: int, out: Floats) -> None:
     """silu(x) = x sigmoid(x) of a slice of columns. The sigmoid by tanh, beyond +-10.8 by its limits."""
     half = np.float32(0.5)
     for b in range(out.shape[0]):
         row, out_row = seen[b, start : start + out.shape[1]], out[b]
         for h in range(out.shape[1]):
-            out_row[h] = row[h] * (half + half * _tanh(half * row[h]))
+            out_row[h] = row[h] * (half + half * tanh(half * row[h]))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _add_rows(seen: Floats, start: int, table: Floats, values: npt.NDArray[np.int64]) -> None:
     """Adds row values[b] of the table to the columns of seen[b] from `start` on."""
     for b in range(seen.shape[0]):

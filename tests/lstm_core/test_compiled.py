@@ -20,6 +20,8 @@ TAKES_FROM = {
     "playing.choosers": ("constraints", "notes", "order", "sampling", "streams"),
     "sound.limiter": ("sound.loudness",),
     "learning.lookback": ("streams",),
+    "learning.window_lstm": ("bfloat16",),
+    "playing.packing": ("bfloat16",),
     "sound.voices": ("sound.soundbank",),
 }
 
@@ -35,13 +37,7 @@ def test_compiled_code_knows_what_it_was_compiled_with(name: str) -> None:
 def test_every_file_of_compiled_functions_is_looked_at() -> None:
     """A file with compiled functions takes nothing from others but types, or is in the table above."""
     only_types = {"audio", "mastering", "sampling", "sound.dither", "sound.loudness"}
-    only_types |= {
-        "playing.counters",
-        "playing.packing",
-        "hearing.beat_tracking",
-        "hearing.tempo_curve",
-        "learning.window_lstm",
-    }
+    only_types |= {"bfloat16", "playing.counters", "hearing.beat_tracking", "hearing.tempo_curve"}
     only_types |= {"decode.recording_quality", "decode.resampling"}
     found = [path.relative_to(FOLDER) for path in FOLDER.rglob("*.py") if "njit" in path.read_text()]
     compiled = {".".join(path.with_suffix("").parts) for path in found}

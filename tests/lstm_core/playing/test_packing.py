@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from lstm_core.bfloat16 import has_fast_bf16
 from lstm_core.learning.conditions import NUM_MOVING, Conditions, condition_values, family_flags, note_contexts
 from lstm_core.learning.lookback import LAGS, NOTHING, add_copies
 from lstm_core.model import Inputs, MusicLSTM
-from lstm_core.playing.packing import PackedStep, has_fast_bf16, is_width_invariant
+from lstm_core.playing.packing import PackedStep, is_width_invariant
 from lstm_core.streams import STREAMS
 from tests.lstm_core.tiny import STYLES, tiny_model
 
