@@ -11,6 +11,8 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-lock
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Two files of tests at a time: those that start clusters wait half of their time. Long ones first, as they are listed.
+TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 help:  ## Show this list
 	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -20,13 +22,13 @@ demo: $(READY)  ## Make recordings, train on them and make 12 finished tracks, a
 	@$(VENV)/bin/tonemill demo $(if $(SCORES),--scores)
 
 test: check  ## All checks and all tests but those of test-faults
-	@$(PY) -m pytest -m "not faults"
+	@$(PY) -m pytest $(TWO_AT_ONCE) -m "not faults"
 
 test-faults: $(READY)  ## Kill the machines of clusters at work, and see that nothing is lost (minutes)
 	@$(PY) -m pytest -m faults
 
 test-unit: $(READY)  ## Only the quick tests
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest $(TWO_AT_ONCE) -m "not slow"
 
 check: $(READY)  ## Style, types, import boundaries, no registry addresses
 	@$(PY) -m ruff check .
