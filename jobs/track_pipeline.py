@@ -76,7 +76,6 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]])
     ]
     chunk = max(1, min(work.recipe.chunk, math.ceil(len(rows) / work.num_workers)))
     tables = [pa.Table.from_pylist(rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
-    _start_finishing_workers(work)
     with _a_block_a_track():
         outcomes = (
             ray.data.from_arrow(tables)
@@ -97,16 +96,18 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]])
             yield outcome
 
 
-def _start_finishing_workers(work: TrackWork) -> None:
-    """Has worker processes import and load what finishing needs while the engine plays its first tracks.
+def _start_finishing_workers(provenance: Provenance) -> None:
+    """Has worker processes import and load what finishing needs, while the engine plays its first tracks.
 
-    Nobody waits for it: Ray gives later tasks to these processes where they are still there, else it costs a start.
+    Called by the engine once it is ready: earlier, the processor time that this takes is what the engine starts later,
+    and the tracks with it. Nobody waits for it: Ray gives later tasks to these processes where they are still there,
+    else it costs a start.
     """
     import ray
 
     start = ray.remote(num_cpus=1, max_retries=0)(_ready_to_finish)
     for _ in range(os.cpu_count() or 1):
-        start.remote(work.provenance)
+        start.remote(provenance)
 
 
 def _ready_to_finish(provenance: Provenance) -> None:
@@ -137,6 +138,7 @@ class EngineActor:
     def __init__(self, work: TrackWork) -> None:
         self.engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
         self.run = work.order_name
+        _start_finishing_workers(work.provenance)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
         orders = [order_from_fields(json.loads(text)) for text in batch["order"]]

@@ -30,7 +30,8 @@ from lstm_core.playing import choosers, counters, packing
 from lstm_core.playing.plan import plan_track
 from lstm_core.streams import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray, transposed_events
 
-WIDTHS = (16, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
+WIDTHS = (4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
+FEW = 16  # requests that all get a row at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,22 +81,28 @@ class Engine:
         self.checkpoint, self.device = checkpoint, device
         self.dtype = packing.arithmetic_of(arithmetic, device)
         self.arithmetic = f"{'bf16' if self.dtype == torch.bfloat16 else 'float32'}-{torch.device(device).type}"
-        self.widths = (
-            WIDTHS if packing.is_width_invariant(checkpoint.model, WIDTHS, self.dtype, device) else WIDTHS[-1:]
-        )
+        self.widths = packing.agreeing_widths(checkpoint.model, WIDTHS, self.dtype, device)
         self._steps: dict[int, packing.PackedStep] = {}
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generated]:
         """The tracks of the requests, each as soon as it is finished."""
         # Rows that wait for the longest track of all are wasted, so a batch is filled one and a half times at least.
-        width = next((w for w in reversed(self.widths) if 2 * len(requests) >= 3 * w), self.widths[0])
+        filled = [width for width in self.widths if 3 * width <= 2 * len(requests)]
+        width = max([*filled, self._width_for(min(len(requests), FEW))])
         batch = self.open_batch(requests, width=width)
         while batch.num_busy:
-            yield from batch.play()
+            finished = batch.play()
+            yield from finished
+            if finished and batch.is_draining and (width := self._width_for(batch.num_busy)) < batch.step.num_rows:
+                batch = batch.moved_to(self._step(width))
 
     def open_batch(self, requests: Sequence[Request], *, width: int) -> Batch:
         """A batch of `width` rows with the first requests in them, to be played step by step."""
         return Batch(self._step(width), self.checkpoint.facts.styles, requests)
+
+    def _width_for(self, num_rows: int) -> int:
+        """The narrowest batch with room for so many rows."""
+        return next(width for width in self.widths if width >= num_rows)
 
     def _step(self, width: int) -> packing.PackedStep:
         if width not in self._steps:
@@ -125,6 +132,7 @@ class Batch:
         self.bar_ticks = np.ones(num_rows, dtype=np.int64)
         self.num_bars = np.ones(num_rows, dtype=np.int64)
         self.waiting = iter(enumerate(requests))
+        self.is_draining = False  # True: no request waits for a row any more
         for b in range(num_rows):
             self._fill(b)
 
@@ -141,10 +149,25 @@ class Batch:
             self._fill(b)
         return finished
 
+    def moved_to(self, step: packing.PackedStep) -> Batch:
+        """The same tracks in a batch of fewer rows, but enough for those that are busy; none may be waiting."""
+        assert self.is_draining and self.num_busy <= step.num_rows <= self.step.num_rows
+        kept = np.argsort(self.rows.numbers[:, choosers.IS_DONE] != 0, kind="stable")[: step.num_rows]
+        batch = Batch(step, self.styles, [])
+        batch.rows = choosers.Rows(*(part[kept] for part in self.rows))
+        batch.rules = Rules(*(part[kept] for part in self.rules))
+        batch.lookback = lookback.LookbackRows(*(part[kept] for part in self.lookback))
+        batch.numbers, batch.shifts = [self.numbers[b] for b in kept], [self.shifts[b] for b in kept]
+        for name in ("history", "onsets", "conditions", "moving", "counts", "bar_ticks", "num_bars"):
+            setattr(batch, name, getattr(self, name)[kept])
+        step.take_rows(self.step, kept)
+        return batch
+
     def _fill(self, b: int) -> None:
         """Starts the next request in row b; the row stays idle when there is none."""
         numbered = next(self.waiting, None)
         if numbered is None:
+            self.is_draining = True
             return
         self.numbers[b], request = numbered
         self._set_rules(b, transposed_rules(request.rules, request.shift))

@@ -21,28 +21,32 @@ def arithmetic_of(name: str, device: str) -> torch.dtype:
     return torch.bfloat16 if name == "bf16" else torch.float32
 
 
-def is_width_invariant(model: MusicLSTM, widths: tuple[int, ...], dtype: torch.dtype, device: str) -> bool:
-    """Whether a row of this machine's matrix products has the same bits at every one of some batch widths."""
+def agreeing_widths(model: MusicLSTM, widths: tuple[int, ...], dtype: torch.dtype, device: str) -> tuple[int, ...]:
+    """Those of some batch widths at which a row of this machine's matrix products has the bits that it has in the
+    widest, which is always one of them.
+    """
     generator = torch.Generator().manual_seed(0)
     settings = model.settings
     shapes = [(4 * settings.hidden_size, 2 * settings.hidden_size)]
     shapes.append((settings.head_size * len(settings.streams), settings.hidden_size))
     shapes += [(stream.size + settings.num_lags, settings.head_size) for stream in settings.streams]
+    found = widths
     for num_outputs, num_inputs in shapes:
         weight = torch.randn(num_outputs, num_inputs, generator=generator).to(device, dtype)
         values = torch.randn(max(widths), num_inputs, generator=generator).numpy()
-        whole = _multiplied(weight, values)
-        for width in widths:
-            parts = [_multiplied(weight, part) for part in np.split(values, max(widths) // width)]
-            if not np.array_equal(np.concatenate(parts), whole):
-                return False
-    return True
+        whole = _multiplied(weight, values, max(widths))
+        found = tuple(width for width in found if np.array_equal(_multiplied(weight, values, width), whole))
+    return found
 
 
-def _multiplied(weight: Tensor, values: Floats) -> Floats:
-    product = Product(weight, np.zeros(len(weight), dtype=np.float32), len(values))
-    product.set(values, 0)
-    return product()
+def _multiplied(weight: Tensor, values: Floats, width: int) -> Floats:
+    """All rows of values, so many at a time."""
+    product = Product(weight, np.zeros(len(weight), dtype=np.float32), width)
+    parts = []
+    for rows in np.split(values, len(values) // width):
+        product.set(rows, 0)
+        parts.append(product().copy())
+    return np.concatenate(parts)
 
 
 class Product:
@@ -119,6 +123,14 @@ class PackedStep:
         for product, cell in zip(self.gate_products, self.cells, strict=True):
             product.inputs[b, width:] = 0
             cell[b] = 0
+
+    def take_rows(self, other: PackedStep, rows: npt.NDArray[np.int64]) -> None:
+        """Takes over the state of some rows of a step of another width, as many as this one has."""
+        width = self.settings.hidden_size
+        for layer, cell in enumerate(self.cells):
+            kept = torch.from_numpy(rows).to(self.device)
+            self.gate_products[layer].inputs[:, width:] = other.gate_products[layer].inputs[kept, width:]
+            cell[:] = other.cells[layer][rows]
 
     def condition_vector(self, contexts: npt.NDArray[np.int64], flags: Floats) -> Floats:
         """The part of a row's input that holds for a whole piece: float32 [H] of contexts int64 and flags float32.

@@ -136,7 +136,8 @@ MIXED = [
 
 @pytest.mark.parametrize("arithmetic", ["float32", "bf16"])
 def test_neighbours_order_width_and_engine_change_nothing(arithmetic: str) -> None:
-    """40 requests: one alone, together, in reverse through 16 rows that are refilled, and in the widest batch."""
+    """40 requests: one alone, together in a batch that narrows at the end, in reverse through few rows that are
+    refilled, and in the widest batch."""
     engine, other = tiny_engine(arithmetic=arithmetic), tiny_engine(arithmetic=arithmetic)
     requests = [request(order)[1] for order in MIXED]
     together = {done.number: done.events.tobytes() for done in engine.generate(requests)}
@@ -149,6 +150,8 @@ def test_neighbours_order_width_and_engine_change_nothing(arithmetic: str) -> No
             refilled |= {39 - done.number: done.events.tobytes() for done in batch.play()}
         assert refilled == together
     assert set(engine.widths) <= set(WIDTHS)
+    if len(engine.widths) > 1:  # the batch of 40 narrowed
+        assert len(engine._steps) > 1
 
 
 def test_seeds_and_conditions_are_heard(engine: Engine) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_core.bfloat16 import has_fast_bf16
+from lstm_core.bfloat16 import PackedWeight, has_fast_bf16
 from lstm_core.learning.conditions import NUM_MOVING, Conditions, condition_values, family_flags, note_contexts
 from lstm_core.learning.lookback import LAGS, NOTHING, add_copies
 from lstm_core.model import Inputs, MusicLSTM
-from lstm_core.playing.packing import PackedStep, is_width_invariant
+from lstm_core.playing.packing import PackedStep, agreeing_widths
 from lstm_core.streams import STREAMS
 from tests.lstm_core.tiny import STYLES, tiny_model
 
@@ -108,11 +108,23 @@ def test_a_row_does_not_know_of_its_neighbours_or_its_place(dtype: torch.dtype) 
 def test_widths_that_are_said_to_agree_do() -> None:
     model = tiny_model(2)
     dtype = torch.bfloat16 if has_fast_bf16() else torch.float32
-    if not is_width_invariant(model, (16, 64), dtype, "cpu"):
+    if agreeing_widths(model, (16, 64), dtype, "cpu") != (16, 64):
         pytest.skip("matrix products of this machine depend on the batch width; the engine uses one width then")
     narrow = packed(PackedStep(model, 16, dtype=dtype), [4], [5])[0]
     wide = packed(PackedStep(model, 64, dtype=dtype), [50], [5])[0]
     assert all((a == b).all() for a, b in zip(narrow, wide, strict=True))
+
+
+def test_a_width_that_does_not_agree_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = PackedWeight.__call__
+
+    def other_bits_at_4(self: PackedWeight, rows: torch.Tensor) -> torch.Tensor:
+        product = call(self, rows)
+        return product * 1.5 if len(rows) == 4 else product
+
+    monkeypatch.setattr(PackedWeight, "__call__", other_bits_at_4)
+    found = agreeing_widths(tiny_model(2), (4, 64), torch.float32, "cpu")
+    assert found == (64,)
 
 
 def test_a_row_that_is_reset_begins_anew() -> None:
