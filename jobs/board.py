@@ -21,7 +21,7 @@ class Restart:
 
 
 class Board(Generic[P, R]):
-    """The newest progress, what is wished of the workers, how often they fell, and at the end the result."""
+    """The newest progress, what is wished of the workers, how often they fell, what they took, and the result."""
 
     def __init__(self) -> None:
         self._newest: P | None = None
@@ -30,6 +30,7 @@ class Board(Generic[P, R]):
         self._is_over = False
         self._wish, self._num_wishes = Wish.GO_ON, 0
         self._restarts: list[Restart] = []
+        self._cpu_s: dict[str, float] = {}  # of each worker that there was
         self._num_falls = 0  # since the newest state
         self._fell_after, self._saved_before = -1, 0  # last step and newest state at the last fall
 
@@ -75,6 +76,10 @@ class Board(Generic[P, R]):
         self._mistake = self._mistake or TrainingError(text)
         return text
 
+    def spend(self, worker: str, cpu_s: float) -> None:
+        """Takes the processor time that a worker has used so far."""
+        self._cpu_s[worker] = cpu_s
+
     def close(self, result: R | None, mistake: TonemillError | None, is_over: bool = True) -> None:
         """Takes what came out, or what the user can mend; it is over when another attempt would end the same way."""
         self._result, self._mistake, self._is_over = result, mistake, is_over
@@ -86,6 +91,10 @@ class Board(Generic[P, R]):
     def outcome(self) -> tuple[R | None, TonemillError | None, list[Restart]]:
         """What came out, what went wrong, and every restart."""
         return self._result, self._mistake, self._restarts
+
+    def cpu_s(self) -> float:
+        """Processor time of all workers that there were, as far as they have told it."""
+        return sum(self._cpu_s.values())
 
     def _step(self) -> int:
         return int(getattr(self._newest, "step", 0))

@@ -85,7 +85,7 @@ def train(
 ) -> None:
     """Train a model on feature blocks, or fine-tune one."""
     from jobs.recipe import parse_overrides
-    from jobs.train import run_train, summary, train_recipe
+    from jobs.train import result_lines, run_train, train_recipe
     from jobs.workers import parsed_workers
 
     num_workers = None if workers is None else parsed_workers(workers)
@@ -93,7 +93,7 @@ def train(
     overrides = parse_overrides(settings or []) | {key: value for key, value in given.items() if value is not None}
     loaded = train_recipe(run, recipe, overrides, is_resumed=resume)
     result = run_train(blocks, run, loaded, is_resumed=resume, verbose=_state["verbose"])
-    print("\n".join(summary(result, run)))
+    print("\n".join(result_lines(result, run)))
 
 
 @app.command()
@@ -110,6 +110,7 @@ def generate(
     from jobs.inspect_track import MAX_ROWS, print_tracks
     from jobs.order_file import read_order
     from jobs.recipe import load_recipe, parse_overrides
+    from jobs.run_summary import summary_lines
 
     loaded = load_recipe(GenerateRecipe, recipe, parse_overrides(settings or []))
     wanted = read_order(order, room_bytes=room_bytes(catalogue))
@@ -117,6 +118,8 @@ def generate(
     print_tracks(result.records[:MAX_ROWS], result.failures)
     there = len(result.records) - result.num_made
     print(f"{result.num_made} tracks made, {there} were there, {len(result.failures)} failed")
+    for line in summary_lines(result.summary):
+        print(line)
     print(f"open {result.page_uri}" + (f" (the run itself: {result.summary_uri})" if result.summary_uri else ""))
     if result.failures:
         raise typer.Exit(3)

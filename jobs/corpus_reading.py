@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from jobs.effort import Effort, EffortMeter, effort_of_row
 from jobs.local_ray import num_cpus_of_cluster
 from jobs.prepare_recipe import PrepareRecipe
 from jobs.progress import Progress
@@ -30,30 +32,33 @@ _OF_A_FILE = ("path", "size_bytes", "etag", "file_key")  # what a part is made f
 PARTS_A_WORKER = 4  # at least, so that workers end together
 
 
-def read_scores(corpus_uri: str, files: pa.Table, parts_uri: str, limits: ReadLimits, num_workers: int | None) -> None:
-    """Has the scores in some rows of a manifest read, parsed, described and encoded: each part is committed."""
+def read_scores(
+    corpus_uri: str, files: pa.Table, parts_uri: str, limits: ReadLimits, num_workers: int | None
+) -> Effort:
+    """What it took to have the scores in some rows of a manifest read, parsed, described and encoded; each part is
+    committed.
+    """
     import ray.data
     from ray.data import TaskPoolStrategy
 
     def read(files_of_part: pa.Table) -> pa.Table:
+        meter = EffortMeter()
         summary = make_part(corpus_uri, files_of_part, parts_uri, reader_of_worker(limits), limits)
-        return _told(summary, "read", parts_uri)
+        return _told(summary, "read", parts_uri, meter.spent())
 
     num_workers = num_workers or num_cpus_of_cluster()
     dataset = ray.data.from_arrow(cut_parts(files, num_workers)).map_batches(
         read, batch_size=None, batch_format="pyarrow", compute=TaskPoolStrategy(size=num_workers), num_cpus=1
     )
-    num_rejects = 0
-    with Progress("Reading scores", len(files), "files") as progress:
-        for row in rows_of(dataset):
-            num_rejects += row["num_rejects"]
-            progress.advance(row["num_files"], f"{num_rejects} rejected" if num_rejects else "")
+    return _followed("Reading scores", dataset, len(files))
 
 
 def listen_to_recordings(
     corpus_uri: str, files: pa.Table, parts_uri: str, recipe: PrepareRecipe, num_workers: int | None
-) -> None:
-    """Has the recordings in some rows of a manifest heard, by actors that hold the network: each part is committed."""
+) -> Effort:
+    """What it took to have the recordings in some rows of a manifest heard, by actors that hold the network; each part
+    is committed.
+    """
     import ray.data
     from ray.data import ActorPoolStrategy
 
@@ -67,17 +72,29 @@ def listen_to_recordings(
         num_cpus=1,
         num_gpus=1 if recipe.device == "cuda" else 0,
     )
-    num_rejects = 0
-    with Progress("Listening to recordings", len(files), "files") as progress:
+    return _followed("Listening to recordings", dataset, len(files))
+
+
+def _followed(label: str, dataset: Dataset, num_files: int) -> Effort:
+    """What the workers that make parts took, when all are made; a bar shows how far they are."""
+    num_rejects, effort = 0, Effort()
+    with Progress(label, num_files, "files") as progress:
         for row in rows_of(dataset):
             num_rejects += row["num_rejects"]
+            effort += effort_of_row(row)
             progress.advance(row["num_files"], f"{num_rejects} rejected" if num_rejects else "")
+    return effort
 
 
 class ListenerActor:
-    """A listener that stays: parts of the manifest in, each committed when its recordings have been heard."""
+    """A listener that stays: parts of the manifest in, each committed when its recordings have been heard.
+
+    Its first part is told with what it took to get ready, and as a retry where it takes the place of one that died.
+    """
 
     def __init__(self, corpus_uri: str, parts_uri: str, recipe: PrepareRecipe) -> None:
+        self.meter = EffortMeter()
+        import ray
         import torch
 
         from lstm_core.corpora.listening import Listener
@@ -90,15 +107,18 @@ class ListenerActor:
         transcriber = Transcriber(load_transcriber(recipe.transcriber), device=recipe.device)
         self.listener = Listener(transcriber, recipe.listen)
         compile_listening(self.listener)
+        self.restarts = int(bool(ray.get_runtime_context().was_current_actor_reconstructed))
 
     def __call__(self, files_of_part: pa.Table) -> pa.Table:
         from lstm_core.corpora.recording_parts import make_recording_part
 
         summary = make_recording_part(self.corpus_uri, files_of_part, self.parts_uri, self.listener)
-        return _told(summary, "hear", self.parts_uri)
+        effort = self.meter.spent() + Effort(retries=self.restarts)
+        self.restarts = 0
+        return _told(summary, "hear", self.parts_uri, effort)
 
 
-def _told(summary: PartSummary, kind: str, parts_uri: str) -> pa.Table:
+def _told(summary: PartSummary, kind: str, parts_uri: str, effort: Effort) -> pa.Table:
     """What the driver wants to know of a part; who watches the cluster is told as well."""
     run = parts_uri.rpartition("/parts")[0]
     stages = Counter(summary.reject_stages)
@@ -107,8 +127,9 @@ def _told(summary: PartSummary, kind: str, parts_uri: str) -> pa.Table:
     for stage, number in stages.items():
         count("tonemill_rejects_total", number, run=run, reason=stage)
     facts = {"num_files": summary.num_files, "num_pieces": summary.num_pieces, "duration_s": summary.duration_s}
-    log_unit(f"{kind}-part", run=run, rejects=stages, **facts)
-    return pa.table({"num_files": [summary.num_files], "num_rejects": [summary.num_rejects]})
+    log_unit(f"{kind}-part", run=run, rejects=stages, cpu_s=round(effort.cpu_s, 3), retries=effort.retries, **facts)
+    told = {"num_files": summary.num_files, "num_rejects": summary.num_rejects, **asdict(effort)}
+    return pa.Table.from_pylist([told])
 
 
 @cache

@@ -25,7 +25,7 @@ from jobs.local_ray import ray_running
 from jobs.order_file import Order, check_room
 from jobs.progress import Progress
 from jobs.recipe import save_recipe
-from jobs.run_summary import Nodes, nodes_of_ray, summarise, write_summary
+from jobs.run_summary import Nodes, RunSummary, nodes_of_ray, summarise, write_summary
 from jobs.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks
 from lstm_core import storage
 from lstm_core.catalog import list_tracks, withdraw_track, write_catalog
@@ -59,7 +59,8 @@ class GenerateResult:
     num_made: int  # by this run; the others were there
     page_uri: str
     seconds: dict[str, float]  # processor time of each stage
-    summary_uri: str = ""  # page that says what the run did and cost; empty where nothing was to be made
+    summary: RunSummary | None = None  # what the run did and cost; None where nothing was to be made
+    summary_uri: str = ""  # the same as a page
 
 
 def run_generate(
@@ -113,10 +114,11 @@ def run_generate(
     )
     if made.nodes is None:
         return result
-    return replace(result, summary_uri=_write_summary(work, made, result, time.perf_counter() - start))
+    summary = _summary(work, made, result, time.perf_counter() - start)
+    return replace(result, summary=summary, summary_uri=write_summary(catalogue, summary))
 
 
-def _write_summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float) -> str:
+def _summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float) -> RunSummary:
     assert made.nodes is not None
     records = [record for record in result.records if record.track_id in made.passed]
     units = {
@@ -124,7 +126,7 @@ def _write_summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s:
         "audio_s": sum(record.duration_s for record in records),
         "failures": len(result.failures),
     }
-    summary = summarise(
+    return summarise(
         "generate",
         _file_name(work.order_name),
         wall_s=wall_s,
@@ -133,7 +135,6 @@ def _write_summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s:
         retries=sum(outcome["attempt"] for outcome in made.outcomes.values()),
         nodes=made.nodes,
     )
-    return write_summary(storage.join(work.catalogue, "summaries"), summary)
 
 
 def room_bytes(catalogue: str) -> float | None:

@@ -6,18 +6,20 @@
     plan     the driver finds duplicates, splits, and cuts blocks, from one small row a piece
     build    Ray Data: blocks that do not exist under their name are put together from parts
     index    rejects, manifest, recipe and report are written, then the index over the blocks
+    sum up   what the run did and cost, if it had work for Ray (run_summary.py)
 
-All of it is named by content, so a run that was killed goes on by running again, and gives the same bytes.
+All of it but the last is named by content, so a run that was killed goes on by running again, and gives the same bytes.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +28,12 @@ import pyarrow.parquet as pq
 
 from jobs.corpus_reading import listen_to_recordings, read_scores, rows_of
 from jobs.corpus_report import write_report
+from jobs.effort import Effort, EffortMeter, effort_of_row
 from jobs.local_ray import ray_running
 from jobs.prepare_recipe import PrepareRecipe, by_kind, changes, parts_fingerprint, with_hearing
 from jobs.progress import Progress
 from jobs.recipe import save_recipe
+from jobs.run_summary import RunSummary, nodes_of_ray, summarise, summary_lines, write_summary
 from lstm_core import storage
 from lstm_core.blocks import BlockIndex, is_finished, write_index
 from lstm_core.corpora.assembly import Plan, PlannedBlock, assemble_block, plan_blocks
@@ -52,6 +56,8 @@ class PrepareResult:
     num_groups: int  # of near-duplicates, single pieces included
     rejects: dict[str, int]  # by stage
     warnings: tuple[str, ...]
+    summary: RunSummary | None = None  # what the run did and cost; None where it had no work for Ray
+    summary_uri: str = ""  # the same as a page
 
     def lines(self) -> list[str]:
         """What a person wants to know of the run, one thing a line."""
@@ -62,6 +68,8 @@ class PrepareResult:
             f"read {self.num_read:,} files, built {self.num_built:,} of {len(self.index.blocks):,} blocks",
             f"rejected: {rejected}",
             *(f"note: {warning}" for warning in self.warnings),
+            *summary_lines(self.summary),
+            *([f"the run itself: {self.summary_uri}"] if self.summary else []),
         ]
 
     def last_line(self) -> str:
@@ -92,6 +100,7 @@ def run_prepare(
         StorageError: a place cannot be read or written.
         LeaseError: another run writes to the same blocks.
     """
+    start, meter = time.perf_counter(), EffortMeter(time.process_time)
     recipe = recipe or PrepareRecipe()
     corpus_uri, blocks_uri = storage.absolute(corpus_uri), storage.absolute(blocks_uri)
     corpus = with_hearing(list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None), recipe)
@@ -102,13 +111,10 @@ def run_prepare(
         parts = read_rows(parts_uri)
         missing = missing_files(corpus.manifest, parts, retry=retry)
         ray_is_up = _once(lambda: stack.enter_context(ray_running(num_cpus=num_workers, verbose=verbose)))
+        efforts: dict[str, Effort] = {}  # of the workers
         if len(missing):
             ray_is_up()
-            scores, recordings = by_kind(missing)
-            if len(scores):
-                read_scores(corpus.uri, scores, parts_uri, recipe.limits, num_workers)
-            if len(recordings):
-                listen_to_recordings(corpus.uri, recordings, parts_uri, recipe, num_workers)
+            efforts |= _read(corpus.uri, missing, parts_uri, recipe, num_workers)
             parts = read_rows(parts_uri, parts)
         plan = plan_blocks(corpus, parts, parts_uri, recipe.split, block_bytes=recipe.block_bytes)
         if not plan.blocks:
@@ -117,37 +123,96 @@ def run_prepare(
         absent = [block for block in plan.blocks if not is_finished(blocks_uri, block.name)]
         if sum(block.size_bytes for block in absent) > BUILT_HERE_BYTES:
             ray_is_up()
-            _build_blocks(absent, parts_uri, blocks_uri)
+            efforts["build"] = _build_blocks(absent, parts_uri, blocks_uri)
         else:
             for block in absent:
                 assemble_block(parts_uri, blocks_uri, block)
         lease.check()
         index = _finish(corpus, plan, recipe, blocks_uri)
         _remove_stale(plan, corpus, parts, parts_uri, blocks_uri)
-    return PrepareResult(
-        index=index,
-        num_files=len(corpus.manifest),
-        num_read=len(missing),
-        num_built=len(absent),
-        num_groups=plan.num_groups,
-        rejects=dict(sorted(Counter(plan.rejects["stage"].to_pylist()).items())),
-        warnings=(*warnings, *_warnings(corpus, plan)),
-    )
+        result = PrepareResult(
+            index=index,
+            num_files=len(corpus.manifest),
+            num_read=len(missing),
+            num_built=len(absent),
+            num_groups=plan.num_groups,
+            rejects=dict(sorted(Counter(plan.rejects["stage"].to_pylist()).items())),
+            warnings=(*warnings, *_warnings(corpus, plan)),
+        )
+        if not efforts:
+            return result
+        efforts["driver"] = meter.spent()
+        return _summed_up(result, blocks_uri, efforts, _units(missing, plan, len(absent)), time.perf_counter() - start)
 
 
-def _build_blocks(planned: list[PlannedBlock], parts_uri: str, blocks_uri: str) -> None:
+def _read(
+    corpus_uri: str, missing: pa.Table, parts_uri: str, recipe: PrepareRecipe, num_workers: int | None
+) -> dict[str, Effort]:
+    """What it took the workers to make parts of some rows of a manifest."""
+    scores, recordings = by_kind(missing)
+    efforts: dict[str, Effort] = {}
+    if len(scores):
+        efforts["read"] = read_scores(corpus_uri, scores, parts_uri, recipe.limits, num_workers)
+    if len(recordings):
+        efforts["hear"] = listen_to_recordings(corpus_uri, recordings, parts_uri, recipe, num_workers)
+    return efforts
+
+
+def _build_blocks(planned: list[PlannedBlock], parts_uri: str, blocks_uri: str) -> Effort:
     import ray.data
 
     def build(rows: pa.Table) -> pa.Table:
+        meter = EffortMeter()
         name = rows.schema.metadata[b"name"].decode()
-        entry = assemble_block(parts_uri, blocks_uri, PlannedBlock(name=name, rows=rows))
-        return pa.table({"size_bytes": [entry.size_bytes]})
+        assemble_block(parts_uri, blocks_uri, PlannedBlock(name=name, rows=rows))
+        return pa.Table.from_pylist([asdict(meter.spent())])
 
     tables = [block.plain_rows().replace_schema_metadata({"name": block.name}) for block in planned]
     dataset = ray.data.from_arrow(tables).map_batches(build, batch_size=None, batch_format="pyarrow", num_cpus=1)
+    effort = Effort()
     with Progress("Building blocks", len(planned), "blocks") as progress:
-        for _ in rows_of(dataset):
+        for row in rows_of(dataset):
+            effort += effort_of_row(row)
             progress.advance(1)
+    return effort
+
+
+def _summed_up(
+    result: PrepareResult, blocks_uri: str, efforts: dict[str, Effort], units: dict[str, float], wall_s: float
+) -> PrepareResult:
+    """The result with the summary of the run, which is stored beside the blocks.
+
+    Processor time is that of the workers while they read scores, hear recordings and build blocks, with the processes
+    that parse and decode for them, and that of the driver, which does the rest. Not counted are Ray itself, the start
+    of its workers, and what was lost with a worker. Retries are requests to a store that were made again, and listeners
+    that took the place of one that died. The machines are those that Ray has at the end: before, some may have been
+    on their way.
+    """
+    summary = summarise(
+        "prepare",
+        storage.name_of(blocks_uri),
+        wall_s=wall_s,
+        cpu_s={part: effort.cpu_s for part, effort in efforts.items()},
+        units=units,
+        retries=sum(effort.retries for effort in efforts.values()),
+        nodes=nodes_of_ray(),
+    )
+    return replace(result, summary=summary, summary_uri=write_summary(blocks_uri, summary))
+
+
+def _units(missing: pa.Table, plan: Plan, num_built: int) -> dict[str, float]:
+    """What this run read, what became of it, and how many blocks it built."""
+    is_new = places_in(np.sort(manifest_keys(missing)), keys_of(plan.pieces["file_key"])) >= 0
+    is_refused = pc.is_in(plan.rejects["uri"], value_set=missing["path"].combine_chunks())
+    stages = Counter(plan.rejects["stage"].filter(is_refused).to_pylist())
+    return {
+        "files": len(missing),
+        "pieces": int(is_new.sum()),
+        "audio_s": float(plan.pieces["duration_s"].to_numpy()[is_new].sum()),
+        "rejects": stages.total() - stages["duplicate"],
+        "duplicates": stages["duplicate"],
+        "blocks": num_built,
+    }
 
 
 def _finish(corpus: Corpus, plan: Plan, recipe: PrepareRecipe, blocks_uri: str) -> BlockIndex:

@@ -1,7 +1,8 @@
 """What a job did and what it cost, as JSON and as a page beside what it made.
 
-Prices come from the cluster file, which `tonemill submit` hands on in the variable TONEMILL_PRICES; on a machine of
-one's own nothing has a price, and the cost is left out.
+They are summaries/NAME.STAGE.json and .html, in the folder of the blocks, of the training run or of the catalogue. A
+job that had work for Ray replaces those of the one before. Prices come from the cluster file, which `tonemill submit`
+hands on in the variable TONEMILL_PRICES; on a machine of one's own nothing has a price, and the cost is left out.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class RunSummary:
     units: dict[str, float]  # what was made or met: tracks, audio_s, pieces, events, rejects, failures ...
     retries: int  # attempts, restarts or reads that had to be made again
     nodes: Nodes
-    cost: dict[str, Any] = field(default_factory=dict)  # currency, total, per_track or per_audio_hour; empty: no prices
+    cost: dict[str, Any] = field(default_factory=dict)  # currency, total, per_track ...; empty: no prices
 
     @property
     def utilisation(self) -> float:
@@ -75,6 +76,8 @@ def summarise(
             cost["per_track"] = cost["total"] / units["tracks"]
         if units.get("audio_s"):
             cost["per_audio_hour"] = cost["total"] / (units["audio_s"] / 3600)
+        if units.get("events"):
+            cost["per_million_events"] = cost["total"] / (units["events"] / 1e6)
     return RunSummary(
         stage=stage,
         name=name,
@@ -125,16 +128,18 @@ def prices_of_environment() -> dict[str, Any]:
 
 
 def write_summary(folder_uri: str, summary: RunSummary) -> str:
-    """Writes the summary as NAME.STAGE.json and .html under a folder and gives back the page's URI."""
-    stem = storage.join(folder_uri, f"{summary.name}.{summary.stage}")
+    """Writes the summary beside what the job made in a folder, and gives back the page's URI."""
+    stem = storage.join(folder_uri, "summaries", f"{summary.name}.{summary.stage}")
     content = {**asdict(summary), "utilisation": summary.utilisation, "rates": summary.rates()}
     storage.write_bytes(f"{stem}.json", json.dumps(content, indent=1, sort_keys=True).encode())
     storage.write_bytes(f"{stem}.html", summary_page(summary).encode())
     return f"{stem}.html"
 
 
-def summary_lines(summary: RunSummary) -> list[str]:
-    """The summary for a terminal, a few lines."""
+def summary_lines(summary: RunSummary | None) -> list[str]:
+    """The summary for a terminal, a few lines; none where there was nothing to sum up."""
+    if summary is None:
+        return []
     made = ", ".join(f"{amount:,.0f} {name}" for name, amount in summary.units.items() if amount)
     lines = [
         f"{summary.stage} {summary.name}: {made} in {summary.wall_s:,.0f} s, {summary.utilisation:.0%} of the cores"

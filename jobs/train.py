@@ -1,17 +1,19 @@
-"""tonemill train: feature blocks become a checkpoint, with Ray Train."""
+"""tonemill train: feature blocks become a checkpoint, with Ray Train, and the run is summed up (run_summary.py)."""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.local_ray import ray_running
 from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, save_recipe, versions
-from jobs.workers import RAY_TRAIN_SETTINGS, absolute, placed, train_on_workers
+from jobs.run_summary import RunSummary, summarise, summary_lines, write_summary
+from jobs.workers import RAY_TRAIN_SETTINGS, Outcome, absolute, placed, train_on_workers
 from lstm_core import storage
 from lstm_core.blocks import read_index
 from lstm_core.checkpoint import find_checkpoint, read_description
@@ -28,15 +30,25 @@ POLL_S = 0.5
 LEASE_S = 12.0  # without a sign of life of the driver another one, elsewhere, may go on with its run
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What came out of a run, and what this part of it took."""
+
+    run: RunResult
+    summary: RunSummary | None = None  # what was done and cost since it was begun or gone on with; None: nothing was
+    summary_uri: str = ""  # the same as a page
+
+
 def run_train(
     blocks: str, run: str, recipe: TrainRecipe, *, is_resumed: bool = False, verbose: bool = False
-) -> RunResult:
+) -> TrainResult:
     """Trains on all workers of the recipe and gives back what came out; a finished run gives that at once.
 
     Raises:
         TrainingError: the run exists already, or loss or gradient stopped being finite, or it ended too often.
         LeaseError: another program trains this run.
     """
+    start = time.perf_counter()
     blocks_uri, run_uri = absolute(blocks), absolute(run)
     index = read_index(blocks_uri)
     if index.num_pieces.get("train", 0) == 0:
@@ -44,20 +56,23 @@ def run_train(
     if recipe.init_from:
         read_description(find_checkpoint(recipe.init_from))
     with Lease(run_uri, expires_after_s=LEASE_S) as lease:
-        has_begun = newest_state(run_uri) is not None
+        found = newest_state(run_uri)
+        has_begun = found is not None
         if has_begun and not is_resumed:
             raise TrainingError(
                 f"{run} holds a training run already. Go on with it by --resume, or choose another folder."
             )
         if has_begun and (result := finished_result(run_uri)) is not None:
-            return result
+            return TrainResult(run=result)
         if not has_begun:
             save_recipe(recipe, run_uri)
         for name, value in RAY_TRAIN_SETTINGS.items():
             os.environ.setdefault(name, value)
         num_cpus = recipe.worker_range[1] + 1  # Ray Train's controller is one more actor
         with ray_running(num_cpus=max(num_cpus, 2), verbose=verbose):
-            return _train_with_ray(blocks_uri, run_uri, recipe, lease.token)
+            outcome = _train_with_ray(blocks_uri, run_uri, recipe, lease.token)
+        summary = _summary(run_uri, outcome, 0 if found is None else found[0], time.perf_counter() - start)
+        return TrainResult(run=outcome.result, summary=summary, summary_uri=write_summary(run_uri, summary))
 
 
 def train_recipe(run: str, path: str | None, overrides: dict[str, object], *, is_resumed: bool) -> TrainRecipe:
@@ -79,19 +94,40 @@ def train_recipe(run: str, path: str | None, overrides: dict[str, object], *, is
     return asked
 
 
-def summary(result: RunResult, run: str) -> list[str]:
-    """Lines that say what came out, against the baselines."""
+def result_lines(trained: TrainResult, run: str) -> list[str]:
+    """Lines that say what came out, against the baselines, and what it took."""
+    result = trained.run
     kind = "validation" if result.is_validated else "training (there were no validation pieces)"
     rows = [row for row in read_metrics(run) if row["kind"] == "baselines"]
     against = "".join(f", {name} {sum(row[name]):.3f}" for row in rows[:1] for name in ("unigram", "bigram"))
     return [
         f"{run}: {result.step} steps; best at step {result.best_step}: {result.best_nll:.3f} nats an event on "
         f"{kind}{against}",
-        f"checkpoint: {result.checkpoint_uri}; curves: {storage.join(run, CURVES_NAME)}",
+        *summary_lines(trained.summary),
+        f"checkpoint: {result.checkpoint_uri}; curves: {storage.join(run, CURVES_NAME)}"
+        + (f"; the run itself: {trained.summary_uri}" if trained.summary else ""),
     ]
 
 
-def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe, lease: str) -> RunResult:
+def _summary(run_uri: str, outcome: Outcome[RunResult], begun_step: int, wall_s: float) -> RunSummary:
+    """What was done since the state of `begun_step`, and what it cost.
+
+    Steps that were done again after workers died count once. Processor time is that of the workers alone, all their
+    threads; Outcome says which machines are meant.
+    """
+    rows = [row for row in read_metrics(run_uri) if row["kind"] == "train" and row["step"] > begun_step]
+    return summarise(
+        "train",
+        storage.name_of(run_uri),
+        wall_s=wall_s,
+        cpu_s={"train": outcome.cpu_s},
+        units={"steps": len(rows), "events": sum(row["num_events"] for row in rows)},
+        retries=len(outcome.restarts),
+        nodes=outcome.nodes,
+    )
+
+
+def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe, lease: str) -> Outcome[RunResult]:
     where = placed(recipe.num_workers, recipe.threads_per_worker, recipe.device)
     config = {
         "blocks_uri": blocks_uri,

@@ -63,7 +63,7 @@ def train_transcriber(
             "recipe": replace(recipe, device=where.device, threads_per_worker=where.threads),
             "versions": versions(),
         }
-        return train_on_workers(_train, config, run_uri, where, _show)
+        return train_on_workers(_train, config, run_uri, where, _show).result
 
 
 def _check_unchanged(run: str, saved: TranscriberRecipe, asked: TranscriberRecipe) -> None:

@@ -9,11 +9,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from jobs.board import make_board
+from jobs.board import Restart, make_board
+from jobs.run_summary import Nodes, nodes_of_ray
 from jobs.work_log import observe
 from lstm_core import storage
 from lstm_core.errors import BlockError, CheckpointError, TonemillError, TrainingError
@@ -31,6 +33,7 @@ RAY_TRAIN_SETTINGS = {
     "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1",  # of 5
 }
 LOOK_EVERY_S = 10.0  # for machines that could join
+SPENT_EVERY_S = 5.0  # a worker tells what it has taken: of one that dies the last of it is not counted
 _log = logging.getLogger(__name__)
 P, R = TypeVar("P"), TypeVar("R")
 
@@ -47,6 +50,16 @@ class Placement:
     def device(self) -> str:
         """Name of it for torch."""
         return "cuda" if self.use_gpu else "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Generic[R]):
+    """What came of a training program, and what it took."""
+
+    result: R
+    restarts: list[Restart]
+    cpu_s: float  # of all workers, those that died included
+    nodes: Nodes  # that Ray has at the end: those that were asked for have come; an elastic run may have had others
 
 
 def placed(num_workers: int | tuple[int, int], threads_per_worker: int | None, device: str) -> Placement:
@@ -79,9 +92,10 @@ def train_on_workers(
     run_uri: str,
     where: Placement,
     show: Callable[[Callable[[], P | None], threading.Event], None],
-) -> R:
-    """What `program` gives back on rank 0. It is called on every worker with `config` and a function to tell progress,
-    which gives back what is wished of it. Workers that die are started again, in another number where that may be.
+) -> Outcome[R]:
+    """What `program` gives back on rank 0, and what it took. It is called on every worker with `config` and a function
+    to tell progress, which gives back what is wished of it. Workers that die are started again, in another number where
+    that may be.
 
     Meanwhile `show` runs in a thread of the driver, with a function that gives the newest progress, until its event.
 
@@ -143,7 +157,8 @@ def train_on_workers(
     for restart in restarts:
         _log.info("the workers were started again after step %d: %s", restart.step, restart.reason)
     if result is not None:
-        return result  # type: ignore[no-any-return]
+        cpu_s: float = ray.get(board.cpu_s.remote())
+        return Outcome(result=result, restarts=restarts, cpu_s=cpu_s, nodes=_nodes())
     if mistake is not None:
         raise mistake from failure
     raise failure or TrainingError("The workers ended without a result. Run again with --resume --verbose.")
@@ -170,9 +185,11 @@ def _work(given: dict[str, Any]) -> None:
     answers: list[Any] = []  # at most one, of the board; it is read at a later step, so that no step waits for it
     num_granted = 0
     told_s = time.perf_counter()
+    spending = _Spending(board)
 
     def tell(progress: Any) -> Wish:
         nonlocal num_granted, told_s
+        spending.tell_at_times()
         if not is_first:
             return Wish.GO_ON
         before_s, told_s = told_s, time.perf_counter()
@@ -197,8 +214,42 @@ def _work(given: dict[str, Any]) -> None:
         if isinstance(error, _OF_ALL):
             return
         raise  # the others wait for this one: only an error ends them too
+    finally:
+        spending.tell_last()
     if is_first:
         ray.get(board.close.remote(result, None))
+
+
+class _Spending:
+    """Tells the board what processor time this worker takes."""
+
+    def __init__(self, board: Any) -> None:
+        import ray
+
+        self._board, self._worker = board, ray.get_runtime_context().get_actor_id()
+        self._begun_s, self._told_s = time.process_time(), time.monotonic()
+
+    def tell_at_times(self) -> None:
+        """Tells it where it has not been told for a while; nobody waits for that."""
+        if time.monotonic() - self._told_s >= SPENT_EVERY_S:
+            self._tell()
+
+    def tell_last(self) -> None:
+        """Tells it and waits: the driver asks the board as soon as the workers have ended."""
+        import ray
+
+        with suppress(ray.exceptions.RayError):  # it is over with the board too
+            ray.get(self._tell())
+
+    def _tell(self) -> Any:
+        self._told_s = time.monotonic()
+        return self._board.spend.remote(self._worker, time.process_time() - self._begun_s)
+
+
+def _nodes() -> Nodes:
+    """The machines of Ray; of one of our own all cores, since workers use them whatever it offers."""
+    nodes = nodes_of_ray()
+    return nodes if _is_shared() else replace(nodes, num_cores=_num_cores())
 
 
 def _is_shared() -> bool:

@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, Flexi
 from botocore.parsers import ResponseParserError
 
 from lstm_core.errors import MissingError, StorageError, UnreachableError
+from lstm_core.stores.retries import add_retry
 from lstm_core.stores.s3_client import Patience, open_client
 from lstm_core.stores.s3_errors import PASSING, Request, code_of, explained, status_of
 from lstm_core.stores.s3_stream import ChunkedReader
@@ -210,6 +211,7 @@ class S3Store:
                 spent_s = time.monotonic() - began_s
                 wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt) * self._jitter.uniform(0.5, 1.0)
                 if isinstance(problem, PASSING) and spent_s + wait_s <= self._longest_s(problem):
+                    add_retry()
                     time.sleep(wait_s)
                     continue
                 raise _after(problem, attempt, spent_s) from error

@@ -83,6 +83,8 @@ def test_workers_and_order_of_rows_change_no_byte(
     assert [record.name for record in result.records] == ["five", "three", "one", "four", "two"]
     again = generate_rows(run_folder, tmp_path, ROWS)
     assert again.num_made == 0 and len(again.records) == 5 and contents(tmp_path / "catalogue") == undisturbed
+    assert result.summary is not None and result.summary.units["tracks"] == 5 and again.summary is None
+    assert result.summary_uri == str(tmp_path / "catalogue" / "summaries" / "order.generate.html")
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 240.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.corpus_reading import cut_parts
-from jobs.prepare import run_prepare
+from jobs.prepare import PrepareResult, run_prepare
 from jobs.prepare_recipe import PrepareRecipe
 from jobs.recipe import load_recipe
 from lstm_core.blocks import open_blocks
@@ -55,8 +56,28 @@ def uris(blocks: Path) -> Counter[str]:
     return Counter(rows + pq.read_table(blocks / "rejects.parquet")["uri"].to_pylist())
 
 
+def check_summary(blocks: Path, result: PrepareResult, parts: set[str]) -> None:
+    """A first run of all files: its summary tells what is in the blocks, within the time that the cores had."""
+    told = json.loads((blocks / "summaries" / f"{blocks.name}.prepare.json").read_text())
+    assert told["units"] == {
+        "files": result.num_files,
+        "pieces": sum(result.index.num_pieces.values()),
+        "audio_s": pytest.approx(result.index.duration_s, abs=0.01),
+        "rejects": result.num_refused,
+        "duplicates": result.rejects.get("duplicate", 0),
+        "blocks": len(result.index.blocks),
+    }
+    assert set(told["cpu_s"]) == parts | {"driver"} and min(told["cpu_s"].values()) > 0.0
+    assert sum(told["cpu_s"].values()) <= told["wall_s"] * (os.cpu_count() or 1) + 0.5
+    assert told["rates"]["pieces_per_s"] == pytest.approx(told["units"]["pieces"] / told["wall_s"])
+    assert told["retries"] == 0 and told["nodes"]["by_kind"] == {"head": 1}
+
+
 @pytest.mark.slow
-def test_good_and_bad_files_together_and_again(tmp_path: Path, ray_cluster: None) -> None:
+def test_good_and_bad_files_together_and_again(
+    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TONEMILL_PRICES", '{"currency": "EUR", "head": 3.6, "cpu": 99.0}')
     corpus, blocks = tmp_path / "my corpus", tmp_path / "blocks"
     write_tunes(corpus, 0, 40)
     good = (corpus / "set 0" / "tüne 0.mid").read_bytes()
@@ -80,6 +101,14 @@ def test_good_and_bad_files_together_and_again(tmp_path: Path, ray_cluster: None
     # "copy.mid" comes before "set 0/...", so it is the one that stays.
     assert rejects["set 0/tüne 0.mid"]["reason"] == "duplicate of copy.mid"
     assert (result.num_files, result.num_read) == (46, 46)
+    check_summary(blocks, result, {"read"})
+    assert result.summary is not None and result.summary.cost == {
+        "currency": "EUR",
+        "total": pytest.approx(result.summary.wall_s / 1000),
+        "per_audio_hour": pytest.approx(result.summary.wall_s / 1000 / (result.index.duration_s / 3600)),
+    }
+    told = Path(result.summary_uri).read_bytes()
+    assert f"{result.summary.cost['total']:.6f} EUR".encode() in told
     page = (blocks / "report.html").read_text()
     assert "set 3" not in page and "tüne 0.mid" in page and page.count("data:image/png;base64,") == 1
     before = content(blocks)
@@ -87,11 +116,14 @@ def test_good_and_bad_files_together_and_again(tmp_path: Path, ray_cluster: None
     again = run_prepare(str(corpus), str(blocks), num_workers=2)
     assert (again.num_read, again.num_built) == (0, 0)
     assert content(blocks) == before
+    assert again.summary is None and Path(result.summary_uri).read_bytes() == told
 
     (corpus / "set 1" / "tüne 1.mid").unlink()
     write_tunes(corpus, 40, 2)
     third = run_prepare(str(corpus), str(blocks), num_workers=2)
     assert third.num_read == 2
+    assert third.summary is not None and third.summary.units["pieces"] == third.summary.units["files"] == 2
+    assert 0 < third.summary.units["audio_s"] < 0.2 * third.index.duration_s
     assert set(uris(blocks)) == set(list_corpus(corpus).manifest["path"].to_pylist())
 
     recipe = PrepareRecipe(split=SplitSettings(seed=1, valid_share=0.3), block_bytes=8_000)
@@ -122,9 +154,10 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path, ray_clu
     driver.send_signal(signal.SIGKILL)
     assert driver.wait() == -signal.SIGKILL
     assert not (killed / "index.json").exists()
-    run_prepare(str(corpus), str(undisturbed), num_workers=2)
+    check_summary(undisturbed, run_prepare(str(corpus), str(undisturbed), num_workers=2), {"read", "build"})
     resumed = run_prepare(str(corpus), str(killed), num_workers=2)
     assert 0 < resumed.num_read < 240
+    assert resumed.summary is not None and resumed.summary.units["pieces"] == resumed.num_read
     assert content(killed) == content(undisturbed)
     assert set(uris(killed).values()) == {1} and len(uris(killed)) == 240
 

@@ -21,7 +21,7 @@ from lstm_core.decode.recording_limits import ListenLimits
 from lstm_core.notes import Score, make_notes
 from lstm_core.synth import render_stems
 from tests.jobs.recordings import CODECS, recording
-from tests.jobs.test_prepare import write_tunes
+from tests.jobs.test_prepare import check_summary, write_tunes
 from tests.lstm_core.encoded import encode
 from tests.lstm_core.sounds import bundled_soundfont
 
@@ -78,6 +78,7 @@ def test_recordings_and_scores_become_one_set_of_blocks(
     recipe = PrepareRecipe(listen=LIMITS)
     first = run_prepare(str(corpus), str(blocks), recipe, num_workers=2)
     assert first.num_files == first.num_read == 11
+    check_summary(blocks, first, {"read", "hear"})
     table = pa.concat_tables(open_blocks(blocks, verify=True).tables).sort_by("uri")
     heard = table.filter(pa.compute.equal(table["source"], "recording"))
     assert heard["uri"].to_pylist() == ["piano/a.flac", "piano/c.ogg", "piano/d.wav"]
@@ -108,6 +109,8 @@ def test_recordings_and_scores_become_one_set_of_blocks(
     assert again.num_read == again.num_built == 0 and again.index == first.index
     strict = PrepareRecipe(listen=ListenLimits(least_confidence=0.999))
     other = run_prepare(str(corpus), str(blocks), strict, num_workers=2)
+    assert other.summary is not None and set(other.summary.cpu_s) == {"hear", "driver"}
+    assert other.summary.units == {"files": 7, "pieces": 0, "audio_s": 0, "rejects": 7, "duplicates": 0, "blocks": 1}
     assert other.num_read == 7 and other.rejects == {"decode": 2, "quality": 1, "transcribe": 4}
     assert any("listened to again" in warning for warning in other.warnings)
 

@@ -1,13 +1,19 @@
-"""What a run cost, against sums made by hand."""
+"""What a run took and cost, against sums made by hand and against the clock."""
 
 from __future__ import annotations
 
 import json
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from jobs.effort import Effort, EffortMeter
 from jobs.run_summary import Nodes, PriceError, prices_of_environment, summarise, summary_lines, write_summary
+from lstm_core.errors import ScoreError
+from lstm_core.scores.reading import IsolatedReader
+from lstm_core.stores.retries import add_retry
 
 NODES = Nodes(by_kind={"head": 1, "cpu": 4, "gpu": 2}, num_cores=40)
 PRICES = {"currency": "USD", "head": 0.2, "cpu": 0.1, "gpu": 0.5}
@@ -37,11 +43,55 @@ def test_cost_is_node_hours_by_price() -> None:
     ]
 
 
+def test_a_million_events_have_their_price() -> None:
+    """Half an hour of two GPU nodes is 0.5, for five million events."""
+    units = {"steps": 1000, "events": 5_000_000}
+    nodes = Nodes(by_kind={"gpu": 2}, num_cores=8)
+    summary = summarise(
+        "train", "base", wall_s=1800.0, cpu_s={"train": 9_000.0}, units=units, retries=2, nodes=nodes, prices=PRICES
+    )
+    assert summary.cost == {"currency": "USD", "total": 0.5, "per_million_events": pytest.approx(0.1)}
+    assert summary_lines(summary) == [
+        "train base: 1,000 steps, 5,000,000 events in 1,800 s, 62% of the cores",
+        "cost: total 0.500000 USD, per million events 0.100000 USD",
+    ]
+    assert summary_lines(None) == []
+
+
+def test_effort_is_processor_time_and_retries() -> None:
+    """Work counts, sleep does not, and what was told once is not told again."""
+    meter = EffortMeter(time.process_time)
+    end_s = time.process_time() + 0.2
+    while time.process_time() < end_s:
+        pass
+    time.sleep(0.3)
+    add_retry()
+    first, second = meter.spent(), meter.spent()
+    assert first.cpu_s == pytest.approx(0.2, abs=0.05) and first.retries == 1
+    assert second.cpu_s < 0.05 and second.retries == 0
+    assert Effort(cpu_s=1.5, retries=1) + Effort(cpu_s=2.0, retries=3) == Effort(cpu_s=3.5, retries=4)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere only what has ended is known")
+def test_effort_counts_processes_while_they_live_and_after_it() -> None:
+    """The process that reads scores works for a part: its seconds are those of the part."""
+    tune = b"X:1\nM:4/4\nL:1/4\nK:C\n" + b"CDEF|GABc|" * 40 + b"\n"
+    own, all_ = EffortMeter(time.process_time), EffortMeter()
+    with IsolatedReader() as reader:
+        (scores,) = reader.read_many([(tune, ".abc")])
+        assert not isinstance(scores, ScoreError)
+        alive_s = all_.spent().cpu_s - own.spent().cpu_s
+    ended_s = all_.spent().cpu_s - own.spent().cpu_s
+    assert alive_s > 0.2  # to import what reads notation takes more
+    assert abs(ended_s) < 0.2  # nothing is counted twice, nothing is taken back
+
+
 def test_written_as_json_and_as_a_page(tmp_path: Path) -> None:
     summary = summarise(
         "prepare", "a<b", wall_s=10.0, cpu_s={"read": 5.0}, units={"pieces": 50}, retries=0, nodes=NODES, prices={}
     )
     page = Path(write_summary(str(tmp_path), summary))
+    assert page == tmp_path / "summaries" / "a<b.prepare.html"
     assert "prepare a&lt;b" in page.read_text() and "cost" not in page.read_text()
     content = json.loads(page.with_suffix(".json").read_text())
     assert content["rates"] == {"pieces_per_s": 5.0} and content["units"] == {"pieces": 50} and content["cost"] == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -85,6 +87,7 @@ def test_a_finished_run_says_so(blocks: Path, tmp_path: Path, capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "2 steps; best at step 2" in out and "bigram" in out and "checkpoint" in out
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
+    assert not (tmp_path / "summaries").exists()
     with pytest.raises(SystemExit):
         cli.main(["inspect", str(tmp_path)])
     out = capsys.readouterr().out
@@ -118,8 +121,26 @@ def test_what_is_missing_is_told_before_ray_starts(
     assert not (tmp_path / "run").exists()
 
 
+def told_of(run: Path) -> dict[str, Any]:
+    """The summary of a run that is at its end: of its last steps, in no more time than the cores had."""
+    told: dict[str, Any] = json.loads((run / "summaries" / "run.train.json").read_text())
+    events = [row["num_events"] for row in read_metrics(run) if row["kind"] == "train"]
+    assert told["units"]["events"] == sum(events[-told["units"]["steps"] :])
+    assert 0 < told["cpu_s"]["train"] <= told["wall_s"] * (os.cpu_count() or 1) + 0.5
+    assert told["nodes"]["by_kind"] == {"head": 1} and told["cost"]["currency"] == "EUR"
+    assert told["cost"]["total"] == pytest.approx(told["wall_s"] / 1000)
+    assert told["cost"]["per_million_events"] == pytest.approx(1e3 * told["wall_s"] / told["units"]["events"])
+    return told
+
+
+@pytest.fixture
+def prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that costs a thousandth of a euro a second."""
+    monkeypatch.setenv("TONEMILL_PRICES", '{"currency": "EUR", "head": 3.6}')
+
+
 @pytest.mark.slow
-def test_the_driver_is_killed_and_nothing_is_lost(blocks: Path, tmp_path: Path) -> None:
+def test_the_driver_is_killed_and_nothing_is_lost(blocks: Path, tmp_path: Path, prices: None) -> None:
     """kill -9, then --resume: rows and weights are those of a run without Ray that nobody disturbed."""
     recipe = tiny_recipe(steps=STEPS, valid_every=10, checkpoint_every_s=0.0)
     run_training(blocks, tmp_path / "straight", recipe)
@@ -127,17 +148,20 @@ def test_the_driver_is_killed_and_nothing_is_lost(blocks: Path, tmp_path: Path) 
     with command(blocks, tmp_path / "run", "--recipe", tmp_path / "asked" / "recipe.toml") as process:
         wait_for_step(tmp_path / "run", 4, process)
         process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "run" / "summaries").exists()
     with command(blocks, tmp_path / "run", "--resume") as process:
         out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err
     assert f"{STEPS} steps; best at step" in out
     assert timeless(tmp_path / "run") == timeless(tmp_path / "straight")
     assert same_weights(tmp_path / "run", tmp_path / "straight")
+    if (tmp_path / "run" / "summaries").exists():  # else workers that outlived their driver came to the end before
+        assert 0 < told_of(tmp_path / "run")["units"]["steps"] <= STEPS - 4
     assert (tmp_path / "run" / "recipe.toml").exists() and (tmp_path / "run" / "curves.png").exists()
 
 
 @pytest.mark.slow
-def test_a_worker_is_killed_and_the_run_goes_on(blocks: Path, tmp_path: Path) -> None:
+def test_a_worker_is_killed_and_the_run_goes_on(blocks: Path, tmp_path: Path, prices: None) -> None:
     recipe = tiny_recipe(steps=STEPS, valid_every=10, checkpoint_every_s=0.0, num_workers=2)
     straight = run_training(blocks, tmp_path / "straight", replace(recipe, num_workers=1))
     save_recipe(recipe, tmp_path / "asked", "recipe.toml")
@@ -152,6 +176,9 @@ def test_a_worker_is_killed_and_the_run_goes_on(blocks: Path, tmp_path: Path) ->
     one, two = ([row for row in read_metrics(tmp_path / name) if "nll" in row] for name in ("straight", "run"))
     assert [row["step"] for row in one] == [row["step"] for row in two]
     assert [row["nll"] for row in two] == pytest.approx([row["nll"] for row in one], rel=1e-4)
+    told = told_of(tmp_path / "run")
+    assert told["units"]["steps"] == STEPS and 1 <= told["retries"] <= 3
+    assert f"train run: {STEPS} steps, " in out and f"cost: total {told['cost']['total']:.6f} EUR" in out
 
 
 @pytest.mark.slow

@@ -71,6 +71,14 @@ def test_what_was_wished_is_no_fall_and_ends_with_the_workers() -> None:
     assert board.show(progress(6)) == (Wish.GO_ON, 0)
 
 
+def test_what_workers_took_is_the_last_that_each_of_them_told() -> None:
+    board: Board[RunProgress, int] = Board()
+    assert board.cpu_s() == 0.0
+    for worker, cpu_s in (("one", 1.0), ("two", 0.5), ("one", 2.25)):
+        board.spend(worker, cpu_s)
+    assert board.cpu_s() == 2.75
+
+
 def crash_at_step_3(config: dict[str, Any], tell: Callable[[RunProgress], Wish]) -> None:
     with Path(config["log"]).open("a") as log:
         log.write(f"{os.getpid()}\n")

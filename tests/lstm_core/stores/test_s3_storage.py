@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from lstm_core import errors, storage
+from lstm_core.stores.retries import num_retries
 from lstm_core.stores.s3_client import Patience
 from lstm_core.stores.s3_storage import S3Store
 from tests.s3_servers import FaultyProxy, free_port, plain_client, settings_of
@@ -190,7 +191,9 @@ def test_throttling_that_ends_is_waited_out(faulty: Faulty, s3_bucket: str) -> N
     uri = f"{s3_bucket}/a.bin"
     storage.write_bytes(uri, b"content")
     proxy, store = faulty(lambda number, method, path: "503 SlowDown" if number < 3 else "")
+    before = num_retries()
     assert store.read(uri) == b"content"
+    assert num_retries() - before == 3
     pauses = np.diff(proxy.times_s)
     assert len(pauses) == 3 and (pauses > [0.2, 0.4, 0.8]).all() and (pauses < 5).all()
 
