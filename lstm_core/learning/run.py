@@ -42,6 +42,7 @@ from lstm_core.stores.lease import check_holder
 from lstm_core.training import StepResult, Trainer
 
 CURVES_NAME = "curves.png"
+CURVES_EVERY_S = 15.0  # drawing takes about a second, which all workers wait for
 UNSETTLED = 1_000_000_000  # length of the schedule while it is unknown: only the warm-up is seen
 _log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class TrainingRun:
         self.writer = RunWriter()
         state = self._newest_state()
         facts = {} if state is None else state.facts
-        self._begun_s = self._saved_s = time.monotonic()
+        self._begun_s = self._saved_s = self._drawn_s = time.monotonic()
         self.saved_step = step = 0 if state is None else state.step
         self.length = RunLength(recipe, facts, agreed=self.group.agreed, begun_s=self._begun_s, begun_step=step)
         self.best_nll: float = facts.get("best_nll", float("inf"))
@@ -238,8 +239,10 @@ class TrainingRun:
             self._publish()
         self.metrics.add(row | {"best_step": self.best_step})
         if self.group.rank == 0:
-            picture = curves_png(self.metrics.rows, self.metrics.stream_names, self._title())
-            self.writer.write(lambda: self._store_curves(picture))
+            if self.is_finished or time.monotonic() - self._drawn_s > CURVES_EVERY_S:
+                picture = curves_png(self.metrics.rows, self.metrics.stream_names, self._title())
+                self.writer.write(lambda: self._store_curves(picture))
+                self._drawn_s = time.monotonic()
             self.writer.write(self.metrics.prepared())
 
     def _publish(self) -> None:

@@ -161,6 +161,7 @@ def test_minutes_become_steps_once(blocks: Path, tmp_path: Path) -> None:
     run = TrainingRun(blocks, tmp_path, recipe, versions={})
     while run.length.num_steps is None:
         run.advance()
+    run.writer.wait()  # a state is due only while nothing else is being stored
     run.save()
     run.writer.wait()
     assert 6 <= run.trainer.step <= 24 and newest_state(tmp_path)[0] == run.trainer.step
