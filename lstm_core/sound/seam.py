@@ -75,7 +75,7 @@ def _places(waveform: Waveform, around: int) -> npt.NDArray[np.int64]:
 
 
 def _windows(waveform: Waveform, others: npt.NDArray[np.int64], around: int) -> Waveform:
-    """The samples within `around` and one more of the seam, then of each other place: float32 [C, P, 2 * around + 2]."""
+    """The samples within `around` and one more of the seam, then of the others: float32 [C, P, 2 * around + 2]."""
     reach = np.arange(-around - 1, around + 1)
     windows = np.empty((len(waveform), 1 + len(others), len(reach)), dtype=np.float32)
     windows[:, 0] = waveform[:, reach % waveform.shape[1]]
