@@ -158,7 +158,7 @@ class _KeptVoices:
     def __init__(self, region: Region, recording: Recording, sample_rate: int) -> None:
         self._made_of = region, recording, sample_rate
         self._row_of = np.full(128 * 128, -1, dtype=np.int16)
-        self._rows = np.zeros(0, dtype=VOICE_DTYPE)
+        self._rows: npt.NDArray[np.void] = np.zeros(0, dtype=VOICE_DTYPE)
 
     def of(self, pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
         """VOICE_DTYPE [N], to be written to."""
@@ -169,7 +169,7 @@ class _KeptVoices:
             made = make_voices(region, recording, new // 128, new % 128, sample_rate)
             self._row_of[new] = np.arange(len(self._rows), len(self._rows) + len(new))
             self._rows = np.concatenate([self._rows, made])
-        return self._rows[self._row_of[wanted]]
+        return np.asarray(self._rows[self._row_of[wanted]])
 
 
 @lru_cache(maxsize=1024)  # some 40 kB each
