@@ -26,6 +26,7 @@ from lstm_core.audio import decode, encode
 from lstm_core.gates import audio_gates, score_gates
 from lstm_core.mastering import MasterSettings, master
 from lstm_core.notes import DRUMS, Score, make_notes
+from lstm_core.playing.kept_heap import keep_heap
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.sound.room import convolve, impulse_response
 from lstm_core.sound.soundfont import SoundFont, find_soundfont
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--soundfont", default="")
     arguments = parser.parse_args()
+    keep_heap()  # as the processes that finish tracks do
     repeats, soundfont, settings = arguments.repeats, find_soundfont(arguments.soundfont), MasterSettings()
     score = six_parts()
     stems = render_stems(score, soundfont, num_samples=NUM_SAMPLES)

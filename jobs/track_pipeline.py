@@ -111,8 +111,10 @@ def _start_finishing_workers(provenance: Provenance) -> None:
 
 
 def _ready_to_finish(provenance: Provenance) -> None:
+    from lstm_core.playing.kept_heap import keep_heap
     from lstm_core.playing.warm_up import compile_finishing
 
+    keep_heap()
     compile_finishing(provenance)
 
 
@@ -209,10 +211,8 @@ def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
 
 
 def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: TrackWork) -> dict[str, Any]:
-    from lstm_core.playing.warm_up import compile_finishing
-
     try:
-        compile_finishing(work.provenance)
+        _ready_to_finish(work.provenance)
         finished = finish_track(order, attempt, events, work.provenance, track_id)
     except (StorageError, SoundFontError, OSError, MemoryError):
         raise  # no other take would fare better

@@ -199,11 +199,11 @@ def _mix(stems: Stems, fit: _Fit) -> Waveform:
     """All that is linear: pan, gain, high-pass, room, and the length of the track: float32 [2, num_samples]."""
     num_samples, loop, settings = fit.num_samples, fit.loop, fit.settings
     sums = _sums(stems, fit)
-    bus = np.zeros((2, num_samples), dtype=np.float32)
+    bus = np.empty((2, num_samples), dtype=np.float32)
     warm_up = round(FILTER_WARM_UP_S * settings.sample_rate) if loop else 0
-    for family_bus, hz in ((sums[:2], LOW_CUT_HZ), (sums[2:4], CUT_HZ)):
-        fitted = _wrapped(family_bus, num_samples) if loop else family_bus[:, :num_samples]
-        _add_high_passed(fitted, _high_pass(hz, settings.sample_rate), warm_up, bus)
+    fitted = _wrapped(sums[:4], num_samples) if loop else sums[:4, :num_samples]
+    filters = np.stack([_high_pass(hz, settings.sample_rate) for hz in (LOW_CUT_HZ, CUT_HZ)])
+    _high_passed(fitted, filters, warm_up, bus)
     if settings.room != "none":
         send = sums[4] if loop else sums[4, :num_samples]
         answer = convolve(send, impulse_response(settings.room, settings.sample_rate))
@@ -277,21 +277,33 @@ def _add_stem(left, right, gains, left_bus, right_bus, send):  # type: ignore[no
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_high_passed(source, filter, warm_up, target):  # type: ignore[no-untyped-def]
-    """Nothing; adds the filtered source to `target`. The filter has run over the last `warm_up` samples before."""
-    b0, a1, a2 = filter
-    s1 = s2 = t1 = t2 = 0.0
-    size = source.shape[1]
+def _high_passed(sources, filters, warm_up, target):  # type: ignore[no-untyped-def]
+    """Nothing; writes the sum of two stereo sources, float32 [4, S], each through its filter, to `target`.
+
+    The filters have run over the last `warm_up` samples before. Both run at once, since each sample waits for the one
+    before it: 3.9 ns a sample, one after the other 7.2 (AMD Zen 5, November 2026).
+    """
+    b0, a1, a2 = filters[0]
+    c0, d1, d2 = filters[1]
+    s1 = s2 = t1 = t2 = u1 = u2 = v1 = v2 = 0.0
+    size = sources.shape[1]
     at = (size - warm_up % size) % size
     for i in range(warm_up + size):
-        left, right = source[0, at] * b0, source[1, at] * b0
+        left, right = sources[0, at] * b0, sources[1, at] * b0
         y = left + s1
         s1 = -2.0 * left - a1 * y + s2
         s2 = left - a2 * y
         z = right + t1
         t1 = -2.0 * right - a1 * z + t2
         t2 = right - a2 * z
+        left, right = sources[2, at] * c0, sources[3, at] * c0
+        w = left + u1
+        u1 = -2.0 * left - d1 * w + u2
+        u2 = left - d2 * w
+        x = right + v1
+        v1 = -2.0 * right - d1 * x + v2
+        v2 = right - d2 * x
         if i >= warm_up:
-            target[0, at] += y
-            target[1, at] += z
+            target[0, at] = y + w
+            target[1, at] = z + x
         at = at + 1 if at + 1 < size else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -98,7 +99,7 @@ def _play_program(
         if not is_played.any():
             continue
         recording = bank.recording(region)
-        voices = make_voices(region, recording, pitch[is_played], velocity[is_played], sample_rate)
+        voices = _kept_voices(region, recording, sample_rate).of(pitch[is_played], velocity[is_played])
         voices["start"], voices["off"] = starts[is_played], lengths[is_played]
         voices["cut"] = _NEVER
         exclusive_class = int(region.generators[sfbk.EXCLUSIVE_CLASS])
@@ -145,6 +146,35 @@ def _cuts(
         if exclusive_class and is_played.any():
             onsets.setdefault(exclusive_class, []).append(starts[is_played])
     return {number: np.unique(np.concatenate(found)) for number, found in onsets.items()}
+
+
+class _KeptVoices:
+    """What `make_voices` gives for the pitches and velocities that a region has played so far.
+
+    A track plays a hundred regions, a few notes each, and two hundred calls of NumPy for each region took a tenth of
+    the synthesis (0.40 of 3.3 ms for a second of audio, AMD Zen 5, November 2026).
+    """
+
+    def __init__(self, region: Region, recording: Recording, sample_rate: int) -> None:
+        self._made_of = region, recording, sample_rate
+        self._row_of = np.full(128 * 128, -1, dtype=np.int16)
+        self._rows: npt.NDArray[np.void] = np.zeros(0, dtype=VOICE_DTYPE)
+
+    def of(self, pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
+        """VOICE_DTYPE [N], to be written to."""
+        wanted = pitch * 128 + velocity
+        new = np.unique(wanted[self._row_of[wanted] < 0])
+        if len(new):
+            region, recording, sample_rate = self._made_of
+            made = make_voices(region, recording, new // 128, new % 128, sample_rate)
+            self._row_of[new] = np.arange(len(self._rows), len(self._rows) + len(new))
+            self._rows = np.concatenate([self._rows, made])
+        return np.asarray(self._rows[self._row_of[wanted]])
+
+
+@lru_cache(maxsize=1024)  # some 40 kB each
+def _kept_voices(region: Region, recording: Recording, sample_rate: int) -> _KeptVoices:
+    return _KeptVoices(region, recording, sample_rate)
 
 
 def make_voices(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # what finishes tracks has no use for torch, which takes seco
     from lstm_core.checkpoint import Checkpoint
 
 LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of ten families is 6 GB at once
-FORMAT_VERSION = 1  # of the code between an order and its bytes: raised by every change that a listener could notice
+FORMAT_VERSION = 2  # of the code between an order and its bytes: raised by every change that a listener could notice
 COMPRESSED_SHARE = 0.75  # of PCM that a FLAC file takes at most, about
 
 

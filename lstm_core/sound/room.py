@@ -8,13 +8,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lstm_core.audio import Waveform
 
 _LN_60_DB = float(np.log(10**3))
 _LOWEST_HZ = 180.0  # rooms answer above only: a reverberant bass is mud
 _FFT_PER_RESPONSE = 3.0  # length of a transform over that of the response; 2.5 to 4 are within 10 % of each other
-_PIECES_AT_ONCE = 16  # of the signal, transformed together: enough for speed, and half an hour needs no gigabytes
+_PIECES_AT_ONCE = 4  # of the signal, transformed together: as many as the transform takes side by side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,23 +67,29 @@ def impulse_response(name: str, sample_rate: int) -> Waveform:
 
 
 def convolve(signal: npt.NDArray[np.float32], response: Waveform) -> Waveform:
-    """The room's answer to a mono signal: float32 [2, S + S of the response - 1]. Overlap-add; linear, not circular."""
+    """The room's answer to a mono signal: float32 [2, S + S of the response - 1]. Linear, not circular.
+
+    Overlap-save: pieces of the signal overlap by the length of the response, and what is wrong at the start of each
+    answer is left out.
+    """
     num_samples, length = len(signal), response.shape[1]
+    total = num_samples + length - 1
     size = scipy.fft.next_fast_len(round(length * _FFT_PER_RESPONSE), real=True)
-    size = min(size, scipy.fft.next_fast_len(num_samples + length - 1, real=True))
+    size = min(size, scipy.fft.next_fast_len(total, real=True))
     step = size - length + 1
-    num_pieces = -(-num_samples // step)
+    num_pieces = -(-total // step)
     spectrum = scipy.fft.rfft(response, size, axis=1)
-    answer = np.zeros((2, num_pieces * step + length - 1), dtype=np.float32)
+    padded = np.zeros(num_pieces * step + length - 1, dtype=np.float32)
+    padded[length - 1 : total] = signal
+    pieces = sliding_window_view(padded, size)[::step]
+    answer = np.empty((2, num_pieces, step), dtype=np.float32)
     for first in range(0, num_pieces, _PIECES_AT_ONCE):
-        pieces = np.zeros((min(_PIECES_AT_ONCE, num_pieces - first), step), dtype=np.float32)
-        heard = signal[first * step : (first + len(pieces)) * step]
-        pieces.ravel()[: len(heard)] = heard
-        spectra = scipy.fft.rfft(pieces, size, axis=1)
+        these = slice(first, first + _PIECES_AT_ONCE)
+        spectra = scipy.fft.rfft(pieces[these], axis=1)
         for side in range(2):
-            for number, part in enumerate(scipy.fft.irfft(spectra * spectrum[side], size, axis=1), start=first):
-                answer[side, number * step : number * step + size] += part
-    return answer[:, : num_samples + length - 1]
+            answers = scipy.fft.irfft(spectra * spectrum[side], size, axis=1, overwrite_x=True)
+            answer[side, these] = answers[:, length - 1 :]
+    return answer.reshape(2, -1)[:, :total]
 
 
 def _decaying_noise(

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lstm_core.audio import Waveform
 
@@ -45,7 +46,7 @@ def measure_seam(waveform: Waveform, sample_rate: int) -> tuple[SeamMeasure, Sea
     around = min(round(AROUND_S * sample_rate), max(num_samples // 4, 1))
     near = max(min(round(NEAR_S * sample_rate), around // 2), 1)
     others = _places(waveform, around)
-    windows = _windows(waveform, np.concatenate([[0], others]), around)
+    windows = _windows(waveform, others, around)
     jumps = _jumps(windows, near)
     drops = _drops(windows)
     return (
@@ -73,14 +74,20 @@ def _places(waveform: Waveform, around: int) -> npt.NDArray[np.int64]:
     return np.asarray(places[(places > 2 * around) & (places < num_samples - 2 * around)])
 
 
-def _windows(waveform: Waveform, places: npt.NDArray[np.int64], around: int) -> Waveform:
-    """The samples within `around` and one more of each place, read round the loop: float32 [C, P, 2 * around + 2]."""
+def _windows(waveform: Waveform, others: npt.NDArray[np.int64], around: int) -> Waveform:
+    """The samples within `around` and one more of the seam, then of the others: float32 [C, P, 2 * around + 2]."""
     reach = np.arange(-around - 1, around + 1)
-    return waveform[:, (places[:, None] + reach) % waveform.shape[1]]
+    windows = np.empty((len(waveform), 1 + len(others), len(reach)), dtype=np.float32)
+    windows[:, 0] = waveform[:, reach % waveform.shape[1]]
+    if len(others):
+        windows[:, 1:] = sliding_window_view(waveform, len(reach), axis=1)[:, others + reach[0]]
+    return windows
 
 
 def _jumps(windows: Waveform, near: int) -> npt.NDArray[np.float64]:
-    bends = np.abs(windows[..., :-2] - 2 * windows[..., 1:-1] + windows[..., 2:])
+    bends = windows[..., :-2] - 2 * windows[..., 1:-1]
+    bends += windows[..., 2:]
+    np.abs(bends, out=bends)
     middle = bends.shape[-1] // 2
     inner = slice(middle - near, middle + near)
     power = np.square(bends)
@@ -101,6 +108,7 @@ def _drops(windows: Waveform) -> npt.NDArray[np.float64]:
 def _band_powers(frames: Waveform) -> npt.NDArray[np.float64]:
     """Power in bands of equal ratio, both channels together: float64 [P, bands]."""
     size = scipy.fft.next_fast_len(frames.shape[-1], real=True)
-    spectra = np.square(np.abs(scipy.fft.rfft(frames, size))).sum(axis=0)
-    edges = np.unique(np.geomspace(1, spectra.shape[-1], _NUM_BANDS + 1).astype(np.int64))
-    return np.asarray(np.add.reduceat(spectra, edges[:-1], axis=-1), dtype=np.float64)
+    spectra = scipy.fft.rfft(frames, size)
+    powers = (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=0)
+    edges = np.unique(np.geomspace(1, powers.shape[-1], _NUM_BANDS + 1).astype(np.int64))
+    return np.asarray(np.add.reduceat(powers, edges[:-1], axis=-1), dtype=np.float64)

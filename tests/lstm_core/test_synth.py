@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lstm_core import synth
 from lstm_core.notes import DRUMS, Score, Tempo, make_notes
 from lstm_core.sound import sfbk
 from lstm_core.sound.soundfont import SoundFont, find_soundfont, open_soundfont
@@ -119,6 +120,14 @@ def test_stems_are_a_pure_function_of_the_score() -> None:
     for name, stem in render_stems(score, soundfont, num_samples=176400).items():
         assert stem.dtype == np.float32 and stem.shape == (2, 176400 + 4 * 44100)
         assert stem.tobytes() == first[name].tobytes()
+
+
+def test_voices_that_were_kept_are_those_made_anew() -> None:
+    rows = [(24 * step, 20, 4, 40 + 3 * step, 30 + 8 * step) for step in range(10)]
+    expected = render(bundled_soundfont(), rows)
+    synth._kept_voices.cache_clear()
+    render(bundled_soundfont(), [(0, 20, 4, pitch, velocity) for _, _, _, pitch, velocity in rows[7:2:-2]])
+    np.testing.assert_array_equal(render(bundled_soundfont(), rows), expected)
 
 
 def test_notes_add_up(soundfont: SoundFont) -> None:
