@@ -18,7 +18,6 @@ WARM_UP_S = 1.0  # the filters forget within: their slowest pole, at 38 Hz, has 
 OVERSAMPLING = 4
 TAPS_PER_PHASE = 24  # half of them on either side; within 0.02 dB of ideal up to 0.42 of the sample rate
 TILE_SAMPLES = 32  # looked at together
-ROW_SAMPLES = 512  # weighted together
 STATE_SIZE = 12  # what the filters of two channels remember
 
 
@@ -160,43 +159,23 @@ def _weigh(left, right, filters, state, energy):  # type: ignore[no-untyped-def]
     """`energy` with that of the K-weighted signals added; `state`, float64 [STATE_SIZE], goes on from call to call.
 
     Direct form, and both channels at once: the chain from sample to sample is short, and the processor works on two.
-    What looks at the input alone is done before, many samples at a time.
     """
-    _, _, _, a1, a2 = filters[0]
+    b0, b1, b2, a1, a2 = filters[0]
     _, _, _, c1, c2 = filters[1]  # its zeros are 1, -2, 1
-    y1, y2, z1, z2 = state[2], state[3], state[4], state[5]
-    v1, v2, w1, w2 = state[8], state[9], state[10], state[11]
-    rows = np.empty((2, ROW_SAMPLES))
-    for first in range(0, len(left), ROW_SAMPLES):
-        count = min(ROW_SAMPLES, len(left) - first)
-        _shelf_zeros(left[first : first + count], filters[0], state[0:2], rows[0])
-        _shelf_zeros(right[first : first + count], filters[0], state[6:8], rows[1])
-        for i in range(count):
-            y = (rows[0, i] - a2 * y2) - a1 * y1
-            v = (rows[1, i] - a2 * v2) - a1 * v1
-            z = ((y - 2.0 * y1 + y2) - c2 * z2) - c1 * z1
-            w = ((v - 2.0 * v1 + v2) - c2 * w2) - c1 * w1
-            y2, y1, z2, z1 = y1, y, z1, z
-            v2, v1, w2, w1 = v1, v, w1, w
-            energy += z * z + w * w
-    state[2], state[3], state[4], state[5] = y1, y2, z1, z2
-    state[8], state[9], state[10], state[11] = v1, v2, w1, w2
+    x1, x2, y1, y2, z1, z2 = state[0], state[1], state[2], state[3], state[4], state[5]
+    u1, u2, v1, v2, w1, w2 = state[6], state[7], state[8], state[9], state[10], state[11]
+    for i in range(len(left)):
+        x, u = np.float64(left[i]), np.float64(right[i])
+        y = ((b0 * x + b1 * x1 + b2 * x2) - a2 * y2) - a1 * y1
+        v = ((b0 * u + b1 * u1 + b2 * u2) - a2 * v2) - a1 * v1
+        z = ((y - 2.0 * y1 + y2) - c2 * z2) - c1 * z1
+        w = ((v - 2.0 * v1 + v2) - c2 * w2) - c1 * w1
+        x2, x1, y2, y1, z2, z1 = x1, x, y1, y, z1, z
+        u2, u1, v2, v1, w2, w1 = u1, u, v1, v, w1, w
+        energy += z * z + w * w
+    state[0], state[1], state[2], state[3], state[4], state[5] = x1, x2, y1, y2, z1, z2
+    state[6], state[7], state[8], state[9], state[10], state[11] = u1, u2, v1, v2, w1, w2
     return energy
-
-
-@numba.njit(cache=True, nogil=True)
-def _shelf_zeros(x, shelf, before, row):  # type: ignore[no-untyped-def]
-    """Nothing; fills `row` with the part of the shelf that has no feedback. `before`: the last two inputs."""
-    b0, b1, b2 = shelf[0], shelf[1], shelf[2]
-    one, two = np.uint64(1), np.uint64(2)
-    for i in range(min(len(x), 2)):
-        row[i] = b0 * x[i] + b1 * before[0] + b2 * before[1]
-        before[0], before[1] = np.float64(x[i]), before[0]
-    for i in range(len(x) - 2):
-        k = np.uint64(i)
-        row[k + two] = b0 * np.float64(x[k + two]) + b1 * np.float64(x[k + one]) + b2 * np.float64(x[k])
-    if len(x) > 2:
-        before[0], before[1] = np.float64(x[len(x) - 1]), np.float64(x[len(x) - 2])
 
 
 @lru_cache(maxsize=1)
