@@ -1,9 +1,10 @@
-"""What training costs: python -m benchmarks.training [BLOCKS] [--steps N]
+"""What training costs: python -m benchmarks.training [BLOCKS] [--steps N] [--nodes]
 
 train_vs_bare       events/s of Ray Train with one worker, against the same loop in a process without Ray
 train_scaling_2     events/s of two workers with one thread each, against one worker with one thread; both share the 64
                     lanes of a batch. Beside it what two processes that share nothing, each with 32 lanes, do at once:
                     more than that two workers cannot
+train_scaling_2_nodes   the same with the two workers on two nodes of a cluster (of this machine), with --nodes
 train_events_per_s  events/s of two workers, with the share of the bf16 matrix peak measured in the same run
 
 Every run is a fresh process with the default model; rates are read from the rows of its metrics.jsonl, after the first
@@ -34,6 +35,7 @@ from lstm_core.checkpoint import load_checkpoint
 from lstm_core.learning.metrics import read_metrics
 from lstm_core.learning.train_recipe import TrainRecipe
 from lstm_core.model import MusicLSTM
+from tests.ray_nodes import ray_nodes_running
 
 WARM_UP_STEPS = 6
 TARGET_VS_BARE, TARGET_SCALING = 0.95, 1.8
@@ -57,22 +59,37 @@ def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int
         raise RuntimeError("a bare loop failed")
 
 
-def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int) -> None:
-    """The same through `tonemill train`."""
+def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int, cluster: dict[str, str] | None = None) -> None:
+    """The same through `tonemill train`, in a Ray of its own or on a cluster."""
     settings = ["valid_every=1000000000", "valid_events=1", "threads_per_worker=1", "checkpoint_every_s=1e9"]
     command = [sys.executable, "-m", "jobs.cli", "train", str(blocks), str(run), "--set", "device=cpu"]
     command += ["--steps", str(num_steps), "--workers", str(num_workers)]
     for setting in settings:
         command += ["--set", setting]
     # Ray gives its workers the lowest but four of priorities; other programs of this machine are not to be measured.
-    environment = os.environ | {"RAY_worker_niceness": "0"}
+    environment = os.environ | {"RAY_worker_niceness": "0"} | (cluster or {})
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def events_per_s(run: Path) -> float:
+def nodes_run(blocks: Path, run: Path, num_steps: int) -> None:
+    """The same with a worker on each of two nodes."""
+    with ray_nodes_running() as nodes:
+        for _ in range(2):
+            nodes.add(num_cpus=1)
+        ray_run(blocks, run, num_steps, 2, nodes.settings())
+
+
+def steps_per_s(run: Path) -> float:
     """Rate of a run after its first steps."""
     rows = [row for row in read_metrics(run) if row["kind"] == "train"][WARM_UP_STEPS:]
-    return sum(row["num_events"] for row in rows[1:]) / (rows[-1]["time_s"] - rows[0]["time_s"])
+    return (len(rows) - 1) / (rows[-1]["time_s"] - rows[0]["time_s"])
+
+
+def events_per_step(run: Path) -> float:
+    """Mean number of events that the batches of a run hold after its first steps."""
+    return statistics.mean(
+        [row["num_events"] for row in read_metrics(run) if row["kind"] == "train"][WARM_UP_STEPS + 1 :]
+    )
 
 
 def matrix_peak_flops(num_threads: int) -> float:
@@ -99,6 +116,7 @@ def main() -> None:
     parser.add_argument("blocks", type=Path, nargs="?")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--nodes", action="store_true", help="two workers on two nodes as well")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, blocks = Path(name), arguments.blocks
@@ -106,7 +124,7 @@ def main() -> None:
             make_corpus(folder / "corpus", 0, 150)
             blocks = folder / "blocks"
             run_prepare(str(folder / "corpus"), str(blocks), num_workers=1)
-        rates: dict[str, list[float]] = {"bare": [], "ray_1": [], "ray_2": [], "apart": []}
+        rates: dict[str, list[float]] = {"bare": [], "ray_1": [], "ray_2": [], "apart": [], "nodes_2": []}
         recipe = TrainRecipe()
         num_lanes = recipe.train.num_lanes
         for number in range(arguments.rounds):
@@ -117,18 +135,28 @@ def main() -> None:
             apart_folder = runs.pop("apart")
             pair = [apart_folder / side for side in ("left", "right")]
             bare_runs(blocks, pair, arguments.steps, num_lanes // 2)
-            rates["apart"].append(sum(events_per_s(run) for run in pair))
+            rates["apart"].append(statistics.mean([steps_per_s(run) for run in pair]))
+            if arguments.nodes:
+                nodes_run(blocks, runs["nodes_2"], arguments.steps)
+            else:
+                del runs["nodes_2"]
             for kind, run in runs.items():
-                rates[kind].append(events_per_s(run))
+                rates[kind].append(steps_per_s(run))
+        # Steps are what takes time; how full the windows of 32 lanes are is another matter than for all 64.
+        num_events = events_per_step(runs["bare"])
         model = load_checkpoint(runs["bare"] / "checkpoint").model
         peak = matrix_peak_flops(2)
         num_pieces = open_blocks(blocks).num_pieces("train")
-    bare, one, two, apart = (statistics.median(values) for values in rates.values())
+    medians = [statistics.median(values) if values else 0.0 for values in rates.values()]
+    bare, one, two, apart, nodes = (num_events * rate for rate in medians)
     facts = {"steps": arguments.steps, "rounds": arguments.rounds, "pieces": num_pieces}
     facts |= {"lanes": recipe.train.num_lanes, "window": recipe.train.window}
     print_metric("train_vs_bare", one / bare, "share", against={"target": TARGET_VS_BARE}, bare=bare, ray=one, **facts)
     against = {"target": TARGET_SCALING, "two_apart": apart / one}
     print_metric("train_scaling_2", two / one, "times", against=against, one=one, two=two, apart=apart, **facts)
+    if nodes:
+        against = {"target": TARGET_SCALING}
+        print_metric("train_scaling_2_nodes", nodes / one, "times", against=against, one=one, two=nodes, **facts)
     limit = {"bf16_peak": peak / flops_per_event(model)}
     print_metric("train_events_per_s", two, "events/s", against=limit, threads=2, **facts)
 
