@@ -1,6 +1,6 @@
 """Whole tracks, order to catalogue, against real time.
 
-    python -m benchmarks.tracks [--tracks 120]
+    python -m benchmarks.tracks [--tracks 300]
 
 Tracks of 60 s, stereo, 44.1 kHz, six asked instruments, room, mastering, gates, 16-bit FLAC, MIDI and picture, by
 `tonemill generate` itself in a local Ray. `tracks_realtime_per_core` is seconds of audio by seconds of wall clock and
@@ -26,7 +26,7 @@ DURATION_S = 60.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="base")
-    parser.add_argument("--tracks", type=int, default=120)
+    parser.add_argument("--tracks", type=int, default=300)
     arguments = parser.parse_args()
     wishes = {
         "duration_s": DURATION_S,

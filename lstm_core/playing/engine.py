@@ -154,9 +154,9 @@ class Batch:
         assert self.is_draining and self.num_busy <= step.num_rows <= self.step.num_rows
         kept = np.argsort(self.rows.numbers[:, choosers.IS_DONE] != 0, kind="stable")[: step.num_rows]
         batch = Batch(step, self.styles, [])
-        batch.rows = choosers.Rows(*(part[kept] for part in self.rows))
-        batch.rules = Rules(*(part[kept] for part in self.rules))
-        batch.lookback = lookback.LookbackRows(*(part[kept] for part in self.lookback))
+        batch.rows = choosers.Rows._make(part[kept] for part in self.rows)
+        batch.rules = Rules._make(part[kept] for part in self.rules)
+        batch.lookback = lookback.LookbackRows._make(part[kept] for part in self.lookback)
         batch.numbers, batch.shifts = [self.numbers[b] for b in kept], [self.shifts[b] for b in kept]
         for name in ("history", "onsets", "conditions", "moving", "counts", "bar_ticks", "num_bars"):
             setattr(batch, name, getattr(self, name)[kept])
