@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import torch
 
 from cluster.job_server import JobServer
 from cluster.settings import Cluster
 from jobs import cli
 from lstm_core import storage
 from lstm_core.catalog import list_tracks
-from lstm_core.checkpoint import save_checkpoint
-from tests.lstm_core.tiny import tiny_facts, tiny_model
+from lstm_core.checkpoint import load_checkpoint
 from tests.ray_servers import RayHead
 from tests.s3_servers import plain_client
 from tests.themes import THEME
@@ -24,8 +22,8 @@ from tests.themes import THEME
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 ORDER = """\
 name,duration_s,bpm,key,loop,instruments,style,seed,primer
-one,6,120,C major,true,piano;bass,game,,
-two,8,120,C major,,piano;bass,dance,5,theme.mid
+one,6,120,C major,true,piano;bass,themes,,
+two,8,120,C major,,piano;bass,,5,theme.mid
 """
 CLUSTERS = """\
 [here]
@@ -85,11 +83,8 @@ def tonemill(*arguments: str) -> tuple[int, Output, str]:
 
 
 @pytest.fixture
-def stored(s3_bucket: str, tmp_path: Path) -> str:
-    """A bucket with a corpus of three MIDI files and a run that holds a tiny checkpoint."""
-    save_checkpoint(tmp_path / "checkpoint", tiny_model(3), tiny_facts(), dtype=torch.float32)
-    for file in (tmp_path / "checkpoint").iterdir():
-        storage.write_bytes(f"{s3_bucket}/runs/tiny/checkpoint/{file.name}", file.read_bytes())
+def stored(s3_bucket: str) -> str:
+    """A bucket with a corpus of three MIDI files."""
     for number in range(3):
         theme = THEME.replace(bytes([0x40]), bytes([0x41 + number]))  # another second note
         storage.write_bytes(f"{s3_bucket}/corpus/themes/{number}.mid", theme)
@@ -97,19 +92,27 @@ def stored(s3_bucket: str, tmp_path: Path) -> str:
 
 
 @pytest.mark.usefixtures("user")
-def test_stages_run_on_a_cluster(ray_head: RayHead, stored: str, moto_endpoint: str, tmp_path: Path) -> None:
+def test_the_three_stages_run_on_a_cluster(ray_head: RayHead, stored: str, moto_endpoint: str, tmp_path: Path) -> None:
     code, output, errors = tonemill("submit", "prepare", "corpus:themes", "blocks:themes")
     assert (code, "3 files" in output.text()) == (0, True), f"{output.text()}\n{errors}"
     assert storage.exists(f"{stored}/blocks/themes/index.json")
 
+    tiny = ("model.hidden_size=48", "model.num_layers=1", "model.head_size=16", "train.num_lanes=4", "train.window=32")
+    settings = [part for setting in tiny for part in ("--set", setting)]
+    code, output, errors = tonemill(
+        "submit", "train", "blocks:themes", "runs:mine", "--steps", "5", "--workers", "1", *settings
+    )
+    assert (code, "5 steps; best at step" in output.text()) == (0, True), f"{output.text()}\n{errors}"
+    assert load_checkpoint(f"{stored}/runs/mine/checkpoint").facts.styles == ("themes",)
+
     (tmp_path / "cues.csv").write_text(ORDER)
     (tmp_path / "theme.mid").write_bytes(THEME)
-    submit = ("submit", "generate", "runs:tiny", str(tmp_path / "cues.csv"), "catalogue:cues", "--workers", "1")
+    submit = ("submit", "generate", "runs:mine", str(tmp_path / "cues.csv"), "catalogue:cues", "--workers", "1")
     code, output, errors = tonemill(*submit)
     assert code == 0, f"{output.text()}\n{errors}"
     assert "2 tracks made, 0 were there, 0 failed" in output.text()
     records = list_tracks(f"{stored}/catalogue/cues", verify=True)
-    assert sorted((record.name, record.style) for record in records) == [("one", "game"), ("two", "dance")]
+    assert sorted((record.name, record.style) for record in records) == [("one", "themes"), ("two", "")]
     for name in ("index.html", "catalog/tracks.parquet"):
         assert storage.exists(f"{stored}/catalogue/cues/{name}")
     # The first line came while the job ran, seconds before its last.
@@ -120,7 +123,7 @@ def test_stages_run_on_a_cluster(ray_head: RayHead, stored: str, moto_endpoint: 
     assert found["driver_info"] is not None  # it worked in this Ray, not in one of its own
 
     code, listing, _ = tonemill("jobs")
-    assert code == 0 and listing.text().count("SUCCEEDED") >= 2
+    assert code == 0 and listing.text().count("SUCCEEDED") >= 3
     before = everything(moto_endpoint, stored)
     code, again, errors = tonemill(*submit)
     assert code == 0 and "the same job is there already (SUCCEEDED)" in errors and "2 tracks made" in again.text()
