@@ -238,8 +238,8 @@ class _Spending:
         """Tells it and waits: the driver asks the board as soon as the workers have ended."""
         import ray
 
-        with suppress(ray.exceptions.RayError):  # it is over with the board too
-            ray.get(self._tell())
+        with suppress(ray.exceptions.RayError):  # it is over with the board too, or nobody answers
+            ray.get(self._tell(), timeout=SPENT_EVERY_S)
 
     def _tell(self) -> Any:
         self._told_s = time.monotonic()
