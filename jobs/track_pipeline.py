@@ -27,6 +27,7 @@ import pyarrow as pa
 from jobs.work_log import count, log_unit
 from lstm_core.catalog import commit_track
 from lstm_core.errors import SoundFontError, StorageError
+from lstm_core.gates import GateResult
 from lstm_core.order import TrackOrder, order_fields, order_from_fields
 from lstm_core.playing.production import Provenance, finish_track, total_seconds
 
@@ -206,6 +207,12 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
     return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
 
 
+def _told(gate: GateResult) -> str:
+    """Why a gate held a track back, and what to order where that is known."""
+    hint = " (it goes round: order temperature = 1.15 and top_p = 1)" if gate.name == "distinct_bars" else ""
+    return f"{gate.name} is {gate.value:.3f}, bound {gate.bound:.3f}{hint}"
+
+
 def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
     return not outcome["is_passed"] and outcome["attempt"] + 1 < recipe.max_attempts and recipe.device == "cpu"
 
@@ -243,7 +250,7 @@ def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: T
         "track_id": track_id,
         "attempt": attempt,
         "is_passed": not failed,
-        "reason": "; ".join(f"{gate.name} is {gate.value:.3f}, bound {gate.bound:.3f}" for gate in failed),
+        "reason": "; ".join(map(_told, failed)),
         "gates": [gate.__dict__ for gate in finished.gates],
         "seconds": {**finished.seconds, "commit": time.thread_time() - start},
     }

@@ -21,9 +21,11 @@ import torch
 from jobs import cli, generate
 from jobs.generate import GenerateRecipe, GenerateResult, run_generate
 from jobs.order_file import read_order
+from jobs.track_pipeline import _told
 from lstm_core.audio import decode
 from lstm_core.catalog import list_tracks
 from lstm_core.checkpoint import save_checkpoint
+from lstm_core.gates import GateResult
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
@@ -216,6 +218,12 @@ def test_a_track_that_never_passes_is_reported_and_the_others_are_made(
     generate_rows(run_folder, tmp_path, [ROWS[1]])
     failures = pq.read_table(catalogue / "catalog" / "failures.parquet").to_pylist()
     assert [row["name"] for row in failures] == ["dull"]  # another order does not make it forgotten
+
+
+def test_what_goes_round_is_told_what_to_order() -> None:
+    told = _told(GateResult("distinct_bars", False, 16.0, 99.0))
+    assert told.startswith("distinct_bars is 16.000, bound 99.000 (") and "top_p = 1" in told
+    assert _told(GateResult("silence", False, 1.0, 0.5)) == "silence is 1.000, bound 0.500"
 
 
 def test_of_two_tracks_with_the_same_notes_one_is_made_anew(run_folder: Path, tmp_path: Path) -> None:
