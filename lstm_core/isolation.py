@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,18 +60,6 @@ def fault(status: int, *, limit: str, memory_bytes: int) -> str:
         mib = memory_bytes / 2**20
         return f"needed more than {f'{mib / 1024:.1f} GiB' if mib >= 1024 else f'{mib:.0f} MiB'}"
     return f"crashed the reader ({f'signal {-status}' if status < 0 else f'exit status {status}'})"
-
-
-def used_cpu_s() -> float:
-    """Processor time that this process has used so far, and the processes that it started: those that have ended, and
-    on Linux those that live.
-    """
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used_s = time.process_time() + ended.ru_utime + ended.ru_stime
-    for children in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):  # a thread that has ended
-            used_s += sum(map(_cpu_s_of, children.read_text().split()))
-    return used_s
 
 
 def pipe(end: IO[bytes] | None) -> Any:
@@ -146,13 +134,3 @@ def limit_memory(memory_bytes: int) -> None:
         now = int(statm.read_text().split()[0]) * resource.getpagesize()
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (now + memory_bytes, hard))
-
-
-def _cpu_s_of(process: str) -> float:
-    """Processor time that a process has used so far, 0 of one that has ended."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return 0.0
-    user, system = state.rpartition(")")[2].split()[11:13]  # fields 14 and 15, see proc(5)
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -281,7 +281,7 @@ def _high_passed(sources, filters, warm_up, target):  # type: ignore[no-untyped-
     """Nothing; writes the sum of two stereo sources, float32 [4, S], each through its filter, to `target`.
 
     The filters have run over the last `warm_up` samples before. Both run at once, since each sample waits for the one
-    before it: 3.9 ns a sample, one after the other 7.2 (AMD Zen 5, November 2026).
+    before it: 3.9 ns a sample, one after the other 7.2 (AMD Zen 4, November 2026).
     """
     b0, a1, a2 = filters[0]
     c0, d1, d2 = filters[1]

@@ -152,7 +152,7 @@ class _KeptVoices:
     """What `make_voices` gives for the pitches and velocities that a region has played so far.
 
     A track plays a hundred regions, a few notes each, and two hundred calls of NumPy for each region took a tenth of
-    the synthesis (0.40 of 3.3 ms for a second of audio, AMD Zen 5, November 2026).
+    the synthesis (0.40 of 3.3 ms for a second of audio, AMD Zen 4, November 2026).
     """
 
     def __init__(self, region: Region, recording: Recording, sample_rate: int) -> None:

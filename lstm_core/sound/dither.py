@@ -52,7 +52,7 @@ def _draw(random, state):  # type: ignore[no-untyped-def]
     """Nothing; fills `random` with the numbers of SplitMix64 (G. Steele et al., 2014) that follow a state.
 
     Each depends on its place alone, so that the processor makes eight at once: Philox took 3.9 ns a number, this takes
-    a fifth (AMD Zen 5, November 2026).
+    a fifth (AMD Zen 4, November 2026).
     """
     for i in range(len(random)):
         z = state + np.uint64(i + 1) * _GOLDEN

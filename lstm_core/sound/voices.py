@@ -305,7 +305,7 @@ def _mix(sound, left, right, left_side, right_side):  # type: ignore[no-untyped-
     """Nothing; adds mono `sound` to the two sides of a stem, each of its length.
 
     Sides that are known to lie in one piece are added to sixteen samples at a time: 0.17 ns a frame of both, 0.62 where
-    they were rows of a slice (AMD Zen 5, November 2026).
+    they were rows of a slice (AMD Zen 4, November 2026).
     """
     to_left, to_right = np.float32(left), np.float32(right)
     if to_left > INAUDIBLE and to_right > INAUDIBLE:
