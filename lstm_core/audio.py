@@ -105,17 +105,11 @@ def _frames(waveform: Waveform | npt.NDArray[np.int32], bit_depth: int) -> npt.N
 
 @numba.njit(cache=True, nogil=True)
 def _to_steps(waveform, scale, steps):  # type: ignore[no-untyped-def]
-    if len(waveform) == 2:  # written out, the processor does many samples at a time: a third of the time of the loop
-        left, right = waveform[0], waveform[1]
-        for i in range(len(left)):
-            steps[i, 0] = np.int32(min(max(np.rint(left[i] * scale), -scale), scale - np.float32(1.0)))
-            steps[i, 1] = np.int32(min(max(np.rint(right[i] * scale), -scale), scale - np.float32(1.0)))
-        return
-    for i in range(steps.shape[0]):
-        for channel in range(steps.shape[1]):
-            steps[i, channel] = np.int32(
-                min(max(np.rint(waveform[channel, i] * scale), -scale), scale - np.float32(1.0))
-            )
+    for channel in range(len(waveform)):
+        # Rows of their own, that numba knows to lie in one piece: half of the time of indexing both.
+        row, column = waveform[channel], steps[:, channel]
+        for i in range(len(row)):
+            column[i] = np.int32(min(max(np.rint(row[i] * scale), -scale), scale - np.float32(1.0)))
 
 
 def _leave_out_peak_chunk(file: soundfile.SoundFile) -> None:

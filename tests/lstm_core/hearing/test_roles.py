@@ -62,18 +62,24 @@ def tune(bar: int, random: np.random.Generator, *, rests: bool) -> list[Row]:
     ]
 
 
+def band(num_bars: int, seed: int, *, bass: str, comping: str, rests: bool) -> tuple[NoteArray, npt.NDArray[np.int64]]:
+    """Melody over chords over a bass, and the role that each note was written for."""
+    random = np.random.default_rng(seed)
+    return heap(
+        [
+            row
+            for bar in range(num_bars)
+            for row in (*bass_line(bar, bass), *chords(bar, comping), *tune(bar, random, rests=rests))
+        ]
+    )
+
+
 @pytest.mark.parametrize("rests", [False, True])
 @pytest.mark.parametrize("comping", ["held", "off beat", "broken"])
 @pytest.mark.parametrize("bass", ["held", "walking", "octaves"])
 def test_a_band_is_told_apart(bass: str, comping: str, rests: bool) -> None:
     """Melody over chords over a bass for 32 bars, also where the melody rests every fourth bar."""
-    random = np.random.default_rng(1)
-    rows = [
-        row
-        for bar in range(32)
-        for row in (*bass_line(bar, bass), *chords(bar, comping), *tune(bar, random, rests=rests))
-    ]
-    notes, written = heap(rows)
+    notes, written = band(32, 1, bass=bass, comping=comping, rests=rests)
     roles = assign_roles(notes, 96)
     assert (roles == written).mean() > 0.9
     for role in (BASS_ROLE, MELODY_ROLE, HARMONY_ROLE):
@@ -134,13 +140,7 @@ def test_programs_follow_register_length_and_company() -> None:
 
 def test_the_roles_of_many_notes_take_little_memory() -> None:
     """The pitches near every note were counted at once, in 1.4 KB a note: the most that a recording of hours needed."""
-    random = np.random.default_rng(4)
-    rows = [
-        row
-        for bar in range(1000)
-        for row in (*bass_line(bar, "octaves"), *chords(bar, "broken"), *tune(bar, random, rests=False))
-    ]
-    notes, _ = heap(rows)
+    notes, _ = band(1000, 4, bass="octaves", comping="broken", rests=False)
     tracemalloc.start()
     assign_roles(notes, 96)
     peak = tracemalloc.get_traced_memory()[1]
@@ -149,13 +149,7 @@ def test_the_roles_of_many_notes_take_little_memory() -> None:
 
 
 def test_roles_do_not_hang_on_how_many_notes_are_counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(5)
-    rows = [
-        row
-        for bar in range(24)
-        for row in (*bass_line(bar, "walking"), *chords(bar, "off beat"), *tune(bar, random, rests=True))
-    ]
-    notes, _ = heap(rows)
+    notes, _ = band(24, 5, bass="walking", comping="off beat", rests=True)
     found = []
     for num_notes in (7, 100, len(notes)):
         monkeypatch.setattr(roles_module, "COUNTED_NOTES", num_notes)
