@@ -28,6 +28,7 @@ from lstm_core.notes import Meter
 from lstm_core.order import FREE_KEY, TrackOrder
 from lstm_core.playing import choosers, counters, packing
 from lstm_core.playing.plan import plan_track
+from lstm_core.playing.rows import EVENT, IS_DONE, NEW_TICK, STUCK, TICK, Rows, make_rows, start_row
 from lstm_core.streams import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray, transposed_events
 
 WIDTHS = (4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
@@ -117,7 +118,7 @@ class Batch:
     def __init__(self, step: packing.PackedStep, styles: tuple[str, ...], requests: Sequence[Request]) -> None:
         num_rows = step.num_rows
         self.step, self.styles = step, styles
-        self.rows = choosers.make_rows(num_rows)
+        self.rows = make_rows(num_rows)
         self.rules: Rules = stack_rules([_idle_rules()] * num_rows)
         self.numbers: list[int] = [-1] * num_rows  # of the request in each row
         self.shifts: list[int] = [0] * num_rows
@@ -139,7 +140,7 @@ class Batch:
     @property
     def num_busy(self) -> int:
         """Rows that have work left."""
-        return int((self.rows.numbers[:, choosers.IS_DONE] == 0).sum())
+        return int((self.rows.numbers[:, IS_DONE] == 0).sum())
 
     def play(self) -> list[Generated]:
         """One event in every busy row; gives back what was finished by it, and starts the next requests there."""
@@ -152,9 +153,9 @@ class Batch:
     def moved_to(self, step: packing.PackedStep) -> Batch:
         """The same tracks in a batch of fewer rows, but enough for those that are busy; none may be waiting."""
         assert self.is_draining and self.num_busy <= step.num_rows <= self.step.num_rows
-        kept = np.argsort(self.rows.numbers[:, choosers.IS_DONE] != 0, kind="stable")[: step.num_rows]
+        kept = np.argsort(self.rows.numbers[:, IS_DONE] != 0, kind="stable")[: step.num_rows]
         batch = Batch(step, self.styles, [])
-        batch.rows = choosers.Rows._make(part[kept] for part in self.rows)
+        batch.rows = Rows._make(part[kept] for part in self.rows)
         batch.rules = Rules._make(part[kept] for part in self.rules)
         batch.lookback = lookback.LookbackRows._make(part[kept] for part in self.lookback)
         batch.numbers, batch.shifts = [self.numbers[b] for b in kept], [self.shifts[b] for b in kept]
@@ -172,7 +173,7 @@ class Batch:
         self.numbers[b], request = numbered
         self._set_rules(b, transposed_rules(request.rules, request.shift))
         self.shifts[b] = request.shift
-        choosers.start_row(self.rows, b)
+        start_row(self.rows, b)
         lookback.start_lookback(self.lookback, b)
         self.step.reset_row(b)
         told = condition_values(request.conditions, self.styles)
@@ -183,9 +184,9 @@ class Batch:
     def _play_step(self) -> list[int]:
         """Chooses one event in every busy row; gives back the rows that have finished by it."""
         numbers = self.rows.numbers
-        was_busy = numbers[:, choosers.IS_DONE] == 0
+        was_busy = numbers[:, IS_DONE] == 0
         counters.set_moving(
-            numbers[:, choosers.TICK], self.bar_ticks, self.num_bars, self.lookback.agreements,
+            numbers[:, TICK], self.bar_ticks, self.num_bars, self.lookback.agreements,
             MAX_POSITIONS, MAX_BARS, self.moving,
         )  # fmt: skip
         self.step.advance(self.rows.before, self.moving, self.conditions)
@@ -194,22 +195,22 @@ class Batch:
             lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event, self.offered)
             choosers.choose(stream, logits, self.offered, self.rules, self.rows)
             if stream == TIME_SHIFT:
-                new_ticks = numbers[:, choosers.NEW_TICK]
+                new_ticks = numbers[:, NEW_TICK]
                 counters.set_onset_positions(new_ticks, self.bar_ticks, MAX_POSITIONS, self.onset_positions)
             self.step.tell(stream, self.rows.event[:, stream], self.onset_positions)
         self._record(was_busy)
-        is_done = numbers[:, choosers.IS_DONE]
-        if is_done.max() == choosers.STUCK:
+        is_done = numbers[:, IS_DONE]
+        if is_done.max() == STUCK:
             raise AssertionError("the rules of a row left nothing to choose")
         return np.flatnonzero(was_busy & (is_done != 0)).tolist()
 
     def _take(self, b: int) -> Generated:
         """The finished request of row b."""
-        length = int(self.rows.numbers[b, choosers.EVENT])
+        length = int(self.rows.numbers[b, EVENT])
         return Generated(self.numbers[b], transposed_events(self.history[b, :length], -self.shifts[b]))
 
     def _record(self, was_busy: npt.NDArray[np.bool_]) -> None:
-        num_events, ticks = self.rows.numbers[:, choosers.EVENT], self.rows.numbers[:, choosers.TICK]
+        num_events, ticks = self.rows.numbers[:, EVENT], self.rows.numbers[:, TICK]
         if num_events.max() > self.history.shape[1]:
             self.history = np.concatenate([self.history, np.zeros_like(self.history)], axis=1)
             self.onsets = np.concatenate([self.onsets, np.zeros_like(self.onsets)], axis=1)

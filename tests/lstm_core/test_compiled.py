@@ -17,7 +17,18 @@ import lstm_core
 
 FOLDER = Path(lstm_core.__file__).parent
 TAKES_FROM = {
-    "playing.choosers": ("constraints", "notes", "order", "sampling", "streams"),
+    "playing.entrances": ("constraints", "playing.rows", "streams"),
+    "playing.masks": ("constraints", "notes", "order", "playing.entrances", "playing.rows", "streams"),
+    "playing.choosers": (
+        "constraints",
+        "notes",
+        "order",
+        "playing.entrances",
+        "playing.masks",
+        "playing.rows",
+        "sampling",
+        "streams",
+    ),
     "sound.limiter": ("sound.loudness",),
     "learning.lookback": ("streams",),
     "learning.window_lstm": ("bfloat16",),

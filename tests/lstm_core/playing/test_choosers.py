@@ -10,6 +10,7 @@ from lstm_core.constraints import RowRules, Rules, make_rules, stack_rules
 from lstm_core.order import TrackOrder
 from lstm_core.playing import choosers
 from lstm_core.playing.plan import plan_track
+from lstm_core.playing.rows import IS_CLOSED, IS_DONE, NUM_SOUNDING, SILENT_FROM, STUCK, TICK, make_rows, start_row
 from lstm_core.streams import (
     DRUM_INSTRUMENT,
     DURATION,
@@ -35,8 +36,8 @@ class Piece:
         order = TrackOrder(**{"duration_s": 16.0, "bpm": 120.0, "key": "C", "seed": 1, **fields})
         row: RowRules = make_rules(order, plan_track(order))
         self.rules: Rules = stack_rules([row])
-        self.rows = choosers.make_rows(1)
-        choosers.start_row(self.rows, 0)
+        self.rows = make_rows(1)
+        start_row(self.rows, 0)
 
     @property
     def numbers(self) -> np.ndarray:
@@ -48,7 +49,7 @@ class Piece:
             logits = np.zeros((1, STREAMS[stream].size), dtype=np.float32)
             logits[0] = -np.abs(np.arange(STREAMS[stream].size) - wish) * 1000.0
             choosers.choose(stream, logits, np.zeros(logits.shape, dtype=np.uint8), self.rules, self.rows)
-            assert self.numbers[choosers.IS_DONE] != choosers.STUCK
+            assert self.numbers[IS_DONE] != STUCK
         return self.rows.before[0].tolist()
 
 
@@ -77,7 +78,7 @@ def test_a_full_polyphony_waits_for_a_note_to_end() -> None:
     event = piece.play(5, PIANO, FIRST_PITCH + 64, 24)
     assert event[TIME_SHIFT] == 24
     piece.play(20, PIANO, FIRST_PITCH + 64, 24)
-    assert piece.numbers[choosers.TICK] == 48 and piece.numbers[choosers.NUM_SOUNDING] == 1
+    assert piece.numbers[TICK] == 48 and piece.numbers[NUM_SOUNDING] == 1
 
 
 def test_a_note_that_is_struck_again_counts_once() -> None:
@@ -85,17 +86,17 @@ def test_a_note_that_is_struck_again_counts_once() -> None:
     piece = Piece(instruments=("0",), polyphony=2)
     piece.play(0, PIANO, FIRST_PITCH + 60, 60)
     piece.play(6, PIANO, FIRST_PITCH + 60, 6)
-    assert piece.numbers[choosers.NUM_SOUNDING] == 1 and piece.rows.ends[0, 0] == 12
-    assert piece.numbers[choosers.SILENT_FROM] == 12
+    assert piece.numbers[NUM_SOUNDING] == 1 and piece.rows.ends[0, 0] == 12
+    assert piece.numbers[SILENT_FROM] == 12
 
 
 def test_no_silence_is_longer_than_two_bars_and_no_rest_leads_to_the_last_barline() -> None:
     """A rest on the barline of the last chord used to leave nothing to choose there."""
     piece = Piece(instruments=("0",), meter="2/4")
     onsets, instruments = [], []
-    while piece.numbers[choosers.IS_DONE] == 0:
+    while piece.numbers[IS_DONE] == 0:
         event = piece.play(96, REST, FIRST_PITCH + 60, 1)
-        onsets.append(int(piece.numbers[choosers.TICK]))
+        onsets.append(int(piece.numbers[TICK]))
         instruments.append(event[INSTRUMENT])
     sounding = [onset for onset, instrument in zip(onsets, instruments, strict=True) if instrument == PIANO]
     assert max(np.diff(sounding)) <= 1 + 2 * 48 and sounding[-1] == 14 * 48
@@ -109,9 +110,9 @@ def test_missing_instruments_enter_at_barlines_and_all_of_them_when_time_is_shor
     event = piece.play(90, PIANO, FIRST_PITCH + 64, 60)
     assert event[TIME_SHIFT] == 90 and piece.rows.ends[0, 1] <= 96
     event = piece.play(50, FLUTE, FIRST_PITCH + 72)
-    assert piece.numbers[choosers.TICK] == 96 and event[INSTRUMENT] == FLUTE  # two barlines are left for two
+    assert piece.numbers[TICK] == 96 and event[INSTRUMENT] == FLUTE  # two barlines are left for two
     event = piece.play(50, PIANO, FIRST_PITCH + 72)
-    while piece.numbers[choosers.TICK] < 192:
+    while piece.numbers[TICK] < 192:
         event = piece.play(96, PIANO, FIRST_PITCH + 72)
     assert event[INSTRUMENT] == DRUM_INSTRUMENT
     tight = Piece(instruments=("0", "73", "drums"), duration_s=4.0)
@@ -128,10 +129,10 @@ def test_drums_leave_a_place_to_the_last_chord() -> None:
     piece.play(0, PIANO, FIRST_PITCH + 60)
     for key in range(23):
         event = piece.play(96, DRUM_INSTRUMENT, FIRST_DRUM + key)
-        assert event[INSTRUMENT] == DRUM_INSTRUMENT and piece.numbers[choosers.TICK] == 96
+        assert event[INSTRUMENT] == DRUM_INSTRUMENT and piece.numbers[TICK] == 96
     event = piece.play(0, DRUM_INSTRUMENT, FIRST_PITCH + 61, 60)
     assert event[:3] == [0, PIANO, FIRST_PITCH + 60]
-    assert piece.numbers[choosers.IS_CLOSED] == 1 and event[DURATION] == 48 // 2 + 12  # 48 ticks, the longest hold
+    assert piece.numbers[IS_CLOSED] == 1 and event[DURATION] == 48 // 2 + 12  # 48 ticks, the longest hold
     event = piece.play(10, PIANO)
-    assert event == [96, END, 0, 0, 0] and piece.numbers[choosers.IS_DONE] == 1
+    assert event == [96, END, 0, 0, 0] and piece.numbers[IS_DONE] == 1
     assert event[VELOCITY] == 0
