@@ -25,7 +25,7 @@ from jobs.local_ray import ray_running
 from jobs.order_file import Order, check_room
 from jobs.progress import Progress
 from jobs.recipe import save_recipe
-from jobs.run_summary import Nodes, RunSummary, nodes_of_ray, summarise, write_summary
+from jobs.run_summary import Nodes, RunSummary, nodes_of_ray, prices_of_environment, summarise, write_summary
 from jobs.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks
 from lstm_core import storage
 from lstm_core.catalog import list_tracks, withdraw_track, write_catalog
@@ -75,9 +75,10 @@ def run_generate(
     """Makes the tracks of an order that the catalogue does not hold yet.
 
     Raises:
-        OrderError, CheckpointError, SoundFontError: before any work; StorageError when the store fails.
+        OrderError, CheckpointError, SoundFontError, PriceError: before any work; StorageError when the store fails.
     """
     start = time.perf_counter()
+    prices_of_environment()  # which are wanted at the end, are refused before any work
     checkpoint_uri = find_checkpoint(run)
     checkpoint = load_checkpoint(checkpoint_uri)
     _check_styles(order, checkpoint)

@@ -33,7 +33,7 @@ from jobs.local_ray import ray_running
 from jobs.prepare_recipe import PrepareRecipe, by_kind, changes, parts_fingerprint, with_hearing
 from jobs.progress import Progress
 from jobs.recipe import save_recipe
-from jobs.run_summary import RunSummary, nodes_of_ray, summarise, summary_lines, write_summary
+from jobs.run_summary import RunSummary, nodes_of_ray, prices_of_environment, summarise, summary_lines, write_summary
 from lstm_core import storage
 from lstm_core.blocks import BlockIndex, is_finished, write_index
 from lstm_core.corpora.assembly import Plan, PlannedBlock, assemble_block, plan_blocks
@@ -99,8 +99,10 @@ def run_prepare(
         CorpusError: there is nothing to make blocks of.
         StorageError: a place cannot be read or written.
         LeaseError: another run writes to the same blocks.
+        PriceError: there is a table of prices, and it is none.
     """
     start, meter = time.perf_counter(), EffortMeter(time.process_time)
+    prices_of_environment()  # which are wanted at the end, are refused before any work
     recipe = recipe or PrepareRecipe()
     corpus_uri, blocks_uri = storage.absolute(corpus_uri), storage.absolute(blocks_uri)
     corpus = with_hearing(list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None), recipe)

@@ -12,7 +12,7 @@ from typing import Any
 from jobs.local_ray import ray_running
 from jobs.progress import Progress
 from jobs.recipe import RECIPE_NAME, load_recipe, save_recipe, versions
-from jobs.run_summary import RunSummary, summarise, summary_lines, write_summary
+from jobs.run_summary import RunSummary, prices_of_environment, summarise, summary_lines, write_summary
 from jobs.workers import RAY_TRAIN_SETTINGS, Outcome, absolute, placed, train_on_workers
 from lstm_core import storage
 from lstm_core.blocks import read_index
@@ -47,8 +47,10 @@ def run_train(
     Raises:
         TrainingError: the run exists already, or loss or gradient stopped being finite, or it ended too often.
         LeaseError: another program trains this run.
+        PriceError: there is a table of prices, and it is none.
     """
     start = time.perf_counter()
+    prices_of_environment()  # which are wanted at the end, are refused before any work
     blocks_uri, run_uri = absolute(blocks), absolute(run)
     index = read_index(blocks_uri)
     if index.num_pieces.get("train", 0) == 0:

@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from jobs.effort import Effort, EffortMeter
+from jobs.generate import GenerateRecipe, run_generate
+from jobs.order_file import expand_order
+from jobs.prepare import run_prepare
 from jobs.run_summary import Nodes, PriceError, prices_of_environment, summarise, summary_lines, write_summary
+from jobs.train import run_train
 from lstm_core.errors import ScoreError
+from lstm_core.learning.train_recipe import TrainRecipe
 from lstm_core.scores.reading import IsolatedReader
 from lstm_core.stores.retries import add_retry
 
@@ -106,3 +111,16 @@ def test_prices_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("TONEMILL_PRICES", wrong)
         with pytest.raises(PriceError, match="TONEMILL_PRICES must hold"):
             prices_of_environment()
+
+
+def test_wrong_prices_are_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONEMILL_PRICES", '{"cpu": -1}')
+    order = expand_order({"count": 1}, default_name="one")
+    for job in (
+        lambda: run_prepare(str(tmp_path), str(tmp_path / "blocks")),
+        lambda: run_train(str(tmp_path), str(tmp_path / "run"), TrainRecipe()),
+        lambda: run_generate("base", order, str(tmp_path / "catalogue"), GenerateRecipe()),
+    ):
+        with pytest.raises(PriceError):
+            job()
+    assert list(tmp_path.iterdir()) == []
