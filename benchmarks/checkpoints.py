@@ -17,10 +17,10 @@ from pathlib import Path
 
 from benchmarks.prepare import make_corpus
 from benchmarks.report import print_metric
-from jobs.prepare import run_prepare
-from lstm_core.learning.run import TrainingRun
-from lstm_core.learning.run_result import Wish
-from lstm_core.learning.train_recipe import TrainRecipe
+from jobs.prepare.run import run_prepare
+from lstm_core.training.recipe import TrainRecipe
+from lstm_core.training.run import TrainingRun
+from lstm_core.training.run_result import Wish
 
 WARM_UP_STEPS = 4
 TARGET_BLOCK, TARGET_SHARE, MINUTE_S = 0.05, 0.02, 60.0

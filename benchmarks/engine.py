@@ -21,11 +21,11 @@ import time
 import torch
 
 from benchmarks.report import print_metric
-from lstm_core.checkpoint import find_checkpoint, load_checkpoint
-from lstm_core.model import Inputs, MusicLSTM
-from lstm_core.order import TrackOrder
-from lstm_core.playing.engine import WIDTHS, Engine
-from lstm_core.playing.requests import request_of
+from lstm_core.engine.engine import WIDTHS, Engine
+from lstm_core.engine.requests import request_of
+from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
+from lstm_core.model.music_lstm import Inputs, MusicLSTM
+from lstm_core.orders.order import TrackOrder
 
 REREAD_WINDOW = 100
 TOP_P = TrackOrder().top_p

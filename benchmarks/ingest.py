@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.report import print_metric
-from jobs.corpus_reading import cut_recording_parts
-from jobs.local_ray import ray_running
-from jobs.prepare import run_prepare
-from lstm_core.corpora.corpus import list_corpus
+from jobs.prepare.corpus_reading import cut_recording_parts
+from jobs.prepare.run import run_prepare
+from jobs.runtime.local_ray import ray_running
+from lstm_core.blocks.corpus import list_corpus
 from tests.jobs.recordings import CODECS, RATE, recording, tune
 from tests.lstm_core.encoded import encode
 
@@ -70,10 +70,10 @@ def bare_s(corpus: Path, parts: Path, num_workers: int) -> float:
 def _work(corpus: Path, parts: Path, number: int, num_workers: int, barrier: Barrier) -> None:
     import torch
 
-    from lstm_core.corpora.listening import Listener, Source
-    from lstm_core.corpora.recording_parts import make_recording_part
-    from lstm_core.hearing.transcriber_checkpoint import load_transcriber
-    from lstm_core.transcriber import Transcriber
+    from lstm_core.blocks.recording_parts import make_recording_part
+    from lstm_core.transcription.listening import Listener, Source
+    from lstm_core.transcription.transcriber import Transcriber
+    from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
     torch.set_num_threads(1)
     with Listener(Transcriber(load_transcriber())) as listener:
@@ -129,7 +129,7 @@ def _processes() -> Iterator[Usage]:
             continue
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-            is_decoder = b"lstm_core.decode.decoding_process" in command
+            is_decoder = b"lstm_core.recordings.decoding_process" in command
             if is_decoder or b"ListenerActor" in command:
                 status = _status(folder)
                 ticks = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
@@ -168,9 +168,9 @@ def hear(path: Path) -> None:
     """Prints what it takes to listen to one recording."""
     import torch
 
-    from lstm_core.corpora.listening import Listener, Source
-    from lstm_core.hearing.transcriber_checkpoint import load_transcriber
-    from lstm_core.transcriber import Transcriber
+    from lstm_core.transcription.listening import Listener, Source
+    from lstm_core.transcription.transcriber import Transcriber
+    from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
     torch.set_num_threads(1)
     with Listener(Transcriber(load_transcriber())) as listener:

@@ -22,10 +22,10 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.report import print_metric
-from lstm_core.learning.lanes import PieceArrays
-from lstm_core.model import ModelSettings, MusicLSTM, num_weights
-from lstm_core.streams import Stream
-from lstm_core.training import Trainer, TrainSettings
+from lstm_core.dataset.lanes import PieceArrays
+from lstm_core.model.music_lstm import ModelSettings, MusicLSTM, num_weights
+from lstm_core.representations.note_events import Stream
+from lstm_core.training.updates import Trainer, TrainSettings
 
 LOWEST, HIGHEST = 36, 81  # over the training chorales
 VOICES = ("soprano", "alto", "tenor", "bass")

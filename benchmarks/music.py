@@ -6,7 +6,7 @@ Takes 200 human pieces, first the validation pieces of BLOCKS and, where those a
 proportions of styles (how many is printed). For each of them one piece is generated that is told the same conditions
 (style, key, tempo, density, instrument families), meter and number of bars, with no mask but grammar, and drawn as an
 order draws by default (temperature and top-p of TrackOrder); both can be set.
-Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.scores.musicality gives the
+Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.notes.musicality gives the
 overlapped area of the two distributions; `music_overlap` is the mean of the areas.
 
 The ceiling is the same between two halves of the human pieces, each with half of every style, averaged over twenty
@@ -14,7 +14,7 @@ divisions. As an area over all pieces can hide that styles are confused, `music_
 each style with enough pieces gives by itself.
 
 `music_nearest_training` asks whether the model plays its corpus back: for each generated piece the Jaccard index of its
-shingles (lstm_core.corpora.duplicates) with the training piece most like it; of all these the highest, and the 95th
+shingles (lstm_core.blocks.duplicates) with the training piece most like it; of all these the highest, and the 95th
 percentile, beside the same of the human validation pieces. From SplitSettings.near_duplicate on two
 pieces count as the same music.
 """
@@ -33,21 +33,21 @@ import numpy as np
 import torch
 
 from benchmarks.report import print_metric
-from jobs.bundled_scores import SOURCES, build_corpus
-from lstm_core.blocks import BlockSet, Piece, open_blocks
-from lstm_core.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from lstm_core.constraints import make_rules
-from lstm_core.corpora.assembly import SplitSettings
-from lstm_core.corpora.duplicates import shingles
-from lstm_core.corpora.pieces import conditions_of
-from lstm_core.learning.conditions import transposed_key
-from lstm_core.notes import Score
-from lstm_core.order import TrackOrder
-from lstm_core.playing.engine import Engine, Request
-from lstm_core.playing.plan import TrackPlan
-from lstm_core.scores.keys import home_shift
-from lstm_core.scores.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
-from lstm_core.streams import decode_events
+from jobs.demo.bundled_scores import SOURCES, build_corpus
+from lstm_core.blocks.assembly import SplitSettings
+from lstm_core.blocks.duplicates import shingles
+from lstm_core.blocks.feature_blocks import BlockSet, Piece, open_blocks
+from lstm_core.dataset.pieces import conditions_of
+from lstm_core.engine.engine import Engine, Request
+from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from lstm_core.notes.keys import home_shift
+from lstm_core.notes.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
+from lstm_core.notes.score import Score
+from lstm_core.orders.constraints import make_rules
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.representations.conditions import transposed_key
+from lstm_core.representations.note_events import decode_events
 
 NUM_PIECES = 200
 MIN_BARS, MAX_BARS = 8, 64
@@ -219,7 +219,7 @@ def _of_style(
 
 def _default_blocks() -> Path:
     """Blocks of all bundled scores, made here once; their split by content is that of the base checkpoint's corpus."""
-    from jobs.prepare import run_prepare
+    from jobs.prepare.run import run_prepare
 
     corpus = DEFAULT_BLOCKS.parent / "corpus"
     build_corpus(corpus, dict.fromkeys(SOURCES, 10_000))

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import print_metric
-from jobs.local_ray import ray_running
-from jobs.prepare import PrepareRecipe, run_prepare
-from lstm_core.corpora.corpus import list_corpus
-from lstm_core.corpora.parts import fetch, part_tables
-from lstm_core.errors import ScoreError
-from lstm_core.notes import Score, make_notes
-from lstm_core.scores.midi import write_midi
-from lstm_core.scores.reading import read_score
+from jobs.prepare.run import PrepareRecipe, run_prepare
+from jobs.runtime.local_ray import ray_running
+from lstm_core.blocks.corpus import list_corpus
+from lstm_core.blocks.parts import fetch, part_tables
+from lstm_core.foundation.errors import ScoreError
+from lstm_core.notes.midi import write_midi
+from lstm_core.notes.reading import read_score
+from lstm_core.notes.score import Score, make_notes
 
 NUM_FILES = 5_000
 TARGET = 0.7  # share of the bare rate

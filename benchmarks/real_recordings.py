@@ -16,16 +16,16 @@ import numpy as np
 import torch
 
 from benchmarks.report import print_metric
-from lstm_core.decode.recordings import open_recording
-from lstm_core.decode.resampling import resample_mono
-from lstm_core.hearing.beat_grid import score_of
-from lstm_core.hearing.hearing_picture import draw_hearing
-from lstm_core.hearing.roles import ROLE_NAMES
-from lstm_core.hearing.spectrogram import BINS_PER_SEMITONE, FRAME_RATE, LOWEST_PITCH, SAMPLE_RATE, Spectrogram
-from lstm_core.hearing.transcriber_checkpoint import load_transcriber
-from lstm_core.hearing.transcription import DRUM_NAMES
-from lstm_core.scores.describe import describe
-from lstm_core.transcriber import Transcriber
+from lstm_core.notes.describe import describe
+from lstm_core.recordings.recording import open_recording
+from lstm_core.recordings.resampling import resample_mono
+from lstm_core.transcription.beats.grid import score_of
+from lstm_core.transcription.picture import draw_hearing
+from lstm_core.transcription.roles import ROLE_NAMES
+from lstm_core.transcription.spectrogram import BINS_PER_SEMITONE, FRAME_RATE, LOWEST_PITCH, SAMPLE_RATE, Spectrogram
+from lstm_core.transcription.transcriber import Transcriber
+from lstm_core.transcription.transcriber_checkpoint import load_transcriber
+from lstm_core.transcription.transcription import DRUM_NAMES
 
 DRAWN_S = 15.0
 SUFFIXES = (".ogg", ".wav", ".flac", ".mp3", ".m4a", ".opus")

@@ -22,15 +22,15 @@ import symusic
 from scipy import signal
 
 from benchmarks.report import print_metric
-from lstm_core.audio import decode, encode
-from lstm_core.gates import audio_gates, score_gates
-from lstm_core.mastering import MasterSettings, master
-from lstm_core.notes import DRUMS, Score, make_notes
-from lstm_core.playing.kept_heap import keep_heap
+from lstm_core.foundation.kept_heap import keep_heap
+from lstm_core.notes.score import DRUMS, Score, make_notes
+from lstm_core.sound.audio import decode, encode
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
-from lstm_core.sound.room import convolve, impulse_response
+from lstm_core.sound.mastering import MasterSettings, master
+from lstm_core.sound.reverb import convolve, impulse_response
 from lstm_core.sound.soundfont import SoundFont, find_soundfont
-from lstm_core.synth import render_stems
+from lstm_core.sound.synth import render_stems
+from lstm_core.tracks.gates import audio_gates, score_gates
 
 SECONDS = 60
 SAMPLE_RATE = 44100

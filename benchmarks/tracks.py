@@ -16,9 +16,9 @@ import tempfile
 import time
 
 from benchmarks.report import print_metric
-from jobs.generate import GenerateRecipe, run_generate
-from jobs.local_ray import ray_running
-from jobs.order_file import expand_order
+from jobs.generate.run import GenerateRecipe, run_generate
+from jobs.runtime.local_ray import ray_running
+from lstm_core.orders.order_file import expand_order
 
 DURATION_S = 60.0
 

@@ -28,22 +28,22 @@ import torch
 
 from benchmarks.prepare import make_corpus
 from benchmarks.report import print_metric
-from jobs.prepare import run_prepare
-from jobs.workers import WORKER_ENVIRONMENT
-from lstm_core.blocks import open_blocks
-from lstm_core.checkpoint import load_checkpoint
-from lstm_core.learning.metrics import read_metrics
-from lstm_core.learning.train_recipe import TrainRecipe
-from lstm_core.model import MusicLSTM
+from jobs.prepare.run import run_prepare
+from jobs.train.workers import WORKER_ENVIRONMENT
+from lstm_core.blocks.feature_blocks import open_blocks
+from lstm_core.model.checkpoint import load_checkpoint
+from lstm_core.model.music_lstm import MusicLSTM
+from lstm_core.training.metrics import read_metrics
+from lstm_core.training.recipe import TrainRecipe
 from tests.ray_nodes import ray_nodes_running
 
 WARM_UP_STEPS = 6
 TARGET_VS_BARE, TARGET_SCALING = 0.95, 1.8
 _BARE = """
 import sys
-from lstm_core.learning.run import run_training
-from lstm_core.learning.train_recipe import TrainRecipe
-from lstm_core.training import TrainSettings
+from lstm_core.training.run import run_training
+from lstm_core.training.recipe import TrainRecipe
+from lstm_core.training.updates import TrainSettings
 settings = dict(steps=int(sys.argv[3]), valid_every=10**9, valid_events=1, threads_per_worker=1, checkpoint_every_s=1e9)
 train = TrainSettings(num_lanes=int(sys.argv[4]))
 run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", train=train, **settings))
@@ -62,7 +62,7 @@ def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int
 def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int, cluster: dict[str, str] | None = None) -> None:
     """The same through `tonemill train`, in a Ray of its own or on a cluster."""
     settings = ["valid_every=1000000000", "valid_events=1", "threads_per_worker=1", "checkpoint_every_s=1e9"]
-    command = [sys.executable, "-m", "jobs.cli", "train", str(blocks), str(run), "--set", "device=cpu"]
+    command = [sys.executable, "-m", "jobs.command_line.main", "train", str(blocks), str(run), "--set", "device=cpu"]
     command += ["--steps", str(num_steps), "--workers", str(num_workers)]
     for setting in settings:
         command += ["--set", setting]

@@ -9,8 +9,8 @@
         counted once; drums sound in the mixed ones and are not in their reference
     drum_f1       kick, snare and hat within 50 ms, counted over all mixed excerpts; mean of the three
     beat_f1       within 70 ms, the first five seconds left out; all excerpts
-    tempo_share   of excerpts whose tempo is within 4 % of the reference's (bpm; see lstm_core.hearing.felt_beats)
-    key_share     of excerpts whose key is that of the reference score, both told by lstm_core.scores.describe
+    tempo_share   of excerpts whose tempo is within 4 % of the true one (see lstm_core.transcription.beats.felt_beats)
+    key_share     of excerpts whose key is that of the reference score, both told by lstm_core.notes.describe
     transcribe_realtime_per_core  seconds of audio by seconds of processor time from WAV file to score, one
         thread
 """
@@ -32,17 +32,17 @@ import torch
 from benchmarks.basic_pitch_peer import PeerNotes, basic_pitch
 from benchmarks.report import print_metric
 from benchmarks.transcribe_set import Excerpt, test_set
-from lstm_core.decode.recordings import open_recording
-from lstm_core.decode.resampling import resample_mono
-from lstm_core.errors import ScoreError
-from lstm_core.hearing.beat_grid import GriddedScore, score_of
-from lstm_core.hearing.felt_beats import felt_beats
-from lstm_core.hearing.spectrogram import SAMPLE_RATE
-from lstm_core.hearing.transcriber_checkpoint import load_transcriber
-from lstm_core.hearing.transcription import DRUM_NAMES, HAT, KICK, SNARE, Transcription
-from lstm_core.notes import DRUMS, Score, make_notes
-from lstm_core.scores.describe import describe
-from lstm_core.transcriber import Transcriber
+from lstm_core.foundation.errors import ScoreError
+from lstm_core.notes.describe import describe
+from lstm_core.notes.score import DRUMS, Score, make_notes
+from lstm_core.recordings.recording import open_recording
+from lstm_core.recordings.resampling import resample_mono
+from lstm_core.transcription.beats.felt_beats import felt_beats
+from lstm_core.transcription.beats.grid import GriddedScore, score_of
+from lstm_core.transcription.spectrogram import SAMPLE_RATE
+from lstm_core.transcription.transcriber import Transcriber
+from lstm_core.transcription.transcriber_checkpoint import load_transcriber
+from lstm_core.transcription.transcription import DRUM_NAMES, HAT, KICK, SNARE, Transcription
 
 ONSET_TOLERANCE_S, TEMPO_TOLERANCE = 0.05, 0.04
 DRUM_OF_KEY = {35: KICK, 36: KICK, 37: SNARE, 38: SNARE, 39: SNARE, 40: SNARE, 42: HAT, 44: HAT, 46: HAT}

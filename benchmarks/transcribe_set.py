@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from jobs.bundled_scores import SOURCES, build_corpus
-from lstm_core.ear_training.held_out import is_held_out
-from lstm_core.errors import ScoreError, TonemillError
-from lstm_core.hearing.felt_beats import felt_beats
-from lstm_core.notes import DRUMS, Score, bar_starts, tidy
-from lstm_core.scores.limits import meter_map, tempo_map
-from lstm_core.scores.midi import write_midi
-from lstm_core.scores.reading import read_score
+from jobs.demo.bundled_scores import SOURCES, build_corpus
+from lstm_core.foundation.errors import ScoreError, TonemillError
+from lstm_core.notes.limits import meter_map, tempo_map
+from lstm_core.notes.midi import write_midi
+from lstm_core.notes.reading import read_score
+from lstm_core.notes.score import DRUMS, Score, bar_starts, tidy
+from lstm_core.transcriber_training.held_out import is_held_out
+from lstm_core.transcription.beats.felt_beats import felt_beats
 
 EXCERPT_S = 30.0
 MIN_EXCERPT_S = 20.0

@@ -16,7 +16,7 @@ ClusterError
 
 from __future__ import annotations
 
-from lstm_core.errors import TonemillError
+from lstm_core.foundation.errors import TonemillError
 
 
 class ClusterError(TonemillError):

@@ -8,19 +8,22 @@ Letters in shapes, here and in every file:
     C  audio channels                                    S  audio samples
     F  spectral frames                                   N  notes of a score
 
-The way of the data, in the order of the files (a name with a slash is a sub-package):
+The folders from the ground up; each uses what stands above it in this list (tests/test_boundaries.py):
 
-    notes, scores/                  a file of MIDI, MusicXML, ABC or Humdrum becomes a Score; what a Score is like
-    decode/                         a recording of any codec becomes samples
-    transcriber, hearing/           samples become notes and beats, and these a Score; transcriber_base/ has the weights
-    ear_training/                   how the transcriber learnt to hear
-    streams, blocks, corpora/       Scores become events in Arrow blocks
-    model, training, learning/      blocks become a MusicLSTM
-    checkpoint, base/               what a model says of itself, and the one that comes along
-    order, constraints, sampling, playing/    what a customer asks becomes events, masked, in lock step
-    synth, mastering, audio, sound/           events become stems and these a master
-    gates, catalog, catalogue/      what a track must pass, and the catalogue it becomes part of
-    storage, stores/                a URI is read and written: local files and S3
-    errors, closing, isolation      beneath all: what is said to users, what is closed, processes that may die
-    bfloat16, compiling             arithmetic and compiled code that several of them share
+    foundation/            errors for users, processes that may crash, compiled code, memory, arithmetic
+    storage/               a URI is read and written: local files and S3, leases
+    notes/                 a file of MIDI, MusicXML, ABC or Humdrum becomes a Score; what a Score is like
+    sound/                 a Score becomes stems, stems a master, a master a file
+    recordings/            a recording of any codec becomes samples
+    representations/       a Score becomes K streams of integers, and what a model is told besides
+    model/                 MusicLSTM, its packed form, checkpoints, the base checkpoint
+    transcription/         samples become notes and beats, and these a Score
+    blocks/                a corpus becomes Arrow blocks of pieces
+    dataset/               pieces of blocks become lanes of windows
+    training/              a training run: blocks become a checkpoint
+    transcriber_training/  the training run of the transcriber
+    orders/                what a customer orders, the plan that meets it, the constraints that enforce it
+    engine/                constraints and a model become events, many tracks in lock step
+    catalogue/             the folder of finished tracks: records, tables, page, pictures
+    tracks/                events become a finished track that has passed its gates
 """

@@ -17,6 +17,30 @@ FORBIDDEN = {
     "cluster": frozenset({"ray", "torch", "jobs"}),
 }  # package -> top-level modules that it never imports, also not inside a function
 
+FLOORS = {
+    "lstm_core": (
+        "foundation",
+        "storage",
+        "notes",
+        "sound",
+        "recordings",
+        "representations",
+        "model",
+        "transcription",
+        "blocks",
+        "dataset",
+        "training",
+        "transcriber_training",
+        "orders",
+        "engine",
+        "catalogue",
+        "tracks",
+    ),
+    "cluster": ("", "ray_jobs", "kube", "schedules", "lifecycle"),
+    "jobs": ("runtime", "prepare", "train", "generate", "train_transcriber", "demo", "command_line"),
+}  # package -> its folders from the ground up ("" for files beside them): a file uses its own floor and those below
+MOST_FILES = 15  # of code in one folder
+
 # Character classes keep these patterns from matching the line that they stand on.
 REGISTRY = re.compile(
     r"py[p]i\.(?:org|python\.org)|files\.python[h]osted|download\.py[t]orch\.org|registry\.np[m]js|conda\.ana[c]onda"
@@ -47,6 +71,32 @@ def boundary_violations(root: Path) -> list[str]:
         for path in (root / package).rglob("*.py")
         for module in imported_modules(path.read_text(encoding="utf-8")) & forbidden
     )
+
+
+def climbing_imports(root: Path, floors: dict[str, tuple[str, ...]]) -> list[str]:
+    """One line `path imports module` for each import of a floor above a file's own, or from a folder of no floor."""
+    found = []
+    for package, order in floors.items():
+        for path in sorted((root / package).rglob("*.py")):
+            floor = path.relative_to(root / package).parts[0] if path.parent != root / package else ""
+            if path.name == "__init__.py" and floor == "":
+                continue
+            for module in sorted(imported_paths(path.read_text(encoding="utf-8"), package)):
+                other = module.split(".")[1] if (root / package / module.split(".")[1]).is_dir() else ""
+                if floor not in order or other not in order or order.index(other) > order.index(floor):
+                    found.append(f"{path.relative_to(root)} imports {module}")
+    return found
+
+
+def imported_paths(source: str, package: str) -> set[str]:
+    """Dotted names below `package` that a file imports, each with at least one part after the package's own."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.startswith(f"{package}.")}
 
 
 def registry_addresses(name: str, text: str) -> list[str]:
@@ -87,7 +137,7 @@ def test_importing_everything_loads_nothing_forbidden(package: str, absent: set[
         ("lstm_core", "import ray.data as rd", "ray"),
         ("lstm_core", "def f():\n    from ray import train", "ray"),
         ("lstm_core", "import importlib\nimportlib.import_module('ray.train')", "ray"),
-        ("lstm_core", "from jobs.recipe import Recipe", "jobs"),
+        ("lstm_core", "from jobs.runtime.recipe import Recipe", "jobs"),
         ("cluster", "if True:\n    import torch.nn", "torch"),
         ("cluster", "from ray.job_submission import JobSubmissionClient", "ray"),
     ],
@@ -103,6 +153,30 @@ def test_lookalikes_are_no_violation(tmp_path: Path) -> None:
     (tmp_path / "lstm_core").mkdir()
     (tmp_path / "lstm_core" / "fine.py").write_text("import rayleigh\nfrom .ray import x\nfrom . import jobs\n'ray'\n")
     assert boundary_violations(tmp_path) == []
+
+
+def test_imports_go_downwards() -> None:
+    assert climbing_imports(ROOT, FLOORS) == []
+
+
+def test_planted_climb_is_found(tmp_path: Path) -> None:
+    for folder in ("low", "high", "unlisted"):
+        (tmp_path / "lstm_core" / folder).mkdir(parents=True)
+    low, high = tmp_path / "lstm_core" / "low" / "a.py", tmp_path / "lstm_core" / "high" / "b.py"
+    low.write_text("def f():\n    from lstm_core.high.b import x\n")
+    high.write_text("from lstm_core import low\nfrom lstm_core.high import c\n")
+    (tmp_path / "lstm_core" / "unlisted" / "d.py").write_text("import lstm_core.low.a\n")
+    assert climbing_imports(tmp_path, {"lstm_core": ("low", "high")}) == [
+        "lstm_core/low/a.py imports lstm_core.high.b.x",
+        "lstm_core/unlisted/d.py imports lstm_core.low.a",
+    ]
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_no_folder_holds_more_than_a_reader_can_keep_in_mind(package: str) -> None:
+    folders = {path.parent for path in (ROOT / package).rglob("*.py")}
+    sizes = {str(f.relative_to(ROOT)): sum(p.name != "__init__.py" for p in f.glob("*.py")) for f in folders}
+    assert {name: size for name, size in sizes.items() if size > MOST_FILES} == {}
 
 
 def test_no_tracked_file_names_a_registry() -> None:

@@ -1,1 +1,1 @@
-"""Records, tables, pictures and the page of finished tracks."""
+"""Finished tracks in a folder: records, tables, page, piano rolls."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
-from lstm_core.errors import TonemillError
+from lstm_core.foundation.errors import TonemillError
 
 FORMAT_VERSION = 1
 TRACKS_FOLDER = "tracks"

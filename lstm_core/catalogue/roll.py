@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from lstm_core.notes import DRUMS, FAMILIES, NoteArray, Score, bar_starts, family_of
+from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, Score, bar_starts, family_of
 
 # Where the time axis lies, as shares of width and height: the page moves its playhead inside this box.
 PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 0.032, 0.992, 0.065, 0.860

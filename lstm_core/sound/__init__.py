@@ -1,1 +1,1 @@
-"""SoundFonts, voices, room, limiter, loudness, dither, seam: what synthesis and mastering are made of."""
+"""A score becomes audio: SoundFonts, voices, reverb, limiter, loudness, dither, loop seam, file formats."""

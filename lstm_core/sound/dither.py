@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from lstm_core.audio import Waveform
+from lstm_core.sound.audio import Waveform
 
 _NUMBERS_AT_ONCE = 1024
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # step of SplitMix64

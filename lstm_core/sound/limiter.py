@@ -6,10 +6,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.audio import Waveform
+from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loudness import TILE_SAMPLES
 
-COMPILED_WITH = "479c5f4847968a69"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "08af5123c88c21a9"  # content of the files that compiled code takes things from; see its test
 
 ATTACK_S = 0.008  # the gain begins to fall this long before a peak
 RELEASE_S = 0.06  # a reduction shrinks to 1/e in this time; much shorter would follow the wave of a bass note

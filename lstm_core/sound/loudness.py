@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.audio import Waveform
+from lstm_core.sound.audio import Waveform
 
 SILENCE_LUFS = -70.0  # blocks under the absolute gate count as silence; so does a waveform that has no others
 RELATIVE_GATE_LU = -10.0

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from lstm_core.audio import Waveform
+from lstm_core.sound.audio import Waveform
 
 NUM_SPREAD, NUM_ONSETS = 150, 150
 PERCENTILE = 99.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.errors import SoundFontError
+from lstm_core.foundation.errors import SoundFontError
 from lstm_core.sound.modulators import MODULATOR_DTYPE
 
 # Generators by number, section 8.1.2. Times in timecents (1200 log2 of seconds), levels in centibels, pitch in cents.

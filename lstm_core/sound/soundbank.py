@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from lstm_core.errors import SoundFontError
-from lstm_core.notes import DRUMS
+from lstm_core.foundation.errors import SoundFontError
+from lstm_core.notes.score import DRUMS
 from lstm_core.sound import sfbk
 from lstm_core.sound.modulators import DEFAULT_MODULATORS, Modulator, ModulatorKey, combined
 

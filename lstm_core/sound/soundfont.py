@@ -13,7 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from lstm_core import storage
-from lstm_core.errors import SoundFontError, StorageError
+from lstm_core.foundation.errors import SoundFontError, StorageError
 
 INSTALLED_FOLDERS = (Path("/usr/share/sounds/sf3"), Path("/usr/share/sounds/sf2"), Path("/usr/share/soundfonts"))
 _PREFERRED = ("musescore_general", "fluidr3", "")  # starts of file names, lower case; "" is any other

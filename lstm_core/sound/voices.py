@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lstm_core.sound.soundbank import PAD_FRAMES
 
-COMPILED_WITH = "f9c1ef4657b95a0f"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "2be5106d4d429d0c"  # content of the files that compiled code takes things from; see its test
 
 CONTROL_FRAMES = 64
 SILENCE_DB = 96.0  # a voice this far under its peak has ended; 16-bit audio holds no more

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cluster.job import JobRequest
-from cluster.job_server import Timing
-from cluster.ray_jobs import RayJobs
+from cluster.ray_jobs.server import Timing
+from cluster.ray_jobs.submitter import RayJobs
 from cluster.settings import Cluster
 from tests.cluster.fake_dashboard import FakeDashboard
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.kube import Kube
-from cluster.kube_api import KubeApi
+from cluster.kube.api import KubeApi
+from cluster.kube.resources import Kube
 from cluster.settings import Cluster, find_cluster
 from tests.cluster.kube_operator import Operator
 from tests.cluster.kube_requests import Object

@@ -11,7 +11,7 @@ import pytest
 from cluster import settings
 from cluster.errors import ClusterError, ClusterFileError
 from cluster.settings import Buckets, Cluster, Prices, add_cluster, cluster_from_values, find_cluster, read_clusters
-from lstm_core.errors import TonemillError
+from lstm_core.foundation.errors import TonemillError
 
 STUDIO = """\
 # Ours. The other one is rented.

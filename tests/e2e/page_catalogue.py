@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from lstm_core.catalog import commit_track, write_catalog
+from lstm_core.catalogue.folder import commit_track, write_catalog
 from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
 from lstm_core.catalogue.roll import draw_roll
-from lstm_core.notes import Score, make_notes
+from lstm_core.notes.score import Score, make_notes
 
 SAMPLE_RATE = 22_050
 HOSTILE = """<img src=x onerror="document.title='owned'"></script><script>document.title='owned'</script>"""

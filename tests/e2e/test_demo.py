@@ -11,13 +11,13 @@ pytest.importorskip("music21")
 
 import soundfile
 
-from jobs.bundled_scores import SOURCES
-from jobs.demo import TRACKS, DemoSettings, DemoTrack, order_text, run_demo
-from jobs.order_file import read_order
-from lstm_core.blocks import read_index
-from lstm_core.checkpoint import load_checkpoint
-from lstm_core.learning.metrics import read_metrics
-from lstm_core.learning.train_recipe import ModelSize
+from jobs.demo.bundled_scores import SOURCES
+from jobs.demo.run import TRACKS, DemoSettings, DemoTrack, order_text, run_demo
+from lstm_core.blocks.feature_blocks import read_index
+from lstm_core.model.checkpoint import load_checkpoint
+from lstm_core.orders.order_file import read_order
+from lstm_core.training.metrics import read_metrics
+from lstm_core.training.recipe import ModelSize
 
 _SMALL = DemoSettings(
     scores={"chorale": 6, "jig": 7},

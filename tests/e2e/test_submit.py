@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.job_server import JobServer
+from cluster.ray_jobs.server import JobServer
 from cluster.settings import Cluster
-from jobs import cli
+from jobs.command_line import main as cli
 from lstm_core import storage
-from lstm_core.catalog import list_tracks
-from lstm_core.checkpoint import load_checkpoint
+from lstm_core.catalogue.folder import list_tracks
+from lstm_core.model.checkpoint import load_checkpoint
 from tests.ray_servers import RayHead
 from tests.s3_servers import plain_client
 from tests.themes import THEME

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.local_ray import start_ray
+from jobs.runtime.local_ray import start_ray
 from tests.cluster.conftest import kube, kube_server, kubeconfig, operator, overlays, studio  # noqa: F401
 from tests.s3_servers import settings_of
 

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 import scipy.signal
 
-from lstm_core.notes import Score, Tempo, make_notes
-from lstm_core.synth import render_stems
+from lstm_core.notes.score import Score, Tempo, make_notes
+from lstm_core.sound.synth import render_stems
 from tests.lstm_core.encoded import FORMATS, encode
 from tests.lstm_core.sounds import bundled_soundfont
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from lstm_core.blocks import BLOCK_SCHEMA, write_block, write_index
-from lstm_core.learning.train_recipe import ModelSize, TrainRecipe
-from lstm_core.notes import DRUMS, Meter, Score, Tempo, make_notes
-from lstm_core.scores.describe import describe
-from lstm_core.streams import REPRESENTATION, encode_score
-from lstm_core.training import TrainSettings
+from lstm_core.blocks.feature_blocks import BLOCK_SCHEMA, write_block, write_index
+from lstm_core.notes.describe import describe
+from lstm_core.notes.score import DRUMS, Meter, Score, Tempo, make_notes
+from lstm_core.representations.note_events import REPRESENTATION, encode_score
+from lstm_core.training.recipe import ModelSize, TrainRecipe
+from lstm_core.training.updates import TrainSettings
 
 STYLES = ("air", "march")
 

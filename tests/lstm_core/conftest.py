@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lstm_core.notes import DRUMS, Score
-from lstm_core.scores.limits import MAX_BPM, MAX_NOTE_TICKS, MAX_NOTES, MIN_BPM
+from lstm_core.notes.limits import MAX_BPM, MAX_NOTE_TICKS, MAX_NOTES, MIN_BPM
+from lstm_core.notes.score import DRUMS, Score
 
 
 def check_laws(score: Score) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lstm_core.decode.encoding import FORMATS, Format, encode
+from lstm_core.recordings.encoding import FORMATS, Format, encode
 
 __all__ = ["FORMATS", "Format", "encode"]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_core.ear_training.clips import ClipPool, ClipSettings
-from lstm_core.ear_training.renders import RenderSettings
-from lstm_core.hearing.transcriber_model import TranscriberSettings
-from lstm_core.notes import Score, Tempo, make_notes
+from lstm_core.notes.score import Score, Tempo, make_notes
 from lstm_core.sound import sfbk
 from lstm_core.sound.soundfont import SoundFont, open_soundfont
+from lstm_core.transcriber_training.clips import ClipPool, ClipSettings
+from lstm_core.transcriber_training.renders import RenderSettings
+from lstm_core.transcription.transcriber_model import TranscriberSettings
 from tests.lstm_core.sounds import write_soundfont
 
 TINY = TranscriberSettings(channels=8, hidden_size=8, rhythm_channels=12, rhythm_hidden_size=8, beat_hidden_size=8)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.hearing.felt_beats import felt_beats
-from lstm_core.hearing.transcription import HEARD_DRUM_DTYPE, HEARD_NOTE_DTYPE, Transcription
-from lstm_core.notes import DRUMS, Score
+from lstm_core.notes.score import DRUMS, Score
+from lstm_core.transcription.beats.felt_beats import felt_beats
+from lstm_core.transcription.transcription import HEARD_DRUM_DTYPE, HEARD_NOTE_DTYPE, Transcription
 
 FRAME_RATE = 62.5
 DRUM_OF_KEY = {36: 0, 38: 1, 42: 2, 45: 3, 49: 4}

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from lstm_core.notes import DRUMS, Score, Tempo, make_notes
+from lstm_core.notes.score import DRUMS, Score, Tempo, make_notes
 from lstm_core.sound.soundfont import SoundFont, find_soundfont
 
 CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lstm_core.checkpoint import Checkpoint, CheckpointFacts
-from lstm_core.constraints import make_rules, scale_of
-from lstm_core.learning.conditions import MAX_POSITIONS, Conditions, note_contexts
-from lstm_core.learning.lookback import LAGS
-from lstm_core.model import ModelSettings, MusicLSTM
-from lstm_core.notes import DRUMS, Score
-from lstm_core.order import TrackOrder
-from lstm_core.playing.engine import Engine, Request
-from lstm_core.playing.plan import TrackPlan, plan_track
-from lstm_core.scores.keys import tonic_chord
-from lstm_core.streams import (
+from lstm_core.engine.engine import Engine, Request
+from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts
+from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
+from lstm_core.notes.keys import tonic_chord
+from lstm_core.notes.score import DRUMS, Score
+from lstm_core.orders.constraints import make_rules, scale_of
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import TrackPlan, plan_track
+from lstm_core.representations.conditions import MAX_POSITIONS, Conditions, note_contexts
+from lstm_core.representations.lookback import LAGS
+from lstm_core.representations.note_events import (
     DURATION,
     END,
     INSTRUMENT,

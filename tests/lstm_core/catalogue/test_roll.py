@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lstm_core.catalogue.roll import FAMILY_COLOURS, PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, draw_roll
-from lstm_core.notes import DRUMS, FAMILIES, Meter, Score, Tempo, family_of, make_notes
+from lstm_core.notes.score import DRUMS, FAMILIES, Meter, Score, Tempo, family_of, make_notes
 
 WIDTH, HEIGHT = 1600, 480
 Picture = npt.NDArray[np.uint8]

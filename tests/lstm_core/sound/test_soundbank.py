@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstm_core.errors import SoundFontError
-from lstm_core.notes import DRUMS
+from lstm_core.foundation.errors import SoundFontError
+from lstm_core.notes.score import DRUMS
 from lstm_core.sound import sfbk
 from lstm_core.sound.soundbank import PAD_FRAMES, SoundBank
 from tests.lstm_core.sounds import write_soundfont

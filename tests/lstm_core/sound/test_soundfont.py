@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lstm_core import storage
-from lstm_core.errors import SoundFontError
+from lstm_core.foundation.errors import SoundFontError
 from lstm_core.sound import soundfont
 from lstm_core.sound.soundfont import find_soundfont
 from tests.lstm_core.sounds import write_soundfont

@@ -1,0 +1,184 @@
+"""A schedule: an order, when, where; read from one TOML file.
+
+    name = "dungeon"                 # default: that of the file; a-z, 0-9 and -
+    cron = "0 2 * * *"               # as a CronJob of Kubernetes reads it; once a day at most
+    time_zone = "Europe/Berlin"      # default: Etc/UTC
+    cluster = "studio"               # of the cluster file; default: the only one there is
+    run = "s3://studio-runs/game"    # run or checkpoint; default: base
+    catalogue = "s3://studio-cat"    # default: that of the cluster
+    workers = 4                      # engines side by side; default: as `tonemill generate` chooses
+    settings = ["max_attempts=5"]    # as --set of `tonemill generate`
+
+    [order]                          # or order = "dungeon.toml", a file beside this one
+    name = "dungeon-{date}"          # {date} in any text is that of the night: 2026-11-22
+    seed = "{date}"                  # in a seed its digits: 20261122; "7{date}" puts a 7 before them
+    count = 300
+    [order.track]
+    style = "game"
+
+Without a name the order is called as the schedule and the date, without a seed it takes the date.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cluster.errors import ScheduleError
+from cluster.schedules.cron import Cron, parse_cron
+from cluster.schedules.nights import DATE_SLOT, DIGITS_SLOT, MAX_SCHEDULE_NAME, fill_in, parse_zone
+
+MAX_ORDER_BYTES = 128 * 1024  # of its text: it travels in an annotation, and those of an object hold 256 KiB
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_SEED = re.compile(rf"(?:[0-9]|{re.escape(DATE_SLOT)})+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What is made every night."""
+
+    name: str
+    cron: str
+    time_zone: str = "Etc/UTC"
+    cluster: str = ""  # "": the only one of the cluster file
+    run: str = "base"
+    catalogue: str = ""  # "": that of the cluster
+    workers: int = 0  # 0: as generate chooses
+    settings: tuple[str, ...] = ()
+    order: Mapping[str, Any] = field(default_factory=dict)  # in TOML's values, with {date} in texts
+
+    def __post_init__(self) -> None:
+        if len(self.name) > MAX_SCHEDULE_NAME or not _NAME.fullmatch(self.name):
+            raise ScheduleError(
+                f'name is "{self.name}", it must be a-z, 0-9 and - between them, {MAX_SCHEDULE_NAME} characters at '
+                "most: with the date behind it it names the RayJob of a night."
+            )
+        parse_zone(self.time_zone)
+        if not 0 <= self.workers <= 1024:
+            raise ScheduleError(f"workers is {self.workers}, it must be a whole number from 1 up.")
+        times = self.parsed_cron.times
+        if len(times) > 1:
+            raise ScheduleError(
+                f'cron is "{self.cron}", which comes {len(times)} times a day. A schedule runs once a date: every '
+                "further time would find the night there and do nothing. Name one minute and one hour."
+            )
+        if not self.order:
+            raise ScheduleError('There is no order. Write it below [order], or name its file: order = "dungeon.toml".')
+        if len(self.order_text.encode()) > MAX_ORDER_BYTES:
+            raise ScheduleError(
+                f"The order has {len(self.order_text.encode()):,} bytes, a schedule carries {MAX_ORDER_BYTES:,}. "
+                "Say it with ranges and counts, or split it into several schedules."
+            )
+
+    @property
+    def parsed_cron(self) -> Cron:
+        """The expression, parsed."""
+        return parse_cron(self.cron)
+
+    @property
+    def order_text(self) -> str:
+        """The order as TOML with the slots of the date: what `fill_in` makes the order of a night from."""
+        order = {"name": f"{self.name}-{DATE_SLOT}", "seed": DATE_SLOT, **self.order}
+        seed = order["seed"]
+        if isinstance(seed, str):
+            if not _SEED.fullmatch(seed):
+                raise ScheduleError(
+                    f'seed is "{seed}", it must be a whole number, or digits with {DATE_SLOT} among them.'
+                )
+            order["seed"] = _Bare(seed.replace(DATE_SLOT, DIGITS_SLOT))
+        return "".join(f"{_key(key)} = {_literal(value)}\n" for key, value in order.items())
+
+    def order_on(self, day: date) -> str:
+        """The order of a night, as TOML."""
+        return str(fill_in(self.order_text, day))
+
+
+class _Bare(str):
+    """A text that stands in TOML without quotes: the digits of a seed."""
+
+
+def read_schedule(path: str | Path) -> Schedule:
+    """The schedule of a file.
+
+    Raises:
+        ScheduleError: it cannot be read, holds an unknown key (the nearest right one is named), an impossible value,
+            or a cron that never comes.
+    """
+    path = Path(path)
+    values = _read_toml(path)
+    known = {item.name: item for item in dataclasses.fields(Schedule)}
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(known)}."
+            raise ScheduleError(f'{path}: unknown key "{key}". {hint}')
+        wanted = {"int": int, "str": str}.get(str(known[key].type))
+        if wanted is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
+            spoken = "text in quotes" if wanted is str else "a whole number"
+            raise ScheduleError(f"{path}: {key} is {value!r}, it must be {spoken}.")
+    settings = values.get("settings", [])
+    if not isinstance(settings, list) or not all(isinstance(item, str) and "=" in item for item in settings):
+        raise ScheduleError(f'{path}: settings is {settings!r}, it must be a list of "KEY=VALUE".')
+    if "cron" not in values:
+        raise ScheduleError(
+            f'{path}: there is no cron: when shall it run? As cron = "0 2 * * *", 02:00 of every night.'
+        )
+    order = values.get("order", {})
+    if isinstance(order, str):
+        order = _read_toml(path.parent / order)
+    if not isinstance(order, Mapping):
+        raise ScheduleError(f"{path}: order must be a table, [order], or the name of a file.")
+    _check_primers(order, path)
+    defaults = {"name": path.stem.replace("_", "-")}
+    try:
+        return Schedule(**{**defaults, **values, "settings": tuple(settings), "order": order})
+    except ScheduleError as error:
+        raise ScheduleError(f"{path}: {error}") from error
+
+
+def _check_primers(order: Mapping[str, Any], path: Path) -> None:
+    """Primers are read on the cluster: there must be a URI that it sees."""
+    groups = order.get("group", [])
+    tables = [order.get("track", {}), *(groups if isinstance(groups, list) else [])]
+    for table in tables:
+        primer = table.get("primer", "") if isinstance(table, Mapping) else ""
+        for uri in primer if isinstance(primer, list) else [primer]:
+            if uri and "://" not in str(uri):
+                raise ScheduleError(
+                    f'{path}: primer is "{uri}", which the cluster does not see: put it into a bucket and write s3://...'
+                )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScheduleError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ScheduleError(f"{path} is not TOML: {error}") from error
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, _Bare):
+        return str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(key)} = {_literal(item)}" for key, item in value.items()) + " }"
+    return value.isoformat() if hasattr(value, "isoformat") else repr(value)

@@ -1,0 +1,70 @@
+"""`tonemill inspect` of a checkpoint and of the folder of a training run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from lstm_core import storage
+from lstm_core.model.checkpoint import JSON_NAME, load_checkpoint
+from lstm_core.model.music_lstm import num_weights
+from lstm_core.training.metrics import read_metrics
+from lstm_core.training.run_result import CHECKPOINT_NAME
+from lstm_core.training.run_state import newest_state
+
+MAX_VALIDATIONS = 12  # rows of the table of a run
+
+
+def inspect_checkpoint(uri: str) -> None:
+    """Prints what a checkpoint says of itself, having checked its weights."""
+    checkpoint = load_checkpoint(uri)
+    facts, settings = checkpoint.facts, checkpoint.model.settings
+    console = Console()
+    console.print(f"[bold]Checkpoint[/bold] {uri}", highlight=False)
+    rows = Table(show_header=False, box=None)
+    valid = "" if facts.valid_nll is None else f", {facts.valid_nll:.4f} nats an event on validation pieces"
+    rows.add_row("name", f"{facts.name}, step {facts.step:,}{valid}")
+    rows.add_row("fingerprint", checkpoint.fingerprint)
+    size = f"hidden size {settings.hidden_size}, {settings.num_layers} layers, heads of {settings.head_size}"
+    rows.add_row("model", f"{num_weights(checkpoint.model):,} weights: {size}; the sha256 is right")
+    streams = ", ".join(f"{stream.name} {stream.size}" for stream in settings.streams)
+    rows.add_row("representation", f"{facts.representation}: {streams}")
+    rows.add_row("corpus", facts.corpus_fingerprint)
+    for parent in facts.parents:
+        rows.add_row("fine-tuned from", parent)
+    for licence, num_pieces in facts.licences.items():
+        notice = " (its notice travels with the weights)" if licence in facts.notices else ""
+        rows.add_row("licence", f"{licence} ({num_pieces:,} pieces){notice}")
+    rows.add_row("made with", ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
+    console.print(rows, highlight=False)
+    styles = Table("style", "pieces", "tempo, quarters a minute", "notes a quarter", "meters")
+    for style, found in sorted(facts.statistics.items()):
+        tempo, density = (f"{found[name][1]:.0f} to {found[name][3]:.0f}" for name in ("tempo_bpm", "density"))
+        meters = sorted(found["meters"], key=lambda name: (-found["meters"][name], name))[:3]
+        styles.add_row(style, f"{found['pieces']:,}", tempo, density, ", ".join(meters))
+    console.print(styles)
+
+
+def inspect_run(uri: str) -> None:
+    """Prints how a training run went, then its checkpoint."""
+    console = Console()
+    console.print(f"[bold]Training run[/bold] {uri}", highlight=False)
+    state = newest_state(uri)
+    if state is None:
+        console.print("no state: it was interrupted before the first, or its states were removed")
+    else:
+        step, facts = state
+        how = "finished" if step == facts["num_steps"] else "not finished: go on with --resume"
+        console.print(f"step {step:,} of {facts['num_steps']:,}, {how}", highlight=False)
+    metrics = read_metrics(uri)
+    validations = [row for row in metrics if row["kind"] == "valid" and row["nll"] is not None]
+    table = Table("step", "nats an event", "of each stream")
+    for row in validations[:: max(-(-len(validations) // MAX_VALIDATIONS), 1)]:
+        table.add_row(f"{row['step']:,}", f"{row['nll']:.3f}", "  ".join(f"{nll:.3f}" for nll in row["nll_of_stream"]))
+    for row in metrics:
+        if row["kind"] == "baselines":
+            for name in ("unigram", "bigram"):
+                table.add_row(name, f"{sum(row[name]):.3f}", "  ".join(f"{nll:.3f}" for nll in row[name]))
+    console.print(table)
+    if storage.exists(storage.join(uri, CHECKPOINT_NAME, JSON_NAME)):
+        inspect_checkpoint(storage.join(uri, CHECKPOINT_NAME))

@@ -1,0 +1,1 @@
+"""`make demo`: all stages on a corpus made on the spot."""

@@ -1,0 +1,1 @@
+"""Stage 3: an order and a checkpoint to a catalogue."""

@@ -1,0 +1,282 @@
+"""tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray Data.
+
+What is committed is never made again, so that a run that was killed goes on by running it again. A track that a gate
+holds back is made from a derived seed, three times at most, and then reported. So is one with the notes of another.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks
+from jobs.runtime.local_ray import ray_running
+from jobs.runtime.progress import Progress
+from jobs.runtime.recipe import save_recipe
+from jobs.runtime.summary import Nodes, RunSummary, nodes_of_ray, prices_of_environment, summarise, write_summary
+from lstm_core import storage
+from lstm_core.catalogue.folder import list_tracks, withdraw_track, write_catalog
+from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
+from lstm_core.foundation.errors import OrderError
+from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from lstm_core.model.packing import arithmetic_of
+from lstm_core.orders.admission import estimated_size_bytes
+from lstm_core.orders.order import TrackOrder, order_fields
+from lstm_core.orders.order_file import Order, check_room
+from lstm_core.sound.soundfont import find_soundfont
+from lstm_core.tracks.production import Provenance, describe_checkpoint, total_seconds, track_id_of
+
+__all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "room_bytes", "run_generate"]
+
+RESERVE_BYTES = 200_000_000  # of the disk that a run leaves free
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateResult:
+    """What came of an order."""
+
+    records: list[TrackRecord]  # of this order's tracks, in its order
+    failures: list[TrackFailure]
+    num_made: int  # by this run; the others were there
+    page_uri: str
+    seconds: dict[str, float]  # processor time of each stage
+    summary: RunSummary | None = None  # what the run did and cost; None where nothing was to be made
+    summary_uri: str = ""  # the same as a page
+
+
+def run_generate(
+    run: str,
+    order: Order,
+    catalogue: str,
+    recipe: GenerateRecipe,
+    *,
+    num_workers: int | None = None,
+    verbose: bool = False,
+) -> GenerateResult:
+    """Makes the tracks of an order that the catalogue does not hold yet.
+
+    Raises:
+        OrderError, CheckpointError, SoundFontError, PriceError: before any work; StorageError when the store fails.
+    """
+    start = time.perf_counter()
+    prices_of_environment()  # which are wanted at the end, are refused before any work
+    checkpoint_uri = find_checkpoint(run)
+    checkpoint = load_checkpoint(checkpoint_uri)
+    _check_styles(order, checkpoint)
+    bf16 = "bf16" if str(arithmetic_of(recipe.arithmetic, recipe.device)).endswith("bfloat16") else "float32"
+    provenance = Provenance(
+        checkpoint=describe_checkpoint(checkpoint),
+        soundfont=find_soundfont(recipe.soundfont),
+        arithmetic=f"{bf16}-{recipe.device}",
+    )
+    wanted = {track_id_of(track, provenance): track for track in order.tracks}
+    catalogue = storage.absolute(catalogue)
+    kept = {record.track_id: record for record in list_tracks(catalogue) if record.track_id in wanted}
+    missing = [track for track_id, track in wanted.items() if track_id not in kept]
+    check_room(len(missing), sum(map(estimated_size_bytes, missing)), _free_bytes(catalogue))
+    save_recipe(recipe, catalogue, f"orders/{_file_name(order.name)}.recipe.toml")
+    work = TrackWork(
+        checkpoint_uri=storage.absolute(checkpoint_uri),
+        catalogue=catalogue,
+        order_name=order.name,
+        provenance=provenance,
+        recipe=replace(recipe, arithmetic=bf16),
+        num_workers=num_workers or default_workers(len(missing)),
+    )
+    made = _make(work, wanted, kept, verbose=verbose)
+    everything = list_tracks(catalogue)
+    failures = _failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
+    page = write_catalog(catalogue, everything, failures, title=order.name)
+    result = GenerateResult(
+        records=[made.records[track_id] for track_id in wanted if track_id in made.records],
+        failures=made.failures,
+        num_made=len(made.passed & set(made.records)),
+        page_uri=page,
+        seconds=total_seconds(made.stages),
+    )
+    if made.nodes is None:
+        return result
+    summary = _summary(work, made, result, time.perf_counter() - start)
+    return replace(result, summary=summary, summary_uri=write_summary(catalogue, summary))
+
+
+def _summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float) -> RunSummary:
+    assert made.nodes is not None
+    records = [record for record in result.records if record.track_id in made.passed]
+    units = {
+        "tracks": len(records),
+        "audio_s": sum(record.duration_s for record in records),
+        "failures": len(result.failures),
+    }
+    return summarise(
+        "generate",
+        _file_name(work.order_name),
+        wall_s=wall_s,
+        cpu_s=result.seconds,
+        units=units,
+        retries=sum(outcome["attempt"] for outcome in made.outcomes.values()),
+        nodes=made.nodes,
+    )
+
+
+def room_bytes(catalogue: str) -> float | None:
+    """What the tracks of an order may take in a catalogue, those counted that are there; None for no limit known."""
+    free = _free_bytes(catalogue)
+    if free is None:
+        return None
+    try:
+        present = storage.list_files(storage.join(catalogue, TRACKS_FOLDER))
+    except storage.MissingError:
+        present = []
+    return free + sum(file.size_bytes for file in present)
+
+
+def default_workers(num_tracks: int) -> int:
+    """Engine workers for an order: the engine takes a tenth of a track's time, so one feeds many cores."""
+    return max(1, min((os.cpu_count() or 1) // 8, math.ceil(num_tracks / 256)))
+
+
+@dataclass
+class _Made:
+    """What has come of an order so far, by track_id."""
+
+    records: dict[str, TrackRecord]
+    outcomes: dict[str, dict[str, Any]]  # the last of each track that this run worked on
+    passed: set[str]  # that this run made
+    stages: list[dict[str, float]]
+    failures: list[TrackFailure]
+    nodes: Nodes | None = None  # that Ray had; None where there was nothing to make
+
+
+def _make(work: TrackWork, wanted: dict[str, TrackOrder], kept: dict[str, TrackRecord], *, verbose: bool) -> _Made:
+    """Attempts at all missing tracks until each is committed or has failed for good.
+
+    Everything is decided by what is committed and by the outcomes of whole rounds, so that a run that was killed
+    decides the same when it is run again.
+    """
+    made = _Made(dict(kept), {}, set(), [], [])
+    withdrawn = _withdraw_twins(work, made)
+    waiting = dict.fromkeys((track_id for track_id in wanted if track_id not in made.records), 0) | withdrawn
+    waiting = {track_id: attempt for track_id, attempt in waiting.items() if attempt < work.recipe.max_attempts}
+    if waiting:
+        with (
+            ray_running(num_cpus=work.num_workers + (os.cpu_count() or 1), verbose=verbose),
+            Progress("tracks", len(waiting), "tracks") as progress,
+        ):
+            made.nodes = nodes_of_ray()
+            while waiting:
+                _play_round(work, {track_id: (wanted[track_id], n) for track_id, n in waiting.items()}, made, progress)
+                waiting = {
+                    track_id: made.outcomes[track_id]["attempt"] + 1
+                    for track_id in wanted
+                    if track_id not in made.records
+                    and made.outcomes[track_id]["attempt"] + 1 < work.recipe.max_attempts
+                }
+    made.failures = [
+        _failure(wanted[track_id], made.outcomes[track_id]) for track_id in wanted if track_id not in made.records
+    ]
+    return made
+
+
+def _play_round(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]], made: _Made, progress: Progress) -> None:
+    """One attempt at each of some tracks."""
+    for outcome in attempt_tracks(work, attempts):
+        made.stages.append(outcome["seconds"])
+        made.outcomes[outcome["track_id"]] = outcome
+        if outcome["is_passed"]:
+            made.passed.add(outcome["track_id"])
+            progress.advance(1)
+    ids = attempts.keys() | made.records.keys()
+    made.records = {record.track_id: record for record in list_tracks(work.catalogue) if record.track_id in ids}
+    if withdrawn := _withdraw_twins(work, made):
+        progress.advance(-len(withdrawn))
+
+
+def _withdraw_twins(work: TrackWork, made: _Made) -> dict[str, int]:
+    """Takes back tracks that hold the same notes as another one; gives back the number of the next attempt at each."""
+    attempts = {}
+    for track_id in _twins(made.records.values()):
+        record = made.records.pop(track_id)
+        withdraw_track(work.catalogue, track_id)
+        made.outcomes[track_id] = {
+            "track_id": track_id,
+            "attempt": record.attempt,
+            "reason": "the same notes as another track of the order",
+            "gates": [vars(gate) for gate in record.gates],
+        }
+        attempts[track_id] = record.attempt + 1
+    return attempts
+
+
+def _twins(records: Iterable[TrackRecord]) -> list[str]:
+    """Tracks that hold the same notes as one with a smaller id."""
+    by_score: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        by_score[record.score_fingerprint].append(record.track_id)
+    return [track_id for ids in by_score.values() for track_id in sorted(ids)[1:]]
+
+
+def _failure(order: TrackOrder, outcome: dict[str, Any]) -> TrackFailure:
+    return make_failure(
+        {
+            "track_id": outcome["track_id"],
+            "name": order.name or outcome["track_id"],
+            "style": order.style,
+            "reason": outcome["reason"],
+            "num_attempts": outcome["attempt"] + 1,
+            "seed": order.seed,
+            "gates": outcome["gates"],
+            "order": order_fields(order),
+        }
+    )
+
+
+def _check_styles(order: Order, checkpoint: Checkpoint) -> None:
+    known = checkpoint.facts.styles
+    unknown = sorted({track.style for track in order.tracks if track.style and track.style not in known})
+    if unknown:
+        raise OrderError(
+            f"The checkpoint {checkpoint.facts.name} has not learnt the style {', '.join(map(repr, unknown))}. "
+            f"It knows {', '.join(known) or 'none'}. Leave style out, or train on a corpus that has it."
+        )
+
+
+def _free_bytes(catalogue: str) -> float | None:
+    """What a local disk has room for, None for storage elsewhere."""
+    path = storage.local_path(catalogue)
+    if path is None:
+        return None
+    existing = next(folder for folder in (path, *path.resolve().parents) if folder.exists())
+    return shutil.disk_usage(existing).free - RESERVE_BYTES
+
+
+def _failures_before(catalogue: str, settled: set[str]) -> list[TrackFailure]:
+    """Failures of earlier orders that are in the catalogue's table, without the tracks that are settled."""
+    try:
+        data = storage.read_bytes(storage.join(catalogue, "catalog", "failures.parquet"))
+        rows = pq.read_table(pa.BufferReader(data)).to_pylist()
+        failures = [make_failure({**row, "order": json.loads(row["order"])}) for row in rows]
+    except storage.MissingError:
+        return []
+    except (pa.ArrowException, CatalogueError, KeyError, TypeError, ValueError) as error:
+        _logger.warning("the table of failures of %s cannot be read and is made anew: %s", catalogue, error)
+        return []
+    return [failure for failure in failures if failure.track_id not in settled]
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).lstrip(".") or "order"

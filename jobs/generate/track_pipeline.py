@@ -1,0 +1,256 @@
+"""One round of attempts at tracks, through Ray Data.
+
+order rows -> engine actors (events) -> tasks (stems, master, gates, files, commit) -> small rows with the outcome
+
+A track that a gate holds back is played again where it was finished: one in fifty needs it, and a round of its own
+with a new actor would take ten seconds in which all else stands still. It gets the notes that the actor would give it,
+since the engine's rows do not depend on the batch. On a GPU, which the finishing tasks do not have, it waits for the
+next round.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.runtime.work_log import count, log_unit
+from lstm_core.catalogue.folder import commit_track
+from lstm_core.foundation.errors import SoundFontError, StorageError
+from lstm_core.orders.order import TrackOrder, order_fields, order_from_fields
+from lstm_core.tracks.gates import GateResult
+from lstm_core.tracks.production import Provenance, finish_track, total_seconds
+
+if TYPE_CHECKING:
+    from lstm_core.engine.engine import Engine, Generated
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateRecipe:
+    """How an order is made; nothing here changes what a track is but `soundfont` and `arithmetic`."""
+
+    soundfont: str = ""  # URI; empty: the best one installed
+    arithmetic: str = "auto"  # of the engine: "bf16", "float32"; auto: bf16 where the processor has it
+    device: str = "cpu"  # of the engine: or "cuda"
+    max_attempts: int = 4  # at a track, the first included
+    chunk: int = 256  # order rows that an engine takes at a time
+
+    def __post_init__(self) -> None:
+        if self.arithmetic not in ("auto", "bf16", "float32"):
+            raise ValueError(f'arithmetic is "{self.arithmetic}", it must be "auto", "bf16" or "float32"')
+        if self.max_attempts < 1 or self.chunk < 1:
+            raise ValueError("max_attempts and chunk must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackWork:
+    """What every attempt at a track of a run needs to know."""
+
+    checkpoint_uri: str
+    catalogue: str
+    order_name: str
+    provenance: Provenance
+    recipe: GenerateRecipe
+    num_workers: int
+
+
+def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]]) -> Iterator[dict[str, Any]]:
+    """One attempt at each track; the outcomes as they come."""
+    import ray.data
+    from ray.data import ActorPoolStrategy
+
+    rows = [
+        {"track_id": track_id, "order": json.dumps(order_fields(track)), "attempt": attempt}
+        for track_id, (track, attempt) in attempts.items()
+    ]
+    chunk = max(1, min(work.recipe.chunk, math.ceil(len(rows) / work.num_workers)))
+    tables = [pa.Table.from_pylist(rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
+    with _a_block_a_track():
+        outcomes = (
+            ray.data.from_arrow(tables)
+            .map_batches(
+                EngineActor,
+                fn_constructor_kwargs={"work": work},
+                batch_size=None,
+                compute=ActorPoolStrategy(size=min(work.num_workers, len(tables))),
+                num_cpus=1,
+                num_gpus=1 if work.recipe.device == "cuda" else 0,
+            )
+            .map_batches(partial(finish_rows, work=work), batch_size=None, num_cpus=1)
+        )
+        for row in outcomes.iter_rows():
+            outcome = json.loads(row["outcome"])
+            if "mistake" in outcome:
+                raise StorageError(outcome["mistake"])
+            yield outcome
+
+
+def _start_finishing_workers(provenance: Provenance) -> None:
+    """Has worker processes import and load what finishing needs, while the engine plays its first tracks.
+
+    Called by the engine once it is ready: earlier, the processor time that this takes is what the engine starts later,
+    and the tracks with it. Nobody waits for it: Ray gives later tasks to these processes where they are still there,
+    else it costs a start.
+    """
+    import ray
+
+    start = ray.remote(num_cpus=1, max_retries=0)(_ready_to_finish)
+    for _ in range(os.cpu_count() or 1):
+        start.remote(provenance)
+
+
+def _ready_to_finish(provenance: Provenance) -> None:
+    from lstm_core.foundation.kept_heap import keep_heap
+    from lstm_core.tracks.warm_up import compile_finishing
+
+    keep_heap()
+    compile_finishing(provenance)
+
+
+@contextmanager
+def _a_block_a_track() -> Iterator[None]:
+    """Ray Data with a track as a block, so that it is finished as soon as the engine has played it."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    before = context.target_max_block_size, context.target_min_block_size, context.execution_options.preserve_order
+    context.target_max_block_size, context.target_min_block_size = 1, 0
+    context.execution_options.preserve_order = False
+    try:
+        yield
+    finally:
+        context.target_max_block_size, context.target_min_block_size = before[:2]
+        context.execution_options.preserve_order = before[2]
+
+
+class EngineActor:
+    """An engine that stays: order rows in, their events out, one track at a time as it is finished."""
+
+    def __init__(self, work: TrackWork) -> None:
+        self.engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
+        self.run = work.order_name
+        _start_finishing_workers(work.provenance)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
+        orders = [order_from_fields(json.loads(text)) for text in batch["order"]]
+        attempts = [int(attempt) for attempt in batch["attempt"]]
+        start = time.thread_time()
+        for generated in _play(self.engine, zip(orders, attempts, strict=True)):
+            now = time.thread_time()
+            count("tonemill_events_total", len(generated.events), run=self.run)
+            yield {
+                "track_id": [str(batch["track_id"][generated.number])],
+                "order": [str(batch["order"][generated.number])],
+                "attempt": [attempts[generated.number]],
+                "events": [generated.events.tobytes()],
+                "num_streams": [generated.events.shape[1]],
+                "engine_s": [now - start],
+            }
+            start = now
+
+
+@lru_cache(maxsize=1)
+def _open_engine(checkpoint_uri: str, arithmetic: str, device: str) -> Engine:
+    """The engine of this process."""
+    import torch
+
+    from lstm_core.engine.engine import Engine
+    from lstm_core.model.checkpoint import load_checkpoint
+    from lstm_core.tracks.warm_up import compile_engine
+
+    torch.set_num_threads(1)
+    engine = Engine(load_checkpoint(checkpoint_uri), arithmetic=arithmetic, device=device)
+    compile_engine(engine)
+    return engine
+
+
+def _play(engine: Engine, attempts: Iterable[tuple[TrackOrder, int]]) -> Iterator[Generated]:
+    from lstm_core.engine.requests import request_of
+
+    return engine.generate([request_of(order, attempt, engine.checkpoint.facts) for order, attempt in attempts])
+
+
+def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, list[str]]:
+    """Finishes and commits the tracks of a batch; gives back what became of each, as JSON."""
+    outcomes = []
+    for row in range(len(batch["track_id"])):
+        order = order_from_fields(json.loads(str(batch["order"][row])))
+        events = np.frombuffer(batch["events"][row], dtype=np.uint8).reshape(-1, int(batch["num_streams"][row]))
+        track_id, attempt = str(batch["track_id"][row]), int(batch["attempt"][row])
+        seconds = [{"engine": float(batch["engine_s"][row])}]
+        try:
+            outcome = _finish(order, attempt, events, track_id, work)
+            while _is_played_again(outcome, work.recipe):
+                seconds.append(outcome["seconds"])
+                start = time.thread_time()
+                engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
+                again = next(_play(engine, [(order, outcome["attempt"] + 1)]))
+                seconds.append({"engine": time.thread_time() - start})
+                outcome = _finish(order, outcome["attempt"] + 1, again.events, track_id, work)
+        except (StorageError, SoundFontError, OSError) as error:
+            # As a row, since what an exception came from does not always survive its way through Ray.
+            outcomes.append({"mistake": str(error)})
+            continue
+        outcomes.append({**outcome, "seconds": total_seconds([*seconds, outcome["seconds"]])})
+    return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
+
+
+def _told(gate: GateResult) -> str:
+    """Why a gate held a track back, and what to order where that is known."""
+    hint = " (it goes round: order temperature = 1.15 and top_p = 1)" if gate.name == "distinct_bars" else ""
+    return f"{gate.name} is {gate.value:.3f}, bound {gate.bound:.3f}{hint}"
+
+
+def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
+    return not outcome["is_passed"] and outcome["attempt"] + 1 < recipe.max_attempts and recipe.device == "cpu"
+
+
+def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: TrackWork) -> dict[str, Any]:
+    try:
+        _ready_to_finish(work.provenance)
+        finished = finish_track(order, attempt, events, work.provenance, track_id)
+    except (StorageError, SoundFontError, OSError, MemoryError):
+        raise  # no other take would fare better
+    except Exception as error:
+        _logger.warning("track %s, attempt %d", track_id, attempt, exc_info=error)
+        reason = f"{type(error).__name__}: {error}"
+        return {
+            "track_id": track_id, "attempt": attempt, "is_passed": False, "reason": reason, "gates": [], "seconds": {}
+        }  # fmt: skip
+    failed = [gate for gate in finished.gates if not gate.is_passed]
+    start = time.thread_time()
+    if not failed:
+        commit_track(work.catalogue, finished.content, finished.files)
+        count("tonemill_tracks_total", run=work.order_name)
+        count("tonemill_audio_seconds_total", finished.content["duration_s"], run=work.order_name)
+    for gate in failed:
+        count("tonemill_gate_failures_total", run=work.order_name, gate=gate.name)
+    log_unit(
+        "track",
+        run=work.order_name,
+        track_id=track_id,
+        attempt=attempt,
+        is_passed=not failed,
+        failed_gates=[gate.name for gate in failed],
+        cpu_s={name: round(seconds, 3) for name, seconds in finished.seconds.items()},
+    )
+    return {
+        "track_id": track_id,
+        "attempt": attempt,
+        "is_passed": not failed,
+        "reason": "; ".join(map(_told, failed)),
+        "gates": [gate.__dict__ for gate in finished.gates],
+        "seconds": {**finished.seconds, "commit": time.thread_time() - start},
+    }

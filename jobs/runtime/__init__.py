@@ -1,0 +1,1 @@
+"""How jobs run on Ray: local cluster, progress, effort, logs, summaries, recipe files."""

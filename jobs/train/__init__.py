@@ -1,0 +1,1 @@
+"""Stage 2: feature blocks to a checkpoint."""

@@ -1,0 +1,261 @@
+"""A training program on the workers of Ray Train: started, watched, and asked for what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from jobs.runtime.summary import Nodes, nodes_of_ray
+from jobs.runtime.work_log import observe
+from jobs.train.board import Restart, make_board
+from lstm_core import storage
+from lstm_core.foundation.errors import BlockError, CheckpointError, TonemillError, TrainingError
+from lstm_core.storage.lease import LeaseError
+from lstm_core.training.run_result import Wish
+
+_OF_ALL = (TrainingError, CheckpointError, BlockError)  # another attempt would end the same way, on all workers
+# Threads that wait for each other asleep. Awake, they slow a step tenfold once other programs want the cores too:
+# 30 s instead of 3 s at a load of 10 on 2 cores (AMD Zen 5, November 2026).
+WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
+# Ray Train's own patience, shortened: after a death a run is to go on within 30 s. Whoever sets these decides.
+RAY_TRAIN_SETTINGS = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # of 2: begins, ends and restarts sooner
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "4",  # of 60: how long workers wait for a machine that died meanwhile
+    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1",  # of 5
+}
+LOOK_EVERY_S = 10.0  # for machines that could join
+SPENT_EVERY_S = 5.0  # a worker tells what it has taken: of one that dies the last of it is not counted
+_log = logging.getLogger(__name__)
+P, R = TypeVar("P"), TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where workers run."""
+
+    num_workers: int | tuple[int, int]  # or the fewest and the most
+    threads: int  # of each
+    use_gpu: bool
+
+    @property
+    def device(self) -> str:
+        """Name of it for torch."""
+        return "cuda" if self.use_gpu else "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Generic[R]):
+    """What came of a training program, and what it took."""
+
+    result: R
+    restarts: list[Restart]
+    cpu_s: float  # of all workers, those that died included
+    nodes: Nodes  # that Ray has at the end: those that were asked for have come; an elastic run may have had others
+
+
+def placed(num_workers: int | tuple[int, int], threads_per_worker: int | None, device: str) -> Placement:
+    """What a recipe's wishes mean on the cluster that is connected."""
+    import ray
+
+    use_gpu = device == "cuda" or (device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
+    most = num_workers if isinstance(num_workers, int) else num_workers[1]
+    threads = threads_per_worker or (1 if _is_shared() else max(1, _num_cores() // most))
+    if not isinstance(num_workers, int) and num_workers[0] == num_workers[1]:
+        num_workers = most
+    return Placement(num_workers=num_workers, threads=threads, use_gpu=use_gpu)
+
+
+def parsed_workers(text: str) -> int | list[int]:
+    """The value of --workers: "2", or "1:4" for one to four.
+
+    Raises:
+        TrainingError: it is something else.
+    """
+    numbers = text.split(":")
+    if len(numbers) > 2 or not all(number.isdigit() for number in numbers):
+        raise TrainingError(f'--workers wants a number or FEWEST:MOST, as 2 or 1:4, got "{text}"')
+    return int(text) if len(numbers) == 1 else [int(number) for number in numbers]
+
+
+def train_on_workers(
+    program: Callable[[dict[str, Any], Callable[[P], Wish]], R],
+    config: dict[str, Any],
+    run_uri: str,
+    where: Placement,
+    show: Callable[[Callable[[], P | None], threading.Event], None],
+) -> Outcome[R]:
+    """What `program` gives back on rank 0, and what it took. It is called on every worker with `config` and a function
+    to tell progress, which gives back what is wished of it. Workers that die are started again, in another number where
+    that may be.
+
+    Meanwhile `show` runs in a thread of the driver, with a function that gives the newest progress, until its event.
+
+    Raises:
+        TonemillError: what the program raised; other errors come as Ray has them.
+    """
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    from jobs.train.watch import RunWatch
+
+    board = make_board()
+    look_every_s = float(os.environ.get("TONEMILL_LOOK_EVERY_S", LOOK_EVERY_S))
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={
+            "program": program,
+            "config": config,
+            "device": where.device,
+            "board": board,
+            "run_uri": run_uri,
+        },
+        scaling_config=ScalingConfig(
+            num_workers=where.num_workers,
+            use_gpu=where.use_gpu,
+            resources_per_worker={
+                "CPU": where.threads if _is_shared() else 1,
+                **({"GPU": 1} if where.use_gpu else {}),
+            },
+            elastic_resize_monitor_interval_s=look_every_s,
+        ),
+        run_config=RunConfig(
+            name=hashlib.sha256(run_uri.encode()).hexdigest()[:16],
+            # Ray is given no checkpoint to keep: what it writes here is empty, and nobody's but this machine's.
+            storage_path=str(Path(tempfile.gettempdir()) / f"tonemill-train-{os.getuid()}"),
+            failure_config=FailureConfig(max_failures=-1),  # RunWatch counts
+            worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
+            callbacks=[RunWatch(board, run_uri, look_every_s=look_every_s)],
+        ),
+    )
+
+    def newest() -> P | None:
+        progress: P | None = ray.get(board.newest.remote())
+        return progress
+
+    stop = threading.Event()
+    watcher = threading.Thread(target=show, args=(newest, stop), daemon=True)
+    watcher.start()
+    failure: Exception | None = None
+    try:
+        trainer.fit()
+    except Exception as error:  # whatever Ray makes of it, the board knows of a mistake that the user can mend
+        failure = error
+    finally:
+        stop.set()
+        watcher.join()
+    result, mistake, restarts = ray.get(board.outcome.remote())
+    for restart in restarts:
+        _log.info("the workers were started again after step %d: %s", restart.step, restart.reason)
+    if result is not None:
+        cpu_s: float = ray.get(board.cpu_s.remote())
+        return Outcome(result=result, restarts=restarts, cpu_s=cpu_s, nodes=_nodes())
+    if mistake is not None:
+        raise mistake from failure
+    raise failure or TrainingError("The workers ended without a result. Run again with --resume --verbose.")
+
+
+def absolute(uri: str) -> str:
+    """The same place for workers, that may run in another folder."""
+    path = storage.local_path(uri)
+    return uri if path is None else str(path.expanduser().absolute())
+
+
+def _work(given: dict[str, Any]) -> None:
+    """One worker: the same program as without Ray, telling the board how it goes."""
+    import ray
+    import ray.train.torch
+    import torch
+
+    board, is_first = given["board"], ray.train.get_context().get_world_rank() == 0
+    if given["device"] == "cuda":
+        torch.cuda.set_device(ray.train.torch.get_device())
+
+    if is_first:
+        ray.get(board.begin.remote())
+    answers: list[Any] = []  # at most one, of the board; it is read at a later step, so that no step waits for it
+    num_granted = 0
+    told_s = time.perf_counter()
+    spending = _Spending(board)
+
+    def tell(progress: Any) -> Wish:
+        nonlocal num_granted, told_s
+        spending.tell_at_times()
+        if not is_first:
+            return Wish.GO_ON
+        before_s, told_s = told_s, time.perf_counter()
+        observe("tonemill_step_seconds", told_s - before_s, run=given["run_uri"])
+        if hasattr(progress, "wait_s"):
+            observe("tonemill_data_wait_seconds", progress.wait_s, run=given["run_uri"])
+        wish, number = Wish.GO_ON, num_granted
+        if answers and ray.wait(answers, timeout=0)[0]:
+            wish, number = ray.get(answers.pop())
+        answer = board.show.remote(progress)
+        if not answers:
+            answers.append(answer)
+        if number == num_granted:
+            return Wish.GO_ON
+        num_granted = number
+        return wish
+
+    try:
+        result = given["program"](given["config"], tell)
+    except TonemillError as error:
+        ray.get(board.close.remote(None, error, isinstance(error, (*_OF_ALL, LeaseError))))
+        if isinstance(error, _OF_ALL):
+            return
+        raise  # the others wait for this one: only an error ends them too
+    finally:
+        spending.tell_last()
+    if is_first:
+        ray.get(board.close.remote(result, None))
+
+
+class _Spending:
+    """Tells the board what processor time this worker takes."""
+
+    def __init__(self, board: Any) -> None:
+        import ray
+
+        self._board, self._worker = board, ray.get_runtime_context().get_actor_id()
+        self._begun_s, self._told_s = time.process_time(), time.monotonic()
+
+    def tell_at_times(self) -> None:
+        """Tells it where it has not been told for a while; nobody waits for that."""
+        if time.monotonic() - self._told_s >= SPENT_EVERY_S:
+            self._tell()
+
+    def tell_last(self) -> None:
+        """Tells it and waits: the driver asks the board as soon as the workers have ended."""
+        import ray
+
+        with suppress(ray.exceptions.RayError):  # it is over with the board too, or nobody answers
+            ray.get(self._tell(), timeout=SPENT_EVERY_S)
+
+    def _tell(self) -> Any:
+        self._told_s = time.monotonic()
+        return self._board.spend.remote(self._worker, time.process_time() - self._begun_s)
+
+
+def _nodes() -> Nodes:
+    """The machines of Ray; of one of our own all cores, since workers use them whatever it offers."""
+    nodes = nodes_of_ray()
+    return nodes if _is_shared() else replace(nodes, num_cores=_num_cores())
+
+
+def _is_shared() -> bool:
+    """Whether the cluster is one of others too: then no core is taken that was not asked for."""
+    return bool(os.environ.get("RAY_ADDRESS"))
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""The transcriber's own training."""

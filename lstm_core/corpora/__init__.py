@@ -1,1 +1,0 @@
-"""What was read or heard becomes blocks: listing, parts, duplicates, assembly, pieces read back."""

@@ -1,1 +1,0 @@
-"""How the transcriber learns: scores become spoiled audio with known notes, and that its lessons."""

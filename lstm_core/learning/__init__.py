@@ -1,1 +1,0 @@
-"""A run of training: batches of lanes, contexts, recipe, checkpoints by time, curves, baselines."""

@@ -1,0 +1,1 @@
+"""MusicLSTM, its packed form for generation, checkpoints, and the base checkpoint."""

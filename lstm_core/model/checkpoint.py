@@ -1,0 +1,174 @@
+"""A checkpoint: one folder of two files that says all that is needed to use a model.
+
+checkpoint.json             vocabularies, hyper-parameters, conditions, where the weights came from, their sha256
+weights-NAME.safetensors    the averaged weights, as float32 or bfloat16; NAME is the start of their sha256
+
+A checkpoint that replaces another is there from the moment that its JSON is: a reader finds the old one or the new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from lstm_core import storage
+from lstm_core.foundation.errors import CheckpointError, StorageError
+from lstm_core.foundation.json_text import json_bytes
+from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
+from lstm_core.representations.note_events import Stream
+
+FORMAT = "tonemill-checkpoint-1"
+JSON_NAME = "checkpoint.json"
+BASE = Path(__file__).parent / "base"  # the checkpoint that comes with the package
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointFacts:
+    """What a checkpoint says of itself."""
+
+    name: str
+    representation: str  # of the events, streams.REPRESENTATION for notes
+    styles: tuple[str, ...]  # values 1.. of the style context
+    step: int  # optimiser updates so far
+    valid_nll: float | None  # nats per event on the validation pieces
+    corpus_fingerprint: str
+    licences: dict[str, int]  # pieces by licence note
+    notices: dict[str, str] = field(default_factory=dict)  # licence texts that must travel with the weights
+    recipe: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()  # fingerprints of the checkpoints that this one was fine-tuned from
+    statistics: dict[str, Any] = field(default_factory=dict)  # of the corpus: what orders fall back on
+    home_key: bool = False  # the model plays in C major and A minor alone; the engine transposes to the key asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model ready for use. `fingerprint` names its weights and meaning: a track depends on nothing else of it."""
+
+    model: MusicLSTM
+    facts: CheckpointFacts
+    fingerprint: str
+
+
+def find_checkpoint(name: str | Path) -> str:
+    """URI of the checkpoint folder that a user means by a checkpoint's folder, a run's folder, or "base"."""
+    if str(name) == "base":
+        return str(BASE)
+    inside = storage.join(name, "checkpoint")
+    if not storage.exists(storage.join(name, JSON_NAME)) and storage.exists(storage.join(inside, JSON_NAME)):
+        return inside
+    return str(name)
+
+
+def save_checkpoint(uri: str | Path, model: MusicLSTM, facts: CheckpointFacts, *, dtype: torch.dtype) -> str:
+    """Writes the weights, then the JSON that makes them valid, and removes older weights; gives the fingerprint."""
+    tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
+    told = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
+    return _fingerprint(write_weights(uri, JSON_NAME, told, tensors))
+
+
+def write_weights(
+    uri: str | Path, json_name: str, told: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> dict[str, Any]:
+    """Writes weights, then the JSON that makes them valid, and removes older weights; gives what the JSON says.
+
+    That is `told`, and under "weights" the name, size and sha256 of the file.
+    """
+    data = save_tensors(tensors)
+    sha256 = hashlib.sha256(data).hexdigest()
+    file = f"weights-{sha256[:16]}.safetensors"
+    described = {**told, "weights": {"file": file, "size_bytes": len(data), "sha256": sha256}}
+    storage.write_bytes(storage.join(uri, file), data)
+    storage.write_bytes(storage.join(uri, json_name), json_bytes(described))
+    for other in storage.list_files(uri):
+        if other.path.startswith("weights") and other.path != file:
+            storage.remove(storage.join(uri, other.path))
+    return described
+
+
+def load_checkpoint(uri: str | Path) -> Checkpoint:
+    """The model of a checkpoint folder, in float32 and evaluation mode.
+
+    Raises:
+        CheckpointError: the folder holds none, or a file of it is truncated or altered; the message names it.
+    """
+    described = read_description(uri)
+    weights = _read_weights(uri, described)
+    try:
+        settings = _settings(described["model"])
+        facts = described["facts"]
+        facts = CheckpointFacts(**(facts | {"styles": tuple(facts["styles"]), "parents": tuple(facts["parents"])}))
+        model = MusicLSTM(settings)
+        model.load_state_dict(_float32(load_tensors(weights)))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
+    return Checkpoint(model=model.eval(), facts=facts, fingerprint=_fingerprint(described))
+
+
+def read_description(uri: str | Path) -> dict[str, Any]:
+    """The JSON of a checkpoint folder, checked for its format."""
+    json_uri = storage.join(uri, JSON_NAME)
+    try:
+        described = json.loads(storage.read_bytes(json_uri))
+    except StorageError as error:
+        raise CheckpointError(f"There is no checkpoint in {uri}: {error}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{json_uri} is damaged ({error}). Copy the checkpoint again.") from error
+    found = described.get("format") if isinstance(described, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(f"{json_uri} says format {found!r}, this version reads {FORMAT!r}.")
+    return dict(described)
+
+
+def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
+    """The bytes of the weights, which are those that were written."""
+    try:
+        promised = described["weights"]
+        weights_uri = storage.join(uri, promised.get("file", "weights.safetensors"))
+        size_bytes, sha256 = promised["size_bytes"], promised["sha256"]
+    except (KeyError, AttributeError) as error:
+        raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: it does not say {error}.") from error
+    try:
+        weights = storage.read_bytes(weights_uri)
+    except StorageError as error:
+        raise CheckpointError(f"The weights of the checkpoint cannot be read: {error}") from error
+    if len(weights) < size_bytes:
+        raise CheckpointError(
+            f"{weights_uri} holds {len(weights):,} bytes, {size_bytes:,} were written. It was cut short: copy the "
+            "checkpoint again, or train it again."
+        )
+    if hashlib.sha256(weights).hexdigest() != sha256:
+        raise CheckpointError(f"{weights_uri} was altered since it was written. Copy the checkpoint again.")
+    return weights
+
+
+def _settings(fields: dict[str, Any]) -> ModelSettings:
+    streams = tuple(Stream(**stream) for stream in fields["streams"])
+    contexts = tuple(Stream(**context) for context in fields["contexts"])
+    return ModelSettings(**(fields | {"streams": streams, "contexts": contexts}))
+
+
+def _float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def _fingerprint(described: dict[str, Any]) -> str:
+    meaning = {
+        "format": described["format"],
+        "model": described["model"],
+        "representation": described["facts"]["representation"],
+        "styles": list(described["facts"]["styles"]),
+        "statistics": described["facts"]["statistics"],
+        "home_key": described["facts"].get("home_key", False),
+        "weights": described["weights"]["sha256"],
+    }
+    return hashlib.sha256(json_bytes(meaning)).hexdigest()

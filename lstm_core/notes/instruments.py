@@ -1,0 +1,61 @@
+"""Names of instruments as orders use them: General MIDI families, programs by name or number, and drums."""
+
+from __future__ import annotations
+
+import difflib
+
+from lstm_core.foundation.errors import OrderError
+from lstm_core.notes.score import DRUMS, FAMILIES
+
+PROGRAM_NAMES = tuple(
+    name.strip()
+    for name in (
+        "acoustic grand piano, bright acoustic piano, electric grand piano, honky-tonk piano, electric piano 1, "
+        "electric piano 2, harpsichord, clavinet, celesta, glockenspiel, music box, vibraphone, marimba, xylophone, "
+        "tubular bells, dulcimer, drawbar organ, percussive organ, rock organ, church organ, reed organ, accordion, "
+        "harmonica, bandoneon, nylon guitar, steel guitar, jazz guitar, clean guitar, muted guitar, overdriven guitar, "
+        "distortion guitar, guitar harmonics, acoustic bass, fingered bass, picked bass, fretless bass, slap bass 1, "
+        "slap bass 2, synth bass 1, synth bass 2, violin, viola, cello, contrabass, tremolo strings, "
+        "pizzicato strings, harp, timpani, string ensemble 1, string ensemble 2, synth strings 1, synth strings 2, "
+        "choir aahs, voice oohs, synth voice, orchestra hit, trumpet, trombone, tuba, muted trumpet, french horn, "
+        "brass section, synth brass 1, synth brass 2, soprano sax, alto sax, tenor sax, baritone sax, oboe, "
+        "english horn, bassoon, clarinet, piccolo, flute, recorder, pan flute, blown bottle, shakuhachi, whistle, "
+        "ocarina, square lead, sawtooth lead, calliope lead, chiff lead, charang lead, voice lead, fifths lead, "
+        "bass lead, new age pad, warm pad, polysynth pad, choir pad, bowed pad, metallic pad, halo pad, sweep pad, "
+        "rain, soundtrack, crystal, atmosphere, brightness, goblins, echoes, sci-fi, sitar, banjo, shamisen, koto, "
+        "kalimba, bagpipe, fiddle, shanai, tinkle bell, agogo, steel drums, woodblock, taiko drum, melodic tom, "
+        "synth drum, reverse cymbal, guitar fret noise, breath noise, seashore, bird tweet, telephone ring, "
+        "helicopter, applause, gunshot"
+    ).split(",")
+)  # the 128 programs of General MIDI Level 1
+
+
+def programs_of(name: str) -> tuple[int, ...]:
+    """General MIDI programs (or DRUMS) that a name of an order stands for.
+
+    A family of notes.FAMILIES stands for its eight programs, a program name or number for itself.
+
+    Raises:
+        OrderError: nothing has that name; the message offers the nearest ones.
+    """
+    wanted = name.strip().lower()
+    if wanted == "drums":
+        return (DRUMS,)
+    if wanted in FAMILIES:
+        first = 8 * FAMILIES.index(wanted)
+        return tuple(range(first, first + 8))
+    if wanted in PROGRAM_NAMES:
+        return (PROGRAM_NAMES.index(wanted),)
+    if wanted.isdecimal() and int(wanted) < 128:
+        return (int(wanted),)
+    near = difflib.get_close_matches(wanted, [*FAMILIES, *PROGRAM_NAMES], n=3, cutoff=0.5)
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    raise OrderError(
+        f'"{name}" is no instrument that we know.{hint} Use a family ({", ".join(FAMILIES)}), '
+        "a General MIDI program name or its number 0 to 127."
+    )
+
+
+def instrument_name(program: int) -> str:
+    """Name of a General MIDI program, or "drums"."""
+    return "drums" if program == DRUMS else PROGRAM_NAMES[program]

@@ -1,0 +1,197 @@
+"""What a customer asks of one track."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from lstm_core.foundation.errors import OrderError
+from lstm_core.notes.instruments import programs_of
+from lstm_core.notes.keys import SCALES, has_mode, key_in_scale, parse_key
+from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
+
+MAX_DURATION_S = 3600.0
+MIN_BPM, MAX_BPM = 30.0, 300.0
+MAX_INSTRUMENTS = 32  # names in an order
+FREE_KEY = "free"  # value of `key`: no scale is enforced
+FORMATS = {"flac": (16, 24), "wav": (16, 24, 32)}  # bit depths; 32 is float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackOrder:
+    """One row of an order. Everything has a default but the seed comes from the order as a whole.
+
+    Raises:
+        OrderError: a value is impossible in itself; the message names the field.
+    """
+
+    name: str = ""
+    style: str = ""  # "": not told
+    key: str = ""  # "": drawn from the seed; "free": whatever the model plays
+    scale: str = ""  # "": that of the key's mode; or one of keys.SCALES
+    duration_s: float = 60.0
+    bpm: float = 0.0  # 0: drawn from the seed
+    exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
+    meter: str = "4/4"
+    instruments: tuple[str, ...] = ()  # families, programs or drums; each will sound; (): the model chooses
+    density: float = 0.0  # notes a quarter; 0: not told
+    polyphony: int = 24  # melodic notes that sound together at most
+    pitch_low: int = 21  # MIDI numbers of the lowest and highest melodic note
+    pitch_high: int = 108
+    loop: bool = False
+    primer: str = ""  # URI of a MIDI file that the track goes on from; in an order file relative to it
+    primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
+    temperature: float = 1.0
+    top_p: float = 0.95
+    loudness_lufs: float = -16.0
+    sample_rate: int = 44100
+    format: str = "flac"
+    bit_depth: int = 16
+    room: str = "studio"
+    stems: bool = False  # deliver the stems as well
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_range("duration_s", self.duration_s, 0.1, MAX_DURATION_S, "s")
+        if self.bpm:
+            _check_range("bpm", self.bpm, MIN_BPM, MAX_BPM, "quarters a minute")
+        _check_range("density", self.density, 0.0, 64.0, "notes a quarter")
+        _check_range("polyphony", self.polyphony, 1, 32, "notes")
+        _check_range("pitch_low", self.pitch_low, 0, 127, "(MIDI number)")
+        _check_range("pitch_high", self.pitch_high, 0, 127, "(MIDI number)")
+        _check_range("temperature", self.temperature, 0.05, 3.0, "")
+        _check_range("top_p", self.top_p, 0.05, 1.0, "")
+        _check_range("loudness_lufs", self.loudness_lufs, -40.0, -8.0, "LUFS")
+        _check_range("seed", self.seed, 0, 2**63 - 1, "")
+        if self.pitch_low > self.pitch_high:
+            raise OrderError(f"pitch_low is {self.pitch_low}, above pitch_high, which is {self.pitch_high}.")
+        if self.sample_rate not in (44100, 48000):
+            raise OrderError(f"sample_rate is {self.sample_rate}, it must be 44100 or 48000.")
+        if self.format not in FORMATS or self.bit_depth not in FORMATS[self.format]:
+            offer = "; ".join(f"{name}: {', '.join(map(str, depths))} bit" for name, depths in FORMATS.items())
+            raise OrderError(f"format {self.format} with bit_depth {self.bit_depth} is not made. There is {offer}.")
+        self._check_key()
+        if self.exact_tempo and not self.bpm:
+            raise OrderError("exact_tempo is true, but no bpm is given that could be kept exactly.")
+        if self.room not in ROOMS:
+            raise OrderError(f'room is "{self.room}", it must be one of {", ".join(ROOMS)}.')
+        parse_meter(self.meter)
+        if len(self.instruments) > MAX_INSTRUMENTS:
+            raise OrderError(f"instruments holds {len(self.instruments)} names, at most {MAX_INSTRUMENTS} are played.")
+        for name in self.instruments:
+            programs_of(name)
+
+    def _check_key(self) -> None:
+        if self.scale and self.scale not in SCALES:
+            raise OrderError(f'scale is "{self.scale}", it must be one of {", ".join(SCALES)}.')
+        if self.key == FREE_KEY:
+            if self.scale:
+                raise OrderError(f'scale is "{self.scale}", but key is "{FREE_KEY}": a scale needs a tonic.')
+        elif self.key:
+            key = parse_key(self.key)
+            if has_mode(self.key) and key_in_scale(key, self.scale) != key:
+                raise OrderError(
+                    f'scale "{self.scale}" does not go with the key "{self.key}". Leave "major" or "minor" out of key.'
+                )
+
+
+ROOMS = ("none", "studio", "hall")
+
+
+def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
+    """An order row from plain values, of CSV, Parquet or JSON.
+
+    Raises:
+        OrderError: a field is unknown (the nearest right one is offered) or of the wrong type.
+    """
+    known = {field.name: field for field in fields(TrackOrder)}
+    converted: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else f" Known are {', '.join(known)}."
+            raise OrderError(f'An order has no field "{name}".{hint}')
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            continue
+        converted[name] = _convert(name, value, known[name].default)
+    return TrackOrder(**converted)
+
+
+def order_fields(order: TrackOrder) -> dict[str, Any]:
+    """An order row as plain values that JSON and Arrow can hold."""
+    return {**asdict(order), "instruments": list(order.instruments)}
+
+
+def order_digest(order: TrackOrder) -> str:
+    """Hash of everything that an order row asks but its name: the same wishes give the same digest.
+
+    A primer counts by its bytes, wherever it is kept.
+    """
+    left_out = ("name", "primer") if order.primer_sha256 else ("name",)
+    wishes = {name: value for name, value in order_fields(order).items() if name not in left_out}
+    return hashlib.sha256(json.dumps(wishes, sort_keys=True).encode()).hexdigest()
+
+
+def parse_meter(text: str) -> Meter:
+    """The meter of a name such as "6/8"."""
+    found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(1|2|4|8|16)\s*", text)
+    if found is None or not 1 <= int(found[1]) <= 24:
+        raise OrderError(f'meter is "{text}", it must be a fraction such as 4/4, 3/4 or 6/8.')
+    meter = Meter(tick=0, numerator=int(found[1]), denominator=int(found[2]))
+    if meter.bar_ticks > 2 * 4 * TICKS_PER_QUARTER:
+        raise OrderError(f'meter is "{text}": a bar longer than two of 4/4 is not played.')
+    return meter
+
+
+def derived_seed(seed: int, attempt: int) -> int:
+    """Seed of a further attempt at a track; attempt 0 is the order's own."""
+    return seed if attempt == 0 else drawn_number("attempt", seed, attempt) >> 1
+
+
+def attempted(order: TrackOrder, attempt: int) -> TrackOrder:
+    """The order with the seed of an attempt at it, 0 for the first."""
+    return with_seed(order, derived_seed(order.seed, attempt))
+
+
+def with_seed(order: TrackOrder, seed: int) -> TrackOrder:
+    """The same wishes with another seed."""
+    return replace(order, seed=seed)
+
+
+def drawn_number(*parts: object) -> int:
+    """A number of 64 bits that looks random and depends on the parts alone."""
+    return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big")
+
+
+def _check_range(name: str, value: float, low: float, high: float, unit: str) -> None:
+    if not low <= value <= high:
+        raise OrderError(f"{name} is {value:g}, it must be {low:g} to {high:g} {unit}".rstrip() + ".")
+
+
+def _convert(name: str, value: Any, default: object) -> Any:
+    try:
+        if isinstance(default, bool):
+            if isinstance(value, str):
+                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+            if value not in (0, 1):
+                raise ValueError
+            return bool(value)
+        if isinstance(default, int):
+            if float(value) != int(float(value)):
+                raise ValueError
+            return int(value) if not isinstance(value, float) else int(float(value))
+        if isinstance(default, float):
+            return float(value)
+        if isinstance(default, tuple):
+            parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
+            return tuple(str(part).strip() for part in parts if str(part).strip())
+        return str(value)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        kind = {"bool": "true or false", "int": "a whole number", "float": "a number", "tuple": "a list of names"}
+        raise OrderError(f"{name} is {value!r}, it must be {kind[type(default).__name__]}.") from error

@@ -1,0 +1,292 @@
+"""An order: a TOML file of a few lines for many tracks, or a CSV or Parquet table with a row for each."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import io
+import json
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lstm_core import storage
+from lstm_core.foundation.errors import OrderError, StorageError
+from lstm_core.orders.admission import check_order, estimated_size_bytes
+from lstm_core.orders.order import MAX_DURATION_S, TrackOrder, derived_seed, order_digest, order_from_fields
+from lstm_core.orders.primer import pin_primer
+
+MAX_MISTAKES = 8  # shown of one order
+MAX_TRACKS = 200_000  # of one order
+MAX_DRAWS = 24  # tries at values from ranges before an order counts as one that cannot be met
+_FIELDS = tuple(field.name for field in fields(TrackOrder))
+_TOP_KEYS = ("name", "count", "seed", "track", "group")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a customer asks for: the tracks, each with a seed of its own."""
+
+    name: str
+    tracks: tuple[TrackOrder, ...]
+
+
+def read_order(uri: str | Path, *, room_bytes: float | None = None) -> Order:
+    """The tracks of an order file (.toml, .csv, .parquet), every one checked to be possible.
+
+    `room_bytes` is what there is place for: an order that takes more is refused before all of it is worked out.
+
+    Raises:
+        OrderError: the file is malformed, asks for no tracks, or some rows cannot be met; the first mistakes are named.
+        StorageError: there is not room for it.
+    """
+    data, name = storage.read_bytes(uri), storage.name_of(uri)
+    stem, _, suffix = name.rpartition(".")
+    folder = storage.absolute(uri).rpartition("/")[0]
+    if suffix == "toml":
+        return expand_order(_parse_toml(data, name), default_name=stem, folder=folder, room_bytes=room_bytes)
+    if suffix in ("csv", "parquet"):
+        rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
+        return Order(name=stem, tracks=_checked(rows, folder, room_bytes))
+    raise OrderError(f"{name}: an order is a .toml, .csv or .parquet file.")
+
+
+def expand_order(
+    values: Mapping[str, Any], *, default_name: str, folder: str = "", room_bytes: float | None = None
+) -> Order:
+    """The tracks of an order in TOML form.
+
+    At the top: name, seed, count, and a table [track] of wishes; or several tables [[group]], each with its own count
+    and wishes on top of those of [track]. A wish is a value, a list to draw from (for instruments a list of lists),
+    or a range {min, max} with an optional step. Primers are looked for relative to `folder`.
+    """
+    groups, common = _groups(values)
+    name, seed = values.get("name", default_name), values.get("seed", 0)
+    if not isinstance(name, str) or not name.strip():
+        raise OrderError(f"name is {name!r}, it must be a text.")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 1 << 63:
+        raise OrderError(f"seed is {seed!r}, it must be a whole number from 0 up.")
+    counts = [_count(group) for group in groups]
+    _check_num_tracks(sum(counts))
+    wishes_of = [{**common, **{key: value for key, value in group.items() if key != "count"}} for group in groups]
+    for wishes in wishes_of:
+        for wish in wishes:
+            if wish not in _FIELDS:
+                order_from_fields({wish: None})  # says which field was meant
+    least = sum(count * _least_bytes(wishes) for count, wishes in zip(counts, wishes_of, strict=True))
+    check_room(sum(counts), least, room_bytes)
+    num_digits = max(3, len(str(sum(counts))))
+    tracks: list[TrackOrder] = []
+    for number, (wishes, count) in enumerate(zip(wishes_of, counts, strict=True)):
+        for index in range(count):
+            random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
+            title = f"{wishes.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
+            tracks.append(_drawn(wishes, title, random, _track_seed(seed, number, index), folder))
+    return Order(name=name, tracks=_distinct(tracks))
+
+
+def check_room(num_tracks: int, size_bytes: float, room_bytes: float | None) -> None:
+    """Refuses tracks that there is not room for; None is room for everything."""
+    if room_bytes is not None and size_bytes > room_bytes:
+        raise StorageError(
+            f"The order's {num_tracks:,} tracks take about {_told(size_bytes)} or more, there is room for "
+            f"{_told(max(room_bytes, 0))}. Free some space, order less, or use a catalogue in s3://."
+        )
+
+
+def _told(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:,.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
+
+
+def _groups(values: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+    """The tables [[group]] of an order, one without wishes where there are none, and the table [track]."""
+    for key in values:
+        if key not in _TOP_KEYS:
+            near = difflib.get_close_matches(key, [*_TOP_KEYS, *_FIELDS], n=1, cutoff=0.5)
+            if near and near[0] in _FIELDS:
+                raise OrderError(f'"{key}" at the top of an order: wishes stand in the table [track].')
+            raise OrderError(
+                f'An order has no key "{key}". '
+                + (f"Did you mean {near[0]}?" if near else f"Known are {', '.join(_TOP_KEYS)}.")
+            )
+    groups, common = values.get("group", [{"count": values.get("count", 1)}]), values.get("track", {})
+    if "group" in values and "count" in values:
+        raise OrderError("count at the top does not go with [[group]]: each group has a count of its own.")
+    if not isinstance(common, Mapping):
+        raise OrderError("track must be a table: [track].")
+    if not isinstance(groups, list) or not all(isinstance(group, Mapping) for group in groups):
+        raise OrderError("group must be a list of tables: [[group]].")
+    return groups, common
+
+
+def _check_num_tracks(count: int) -> None:
+    if count == 0:
+        raise OrderError("The order asks for 0 tracks. Ask for at least 1.")
+    if count > MAX_TRACKS:
+        raise OrderError(
+            f"The order asks for {count:,} tracks, an order holds at most {MAX_TRACKS:,}. Split it into several."
+        )
+
+
+def _least_bytes(wishes: Mapping[str, Any]) -> float:
+    """About the least that a track of a group takes, judged by its shortest duration alone."""
+    duration = wishes.get("duration_s", TrackOrder.duration_s)
+    values = [duration.get("min")] if isinstance(duration, Mapping) else duration
+    numbers = [value for value in (values if isinstance(values, list) else [values]) if isinstance(value, int | float)]
+    shortest = min(numbers, default=0.0)
+    return estimated_size_bytes(TrackOrder(duration_s=shortest)) if 0.1 <= shortest <= MAX_DURATION_S else 0.0
+
+
+def _drawn(wishes: Mapping[str, Any], title: str, random: np.random.Generator, seed: int, folder: str) -> TrackOrder:
+    """One track of a group. Where choices leave room, values are drawn again until they can be met together."""
+    mistake: OrderError | None = None
+    for _ in range(MAX_DRAWS if any(_is_choice(key, value) for key, value in wishes.items()) else 1):
+        try:
+            values = {key: _draw(key, value, random) for key, value in wishes.items() if key != "name"}
+            order = pin_primer(order_from_fields({"seed": seed, **values, "name": title}), folder)
+            check_order(order)
+        except OrderError as error:
+            mistake = error
+            continue
+        return order
+    raise OrderError(f"{title}: {mistake}") from mistake
+
+
+def _is_choice(key: str, value: Any) -> bool:
+    if key == "instruments":
+        return isinstance(value, list) and len(value) > 0 and all(isinstance(item, list) for item in value)
+    return isinstance(value, list | Mapping)
+
+
+def _draw(key: str, value: Any, random: np.random.Generator) -> Any:
+    if isinstance(value, Mapping):
+        return _draw_from_range(key, value, random)
+    if not _is_choice(key, value):
+        return value
+    if not value:
+        raise OrderError(f"{key} is an empty list: there is nothing to draw from.")
+    return value[int(random.integers(len(value)))]
+
+
+def _draw_from_range(key: str, given: Mapping[str, Any], random: np.random.Generator) -> float:
+    numbers = {name: value for name, value in given.items() if isinstance(value, int | float)}
+    is_whole = {"min", "max"} <= set(given) <= {"min", "max", "step"} and len(numbers) == len(given)
+    if not is_whole or not numbers["min"] <= numbers["max"] or numbers.get("step", 1) <= 0:
+        raise OrderError(
+            f"{key} is {dict(given)}: a range is {{ min = ..., max = ..., step = ... }}, min up to max, step above 0."
+        )
+    low, high = numbers["min"], numbers["max"]
+    step = numbers.get("step", 1 if isinstance(low, int) and isinstance(high, int) else 0)
+    if not step:
+        return float(random.uniform(low, high))
+    return low + step * int(random.integers(0, int((high - low) / step + 1e-9) + 1))
+
+
+def _count(group: Mapping[str, Any]) -> int:
+    count = group.get("count", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise OrderError(f"count is {count!r}, it must be a whole number.")
+    return count
+
+
+def _track_seed(*parts: int) -> int:
+    return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big") >> 1
+
+
+def _checked(rows: Iterator[dict[str, Any]], folder: str, room_bytes: float | None) -> tuple[TrackOrder, ...]:
+    tracks: list[TrackOrder] = []
+    seedless: list[int] = []
+    mistakes: list[str] = []
+    size_bytes = 0.0
+    for number, row in enumerate(rows, start=1):
+        try:
+            order = pin_primer(order_from_fields(row), folder)
+            if "seed" not in row:
+                seedless.append(len(tracks))
+                order = replace(order, seed=_seed_of(order, 0))
+            check_order(order)
+        except OrderError as error:
+            mistakes.append(f"row {number}: {error}")
+            continue
+        tracks.append(order)
+        size_bytes += estimated_size_bytes(order)
+        check_room(number, size_bytes, room_bytes)
+        _check_num_tracks(number)
+    if mistakes:
+        more = f"\n... and {len(mistakes) - MAX_MISTAKES} more" if len(mistakes) > MAX_MISTAKES else ""
+        raise OrderError(
+            f"{len(mistakes)} of the order's rows cannot be met; nothing was made.\n"
+            + "\n".join(mistakes[:MAX_MISTAKES])
+            + more
+        )
+    _check_num_tracks(len(tracks))
+    for place, again in _repetitions([tracks[place] for place in seedless]):
+        track = tracks[seedless[place]]
+        tracks[seedless[place]] = replace(track, seed=_seed_of(replace(track, seed=0), again))
+        check_order(tracks[seedless[place]])
+    return _distinct(tracks)
+
+
+def _seed_of(order: TrackOrder, again: int) -> int:
+    """A seed from the wishes alone, so that the order of the rows does not matter."""
+    return _track_seed(int(order_digest(order)[:12], 16), again)
+
+
+def _repetitions(tracks: Sequence[TrackOrder]) -> Iterator[tuple[int, int]]:
+    """Places of the tracks that ask for exactly the same as others, and which time it is, from 1, in order of names."""
+    same: dict[str, list[int]] = defaultdict(list)
+    for place, track in enumerate(tracks):
+        same[order_digest(track)].append(place)
+    for places in same.values():
+        for again, place in enumerate(sorted(places, key=lambda place: tracks[place].name)):
+            if again:
+                yield place, again
+
+
+def _distinct(tracks: list[TrackOrder]) -> tuple[TrackOrder, ...]:
+    """The tracks with seeds derived for those that ask for exactly the same as one before."""
+    distinct = list(tracks)
+    for place, again in _repetitions(tracks):
+        distinct[place] = replace(tracks[place], seed=derived_seed(tracks[place].seed, 1_000_000 + again))
+        check_order(distinct[place])
+    return tuple(distinct)
+
+
+def _parse_toml(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OrderError(f"{name} is not TOML: {error}") from error
+
+
+def csv_rows(data: bytes, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a CSV file with a header; empty cells are left out."""
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        for row in reader:
+            if None in row:
+                raise OrderError(f"{name}: row {reader.line_num} has more values than the header has names.")
+            yield {key.strip(): value.strip() for key, value in row.items() if value is not None and value.strip()}
+    except UnicodeDecodeError as error:
+        raise OrderError(f"{name} is not UTF-8 text: {error}") from error
+    except csv.Error as error:
+        raise OrderError(f"{name} is not a CSV table: {error}") from error
+
+
+def parquet_rows(data: bytes, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file; nulls and NaN are left out."""
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as error:
+        raise OrderError(f"{name} is not a Parquet file: {error}") from error
+    for batch in table.to_batches(max_chunksize=4096):
+        for row in batch.to_pylist():
+            yield {key: value for key, value in row.items() if value is not None and value == value}

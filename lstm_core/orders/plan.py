@@ -1,0 +1,142 @@
+"""The plan that meets an order: bars, tempo, key, samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from lstm_core.foundation.errors import OrderError
+from lstm_core.notes.instruments import programs_of
+from lstm_core.notes.keys import key_in_scale, parse_key, scale_pitch_classes, tonic_chord
+from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter
+from lstm_core.orders.order import FREE_KEY, MAX_BPM, TrackOrder, drawn_number, parse_meter
+
+TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
+MIN_TAIL_S = 1.0  # what the last chord of a track that ends is given to die away
+FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that nobody asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackPlan:
+    """How an order is met; every number is exact."""
+
+    num_samples: int
+    meter: Meter
+    bpm: float  # as played: the bars fill the length with it
+    num_bars: int  # that the model fills
+    final_bar: int | None  # bar of the last chord, None for a loop
+    final_hold_ticks: int  # longest note of the last chord
+    key: int | None  # 0..23, None for FREE_KEY
+    programs: tuple[tuple[int, ...], ...]  # for each asked instrument its General MIDI programs
+
+    @property
+    def total_ticks(self) -> int:
+        """Ticks of all bars."""
+        return self.num_bars * self.meter.bar_ticks
+
+
+def plan_track(order: TrackOrder) -> TrackPlan:
+    """The bars, tempo and key that meet an order.
+
+    Raises:
+        OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
+    """
+    meter = parse_meter(order.meter)
+    num_bars, bpm = _fit_bars(order, meter)
+    final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, meter, order.duration_s)
+    programs = tuple(programs_of(name) for name in order.instruments)
+    return TrackPlan(
+        num_samples=round(order.duration_s * order.sample_rate),
+        meter=meter,
+        bpm=bpm,
+        num_bars=num_bars if final_bar is None else final_bar + 1,
+        final_bar=final_bar,
+        final_hold_ticks=hold,
+        key=_key_of(order, is_drums_only=bool(programs) and all(names == (DRUMS,) for names in programs)),
+        programs=programs,
+    )
+
+
+def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
+    """Number of whole bars for the length of an order, and the tempo at which they are played."""
+    quarters = meter.bar_ticks / TICKS_PER_QUARTER
+    bpm = order.bpm or draw_bpm(order.seed)
+    exact_bars = order.duration_s * bpm / (60.0 * quarters)
+    shortest = 1 if order.loop else 2
+    num_bars = max(shortest, round(exact_bars))
+    fitted = bpm * num_bars / exact_bars
+    if not order.bpm:  # nobody asked for a tempo: any that is played will do
+        if fitted <= MAX_BPM:
+            return num_bars, fitted
+    elif order.exact_tempo:
+        if round(num_bars * quarters * 60.0 / bpm * order.sample_rate) == round(order.duration_s * order.sample_rate):
+            return num_bars, bpm
+    elif abs(num_bars / exact_bars - 1.0) <= TEMPO_TOLERANCE:
+        return num_bars, fitted
+    num_bars = math.floor(exact_bars + 1e-9)
+    if num_bars < shortest and not (order.loop and order.bpm and exact_bars > 1.0 - TEMPO_TOLERANCE):
+        fastest = order.bpm or MAX_BPM
+        raise OrderError(
+            f"duration_s is {order.duration_s:g}: {'at' if order.bpm else 'even at'} {fastest:g} bpm in {meter} "
+            f"{'a loop' if order.loop else 'a track that ends'} needs at least {shortest} "
+            f"bar{'s' if shortest > 1 else ''}, {shortest * 60 * quarters / fastest:.2f} s. Ask for that"
+            f"{', or a higher bpm' if order.bpm else ', or a shorter meter'}."
+        )
+    if order.loop:
+        raise OrderError(_no_loop(order, bpm, exact_bars, quarters))
+    return num_bars, bpm
+
+
+def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple[int, int]:
+    """Bar of the last chord and the ticks it is held: as long as leaves MIN_TAIL_S, about half a bar at most."""
+    unit = min(TICKS_PER_QUARTER, meter.bar_ticks)
+    tick_s = 60.0 / bpm / TICKS_PER_QUARTER
+    final_bar, num_units = num_bars - 1, 0
+    while True:
+        room_s = duration_s - final_bar * meter.bar_ticks * tick_s
+        num_units = math.floor((room_s - MIN_TAIL_S) / (unit * tick_s) + 1e-9)
+        if num_units >= 1 or final_bar <= 1:
+            break
+        final_bar -= 1
+    return final_bar, unit * max(1, min(num_units, math.ceil(meter.bar_ticks / 2 / unit)))
+
+
+def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:
+    """The key that is asked for, or one drawn from those whose scale and last chord lie within the range."""
+    if order.key == FREE_KEY:
+        return None
+    if order.key:
+        return key_in_scale(parse_key(order.key), order.scale)
+    keys = [key for key in range(24) if key_in_scale(key, order.scale) == key]
+    if not is_drums_only:
+        pitches = range(order.pitch_low, order.pitch_high + 1)
+        keys = [key for key in keys if _is_within(key, order, pitches)] or keys
+    return keys[draw_key(order.seed) % len(keys)]
+
+
+def _is_within(key: int, order: TrackOrder, pitches: range) -> bool:
+    if len(pitches) >= 12:
+        return True
+    scale, chord = scale_pitch_classes(key, order.scale), tonic_chord(key, order.scale)
+    playable = sum(pitch % 12 in scale for pitch in pitches)
+    return playable >= FEWEST_PITCHES and (order.loop or any(pitch % 12 in chord for pitch in pitches))
+
+
+def _no_loop(order: TrackOrder, bpm: float, exact_bars: float, quarters: float) -> str:
+    below, above = max(math.floor(exact_bars), 1), math.ceil(exact_bars)
+    lengths = " or ".join(f"{bars * quarters * 60.0 / bpm:.3f}" for bars in sorted({below, above}))
+    tempos = " or ".join(f"{bars * quarters * 60.0 / order.duration_s:.2f}" for bars in sorted({below, above}))
+    return (
+        f"A loop of {order.duration_s:g} s at {'exactly ' if order.exact_tempo else ''}{bpm:g} bpm in {order.meter} "
+        f"would be {exact_bars:.2f} bars, it must be a whole number. Ask for {lengths} s, or for {tempos} bpm."
+    )
+
+
+def draw_bpm(seed: int) -> float:
+    """A tempo from 80 to 132 for an order that names none."""
+    return 80.0 + drawn_number("bpm", seed) % 53
+
+
+def draw_key(seed: int) -> int:
+    """A number, to be taken modulo the number of keys to choose from, for an order that names none."""
+    return drawn_number("key", seed)

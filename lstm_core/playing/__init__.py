@@ -1,1 +1,0 @@
-"""Orders become events and events tracks: plans, masked choices, packed weights, the engine, production."""

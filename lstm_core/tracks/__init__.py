@@ -1,0 +1,1 @@
+"""Events become a finished track: identity, audio, record, gates."""

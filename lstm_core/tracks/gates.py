@@ -1,0 +1,156 @@
+"""What a track must pass before it is delivered: measured on the bytes that the buyer gets, and on the score."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.notes.score import DRUMS, Score
+from lstm_core.orders.plan import FEWEST_PITCHES
+from lstm_core.sound.audio import AudioError, Waveform, decode
+from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
+from lstm_core.sound.mastering import MasterSettings
+from lstm_core.sound.seam import SeamMeasure, measure_seam
+
+LOUDNESS_TOLERANCE_LU = 0.2  # what we promise; EBU R 128 allows 0.5
+FLAT_TOP_DBFS = -0.1  # under this nothing is clipping
+LONGEST_FLAT_TOP = 2  # neighbours at the very same extreme value; three are clipping
+ENDING_S, ENDING_DBFS = 0.01, -60.0  # the last of a track that does not loop; chopped notes are at -40 and more
+NOTHING_DB = -200.0  # stands for minus infinity, which JSON and Parquet readers dislike
+
+SMALLEST_SHARE_IN_KEY = 1.0  # keys are masks, not wishes
+LARGEST_SHARE_OF_ONE_PITCH = (
+    0.6  # of the melodic notes; a drone under a tune stays below, a model that is stuck does not
+)
+SMALLEST_SHARE_OF_DISTINCT_BARS = (
+    0.12  # a loop of eight bars with one bar over and over is a fault, a groove of 8 in 64 is not
+)
+FEWEST_DISTINCT_BARS = 2  # of two bars and more
+LONGEST_SILENCE_BARS = 2.0  # longer ones a listener takes for the end
+SMALLEST_SHARE_OF_BARS_WITH_NOTES = 0.75
+
+
+@dataclass(frozen=True)
+class GateResult:
+    name: str
+    is_passed: bool
+    value: float
+    bound: float
+
+
+def audio_gates(data: bytes, *, num_samples: int, loop: bool, settings: MasterSettings) -> list[GateResult]:
+    """Results of all gates that audio must pass, measured on what the bytes decode to.
+
+    `decodes`; `length` in samples; `sample_rate` in Hz; `heard`, LUFS that must be exceeded; `clipping`, the longest
+    run of equal extreme samples; `loudness`, LU off the target; `true_peak` in dBTP; for loops `seam_jump` and
+    `seam_drop` (see `lstm_core.sound.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes
+    that do not decode fail the first, and nothing else is measured.
+    """
+    try:
+        waveform, sample_rate = decode(data)
+    except AudioError:
+        return [GateResult("decodes", False, 0.0, 1.0)]
+    length = GateResult("length", waveform.shape[1] == num_samples, float(waveform.shape[1]), float(num_samples))
+    results = [GateResult("decodes", True, 1.0, 1.0), length]
+    if waveform.shape[1] == 0:
+        return results
+    rate = float(settings.sample_rate)
+    loudness = max(integrated_loudness(waveform, sample_rate, is_loop=loop), NOTHING_DB)
+    results += [
+        GateResult("sample_rate", sample_rate == rate, float(sample_rate), rate),
+        GateResult("heard", loudness > SILENCE_LUFS, loudness, SILENCE_LUFS),
+        _at_most("clipping", longest_flat_top(waveform), LONGEST_FLAT_TOP),
+        _at_most("loudness", abs(loudness - settings.loudness_lufs), LOUDNESS_TOLERANCE_LU),
+        _at_most("true_peak", max(true_peak_dbtp(waveform, is_loop=loop), NOTHING_DB), settings.true_peak_dbtp),
+    ]
+    if not loop:
+        ending = waveform[:, -max(round(ENDING_S * sample_rate), 1) :]
+        return [*results, _at_most("ending", _level_dbfs(ending), ENDING_DBFS)]
+    jump, drop = measure_seam(waveform, sample_rate)
+    return [*results, _seam_gate("seam_jump", jump), _seam_gate("seam_drop", drop)]
+
+
+def score_gates(
+    score: Score, *, key_pitch_classes: frozenset[int] | None, num_bars: int, bar_ticks: int
+) -> list[GateResult]:
+    """Results of all gates that the music must pass.
+
+    `in_key`, share of the melodic notes, if a key is given; `one_pitch`, largest share of a single pitch, and
+    `pitches`, how many there are, of melodic notes unless the score is drums only; `distinct_bars`, how many bars
+    differ from all before; `silence`, the longest in bars; `bars_with_notes`, share in which something sounds.
+    """
+    notes, end = score.notes, num_bars * bar_ticks
+    results: list[GateResult] = []
+    melodic = notes["pitch"][notes["program"] != DRUMS].astype(np.int64)
+    if key_pitch_classes is not None:
+        share = float(np.isin(melodic % 12, sorted(key_pitch_classes)).mean()) if len(melodic) else 1.0
+        results.append(_at_least("in_key", share, SMALLEST_SHARE_IN_KEY))
+    if len(melodic) or not len(notes):
+        counts = np.bincount(melodic, minlength=128)
+        share = float(counts.max() / counts.sum()) if len(melodic) else 1.0
+        results.append(_at_most("one_pitch", share, LARGEST_SHARE_OF_ONE_PITCH))
+        results.append(_at_least("pitches", float(np.count_nonzero(counts)), FEWEST_PITCHES))
+    fewest = max(min(num_bars, FEWEST_DISTINCT_BARS), np.ceil(num_bars * SMALLEST_SHARE_OF_DISTINCT_BARS))
+    results.append(_at_least("distinct_bars", _num_distinct_bars(score, bar_ticks), fewest))
+    starts, stops = notes["onset"].astype(np.int64), (notes["onset"] + notes["duration"]).astype(np.int64)
+    sounding_until = np.maximum.accumulate(np.concatenate([[0], stops]))
+    silences = np.concatenate([starts, [end]]) - sounding_until
+    results.append(_at_most("silence", max(float(silences.max()), 0.0) / bar_ticks, LONGEST_SILENCE_BARS))
+    edges = np.zeros(num_bars + 1, dtype=np.int64)
+    np.add.at(edges, np.clip(starts // bar_ticks, 0, num_bars), 1)
+    np.add.at(edges, np.clip(-(-stops // bar_ticks), 0, num_bars), -1)
+    share = float((np.cumsum(edges)[:num_bars] > 0).mean()) if num_bars else 0.0
+    results.append(_at_least("bars_with_notes", share, SMALLEST_SHARE_OF_BARS_WITH_NOTES))
+    return results
+
+
+def score_fingerprint(score: Score) -> str:
+    """Hexadecimal sha256 of the notes without their velocities: the same notes played louder are the same music."""
+    digest = hashlib.sha256()
+    for name in ("onset", "duration", "program", "pitch"):
+        digest.update(np.ascontiguousarray(score.notes[name]).astype("<i4").tobytes())
+    return digest.hexdigest()
+
+
+def longest_flat_top(waveform: Waveform) -> int:
+    """Most neighbouring samples that share one extreme value over FLAT_TOP_DBFS: 0 without any, 1 for lone peaks."""
+    longest = 0
+    for channel in waveform:
+        for extreme in (channel.max(), channel.min()):
+            if abs(extreme) < 10 ** (FLAT_TOP_DBFS / 20):
+                continue
+            at = np.flatnonzero(channel == extreme)
+            runs = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)
+            longest = max(longest, *(len(run) for run in runs))
+    return longest
+
+
+def _num_distinct_bars(score: Score, bar_ticks: int) -> int:
+    """How many different bars there are by the notes that begin in them; empty bars do not count."""
+    notes = score.notes
+    content = np.stack(
+        [notes["onset"] % bar_ticks, *(notes[name].astype(np.int64) for name in ("program", "pitch", "duration"))],
+        axis=1,
+    )
+    borders = np.flatnonzero(np.diff(notes["onset"] // bar_ticks)) + 1
+    return len({bar.tobytes() for bar in np.split(content, borders) if len(bar)})
+
+
+def _level_dbfs(waveform: npt.NDArray[np.float32]) -> float:
+    power = float(np.square(waveform, dtype=np.float64).mean())
+    return max(float(10 * np.log10(power)), NOTHING_DB) if power > 0 else NOTHING_DB
+
+
+def _seam_gate(name: str, measure: SeamMeasure) -> GateResult:
+    return _at_most(name, measure.at_seam, measure.bound)
+
+
+def _at_most(name: str, value: float, bound: float) -> GateResult:
+    return GateResult(name, bool(value <= bound), float(value), float(bound))
+
+
+def _at_least(name: str, value: float, bound: float) -> GateResult:
+    return GateResult(name, bool(value >= bound), float(value), float(bound))

@@ -1,0 +1,44 @@
+"""Two tracks of seconds, so that everything which makes tracks is compiled before two processes want it at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstm_core.foundation.compiling import compile_once
+from lstm_core.notes.score import DRUMS, Score, make_notes
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import plan_track
+from lstm_core.representations.note_events import encode_score
+from lstm_core.tracks.production import Finished, Provenance, finish_track
+
+if TYPE_CHECKING:
+    from lstm_core.engine.engine import Engine
+
+_LOOP = TrackOrder(duration_s=4.0, bpm=120.0, loop=True, stems=True, seed=1)
+_ENDING = TrackOrder(duration_s=4.0, bpm=120.0, loop=False, format="wav", bit_depth=24, sample_rate=48_000, seed=1)
+
+
+def compile_engine(engine: Engine) -> None:
+    """Compiles what an engine needs, or waits for the process that does."""
+    from lstm_core.engine.requests import request_of
+
+    requests = [request_of(order, 0, engine.checkpoint.facts) for order in (_LOOP, _ENDING)]
+    compile_once("engine", lambda: list(engine.generate(requests)))
+
+
+def compile_finishing(provenance: Provenance) -> None:
+    """Compiles what makes a track of events, or waits for the process that does."""
+    compile_once("finishing", lambda: [_finished(order, provenance) for order in (_LOOP, _ENDING)])
+
+
+def _finished(order: TrackOrder, provenance: Provenance) -> Finished:
+    """A track of a chord for each beat, on a piano, a bass and drums."""
+    rows = [
+        (tick, 20, program, pitch, 90)
+        for tick in range(0, plan_track(order).total_ticks - 24, 24)
+        for program, pitch in ((0, 60), (0, 64), (33, 36), (DRUMS, 38))
+    ]
+    score = Score(notes=make_notes(np.array(rows)))
+    return finish_track(order, 0, encode_score(score), provenance, "warm-up")

@@ -1,0 +1,1 @@
+"""Everything of a training run: recipe, updates, workers, states, curves."""

@@ -1,0 +1,66 @@
+"""How well a model predicts whole pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lstm_core.blocks.feature_blocks import BlockSet
+from lstm_core.dataset.lanes import PieceSource, sequential_windows
+from lstm_core.model.music_lstm import Inputs, MusicLSTM, State
+
+
+class Evaluation(NamedTuple):
+    nll: float  # nats per event
+    nll_of_stream: list[float]  # nats per event, K of them, summing to `nll`
+    num_events: int
+
+
+def start_state(state: State, is_start: Tensor) -> State:
+    """The state with the lanes that begin a piece set to zero. is_start: bool [B]."""
+    keep = (~is_start).to(state.hidden)[None, :, None]
+    return State(state.hidden * keep, state.cell * keep)
+
+
+@torch.no_grad()
+def summed_nll(
+    model: MusicLSTM,
+    source: PieceSource,
+    indices: Sequence[int],
+    num_lanes: int,
+    window: int,
+    autocast: Callable[[], torch.autocast],
+) -> list[float]:
+    """Nats of each stream over whole pieces, K of them, and the number of events."""
+    device = model.head_hidden.weight.device
+    sums, count = np.zeros(len(model.settings.streams)), 0.0
+    was_training = model.training
+    model.eval()
+    state: State | None = None
+    for batch in sequential_windows(source, indices, num_lanes=num_lanes, window=window):
+        state = model.initial_state(len(batch.pieces)) if state is None else start_state(state, batch.is_start)
+        with autocast():
+            nll, state = model(Inputs(*(t.to(device) for t in batch.inputs)), state)
+        is_event = batch.is_event.to(device)
+        sums += (nll * is_event[..., None]).sum((0, 1)).double().cpu().numpy()
+        count += float(is_event.sum())
+    model.train(was_training)
+    return [*sums.tolist(), count]
+
+
+def validation_pieces(blocks: BlockSet, num_events: int, seed: int) -> Sequence[int]:
+    """Numbers of validation pieces of about `num_events` events, at least one if there is any; the longest first.
+
+    So no lane is left alone with a long piece at the end.
+    """
+    order = np.random.Generator(np.random.Philox(key=[seed, 2**63])).permutation(blocks.num_pieces("valid"))
+    chosen: list[tuple[int, int]] = []
+    for piece in order:
+        if sum(length for length, _ in chosen) >= num_events:
+            break
+        chosen.append((len(blocks.piece("valid", int(piece)).events), int(piece)))
+    return [piece for _, piece in sorted(chosen, key=lambda pair: (-pair[0], pair[1]))]

@@ -1,0 +1,121 @@
+"""What a training run starts from: random weights, or those of a checkpoint that is trained further."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import torch
+
+from lstm_core.blocks.feature_blocks import BlockSet
+from lstm_core.dataset.corpus_statistics import corpus_statistics
+from lstm_core.foundation.errors import CheckpointError
+from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts, find_checkpoint, load_checkpoint
+from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
+from lstm_core.notes.score import FAMILIES
+from lstm_core.representations.conditions import STYLE, note_contexts
+from lstm_core.representations.lookback import LAGS
+from lstm_core.representations.note_events import Stream
+from lstm_core.training.recipe import TrainRecipe
+
+
+def initial_model(
+    blocks: BlockSet, recipe: TrainRecipe, *, name: str, versions: dict[str, str], parent_uri: str = ""
+) -> tuple[MusicLSTM, CheckpointFacts]:
+    """The model at step 0, and what its checkpoints will say besides step and validation.
+
+    `parent_uri` is where `recipe.init_from` is to be found, if not under that very name.
+
+    Raises:
+        CheckpointError: the checkpoint of `recipe.init_from` is missing, damaged or made for something else.
+    """
+    index = blocks.index
+    streams = tuple(Stream(name, size) for name, size in index.streams)
+    facts = CheckpointFacts(
+        name=name,
+        representation=index.representation,
+        styles=index.styles,
+        step=0,
+        valid_nll=None,
+        corpus_fingerprint=index.fingerprint,
+        licences=index.licences,
+        notices=index.notices,
+        recipe=asdict(recipe),
+        versions=versions,
+        statistics=corpus_statistics(blocks),
+        home_key=recipe.home_key,
+    )
+    torch.manual_seed(recipe.train.seed)
+    if recipe.init_from:
+        parent = load_checkpoint(parent_uri or find_checkpoint(recipe.init_from))
+        return continued_model(parent, facts, streams, dropout=recipe.model.dropout, source=recipe.init_from)
+    contexts = note_contexts(index.styles)
+    settings = ModelSettings(
+        streams=streams,
+        contexts=contexts,
+        num_flags=len(FAMILIES),
+        num_onset_positions=contexts[0].size,
+        num_lags=len(LAGS),
+        **asdict(recipe.model),
+    )
+    return MusicLSTM(settings), facts
+
+
+def continued_model(
+    parent: Checkpoint, facts: CheckpointFacts, streams: tuple[Stream, ...], *, dropout: float, source: str
+) -> tuple[MusicLSTM, CheckpointFacts]:
+    """A model with the parent's weights that knows the styles of both, and facts that carry the parent's on.
+
+    `facts` are those of a run on the new corpus alone, but for `home_key`, which the parent decides. Embeddings of
+    new styles start as the mean of the known ones.
+
+    Raises:
+        CheckpointError: the parent's events or contexts mean something else than ours; the message says which.
+    """
+    _check_same_meaning(parent, facts, streams, source)
+    known = parent.facts.styles
+    styles = known + tuple(style for style in facts.styles if style not in known)
+    settings = replace(parent.model.settings, contexts=note_contexts(styles), dropout=dropout)
+    model = MusicLSTM(settings)
+    weights = parent.model.state_dict()
+    name = f"context_embeddings.{STYLE}.weight"
+    new_rows = len(styles) - len(known)
+    if new_rows:
+        rows = weights[name]
+        mean = rows[1:].mean(dim=0) if known else rows.mean(dim=0)
+        weights[name] = torch.cat([rows, mean.expand(new_rows, -1)])
+    model.load_state_dict(weights)
+    licences = dict(parent.facts.licences)
+    for licence, num_pieces in facts.licences.items():
+        licences[licence] = licences.get(licence, 0) + num_pieces
+    return model, replace(
+        facts,
+        home_key=parent.facts.home_key,
+        styles=styles,
+        licences=dict(sorted(licences.items())),
+        notices=dict(sorted({**parent.facts.notices, **facts.notices}.items())),
+        parents=(*parent.facts.parents, parent.fingerprint),
+        statistics={**parent.facts.statistics, **facts.statistics},
+    )
+
+
+def _check_same_meaning(parent: Checkpoint, facts: CheckpointFacts, streams: tuple[Stream, ...], source: str) -> None:
+    settings = parent.model.settings
+    if parent.facts.representation != facts.representation:
+        raise CheckpointError(
+            f"{source} was trained on events of representation {parent.facts.representation!r}, the blocks hold "
+            f"{facts.representation!r}. Start without init_from, or prepare the corpus with the version that made it."
+        )
+    ours = {"stream": streams, "context": note_contexts(parent.facts.styles)}
+    theirs = {"stream": settings.streams, "context": settings.contexts}
+    for kind in ours:
+        wanted = {stream.name: stream.size for stream in ours[kind]}
+        found = {stream.name: stream.size for stream in theirs[kind]}
+        names = ", ".join(
+            f"{name} ({found.get(name, 'no')} values, {wanted.get(name, 'no')} wanted)"
+            for name in sorted(wanted | found)
+            if wanted.get(name) != found.get(name)
+        )
+        if names or list(wanted) != list(found):
+            raise CheckpointError(
+                f"{source} cannot be trained further on these blocks: it differs in {kind} {names or 'order'}."
+            )

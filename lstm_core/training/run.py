@@ -1,0 +1,330 @@
+"""A training run: feature blocks become a checkpoint, in a folder from which it can go on after any interruption.
+
+RUN/recipe.toml      what was asked, resolved
+RUN/state/           the newest states, see run_state.py
+RUN/checkpoint/      the best model so far by validation, averaged weights
+RUN/metrics.jsonl    one row a step and one a validation, see metrics.py
+RUN/curves.png       the same, drawn
+
+The same code runs alone and in each worker of a torch.distributed process group.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lstm_core import storage
+from lstm_core.blocks.feature_blocks import open_blocks
+from lstm_core.dataset.pieces import NotePieces
+from lstm_core.foundation.errors import TrainingError
+from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.storage.lease import check_holder
+from lstm_core.training.baselines import fit_baselines
+from lstm_core.training.curves import curves_png
+from lstm_core.training.evaluation import validation_pieces
+from lstm_core.training.initial_model import initial_model
+from lstm_core.training.metrics import MetricsLog, Row
+from lstm_core.training.recipe import TrainRecipe
+from lstm_core.training.run_length import RunLength
+from lstm_core.training.run_result import CHECKPOINT_NAME, RunLeft, RunProgress, RunResult, Wish
+from lstm_core.training.run_state import RunState, load_newest_state, load_state, save_state
+from lstm_core.training.run_writer import RunWriter
+from lstm_core.training.updates import StepResult, Trainer
+from lstm_core.training.worker_group import WorkerGroup
+
+CURVES_NAME = "curves.png"
+CURVES_EVERY_S = 15.0  # drawing takes about a second, which all workers wait for
+UNSETTLED = 1_000_000_000  # length of the schedule while it is unknown: only the warm-up is seen
+_log = logging.getLogger(__name__)
+
+
+def run_training(
+    blocks_uri: str | Path,
+    run_uri: str | Path,
+    recipe: TrainRecipe,
+    *,
+    versions: dict[str, str] | None = None,
+    parent_uri: str = "",
+    lease: str = "",
+    on_progress: Callable[[RunProgress], Wish | None] = lambda progress: None,
+) -> RunResult:
+    """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
+
+    Call on every worker.
+
+    Args:
+        blocks_uri: Feature blocks.
+        run_uri: Folder of the run.
+        recipe: What is asked.
+        versions: Of the packages, for the checkpoint.
+        parent_uri: Where `recipe.init_from` is, if not under that very name.
+        lease: The token of whoever holds the lease of the run's folder; nothing is stored once somebody else has it.
+        on_progress: Told of each step; what it wishes on the first worker is done on all.
+
+    Raises:
+        TrainingError: loss or gradient stopped being finite; the checkpoint stays.
+        LeaseError: somebody else has taken the run over.
+        RunLeft: that was wished.
+    """
+    run = TrainingRun(blocks_uri, run_uri, recipe, versions=versions or {}, parent_uri=parent_uri, lease=lease)
+    recent: list[tuple[float, int]] = []
+    try:
+        while not run.is_finished:
+            result = run.advance()
+            recent = [*recent, (time.monotonic(), result.num_events)][-20:]
+            elapsed = recent[-1][0] - recent[0][0]
+            rate = sum(num for _, num in recent[1:]) / elapsed if elapsed > 0 else 0.0
+            run.save(on_progress(run.progress(result, rate)) or Wish.GO_ON)
+    except BaseException:
+        with suppress(Exception):  # what went wrong first is what is told
+            run.writer.wait()
+        raise
+    return run.result()
+
+
+class TrainingRun:
+    """One worker's side of a run. Only rank 0 writes, in the background."""
+
+    def __init__(
+        self,
+        blocks_uri: str | Path,
+        run_uri: str | Path,
+        recipe: TrainRecipe,
+        *,
+        versions: dict[str, str],
+        parent_uri: str = "",
+        lease: str = "",
+    ) -> None:
+        self.run_uri, self.recipe, self._lease = str(run_uri), recipe, lease
+        if recipe.threads_per_worker:
+            torch.set_num_threads(recipe.threads_per_worker)
+        self.blocks = open_blocks(blocks_uri)
+        if self.blocks.num_pieces("train") == 0:
+            raise TrainingError(f"{blocks_uri} holds no training pieces. Prepare a corpus with at least one piece.")
+        self.device = torch.device(_device(recipe.device))
+        self.group = WorkerGroup(self.device)
+        self.writer = RunWriter()
+        state = self._newest_state()
+        facts = {} if state is None else state.facts
+        self._begun_s = self._saved_s = self._drawn_s = time.monotonic()
+        self.saved_step = step = 0 if state is None else state.step
+        self.length = RunLength(recipe, facts, agreed=self.group.agreed, begun_s=self._begun_s, begun_step=step)
+        self.best_nll: float = facts.get("best_nll", float("inf"))
+        self.best_step: int = facts.get("best_step", 0)
+        self.valid_nll: float | None = None
+        name = recipe.name or storage.name_of(run_uri)
+        model, self.facts = initial_model(self.blocks, recipe, name=name, versions=versions, parent_uri=parent_uri)
+        styles, seed = self.facts.styles, recipe.train.seed
+        self.valid = NotePieces(self.blocks, "valid", styles, home_key=self.facts.home_key)
+        self.valid_indices = validation_pieces(self.blocks, recipe.valid_events, seed)
+        pieces = NotePieces(
+            self.blocks, "train", styles, seed=seed, augment=recipe.augment, home_key=self.facts.home_key
+        )
+        self.trainer = Trainer(model, pieces, recipe.train, device=self.device)
+        names = [stream.name for stream in model.settings.streams]
+        self.metrics = MetricsLog(run_uri, step, names)
+        self._elapsed_before_s: float = facts.get("elapsed_s", 0.0)
+        self._valid_s = 0.0
+        if state is None:
+            self._start()
+        else:
+            self.trainer.load_state_tensors(state.tensors)
+            _log.info("going on from step %d", state.step)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.length.num_steps is not None and self.trainer.step >= self.length.num_steps
+
+    def advance(self) -> StepResult:
+        """One step, and what is due after it: validation and publication."""
+        result = self.trainer.train_step(self.length.num_steps or UNSETTLED)
+        if not result.is_finite:
+            self._stop(result)
+        self.metrics.add(self._row(result))
+        if not self.length.is_settled:
+            self.length.settle(self.trainer.step, time.monotonic(), self._valid_s)
+        if self.is_finished or (
+            self.length.valid_every is not None and self.trainer.step % self.length.valid_every == 0
+        ):
+            self._validate()
+        return result
+
+    def save(self, wish: Wish = Wish.GO_ON) -> None:
+        """Stores a state if one is due, or wished on the first worker; waits for it only where nothing comes after.
+
+        Raises:
+            RunLeft: that was the wish.
+        """
+        is_due = time.monotonic() - self._saved_s >= self.recipe.checkpoint_every_s and self.writer.is_idle
+        wish = Wish(int(self.group.agreed(max(wish, Wish.SAVE if is_due else Wish.GO_ON))))
+        if wish != Wish.GO_ON or self.is_finished:
+            self._save_state()
+        if wish == Wish.LEAVE or self.is_finished:
+            self.writer.wait()
+            self.group.agreed(0)  # the others stay until it is stored
+        if wish == Wish.LEAVE and not self.is_finished:
+            raise RunLeft(f"left after step {self.trainer.step}")
+
+    def progress(self, result: StepResult, events_per_s: float) -> RunProgress:
+        """Where the run is after a step."""
+        return RunProgress(
+            step=self.trainer.step,
+            num_steps=self.length.num_steps,
+            nll=result.nll,
+            events_per_s=events_per_s,
+            valid_nll=self.valid_nll,
+            saved_step=self.saved_step,
+            num_workers=self.group.world_size,
+            wait_s=result.wait_s,
+        )
+
+    def result(self) -> RunResult:
+        """What came out so far."""
+        return RunResult(
+            step=self.trainer.step,
+            best_step=self.best_step,
+            best_nll=self.best_nll,
+            is_validated=bool(self.valid_indices),
+            checkpoint_uri=storage.join(self.run_uri, CHECKPOINT_NAME),
+        )
+
+    def _newest_state(self) -> RunState | None:
+        """The state that rank 0 found, on all workers."""
+        state = load_newest_state(self.run_uri) if self.group.rank == 0 else None
+        step = int(self.group.agreed(-1 if state is None else state.step))
+        if step < 0:
+            return None
+        state = state or load_state(self.run_uri, step)
+        trained_on = state.facts.get("corpus_fingerprint", self.blocks.index.fingerprint)
+        if trained_on != self.blocks.index.fingerprint:
+            raise TrainingError(
+                f"{self.run_uri} was begun on blocks of fingerprint {trained_on}, these have "
+                f"{self.blocks.index.fingerprint}. Give the same blocks, or start another run with "
+                f"--init-from {self.run_uri}."
+            )
+        return state
+
+    def _start(self) -> None:
+        """Baselines, and the first validation, which also tells how long one takes."""
+        if self.group.rank == 0:
+            baselines = fit_baselines(self.blocks, self.valid_indices)
+            self.metrics.add({"kind": "baselines", "step": 0, **asdict(baselines)})
+        if self.valid_indices:
+            start = time.monotonic()
+            self._validate()
+            self._valid_s = time.monotonic() - start
+
+    def _validate(self) -> None:
+        """Validates the averaged weights and publishes them when they are the best so far."""
+        row: Row = {"kind": "valid", "step": self.trainer.step}
+        if self.valid_indices:
+            found = self.trainer.evaluate(self.valid, self.valid_indices)
+            nll = self.valid_nll = found.nll
+            row |= {"nll": nll, "nll_of_stream": found.nll_of_stream, "num_events": found.num_events}
+        else:
+            nll = self.metrics.mean_train_nll(self.length.valid_every or 1)
+            row |= {"nll": None, "train_nll": nll}
+        if nll < self.best_nll:
+            self.best_nll, self.best_step = nll, self.trainer.step
+            self._publish()
+        self.metrics.add(row | {"best_step": self.best_step})
+        if self.group.rank == 0:
+            if self.is_finished or time.monotonic() - self._drawn_s > CURVES_EVERY_S:
+                picture = curves_png(self.metrics.rows, self.metrics.stream_names, self._title())
+                self.writer.write(lambda: self._store_curves(picture))
+                self._drawn_s = time.monotonic()
+            self.writer.write(self.metrics.prepared())
+
+    def _publish(self) -> None:
+        if self.group.rank != 0:
+            return
+        valid_nll = self.best_nll if self.valid_indices else None
+        facts = replace(self.facts, step=self.trainer.step, valid_nll=valid_nll)
+        uri = storage.join(self.run_uri, CHECKPOINT_NAME)
+        with self.trainer.averaged_weights():
+            model = copy.deepcopy(self.trainer.model)
+
+        def store() -> None:
+            self._check_lease()
+            save_checkpoint(uri, model, facts, dtype=torch.float32)
+
+        self.writer.write(store)
+
+    def _save_state(self) -> None:
+        self._saved_s = time.monotonic()
+        tensors = self.trainer.state_tensors()
+        if self.group.rank != 0:
+            return
+        facts: dict[str, Any] = {
+            "num_steps": self.length.num_steps,
+            "valid_every": self.length.valid_every,
+            "best_nll": self.best_nll,
+            "best_step": self.best_step,
+            "is_validated": bool(self.valid_indices),
+            "corpus_fingerprint": self.blocks.index.fingerprint,
+            "elapsed_s": self._elapsed_s(),
+        }
+        state = RunState(step=self.trainer.step, tensors=tensors, facts=facts)
+
+        def store() -> None:
+            self._check_lease()
+            save_state(self.run_uri, state, keep=self.recipe.keep)
+            self.saved_step = state.step
+
+        self.writer.write(self.metrics.prepared())  # the rows of a state are there before it
+        self.writer.write(store)
+
+    def _store_curves(self, picture: bytes) -> None:
+        storage.write_bytes(storage.join(self.run_uri, CURVES_NAME), picture)
+
+    def _check_lease(self) -> None:
+        if self._lease:
+            check_holder(self.run_uri, self._lease)
+
+    def _title(self) -> str:
+        num_pieces = self.blocks.num_pieces("train")
+        return f"{self.facts.name}: step {self.trainer.step} of {self.length.num_steps}, {num_pieces:,} training pieces"
+
+    def _row(self, result: StepResult) -> Row:
+        return {
+            "kind": "train",
+            "step": self.trainer.step,
+            "nll": result.nll,
+            "nll_of_stream": result.nll_of_stream,
+            "num_events": result.num_events,
+            "batch": result.batch,
+            "num_workers": self.group.world_size,
+            "gradient_norm": result.gradient_norm,
+            "learning_rate": result.learning_rate,
+            "epoch": round(self.trainer.lanes.epochs(), 4),
+            "time_s": round(self._elapsed_s(), 3),
+        }
+
+    def _elapsed_s(self) -> float:
+        return self._elapsed_before_s + time.monotonic() - self._begun_s
+
+    def _stop(self, result: StepResult) -> None:
+        names = [self.blocks.piece("train", piece).piece_id for piece in result.suspects[:8]]
+        more = f" and {len(result.suspects) - 8} more" if len(result.suspects) > 8 else ""
+        raise TrainingError(
+            f"Loss or gradient stopped being finite at step {self.trainer.step + 1} (nats {result.nll:.6g}, gradient "
+            f"norm {result.gradient_norm:.6g}), on pieces {', '.join(names)}{more}. The best checkpoint until then "
+            f"(step {self.best_step}) is in {storage.join(self.run_uri, CHECKPOINT_NAME)}. "
+            f"Try a smaller train.learning_rate (it was {self.recipe.train.learning_rate:g})."
+        )
+
+
+def _device(wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "cpu"

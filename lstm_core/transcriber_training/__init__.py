@@ -1,0 +1,1 @@
+"""How the transcriber is trained: scores become degraded audio with known notes."""

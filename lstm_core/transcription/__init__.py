@@ -1,0 +1,1 @@
+"""Samples become notes and beats, and these a Score."""

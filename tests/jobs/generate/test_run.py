@@ -1,0 +1,292 @@
+"""Whole orders through Ray: the same bytes however the work is shared, disturbed or cut short."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from jobs.command_line import main as cli
+from jobs.generate import run as generate
+from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
+from jobs.generate.track_pipeline import _told
+from lstm_core.catalogue.folder import list_tracks
+from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.orders.order_file import read_order
+from lstm_core.sound.audio import decode
+from lstm_core.tracks.gates import GateResult
+from tests.lstm_core.tiny import tiny_facts, tiny_model
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
+HEADER = "name,duration_s,bpm,key,loop,instruments,style,seed"
+ROWS = [
+    "one,6,120,C major,true,piano;bass,game,",
+    "two,6.5,100,A minor,,strings;drums,dance,5",
+    "three,6,120,,yes,,,6",
+    "four,7,,F,,flute;piano;bass,,7",
+    "five,6,120,C major,true,piano;bass,game,",
+]
+GATES_FAIL = "59,62,0.05,0.05"  # pitch_low, pitch_high, temperature, top_p: hardly more than one note
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    save_checkpoint(folder / "checkpoint", tiny_model(3), tiny_facts(), dtype=torch.float32)
+    return folder
+
+
+def write_order(folder: Path, rows: list[str], header: str = HEADER) -> Path:
+    path = folder / "order.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def generate_rows(run: Path, folder: Path, rows: list[str], *, num_workers: int = 1) -> GenerateResult:
+    order = read_order(write_order(folder, rows))
+    return run_generate(str(run), order, str(folder / "catalogue"), GenerateRecipe(), num_workers=num_workers)
+
+
+def contents(catalogue: Path) -> dict[str, str]:
+    """sha256 of every file under tracks/, those that are still being written included."""
+    files = sorted(path for path in (catalogue / "tracks").rglob("*") if path.is_file())
+    return {str(path.relative_to(catalogue)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(run_folder: Path, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> dict[str, str]:
+    """What the order becomes with one worker and nothing in its way."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    result = generate_rows(run_folder, folder, ROWS)
+    assert result.num_made == 5 and not result.failures
+    for record in list_tracks(folder / "catalogue", verify=True):
+        waveform, sample_rate = decode((folder / "catalogue" / record.folder / "master.flac").read_bytes())
+        assert waveform.shape == (2, record.num_samples) and sample_rate == 44100
+        assert record.num_samples == round(record.duration_s * 44100)
+        assert all(gate.is_passed for gate in record.gates)
+    return contents(folder / "catalogue")
+
+
+def test_workers_and_order_of_rows_change_no_byte(
+    run_folder: Path, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    result = generate_rows(run_folder, tmp_path, [ROWS[i] for i in (4, 2, 0, 3, 1)], num_workers=2)
+    assert contents(tmp_path / "catalogue") == undisturbed
+    assert [record.name for record in result.records] == ["five", "three", "one", "four", "two"]
+    again = generate_rows(run_folder, tmp_path, ROWS)
+    assert again.num_made == 0 and len(again.records) == 5 and contents(tmp_path / "catalogue") == undisturbed
+    assert result.summary is not None and result.summary.units["tracks"] == 5 and again.summary is None
+    assert result.summary_uri == str(tmp_path / "catalogue" / "summaries" / "order.generate.html")
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 240.0) -> None:
+    stop = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < stop, "waited in vain"
+        time.sleep(0.05)
+
+
+def descendants(pid: int) -> set[int]:
+    """Processes that a process started, and those that they did."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found, waiting = set(), [pid]
+    while waiting:
+        parent = waiting.pop()
+        children = {child for child, its_parent in parents.items() if its_parent == parent} - found
+        found |= children
+        waiting += children
+    return found
+
+
+def is_worker(pid: int) -> bool:
+    """Whether a process does work for a job: Ray's own agents do not."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return command.startswith(b"ray::") and b"Agent" not in command
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Killed(NamedTuple):
+    """A run of the order whose driver was killed when the first track was there."""
+
+    folder: Path  # of its order and catalogue
+    started: set[int]  # processes that the driver had started
+
+
+@pytest.fixture(scope="module")
+def killed(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    folder = tmp_path_factory.mktemp("killed")
+    catalogue = folder / "catalogue"
+    order = write_order(folder, ROWS)
+    command = [sys.executable, "-m", "jobs.command_line.main", "generate", str(run_folder), str(order), str(catalogue)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    driver = subprocess.Popen(command, start_new_session=True, env=environment, stderr=subprocess.DEVNULL)
+    started: set[int] = set()
+    try:
+        wait_for(lambda: list(catalogue.glob("tracks/*/track.json")) or driver.poll() is not None)
+        started = descendants(driver.pid)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        yield Killed(folder, started)
+    finally:
+        for pid in started:
+            if is_running(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.timeout(600)
+def test_a_driver_that_is_killed_leaves_whole_tracks_and_goes_on(
+    run_folder: Path, undisturbed: dict[str, str], killed: Killed
+) -> None:
+    catalogue = killed.folder / "catalogue"
+    wait_for(lambda: not any(is_running(pid) for pid in killed.started if is_worker(pid)), 30.0)
+    committed = {record.track_id for record in list_tracks(catalogue, verify=True)}
+    assert committed
+    stamps = {path: path.stat().st_mtime_ns for name in committed for path in (catalogue / "tracks" / name).iterdir()}
+    result = generate_rows(run_folder, killed.folder, ROWS)
+    assert result.num_made == 5 - len(committed)
+    assert contents(catalogue) == undisturbed
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+@pytest.mark.timeout(600)
+def test_an_engine_that_is_killed_loses_and_doubles_nothing(
+    run_folder: Path, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    done: list[GenerateResult] = []
+    worker = threading.Thread(target=lambda: done.append(generate_rows(run_folder, tmp_path, ROWS)))
+    worker.start()
+
+    def engines() -> list[int]:
+        found = []
+        for pid in descendants(os.getpid()):
+            try:
+                if b"EngineActor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+            except OSError:
+                continue
+        return found
+
+    wait_for(lambda: engines() or not worker.is_alive())
+    for pid in engines():
+        os.kill(pid, signal.SIGKILL)
+    worker.join()
+    assert done and len(done[0].records) == 5 and not done[0].failures
+    assert contents(tmp_path / "catalogue") == undisturbed
+
+
+def test_a_track_that_never_passes_is_reported_and_the_others_are_made(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = f"{HEADER},pitch_low,pitch_high,temperature,top_p"
+    order = write_order(tmp_path, [f"{ROWS[0]},,,,", f"dull,6,120,C,true,piano,,9,{GATES_FAIL}"], header)
+    catalogue = tmp_path / "catalogue"
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["generate", str(run_folder), str(order), str(catalogue)])
+    shown = capsys.readouterr()
+    assert ended.value.code == 3 and "1 tracks made, 0 were there, 1 failed" in shown.out
+    failures = pq.read_table(catalogue / "catalog" / "failures.parquet").to_pylist()
+    assert [(row["name"], row["num_attempts"]) for row in failures] == [("dull", 4)]
+    assert "one_pitch is" in failures[0]["reason"] and "dull" in (catalogue / "index.html").read_text()
+    assert [record.name for record in list_tracks(catalogue)] == ["one"]
+    assert len(list((catalogue / "tracks").iterdir())) == 1
+    generate_rows(run_folder, tmp_path, [ROWS[1]])
+    failures = pq.read_table(catalogue / "catalog" / "failures.parquet").to_pylist()
+    assert [row["name"] for row in failures] == ["dull"]  # another order does not make it forgotten
+
+
+def test_what_goes_round_is_told_what_to_order() -> None:
+    told = _told(GateResult("distinct_bars", False, 16.0, 99.0))
+    assert told.startswith("distinct_bars is 16.000, bound 99.000 (") and "top_p = 1" in told
+    assert _told(GateResult("silence", False, 1.0, 0.5)) == "silence is 1.000, bound 0.500"
+
+
+def test_of_two_tracks_with_the_same_notes_one_is_made_anew(run_folder: Path, tmp_path: Path) -> None:
+    """Also when the one that comes first is made by a second run."""
+    header = "name,duration_s,bpm,key,seed,loudness_lufs"
+    rows = [f"n{loudness},6,120,D,11,-{loudness}" for loudness in (14, 16)]
+    catalogue = tmp_path / "catalogue"
+    order = read_order(write_order(tmp_path, rows, header))
+    result = run_generate(str(run_folder), order, str(catalogue), GenerateRecipe())
+    assert not result.failures and len({record.score_fingerprint for record in result.records}) == 2
+    assert sorted(record.attempt for record in result.records) == [0, 1]
+    whole = contents(catalogue)
+    first = result.records[0].attempt  # of the two the one that kept its first take is left out
+    folder = tmp_path / "part"
+    folder.mkdir()
+    part = read_order(write_order(folder, [rows[1 if first == 0 else 0]], header))
+    run_generate(str(run_folder), part, str(folder / "catalogue"), GenerateRecipe())
+    run_generate(str(run_folder), order, str(folder / "catalogue"), GenerateRecipe())
+    assert contents(folder / "catalogue") == whole
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def test_a_full_disk_is_told_and_after_it_the_order_is_completed(
+    run_folder: Path,
+    undisturbed: dict[str, str],
+    tmp_path: Path,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    order, catalogue = write_order(tmp_path, ROWS), small_disk / "catalogue"
+    arguments = ["generate", str(run_folder), str(order), str(catalogue)]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2 and "there is room for" in capsys.readouterr().err  # refused before any work
+    monkeypatch.setattr(generate, "RESERVE_BYTES", -(10**9))  # somebody else fills the disk meanwhile
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    message = capsys.readouterr().err
+    assert ended.value.code == 2 and "the disk is full" in message and "Traceback" not in message
+    for record in list_tracks(catalogue, verify=True):
+        assert f"tracks/{record.track_id}/track.json" in undisturbed
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 0 and contents(catalogue) == undisturbed
+    shutil.rmtree(catalogue)
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_left_of_a_driver_that_was_killed(killed: Killed) -> None:
+    """Two helpers of Ray look for its head for a minute before they end: other tests come in between."""
+    wait_for(lambda: not any(map(is_running, killed.started)), 90.0)

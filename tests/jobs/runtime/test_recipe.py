@@ -1,0 +1,115 @@
+"""Recipes: what is written is read, and mistakes are named with the right key beside them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from jobs.prepare.run import PrepareRecipe
+from jobs.runtime.recipe import load_recipe, parse_overrides, save_recipe, to_toml
+from lstm_core.foundation.errors import RecipeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    size_m: float = 4.0
+    kind: Literal["hall", "plate"] = "hall"
+
+    def __post_init__(self) -> None:
+        if self.size_m <= 0:
+            raise ValueError(f"size_m is {self.size_m}, it must be more than 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    title: str
+    count: int = 3
+    is_live: bool = False
+    gains_db: tuple[float, ...] = (0.0, -3.0)
+    window: tuple[int, int] = (1, 2)
+    limit: int | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    room: Room = field(default_factory=Room)
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "show.toml"
+    path.write_text(text)
+    return path
+
+
+def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
+    text = (
+        'title = "A"\ncount = 5\nis_live = true\ngains_db = [1, -2.5]\nwindow = [3, 4]\nlimit = 7\n'
+        '[names]\n"two words" = "x"\n[room]\nsize_m = 9\nkind = "plate"\n'
+    )
+    assert load_recipe(Show, toml(tmp_path, text)) == Show(
+        title="A",
+        count=5,
+        is_live=True,
+        gains_db=(1.0, -2.5),
+        window=(3, 4),
+        limit=7,
+        names={"two words": "x"},
+        room=Room(size_m=9.0, kind="plate"),
+    )
+    assert isinstance(load_recipe(Show, toml(tmp_path, text)).room.size_m, float)
+
+
+def test_overrides_go_before_the_file_also_inside_tables(tmp_path: Path) -> None:
+    overrides = parse_overrides(["room.size_m=2", "title=No quotes needed", "gains_db=[1.5]", 'names.a="b"'])
+    loaded = load_recipe(Show, toml(tmp_path, 'title = "A"\ncount = 5\n[room]\nsize_m = 9\n'), overrides)
+    assert loaded == Show(title="No quotes needed", count=5, gains_db=(1.5,), names={"a": "b"}, room=Room(size_m=2.0))
+
+
+def test_a_saved_recipe_is_the_same_again_and_names_versions(tmp_path: Path) -> None:
+    show = Show(title='quote " slash \\ é\n\x7f', names={"two words": "x", "": "y"}, room=Room(size_m=0.1))
+    save_recipe(show, tmp_path)
+    path = tmp_path / "recipe.toml"
+    assert load_recipe(Show, path) == show
+    made_with = tomllib.loads(path.read_text())["made_with"]
+    assert {"python", "ray", "torch", "tonemill"} <= set(made_with)
+    assert to_toml(show) == path.read_text()
+
+
+def test_the_recipe_of_prepare_survives_a_round_trip(tmp_path: Path) -> None:
+    recipe = load_recipe(PrepareRecipe, None, {"split.valid_share": 0.1, "limits.timeout_s": 5})
+    assert recipe.split.valid_share == 0.1 and recipe.limits.timeout_s == 5.0
+    save_recipe(recipe, tmp_path)
+    assert load_recipe(PrepareRecipe, tmp_path / "recipe.toml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('title = "A"\ncuont = 5', r"show\.toml: unknown key cuont\. Did you mean count\?"),
+        ('title = "A"\n[room]\nsize = 5', r"unknown key room\.size\. Did you mean room\.size_m\?"),
+        ('title = "A"\nzzzz = 5', r"unknown key zzzz\. Known keys: title, count"),
+        ('title = "A"\ncount = "5"', r"count wants a whole number, got '5'"),
+        ('title = "A"\ncount = true', r"count wants a whole number, got True"),
+        ('title = "A"\ncount = 1.5', r"count wants a whole number, got 1\.5"),
+        ('title = "A"\nis_live = 1', r"is_live wants true or false, got 1"),
+        ('title = "A"\ngains_db = ["x"]', r"gains_db wants a number, got 'x'"),
+        ('title = "A"\nwindow = [1]', r"window holds 2 values, got 1"),
+        ('title = "A"\nlimit = "x"', r"limit wants a whole number, got 'x'"),
+        ('title = "A"\nroom = 3', r"room is a table of settings, got 3"),
+        ('title = "A"\n[room]\nkind = "cave"', r"room\.kind is one of 'hall', 'plate', got 'cave'"),
+        ('title = "A"\n[room]\nsize_m = -1', r"show\.toml: size_m is -1\.0, it must be more than 0"),
+        ("count = 5", r"the key title is missing"),
+        ("count = ", r"show\.toml is not TOML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(Show, toml(tmp_path, text))
+
+
+def test_overrides_without_a_value_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"--set wants KEY=VALUE, got 'count'"):
+        parse_overrides(["count"])
+    with pytest.raises(RecipeError, match=r"count\.x: count is a value, not a table"):
+        load_recipe(Show, None, {"title": "A", "count": 1, "count.x": 2})

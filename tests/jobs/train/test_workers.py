@@ -1,0 +1,99 @@
+"""The workers of a training run: how many are asked for, what is wished of them, and when they are given up."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.train.board import MAX_FALLS, Board
+from jobs.train.workers import Placement, parsed_workers, train_on_workers
+from lstm_core.foundation.errors import TrainingError
+from lstm_core.training.run_result import RunProgress, Wish
+
+
+def progress(step: int) -> RunProgress:
+    return RunProgress(
+        step=step, num_steps=9, nll=1.0, events_per_s=1.0, valid_nll=None, saved_step=step // 2, num_workers=1
+    )
+
+
+@pytest.mark.parametrize(("text", "found"), [("2", 2), ("1:4", [1, 4])])
+def test_workers_are_a_number_or_a_range(text: str, found: object) -> None:
+    assert parsed_workers(text) == found
+
+
+@pytest.mark.parametrize("text", ["two", "1:2:3", "1:", "-1"])
+def test_other_numbers_of_workers_are_refused(text: str) -> None:
+    with pytest.raises(TrainingError, match=rf'--workers wants a number or FEWEST:MOST, as 2 or 1:4, got "{text}"'):
+        parsed_workers(text)
+
+
+def test_a_run_that_falls_without_getting_on_is_given_up() -> None:
+    board: Board[RunProgress, int] = Board()
+    for step in (2, 8, 9):  # states of 1, 4 and 4
+        board.show(progress(step))
+        assert board.fall("the disk is full") == ""
+    verdict = board.fall("boom")  # before another step was done
+    assert verdict == f"The run ended {MAX_FALLS} times after step 9, and would again. The last reason: boom"
+    result, mistake, restarts = board.outcome()
+    assert result is None and str(mistake) == verdict and [restart.step for restart in restarts] == [2, 8, 9, 9]
+
+
+def test_a_run_whose_machines_die_goes_on_unless_it_is_after_one_step() -> None:
+    board: Board[RunProgress, int] = Board()
+    for step in (8, 9, 8, 9, 8, 9):
+        board.show(progress(step))
+        assert board.fall("a machine died", is_death=True) == ""
+    assert board.fall("a machine died", is_death=True) == ""
+    assert "3 times after step 9" in board.fall("a machine died", is_death=True)
+
+
+def test_a_run_that_gets_on_is_never_given_up() -> None:
+    board: Board[RunProgress, int] = Board()
+    for step in range(2, 40, 2):
+        board.show(progress(step))
+        assert board.fall("boom") == ""
+
+
+def test_what_was_wished_is_no_fall_and_ends_with_the_workers() -> None:
+    board: Board[RunProgress, int] = Board()
+    assert board.show(progress(4)) == (Wish.GO_ON, 0)
+    assert board.want(Wish.SAVE) == 4 and board.saved_step() == 2
+    assert board.want(Wish.LEAVE) == 4
+    assert board.show(progress(5)) == (Wish.LEAVE, 2)
+    assert [board.fall("left") for _ in range(MAX_FALLS + 1)] == [""] * (MAX_FALLS + 1)
+    board.begin()
+    assert board.show(progress(6)) == (Wish.GO_ON, 0)
+
+
+def test_what_workers_took_is_the_last_that_each_of_them_told() -> None:
+    board: Board[RunProgress, int] = Board()
+    assert board.cpu_s() == 0.0
+    for worker, cpu_s in (("one", 1.0), ("two", 0.5), ("one", 2.25)):
+        board.spend(worker, cpu_s)
+    assert board.cpu_s() == 2.75
+
+
+def crash_at_step_3(config: dict[str, Any], tell: Callable[[RunProgress], Wish]) -> None:
+    with Path(config["log"]).open("a") as log:
+        log.write(f"{os.getpid()}\n")
+    for step in (1, 2, 3):
+        tell(progress(step))
+    raise RuntimeError("the weights\nturned to stone")
+
+
+def wait(newest: Callable[[], RunProgress | None], stop: threading.Event) -> None:
+    stop.wait()
+
+
+@pytest.mark.slow
+def test_a_loop_of_crashes_is_broken_and_named(ray_cluster: None, tmp_path: Path) -> None:
+    where = Placement(num_workers=1, threads=1, use_gpu=False)
+    with pytest.raises(TrainingError, match=r"3 times after step 3, .* reason: .*turned to stone"):
+        train_on_workers(crash_at_step_3, {"log": str(tmp_path / "log")}, str(tmp_path / "run"), where, wait)
+    assert len((tmp_path / "log").read_text().split()) == MAX_FALLS

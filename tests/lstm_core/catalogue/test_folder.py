@@ -1,0 +1,254 @@
+"""What is committed is found again as it was, what is not is not, and equal catalogues are equal bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from lstm_core.catalogue.folder import commit_track, committed_ids, list_tracks, write_catalog
+from lstm_core.catalogue.page import render_page
+from lstm_core.catalogue.records import (
+    CatalogueError,
+    GateVerdict,
+    TrackFailure,
+    TrackRecord,
+    make_failure,
+    make_record,
+)
+from lstm_core.catalogue.tables import FAILURES_SCHEMA, TRACKS_SCHEMA, parquet_bytes, tracks_table
+from lstm_core.foundation.errors import StorageError
+
+FILES = {"master.flac": b"fLaC" * 100, "score.mid": b"MThd", "roll.png": b"\x89PNG", "stems/bass.flac": b"fLaC"}
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    """Fields of a record, as numpy and Python hand them over."""
+    return {
+        "track_id": "a1",
+        "name": "Cinder 003",
+        "style": "reel",
+        "duration_s": 60.0,
+        "num_samples": np.int64(2_646_000),
+        "sample_rate": 44100,
+        "bit_depth": 16,
+        "format": "flac",
+        "loudness_lufs": np.float32(-16.02),
+        "true_peak_dbtp": -1.25,
+        "loop": np.bool_(True),
+        "bpm": 120,
+        "key": "D minor",
+        "meter": "3/4",
+        "num_bars": 30,
+        "instruments": ["bass", "strings"],
+        "seed": np.uint64(2**64 - 1),
+        "attempt": 1,
+        "gates": [
+            {"name": "loudness", "is_passed": True, "value": -16.02, "bound": "-16 +- 0.2"},
+            GateVerdict(name="not_silent", is_passed=True, value=None, bound="sound"),
+        ],
+        "order": {"style": "reel", "tempo": (90, 120.123456789)},
+        "checkpoint": {"fingerprint": "f1", "name": "base", "corpus_fingerprint": "c1", "licences": ["CC0-1.0"]},
+        "soundfont": {"name": "TimGM6mb", "sha256": "ab"},
+        "arithmetic": "bf16",
+        "score_fingerprint": "s1",
+        **changes,
+    }
+
+
+def failure(**changes: Any) -> TrackFailure:
+    fields = {"track_id": "z9", "name": "Onyx", "style": "jig", "reason": "silent", "num_attempts": 3, "seed": 7}
+    return make_failure({**fields, "order": {"a": 1}, "gates": content()["gates"], **changes})
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_json_round_trip_and_one_spelling() -> None:
+    record = make_record(content())
+    again = TrackRecord.from_json(record.to_json())
+    assert again == record
+    assert again.to_json() == record.to_json() == make_record(dict(reversed(content().items()))).to_json()
+    text = json.loads(record.to_json())
+    assert text["seed"] == 2**64 - 1
+    assert text["loudness_lufs"] == -16.02, "rounded: a float32 has no more digits to tell"
+    assert text["order"]["tempo"] == [90, 120.123457]
+    assert list(text) == sorted(text)
+
+
+def test_fields_of_a_later_version_survive() -> None:
+    data = json.loads(make_record(content()).to_json())
+    data |= {"format_version": 9, "mood": {"calm": 0.5}}
+    data["gates"][0]["unit"] = "LUFS"
+    record = TrackRecord.from_json(json.dumps(data).encode())
+    assert record.extra == {"mood": {"calm": 0.5}}
+    assert record.gates[0].name == "loudness"
+    assert json.loads(record.to_json())["mood"] == {"calm": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"track_id": "../../etc"}, "track_id '../../etc' must be"),
+        ({"num_samples": 0}, "0 samples at 44100 Hz"),
+        ({"duration_s": 59.9}, "duration_s 59.9 disagrees with 2646000 samples"),
+        ({"loudness_lufs": float("-inf")}, "malformed"),
+        ({"bpm": "fast"}, "malformed: could not convert string to float: 'fast'"),
+        ({"seed": -1}, "seed -1 must lie"),
+    ],
+)
+def test_impossible_values_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CatalogueError, match=message):
+        make_record(content(**changes))
+
+
+def test_a_missing_field_is_named() -> None:
+    fields = content()
+    del fields["key"]
+    with pytest.raises(CatalogueError, match="lacks 'key'"):
+        make_record(fields)
+
+
+def test_commit_writes_every_file_and_tells_its_sha256(tmp_path: Path) -> None:
+    record = commit_track(str(tmp_path), content(), FILES)
+    stored = snapshot(tmp_path / "tracks" / "a1")
+    assert stored == {**FILES, "track.json": record.to_json()}
+    assert {file.name: (file.sha256, file.size_bytes) for file in record.files} == {
+        name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in FILES.items()
+    }
+    assert list_tracks(str(tmp_path), verify=True) == [record]
+    assert committed_ids(str(tmp_path)) == {"a1"}
+
+
+def test_committing_again_writes_nothing_new(tmp_path: Path) -> None:
+    commit_track(str(tmp_path), content(), FILES)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    commit_track(str(tmp_path), content(), FILES)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_committing_repairs_a_track_that_lost_a_file(tmp_path: Path) -> None:
+    commit_track(str(tmp_path), content(), FILES)
+    (tmp_path / "tracks/a1/score.mid").unlink()
+    assert list_tracks(str(tmp_path)) == []
+    record = commit_track(str(tmp_path), content(), FILES)
+    assert list_tracks(str(tmp_path), verify=True) == [record]
+
+
+def test_a_write_that_fails_leaves_no_track(tmp_path: Path) -> None:
+    """The record comes last, and an older one is withdrawn before its files are replaced."""
+    commit_track(str(tmp_path), content(), FILES)
+    (tmp_path / "tracks/a1/stems/bass.flac").unlink()
+    (tmp_path / "tracks/a1/stems/bass.flac").mkdir()  # nothing can be written to this name
+    with pytest.raises(StorageError, match=r"bass\.flac"):
+        commit_track(str(tmp_path), content(), {**FILES, "master.flac": b"another"})
+    assert list_tracks(str(tmp_path)) == []
+    assert committed_ids(str(tmp_path)) == set()
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "track.json", ".hidden", "a//b", "stems/../../x", ""])
+def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CatalogueError, match="cannot be the name of a file"):
+        commit_track(str(tmp_path), content(), {name: b""})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_whole_tracks_are_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for track_id in ("good", "cut", "altered", "garbled", "unfinished", "moved"):
+        commit_track(str(tmp_path), content(track_id=track_id), FILES)
+    tracks = tmp_path / "tracks"
+    (tracks / "cut/master.flac").write_bytes(b"fLaC")
+    (tracks / "altered/master.flac").write_bytes(b"FLAC" * 100)
+    (tracks / "garbled/track.json").write_bytes(b'{"track_id": "garb')
+    (tracks / "unfinished/track.json").unlink()
+    (tracks / "moved").rename(tracks / "elsewhere")
+    assert [record.track_id for record in list_tracks(str(tmp_path))] == ["altered", "good"]
+    assert [record.track_id for record in list_tracks(str(tmp_path), verify=True)] == ["good"]
+    for reason in ("master.flac has 4 bytes, 400 bytes were committed", "not JSON", "that of moved", "was altered"):
+        assert reason in caplog.text
+    assert list_tracks(str(tmp_path / "nowhere")) == []
+
+
+def test_tables_hold_the_records_and_equal_bytes_in_any_order(tmp_path: Path) -> None:
+    records = [
+        commit_track(str(tmp_path), content(track_id=track_id, name=name), FILES)
+        for track_id, name in (("b", "Same"), ("a", "Same"), ("c", "Amber"))
+    ]
+    failures = [failure(name="b"), failure(name="a")]
+    uri = write_catalog(str(tmp_path), records, failures, title="Order")
+    first = snapshot(tmp_path)
+    assert uri.endswith("index.html")
+    write_catalog(str(tmp_path), list(reversed(records)), list(reversed(failures)), title="Order")
+    assert snapshot(tmp_path) == first
+    table = pq.read_table(tmp_path / "catalog/tracks.parquet")
+    assert table.schema.equals(TRACKS_SCHEMA)
+    assert table["track_id"].to_pylist() == ["c", "a", "b"]
+    row = table.to_pylist()[0]
+    assert row["gates"][1] == {"name": "not_silent", "is_passed": True, "value": None, "bound": "sound"}
+    assert row["seed"] == 2**64 - 1
+    assert json.loads(row["order"]) == {"style": "reel", "tempo": [90, 120.123457]}
+    assert row["checkpoint"]["licences"] == ["CC0-1.0"]
+    assert {file["name"] for file in row["files"]} == set(FILES)
+    failed = pq.read_table(tmp_path / "catalog/failures.parquet")
+    assert failed.schema.equals(FAILURES_SCHEMA)
+    assert failed["name"].to_pylist() == ["a", "b"]
+
+
+def test_an_empty_catalogue_has_tables_and_a_page(tmp_path: Path) -> None:
+    write_catalog(str(tmp_path), list_tracks(str(tmp_path)))
+    assert pq.read_table(tmp_path / "catalog/tracks.parquet").num_rows == 0
+    assert pq.read_table(tmp_path / "catalog/failures.parquet").schema.equals(FAILURES_SCHEMA)
+    assert (tmp_path / "index.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("licences", ["CC0", ["CC0"], {"a.mid": "CC0", "b.mid": "MIT"}, [], None])
+def test_licences_in_any_shape_make_a_table(licences: Any) -> None:
+    record = make_record(content(checkpoint={"name": "base", "licences": licences}))
+    table = pq.read_table(io.BytesIO(parquet_bytes(tracks_table([record]))))
+    assert isinstance(table.to_pylist()[0]["checkpoint"]["licences"], list)
+
+
+def test_no_text_of_a_record_becomes_markup() -> None:
+    hostile = "</script><script>alert(1)</script><!--\u2028 {{script}}"
+    records = [
+        make_record(content(name=hostile, style=hostile, key=hostile, instruments=[hostile], order={"x": hostile}))
+    ]
+    failures = [failure(name=hostile, reason=hostile)]
+    page = render_page(records, failures, title=hostile).decode()
+    clean = render_page([make_record(content())], [failure()], title="x").decode()
+    assert page.lower().count("<script") == clean.lower().count("<script") == 2
+    assert page.lower().count("</script") == 2
+    assert "alert(1)</script>" not in page
+    data = page.split('id="data">')[1].split("</script>")[0]
+    assert json.loads(data)["plain"]["name"] == [hostile]
+    assert json.loads(data)["failures"][0]["reason"] == hostile
+    assert data.isascii()
+
+
+def test_the_page_asks_for_nothing_from_elsewhere() -> None:
+    page = render_page([make_record(content())], [], title="x").decode()
+    addresses = [part.split('"')[0] for part in page.split("://")[1:]]
+    assert [address for address in addresses if not address.startswith("www.w3.org/2000/svg")] == []
+    assert "default-src 'none'" in page
+
+
+def test_the_page_codes_repeated_values_once() -> None:
+    """The page of many tracks stays small: under 160 bytes for each one more that resembles the others."""
+    records = [make_record(content(track_id=f"t{i:05d}", name=f"track {i:05d}")) for i in range(300)]
+    sizes = [len(render_page(records[:n], [], title="x")) for n in (100, 300)]
+    assert (sizes[1] - sizes[0]) / 200 < 160
+
+
+def test_text_that_is_no_unicode_is_stored_as_text(tmp_path: Path) -> None:
+    """A name from a file of unknown encoding may hold lone surrogates, which neither UTF-8 nor Parquet can hold."""
+    record = commit_track(str(tmp_path), content(name="caf\udce9 noir"), {"score.mid": b"MThd"})
+    write_catalog(str(tmp_path), [record])
+    assert list_tracks(str(tmp_path)) == [record]
+    assert pq.read_table(tmp_path / "catalog/tracks.parquet")["name"].to_pylist() == ["caf? noir"]

@@ -1,0 +1,153 @@
+"""Nights of a catalogue: found, counted, merged; the same bytes however often, on disk and on S3."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.schedules.nights import partition_of
+from lstm_core import storage
+from lstm_core.catalogue.folder import commit_track, write_catalog
+from lstm_core.catalogue.nights import list_nights, merge_nights
+from lstm_core.catalogue.records import CatalogueError
+from lstm_core.catalogue.tables import FAILURES_SCHEMA, TRACKS_SCHEMA
+from tests.lstm_core.catalogue.test_folder import FILES, content, failure
+
+ONE_MINUTE = {"duration_s": 60.0, "num_samples": 2_646_000, "sample_rate": 44100}
+
+
+def make_night(catalogue: str, schedule: str, day: str, track_ids: list[str], num_failures: int = 0) -> str:
+    """A night as `tonemill generate` leaves it: its tracks and failures, tables and page."""
+    uri = partition_of(catalogue, schedule, day)
+    records = [
+        commit_track(uri, content(**ONE_MINUTE, track_id=track_id, name=f"{schedule} {track_id}"), FILES)
+        for track_id in track_ids
+    ]
+    failures = [failure(track_id=f"f{n}", name=f"failed {n}") for n in range(num_failures)]
+    write_catalog(uri, records, failures, title=schedule)
+    return uri
+
+
+@pytest.fixture(params=["folder", "s3"])
+def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Two nights of one schedule, one of another, one that is not finished, and a track that is of no night."""
+    uri = str(tmp_path / "catalogue") if request.param == "folder" else request.getfixturevalue("s3_bucket") + "/cat"
+    make_night(uri, "dungeon", "2026-11-22", ["b", "a"])
+    make_night(uri, "dungeon", "2026-11-21", ["a"], num_failures=2)  # the track of another night again: fixed seed
+    make_night(uri, "arcade", "2026-11-22", ["c", "d", "e"], num_failures=1)
+    commit_track(partition_of(uri, "dungeon", "2026-11-23"), content(track_id="z"), FILES)
+    write_catalog(uri, [commit_track(uri, content(track_id="single"), FILES)])
+    return uri
+
+
+def stored(uri: str) -> dict[str, bytes]:
+    return {file.path: storage.read_bytes(storage.join(uri, file.path)) for file in storage.list_files(uri)}
+
+
+def table_of(catalogue: str, name: str) -> pa.Table:
+    data = storage.read_bytes(storage.join(catalogue, "nights", "catalog", f"{name}.parquet"))
+    return pq.read_table(pa.BufferReader(data))
+
+
+def test_nights_are_counted(catalogue: str) -> None:
+    nights = list_nights(catalogue)
+    told = [(n.date.day, n.schedule, n.num_tracks, n.duration_s, n.num_failures, n.is_finished) for n in nights]
+    assert told == [
+        (21, "dungeon", 1, 60.0, 2, True),
+        (22, "arcade", 3, 180.0, 1, True),
+        (22, "dungeon", 2, 120.0, 0, True),
+        (23, "dungeon", 1, 0.0, 0, False),
+    ]
+    assert nights[0].folder == "dungeon/date=2026-11-21"
+
+
+def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> None:
+    before = stored(catalogue)
+    page_uri, nights = merge_nights(catalogue, title="All")
+    assert page_uri == storage.join(catalogue, "nights", "index.html") and len(nights) == 4
+    tracks = table_of(catalogue, "tracks")
+    assert tracks.schema.names == ["schedule", "date", *TRACKS_SCHEMA.names]
+    rows = [(row["date"].day, row["schedule"], row["track_id"]) for row in tracks.to_pylist()]
+    assert rows == [
+        (21, "dungeon", "a"),
+        (22, "arcade", "c"),
+        (22, "arcade", "d"),
+        (22, "arcade", "e"),
+        (22, "dungeon", "a"),
+        (22, "dungeon", "b"),
+    ]
+    failures = table_of(catalogue, "failures")
+    assert failures.schema.names == ["schedule", "date", *FAILURES_SCHEMA.names]
+    assert [row["track_id"] for row in failures.to_pylist()] == ["f0", "f1", "f0"]
+    summary = table_of(catalogue, "nights").to_pylist()
+    assert (summary[0]["date"], summary[0]["num_tracks"]) == (date(2026, 11, 21), 1)
+    page = storage.read_bytes(page_uri).decode()
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    places = [data["coded"]["folder"]["values"][code] for code in data["coded"]["folder"]["codes"]]
+    paths = ["/".join([*place, "tracks", id_]) for place, id_ in zip(places, data["plain"]["track_id"], strict=True)]
+    assert paths[0] == "dungeon/date=2026-11-21/tracks/a" and len(set(paths)) == 6
+    assert all(f"nights/{path}/master.flac" in before for path in paths)
+    assert len(data["failures"]) == 3
+    after = stored(catalogue)
+    assert {
+        path: data for path, data in after.items() if path in before
+    } == before  # nights and singles are as they were
+    assert set(after) - set(before) == {
+        "nights/index.html",
+        *(f"nights/catalog/{name}.parquet" for name in ("tracks", "failures", "nights")),
+    }
+
+
+def test_merging_again_writes_the_same_bytes_and_counts_no_page_as_a_night(catalogue: str) -> None:
+    merge_nights(catalogue)
+    first = stored(catalogue)
+    assert [night.folder for night in merge_nights(catalogue)[1]][-1] == "dungeon/date=2026-11-23"
+    assert stored(catalogue) == first
+    make_night(catalogue, "dungeon", "2026-11-23", ["z"])
+    merge_nights(catalogue)
+    assert table_of(catalogue, "tracks").num_rows == 7
+
+
+def test_the_order_in_which_nights_came_does_not_matter(tmp_path: Path) -> None:
+    days = [("dungeon", "2026-11-22", ["a"]), ("arcade", "2026-11-20", ["b", "c"]), ("arcade", "2026-11-22", ["d"])]
+    merged = []
+    for name, nights in (("one", days), ("two", days[::-1])):
+        for schedule, day, track_ids in nights:
+            make_night(str(tmp_path / name), schedule, day, track_ids)
+        merge_nights(str(tmp_path / name))
+        merged.append(stored(str(tmp_path / name)))
+    assert merged[0] == merged[1]
+
+
+def test_a_catalogue_without_nights(tmp_path: Path) -> None:
+    assert list_nights(str(tmp_path / "nowhere")) == []
+    merge_nights(str(tmp_path))
+    assert table_of(str(tmp_path), "tracks").num_rows == 0
+    assert list_nights(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "other"])
+def test_a_damaged_night_is_named(tmp_path: Path, damage: str) -> None:
+    folder = Path(make_night(str(tmp_path), "dungeon", "2026-11-22", ["a"]))
+    table = folder / "catalog" / "tracks.parquet"
+    if damage == "missing":
+        table.unlink()
+    elif damage == "cut":
+        table.write_bytes(table.read_bytes()[:-20])
+    else:
+        pq.write_table(pa.table({"x": [1]}), table)
+    with pytest.raises(
+        CatalogueError, match=r"date=2026-11-22/catalog/tracks\.parquet (is missing|cannot be read).*night again"
+    ):
+        merge_nights(str(tmp_path))
+    assert not (tmp_path / "nights" / "index.html").exists()
+
+
+def test_the_page_of_one_catalogue_is_as_before(tmp_path: Path) -> None:
+    page = write_catalog(str(tmp_path), [commit_track(str(tmp_path), content(), FILES)])
+    assert '"folder":' not in Path(page).read_text()

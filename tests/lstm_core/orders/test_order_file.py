@@ -1,0 +1,243 @@
+"""Order files: what they expand to, and what is said of those that cannot be met."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lstm_core.foundation.errors import OrderError, StorageError
+from lstm_core.notes.midi import write_midi
+from lstm_core.notes.score import Score, make_notes
+from lstm_core.orders.order import TrackOrder, order_digest
+from lstm_core.orders.order_file import MAX_TRACKS, expand_order, read_order
+
+ORDER = """
+name = "night"
+seed = 5
+
+[track]
+duration_s = { min = 6, max = 9, step = 0.5 }
+style = ["game", "dance"]
+loudness_lufs = -14
+
+[[group]]
+count = 30
+loop = [true, false]
+instruments = [["piano", "bass"], ["strings"]]
+
+[[group]]
+count = 10
+name = "fast"
+bpm = { min = 140, max = 150 }
+instruments = ["drums", "bass"]
+"""
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_few_lines_become_many_tracks(tmp_path: Path) -> None:
+    path = write(tmp_path, "order.toml", ORDER)
+    order = read_order(path)
+    assert order == read_order(path) and order.name == "night" and len(order.tracks) == 40
+    slow, fast = order.tracks[:30], order.tracks[30:]
+    assert [order.tracks[0].name, fast[0].name] == ["night-001", "fast-031"]
+    assert {track.duration_s for track in order.tracks} == {6 + 0.5 * i for i in range(7)}
+    assert {track.style for track in slow} == {"game", "dance"} and {track.loop for track in slow} == {True, False}
+    assert {track.instruments for track in slow} == {("piano", "bass"), ("strings",)}
+    assert {track.instruments for track in fast} == {("drums", "bass")}
+    assert {track.bpm for track in fast} <= {float(bpm) for bpm in range(140, 151)}
+    assert {track.loudness_lufs for track in order.tracks} == {-14.0}
+    assert len({track.seed for track in order.tracks}) == 40
+    other = read_order(write(tmp_path, "other.toml", ORDER.replace("seed = 5", "seed = 6")))
+    assert not {track.seed for track in order.tracks} & {track.seed for track in other.tracks}
+
+
+def test_a_group_does_not_change_with_those_behind_it() -> None:
+    group = {"count": 5, "duration_s": {"min": 5.0, "max": 9.0}}
+    one = expand_order({"group": [group]}, default_name="a").tracks
+    two = expand_order({"group": [group, {"count": 2}]}, default_name="a").tracks
+    assert [order_digest(track) for track in two[:5]] == [order_digest(track) for track in one]
+
+
+def test_choices_that_do_not_go_together_are_drawn_again() -> None:
+    values = {"count": 40, "track": {"duration_s": 6.0, "bpm": {"min": 90, "max": 130}, "loop": True}}
+    tracks = expand_order(values, default_name="a").tracks
+    assert {track.bpm for track in tracks} <= {float(bpm) for bpm in range(117, 124)}  # three bars, 3 % about 120
+    with pytest.raises(OrderError, match=r"a-001: A loop of 6 s at exactly 100\.5 bpm"):
+        expand_order({"track": {"duration_s": 6.0, "bpm": 100.5, "loop": True, "exact_tempo": True}}, default_name="a")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count": 0}, "asks for 0 tracks"),
+        ({"count": 10**6}, "asks for 1,000,000 tracks, an order holds at most 200,000. Split it"),
+        ({"group": [{"count": MAX_TRACKS}, {"count": 1}]}, "200,001 tracks"),
+        ({"count": -1}, "count is -1, it must be a whole number"),
+        ({"count": 1.5}, "count is 1.5"),
+        ({"count": True}, "count is True"),
+        ({"cuont": 3}, 'no key "cuont". Did you mean count?'),
+        ({"duration_s": 3}, '"duration_s" at the top of an order: wishes stand in the table [track]'),
+        ({"track": {"durations": 3}}, 'no field "durations". Did you mean duration_s?'),
+        ({"track": 3}, "track must be a table"),
+        ({"group": {"count": 3}}, "group must be a list of tables"),
+        ({"group": [3]}, "group must be a list of tables"),
+        ({"count": 3, "group": [{}]}, "count at the top does not go with [[group]]"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "it must be a whole number"),
+        ({"name": 3}, "name is 3, it must be a text"),
+        ({"track": {"key": "H sharp"}}, 'a-001: "H sharp" is no key'),
+        ({"track": {"duration_s": {"min": 9, "max": 6}}}, "min up to max"),
+        ({"track": {"duration_s": {"min": "a", "max": 6}}}, "a range is { min"),
+        ({"track": {"duration_s": {"min": 1, "max": 6, "step": 0}}}, "step above 0"),
+        ({"track": {"style": []}}, "style is an empty list"),
+        ({"track": {"duration_s": 0.5}}, "a-001: duration_s is 0.5: even at 300 bpm"),
+        ({"track": {"pitch_low": 60, "pitch_high": 60, "key": "C"}}, "hold 1 notes of the key"),
+        ({"track": {"pitch_low": 61, "pitch_high": 61, "key": "C"}}, "hold no note of C"),
+        ({"track": {"pitch_low": 62, "pitch_high": 63, "key": "C"}}, "no note of the tonic chord of C"),
+        (
+            {"track": {"instruments": ["piano", "bass", "flute"], "polyphony": 1, "duration_s": 5.0, "bpm": 96}},
+            "place for 2",
+        ),
+    ],
+)
+def test_orders_that_cannot_be_met_say_why(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(OrderError) as raised:
+        expand_order(values, default_name="a")
+    assert message in str(raised.value)
+
+
+def test_an_order_that_there_is_no_room_for_is_refused_before_it_is_worked_out(tmp_path: Path) -> None:
+    """150,000 tracks would take a minute to check; what they take at least is known from a few lines."""
+    path = write(tmp_path, "big.toml", "count = 150000\n[track]\nduration_s = { min = 60, max = 180 }\n")
+    with pytest.raises(
+        StorageError, match=r"150,000 tracks take about 1,2\d\d\.\d GB or more, there is room for 70\.0 GB"
+    ):
+        read_order(path, room_bytes=70e9)
+    rows = write(tmp_path, "big.csv", "duration_s\n" + "60\n" * 50)
+    with pytest.raises(StorageError, match="The order's 13 tracks"):
+        read_order(rows, room_bytes=100e6)
+    assert len(read_order(rows, room_bytes=500e6).tracks) == 50
+
+
+CSV = """name,duration_s,loop,instruments,key,seed
+a,6,true,piano;bass,C major,
+b,7.5,,drums,,
+c,6,yes,piano|bass,C major,
+d,8,false,,A minor,77
+e,8,false,,A minor,77
+"""
+
+
+def test_rows_of_a_table_are_the_same_tracks_in_any_order(tmp_path: Path) -> None:
+    """Rows without a seed get one from their wishes; which of two equal rows comes first is decided by their names."""
+    order = read_order(write(tmp_path, "order.csv", CSV))
+    assert [track.name for track in order.tracks] == list("abcde")
+    assert order.tracks[0].instruments == order.tracks[2].instruments == ("piano", "bass")
+    assert order.tracks[3].seed == 77 != order.tracks[4].seed
+    digests = {track.name: order_digest(track) for track in order.tracks}
+    assert len(set(digests.values())) == 5
+    header, *rows = CSV.strip().splitlines()
+    for seed in range(5):
+        random.Random(seed).shuffle(rows)
+        shuffled = read_order(write(tmp_path, "shuffled.csv", "\n".join([header, *rows])))
+        assert {track.name: order_digest(track) for track in shuffled.tracks} == digests
+
+
+def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
+    rows = [
+        {"name": "a", "duration_s": 6, "loop": True, "instruments": ["piano", "bass"], "key": "C major", "seed": None},
+        {"name": "b", "duration_s": 7.5, "loop": None, "instruments": ["drums"], "key": None, "seed": float("nan")},
+        {"name": "c", "duration_s": 6, "loop": True, "instruments": ["piano", "bass"], "key": "C major", "seed": None},
+        {"name": "d", "duration_s": 8, "loop": False, "instruments": None, "key": "A minor", "seed": 77.0},
+        {"name": "e", "duration_s": 8, "loop": False, "instruments": None, "key": "A minor", "seed": 77.0},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "order.parquet")
+    csv_order = read_order(write(tmp_path, "order.csv", CSV))
+    assert read_order(tmp_path / "order.parquet").tracks == csv_order.tracks
+
+
+def test_all_bad_rows_are_told_with_their_numbers(tmp_path: Path) -> None:
+    rows = ["duration_s,key", "60,C", "0.5,C", "60,H sharp", *["-1,C"] * 10, "60,D"]
+    with pytest.raises(OrderError) as raised:
+        read_order(write(tmp_path, "order.csv", "\n".join(rows)))
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "12 of the order's rows cannot be met; nothing was made."
+    assert lines[1].startswith("row 2: duration_s is 0.5") and lines[2].startswith('row 3: "H sharp" is no key')
+    assert lines[-1] == "... and 4 more" and len(lines) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.toml", b"count = ", "a.toml is not TOML"),
+        ("a.toml", b"\xff\xfe", "a.toml is not TOML"),
+        ("a.csv", b"\xff\xfe,", "a.csv is not UTF-8 text"),
+        ("a.csv", b"", "asks for 0 tracks"),
+        ("a.csv", b"name,key\n", "asks for 0 tracks"),
+        ("a.csv", b"name\na,b\n", "row 2 has more values than the header"),
+        ("a.csv", b'name\n"a', "a.csv is not a CSV table"),
+        ("a.csv", b"nmae\na\n", 'row 1: An order has no field "nmae". Did you mean name?'),
+        ("a.parquet", b"PAR1 but no more", "a.parquet is not a Parquet file"),
+        ("a.json", b"{}", "a.json: an order is a .toml, .csv or .parquet file"),
+    ],
+)
+def test_files_that_are_no_orders(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(OrderError) as raised:
+        read_order(tmp_path / name)
+    assert message in str(raised.value)
+
+
+def primer_bytes(pitch: int) -> bytes:
+    return write_midi(Score(notes=make_notes([(96 * i, 96, 0, pitch + i, 80) for i in range(4)])))
+
+
+def test_a_primer_is_looked_for_beside_the_order_and_counts_by_its_bytes(tmp_path: Path) -> None:
+    """A primer that was changed under its name used to give the old track."""
+    (tmp_path / "themes").mkdir()
+    (tmp_path / "themes" / "x.mid").write_bytes(primer_bytes(60))
+    path = write(tmp_path, "order.toml", '[track]\nprimer = "themes/x.mid"\nduration_s = 16\nbpm = 120\n')
+    first = read_order(path).tracks[0]
+    assert first.primer == str(tmp_path / "themes" / "x.mid") and len(first.primer_sha256) == 64
+    (tmp_path / "themes" / "x.mid").write_bytes(primer_bytes(62))
+    second = read_order(path).tracks[0]
+    assert order_digest(first) != order_digest(second)
+    path.write_text(path.read_text() + f'primer_sha256 = "{first.primer_sha256}"\n')
+    with pytest.raises(OrderError, match="is not the file that primer_sha256 names"):
+        read_order(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "wishes", "message"),
+    [
+        (None, "", "The primer cannot be read"),
+        (b"no midi", "", "x.mid"),
+        (primer_bytes(60), 'meter = "3/4"\n', "is in 4/4, the order asks for 3/4"),
+        (
+            primer_bytes(60),
+            "loop = true\nduration_s = 2\nbpm = 120\n",
+            "a track of 1 bars is too short to go on from it",
+        ),
+    ],
+)
+def test_primers_that_cannot_be_used(tmp_path: Path, data: bytes | None, wishes: str, message: str) -> None:
+    if data is not None:
+        (tmp_path / "x.mid").write_bytes(data)
+    with pytest.raises(OrderError) as raised:
+        read_order(write(tmp_path, "order.toml", f'[track]\nprimer = "x.mid"\n{wishes}'))
+    assert message in str(raised.value)
+
+
+def test_names_may_hold_anything_and_seeds_may_be_large(tmp_path: Path) -> None:
+    path = write(tmp_path, "order.csv", f"name,seed\n../Ünï code,{2**63 - 1}\n")
+    assert read_order(path).tracks == (TrackOrder(name="../Ünï code", seed=2**63 - 1),)
