@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-faults check check-infra bench golden lock clean setup
+.PHONY: help demo test test-unit test-faults check check-infra bench golden golden-tracks lock clean setup
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -16,7 +16,7 @@ TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 help:  ## Show this list
 	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
-		printf '  make %-11s %s\n' "$$name" "$$text"; done
+		printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 demo: $(READY)  ## Make recordings, train on them and make 12 finished tracks, all under demo/ (minutes; SCORES=1: no recordings)
 	@$(VENV)/bin/tonemill demo $(if $(SCORES),--scores)
@@ -45,6 +45,9 @@ bench: $(READY)  ## Run every benchmark; each prints JSON lines (long: tens of m
 
 golden: $(READY)  ## Renew what the overlays of k8s/ render to (needs kubectl); look at the difference
 	@$(PY) -m tests.k8s.render
+
+golden-tracks: $(READY)  ## Renew the twelve tracks that a refactoring must leave as they are; say in the commit why
+	@$(PY) -m tests.golden.golden renew
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate --quiet
