@@ -90,10 +90,10 @@ def make_events(folder: Path, *, arithmetic: str = "float32") -> dict[str, str]:
     """sha256 of the engine's events of each order's first attempt, by name; `folder` takes the order file."""
     import torch
 
-    from jobs.order_file import read_order
-    from lstm_core.checkpoint import find_checkpoint, load_checkpoint
-    from lstm_core.playing.engine import Engine
-    from lstm_core.playing.requests import request_of
+    from lstm_core.engine.engine import Engine
+    from lstm_core.engine.requests import request_of
+    from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
+    from lstm_core.orders.order_file import read_order
 
     torch.set_num_threads(1)
     orders = read_order(write_orders(folder)).tracks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.order_file import read_order
+from lstm_core.orders.order_file import read_order
 from tests.golden.golden import (
     GoldenTrack,
     differences,
