@@ -1,0 +1,295 @@
+"""One part of a MusicXML score, bar by bar: what sounds, and the tempos, meters and repeats above it."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from lstm_core.notes import DRUMS
+from lstm_core.scores.musicxml_instruments import Instrument, instruments_of, named_program, part_name
+from lstm_core.scores.musicxml_notes import meter, metronome_bpm, midi_pitch, number, ties, transposition, whole
+from lstm_core.scores.musicxml_tree import NotCovered
+from lstm_core.scores.repeats import CODA, SEGNO, sign_of
+from lstm_core.scores.written import GRACE_QUARTERS, SUDDEN, VELOCITIES, Sound
+
+ACCENTS = {"accent": 16, "strong-accent": 24}  # added to the velocity
+SHORTENED = {"staccato": 2, "spiccato": 2, "staccatissimo": 4}  # divisors of the length
+_WHOLE = ("", "whole", "breve")  # types of rests that may stand for a bar of any length
+
+
+@dataclass(kw_only=True)
+class PartBar:
+    """A bar of one part; times are units from its beginning."""
+
+    filled: int = 0  # where its last note or rest ends, whole-bar rests left out
+    rest: int = 0  # where a rest ends that says it is the whole bar
+    sounds: list[Sound] = field(default_factory=list)
+    tempos: list[tuple[int, float]] = field(default_factory=list)  # bpm
+    meters: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
+    signs: list[str] = field(default_factory=list)  # of lstm_core.scores.repeats
+    barlines: list[ET.Element] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class _Stroke:
+    """A note or a chord, or a rest without members."""
+
+    at: int
+    voice: str
+    staff: int
+    is_grace: bool
+    length: int
+    members: list[tuple[int, int, bool, bool]]  # program, pitch, is tied on, is tied back
+    marks: list[str]  # articulations
+
+
+class PartReader:
+    """Reads the bars of a part in order.
+
+    Args:
+        part: The element with the measures.
+        score_part: Its entry in the part-list.
+        per_quarter: Units of a quarter, a multiple of 64 times each of the divisions.
+        first_number: Number of its first staff among the parts of the score; further staves follow.
+        is_finale: Finale wrote the file: it means hidden rests by <forward>.
+    """
+
+    def __init__(
+        self, part: ET.Element, score_part: ET.Element, *, per_quarter: int, first_number: int, is_finale: bool
+    ) -> None:
+        self._measures = part.findall("measure")
+        self._per_quarter = per_quarter
+        self._is_finale = is_finale
+        self._staves = _staves(part)
+        self.num_staves = len(self._staves)
+        self._numbers = {staff: min(first_number + i, 255) for i, staff in enumerate(self._staves)}
+        self._velocities = dict.fromkeys(self._staves, VELOCITIES["mf"])
+        self._instruments = instruments_of(score_part)
+        self._default = self._instruments[""]
+        self._named_program = named_program(part_name(score_part)) if self._default.program is None else 0
+        self._semitones = 0
+        self._unit = per_quarter  # units of a division
+        self._bar_quarters = (4, 1)  # length of a bar by the meter, as a fraction
+        self._late: dict[int, list[list[Sound]]] = {}  # by staff: grace notes that the bar before ended with
+
+    def bars(self) -> Iterator[PartBar]:
+        """The bars in order; what a bar depends on of those before is kept in between."""
+        for index, measure in enumerate(self._measures):
+            self._bar = PartBar()
+            self._at = 0
+            self._voice = "1"
+            self._voices: set[str] = set()
+            self._strokes: list[_Stroke] = []
+            self._dynamics: list[tuple[int, int | None, int]] = []  # (time, staff or None for all, velocity)
+            self._forward = 0  # where the last <forward> ended
+            for transpose in measure.iterfind("attributes/transpose"):
+                self._semitones = transposition(transpose)
+            for element in measure:
+                if element.tag == "note":
+                    self._read_note(element)
+                else:
+                    self._read_other(element)
+            if self._is_finale and not (index == len(self._measures) - 1 and len(self._voices) < 2):
+                self._bar.filled = max(self._bar.filled, self._forward)
+            for staff in self._staves:
+                self._finish_staff(staff)
+            yield self._bar
+
+    def _read_other(self, element: ET.Element) -> None:
+        tag = element.tag
+        if tag == "backup":
+            self._at = max(self._at - self._duration(element), 0)
+        elif tag == "forward":
+            self._at += self._duration(element)
+            self._forward = self._at
+            if voice := (element.findtext("voice") or "").strip():
+                self._voices.add(voice)
+        elif tag == "direction":
+            self._read_direction(element)
+        elif tag == "attributes":
+            self._read_attributes(element)
+        elif tag == "barline":
+            self._bar.barlines.append(element)
+        elif tag == "sound":
+            self._read_sound(element, self._at + self._offset(element))
+
+    def _duration(self, element: ET.Element) -> int:
+        text = element.findtext("duration")
+        return whole(text) * self._unit if text is not None and text.strip() else 0
+
+    def _offset(self, element: ET.Element) -> int:
+        text = element.findtext("offset")
+        return whole(text, least=-(10**6)) * self._unit if text is not None else 0
+
+    def _read_attributes(self, attributes: ET.Element) -> None:
+        for child in attributes:
+            if child.tag == "divisions":
+                self._unit = self._per_quarter // whole(child.text, least=1)
+            elif child.tag == "time":
+                numerator, denominator = meter(child)
+                self._bar.meters.append((self._at, (numerator, denominator)))
+                if self._at == 0:
+                    self._bar_quarters = (4 * numerator, denominator)
+
+    def _read_direction(self, direction: ET.Element) -> None:
+        at = self._at + self._offset(direction)
+        text = direction.findtext("staff")
+        staff = whole(text) if text is not None and self.num_staves > 1 else None
+        has_tempo = False
+        for element in direction.iterfind("direction-type/*"):
+            if element.tag == "dynamics":
+                for mark in element:
+                    name = mark.tag if mark.tag != "other-dynamics" else (mark.text or "").strip()
+                    velocity = VELOCITIES.get(name, SUDDEN.get(name))
+                    if velocity is not None:
+                        self._dynamics.append((at, staff, velocity))
+            elif element.tag == "metronome":
+                bpm = metronome_bpm(element)
+                if bpm is not None:
+                    has_tempo = True
+                    self._bar.tempos.append((at, bpm))
+            elif element.tag in (CODA, SEGNO):
+                self._bar.signs.append(element.tag)
+            elif element.tag == "words" and (sign := sign_of(element.text or "")):
+                self._bar.signs.append(sign)
+        if not has_tempo and (sound := direction.find("sound[@tempo]")) is not None:
+            self._read_sound(sound, at)
+
+    def _read_sound(self, sound: ET.Element, at: int) -> None:
+        bpm = number(sound.get("tempo"))
+        if bpm is not None:
+            self._bar.tempos.append((at, bpm))
+
+    def _read_note(self, note: ET.Element) -> None:
+        children = {child.tag: child for child in note}
+        if "chord" in children:
+            if not self._strokes or not self._strokes[-1].members and "rest" in children:
+                raise NotCovered("a chord without a first note")
+            stroke = self._strokes[-1]
+        else:
+            stroke = self._new_stroke(children)
+        if "rest" in children:
+            self._read_rest(children, stroke)
+        else:
+            self._add_member(note, children, stroke)
+            if not stroke.is_grace and "chord" not in children:
+                self._at += stroke.length
+                self._bar.filled = max(self._bar.filled, self._at)
+
+    def _new_stroke(self, children: dict[str, ET.Element]) -> _Stroke:
+        if "voice" in children and (voice := (children["voice"].text or "").strip()):
+            self._voice = voice
+            self._voices.add(voice)
+        staff = self._staves[0]
+        if self.num_staves > 1 and "staff" in children:
+            staff = whole(children["staff"].text)
+        is_grace = "grace" in children
+        length = whole(children["duration"].text) * self._unit if "duration" in children and not is_grace else 0
+        stroke = _Stroke(
+            at=self._at, voice=self._voice, staff=staff, is_grace=is_grace, length=length, members=[], marks=[]
+        )
+        self._strokes.append(stroke)
+        return stroke
+
+    def _read_rest(self, children: dict[str, ET.Element], stroke: _Stroke) -> None:
+        self._at += stroke.length
+        kind = (children["type"].text or "").strip() if "type" in children else ""
+        quarters, denominator = self._bar_quarters
+        if kind in _WHOLE and children["rest"].get("measure") == "yes":
+            self._bar.rest = max(self._bar.rest, self._at)
+        elif (
+            stroke.at == 0
+            and (kind in _WHOLE[1:] or (not kind and stroke.length in (4 * self._per_quarter, 8 * self._per_quarter)))
+            and "dot" not in children
+            and stroke.length * denominator != quarters * self._per_quarter
+        ):
+            self._bar.rest = max(self._bar.rest, quarters * self._per_quarter // denominator)
+        else:
+            self._bar.filled = max(self._bar.filled, self._at)
+
+    def _add_member(self, note: ET.Element, children: dict[str, ET.Element], stroke: _Stroke) -> None:
+        instrument = self._default
+        if "instrument" in children and len(self._instruments) > 1:
+            instrument = self._instruments.get(children["instrument"].get("id", ""), instrument)
+        key: int | None
+        if "unpitched" in children:
+            program, key = DRUMS, instrument.drum_key
+        elif "pitch" in children:
+            key = midi_pitch(note, children["pitch"])
+            program = DRUMS if instrument.is_drum else self._program(instrument)
+            key += 0 if instrument.is_drum else self._semitones
+        else:
+            raise NotCovered("a note without a pitch")
+        if key is not None and 0 <= key <= 127:  # a drum that General MIDI does not know is left out
+            on, back = ties(note) if "tie" in children else (False, False)
+            stroke.members.append((program, key, on, back))
+        if "notations" in children:
+            known = set(stroke.marks) if "chord" in children else ()
+            stroke.marks += [
+                mark.tag for mark in note.iterfind("notations/articulations/*") if mark.tag not in known
+            ]
+
+    def _program(self, instrument: Instrument) -> int:
+        return self._named_program if instrument.program is None else instrument.program
+
+    def _finish_staff(self, staff: int) -> None:
+        """Turns the strokes of a staff into sounds, grace notes before what follows them in their voice."""
+        strokes = [stroke for stroke in self._strokes if stroke.staff == staff]
+        is_one_voice = len({stroke.voice for stroke in strokes}) < 2
+        strokes.sort(key=(lambda s: (s.at, "")) if is_one_voice else (lambda s: (s.at, s.voice)))
+        dynamics = [(at, velocity) for at, of, velocity in self._dynamics if of is None or of == staff]
+        dynamics.sort(key=lambda row: row[0])
+        velocity, grace = self._velocities[staff], int(GRACE_QUARTERS * self._per_quarter)
+        waiting: dict[tuple[str, int], list[list[Sound]]] = {}
+        if is_one_voice and strokes and staff in self._late:
+            waiting["", 0] = self._late[staff]
+        self._late.pop(staff, None)
+        taken = 0
+        for stroke in strokes:
+            while taken < len(dynamics) and dynamics[taken][0] <= stroke.at:
+                velocity = dynamics[taken][1]
+                taken += 1
+            if not stroke.members:
+                continue
+            key = ("" if is_one_voice else stroke.voice, stroke.at)
+            if stroke.is_grace:
+                waiting.setdefault(key, []).append(self._sounds(stroke, velocity))
+                continue
+            graces = waiting.pop(key, ())
+            for i, group in enumerate(graces):
+                before = stroke.at - grace * (len(graces) - i)
+                self._bar.sounds += [replace(sound, onset=before, length=grace) for sound in group]
+            self._bar.sounds += self._sounds(stroke, velocity)
+        self._velocities[staff] = dynamics[-1][1] if dynamics else velocity
+        if is_one_voice and (late := waiting.get(("", self._bar.filled))):
+            self._late[staff] = late
+
+    def _sounds(self, stroke: _Stroke, velocity: int) -> list[Sound]:
+        length = stroke.length
+        for mark in stroke.marks:
+            velocity += ACCENTS.get(mark, 0)
+            length //= SHORTENED.get(mark, 1)
+        velocity, number = min(velocity, 127), self._numbers[stroke.staff]
+        return [
+            Sound(
+                onset=stroke.at,
+                length=length,
+                program=program,
+                pitch=pitch,
+                velocity=velocity,
+                is_tied_on=is_tied_on,
+                is_tied_back=is_tied_back,
+                part=number,
+            )
+            for program, pitch, is_tied_on, is_tied_back in stroke.members
+        ]
+
+
+def _staves(part: ET.Element) -> list[int]:
+    """Numbers of the staves of a part in order; [1] where it has one."""
+    if all(whole(staves.text) < 2 for staves in part.iterfind("measure/attributes/staves")):
+        return [1]
+    numbers = {whole(staff.text, least=1) for staff in part.iter("staff")}
+    numbers |= {whole(clef.get("number", "1"), least=1) for clef in part.iter("clef")}
+    return sorted(numbers) or [1]
