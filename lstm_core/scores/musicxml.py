@@ -17,6 +17,8 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from fractions import Fraction
 
 from lstm_core.errors import ScoreError
 from lstm_core.scores.limits import MAX_BPM, MAX_DURATION_S, cleaned_text
@@ -78,32 +80,49 @@ def _read_parts(root: ET.Element, per_quarter: int) -> list[list[PartBar]]:
 
 
 def _aligned(parts: list[list[PartBar]], per_quarter: int) -> WrittenBars:
-    """All parts bar by bar; a bar lasts until the last of them ends."""
+    """All parts bar by bar."""
     bars = WrittenBars(starts=[], lengths=[], per_quarter=per_quarter)
-    meter = (4, 4)
     start = 0
     for index in range(max(map(len, parts))):
         column = [part[index] for part in parts if index < len(part)]
-        for at, changed in column[0].meters:
-            bars.meters.append((start + at, changed))
-            meter = changed if at == 0 else meter
-        length = _length(column, 4 * meter[0] * per_quarter // meter[1], per_quarter)
+        column = [_stretched(bar, column[0].by_meter) for bar in column]
+        length = _length(column, per_quarter)
         bars.starts.append(start)
         bars.lengths.append(length)
         bars.sounds.append([sound for bar in column for sound in bar.sounds])
         bars.tempos += [(start + at, bpm) for bar in column for at, bpm in bar.tempos]
+        bars.meters += [(start + at, meter) for at, meter in column[0].meters]
         start += length
         if start > _MAX_QUARTERS * per_quarter:
             raise ScoreError(f"lasts more than {MAX_DURATION_S / 3600:.0f} hours, which is the limit")
     return bars
 
 
-def _length(column: list[PartBar], by_meter: int, per_quarter: int) -> int:
-    """Length of a bar in units from what its parts hold: what they fill, else their whole-bar rest, else the meter."""
-    filled = max(bar.filled for bar in column)
-    if filled > by_meter and 2 * (filled - by_meter) < per_quarter and (filled - by_meter) * 48 % per_quarter:
-        return by_meter  # a little too long, and by no note value: rounding gone wrong
-    return filled or min(max(bar.rest for bar in column), by_meter) or by_meter
+def _stretched(bar: PartBar, by_meter: int) -> PartBar:
+    """A bar of a part that has a meter of its own, made to last as long as the bars of the first part."""
+    if bar.by_meter == by_meter or bar.filled in (0, by_meter):
+        return bar
+    factor = Fraction(by_meter, bar.by_meter)
+    sounds = [replace(sound, onset=sound.onset * factor, length=sound.length * factor) for sound in bar.sounds]
+    filled, rest = round(bar.filled * factor), round(bar.rest * factor)
+    return replace(bar, by_meter=by_meter, filled=filled, rest=rest, sounds=sounds)
+
+
+def _length(column: list[PartBar], per_quarter: int) -> int:
+    """Length of a bar in units: what the parts fill, else what those rest that rest through it, else the meter's.
+
+    Parts that fill less than others leave something out. Parts that fill more than the meter, when others keep to it,
+    or by no note value, are wrong.
+    """
+    by_meter = column[0].by_meter
+    fillings = {bar.filled for bar in column if bar.filled}
+    if not fillings:
+        return min(max(bar.rest for bar in column), by_meter) or by_meter
+    exact = {filling for filling in fillings if filling * 48 % per_quarter == 0}
+    filled = max(exact or fillings)
+    excess = filled - by_meter
+    is_slip = excess > 0 and 2 * excess < per_quarter and not exact
+    return by_meter if is_slip or (excess > 0 and by_meter in fillings) else filled
 
 
 def _repeats(part: list[PartBar], num_bars: int) -> tuple[list[BarSigns], list[Ending]]:
@@ -114,6 +133,8 @@ def _repeats(part: list[PartBar], num_bars: int) -> tuple[list[BarSigns], list[E
     for index, bar in enumerate(part):
         signs[index].signs = bar.signs
         for barline in bar.barlines:
+            is_heavy = barline.get("location") != "left" and barline.findtext("bar-style") == "light-heavy"
+            signs[index].is_final = is_heavy and barline.find("repeat") is None
             repeat, ending = barline.find("repeat"), barline.find("ending")
             if repeat is not None:
                 is_start = repeat.get("direction") == "forward"

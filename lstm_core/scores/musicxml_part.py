@@ -22,8 +22,9 @@ _WHOLE = ("", "whole", "breve")  # types of rests that may stand for a bar of an
 class PartBar:
     """A bar of one part; times are units from its beginning."""
 
+    by_meter: int  # its length by the meter of the part
     filled: int = 0  # where its last note or rest ends, whole-bar rests left out
-    rest: int = 0  # where a rest ends that says it is the whole bar
+    rest: int = 0  # where a rest ends that may stand for a bar of any length
     sounds: list[Sound] = field(default_factory=list)
     tempos: list[tuple[int, float]] = field(default_factory=list)  # bpm
     meters: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
@@ -70,13 +71,13 @@ class PartReader:
         self._named_program = named_program(part_name(score_part)) if self._default.program is None else 0
         self._semitones = 0
         self._unit = per_quarter  # units of a division
-        self._bar_quarters = (4, 1)  # length of a bar by the meter, as a fraction
+        self._by_meter = 4 * per_quarter  # length of a bar
         self._late: dict[int, list[list[Sound]]] = {}  # by staff: grace notes that the bar before ended with
 
     def bars(self) -> Iterator[PartBar]:
         """The bars in order; what a bar depends on of those before is kept in between."""
         for index, measure in enumerate(self._measures):
-            self._bar = PartBar()
+            self._bar = PartBar(by_meter=self._by_meter)
             self._at = 0
             self._voice = "1"
             self._voices: set[str] = set()
@@ -130,7 +131,7 @@ class PartReader:
                 numerator, denominator = meter(child)
                 self._bar.meters.append((self._at, (numerator, denominator)))
                 if self._at == 0:
-                    self._bar_quarters = (4 * numerator, denominator)
+                    self._by_meter = self._bar.by_meter = 4 * numerator * self._per_quarter // denominator
 
     def _read_direction(self, direction: ET.Element) -> None:
         at = self._at + self._offset(direction)
@@ -195,16 +196,11 @@ class PartReader:
     def _read_rest(self, children: dict[str, ET.Element], stroke: _Stroke) -> None:
         self._at += stroke.length
         kind = (children["type"].text or "").strip() if "type" in children else ""
-        quarters, denominator = self._bar_quarters
-        if kind in _WHOLE and children["rest"].get("measure") == "yes":
+        is_bar = kind in _WHOLE and children["rest"].get("measure") == "yes"
+        if not is_bar and stroke.at == 0 and "dot" not in children:
+            is_bar = kind in _WHOLE[1:] or (not kind and stroke.length in (4 * self._per_quarter, self._bar.by_meter))
+        if is_bar:
             self._bar.rest = max(self._bar.rest, self._at)
-        elif (
-            stroke.at == 0
-            and (kind in _WHOLE[1:] or (not kind and stroke.length in (4 * self._per_quarter, 8 * self._per_quarter)))
-            and "dot" not in children
-            and stroke.length * denominator != quarters * self._per_quarter
-        ):
-            self._bar.rest = max(self._bar.rest, quarters * self._per_quarter // denominator)
         else:
             self._bar.filled = max(self._bar.filled, self._at)
 

@@ -6,7 +6,7 @@ Signs that make no sense together are not guessed at: then every bar is played o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lstm_core.errors import ScoreError
 
@@ -47,6 +47,7 @@ class BarSigns:
 
     starts: bool = False  # a repeated section begins with this bar
     num_plays: int = 0  # of the section that ends with this bar; 0 where none ends
+    is_final: bool = False  # a movement, or a part of one, ends with this bar
     signs: list[str] = field(default_factory=list)  # CODA, SEGNO, FINE, COMMANDS
 
 
@@ -94,32 +95,35 @@ class _Bar:
 def played_order(bars: Sequence[BarSigns], endings: Sequence[Ending]) -> list[int]:
     """Indices of the written bars in the order in which they are played; as written where the signs make no sense.
 
-    Sections are unfolded from the innermost outward; one without a beginning begins with the piece. After a jump
-    sections are not repeated, and of their endings the last is played. A jump back ends at the only Fine there is.
+    Sections are unfolded from the innermost outward. One without a beginning begins where the section or the movement
+    before it ended. After a jump sections are not repeated, and of their endings the last is played. A jump back ends
+    at the only Fine there is; then come the bars after the jump, which are another movement.
 
     Raises:
         ScoreError: more than MAX_PLAYED_BARS would be played.
     """
     written = list(range(len(bars)))
     try:
-        sections = _sections(bars)
-        if sections is None and not any(bar.starts or bar.num_plays for bar in bars):
-            return written
         groups = _grouped(endings)
-        _check(bars, groups)
+        _check_endings(bars, groups)
+        bars = _with_beginnings(bars, groups)
+        sections = _sections(bars)
         if sections is None:
             return _unfolded(bars, written, groups)
-        first, again, coda = sections
+        first, again, after = sections
         passed_over = {i for group in groups for ending in group[:-1] for i in range(ending.first, ending.last + 1)}
         order = _unfolded(bars, first, groups)
         order += [index for index in again if index not in passed_over]
-        return order + _unfolded(bars, coda, groups)
+        return order + _unfolded(bars, after, groups)
     except _Senseless:
         return written
 
 
 def _sections(bars: Sequence[BarSigns]) -> tuple[range, range, range] | None:
-    """Bars up to the jump, bars after it, bars of the coda; None where nothing says to jump, or several signs do."""
+    """Bars up to the jump, bars that it leads back to, bars after those.
+
+    None where nothing says to jump, several signs do, or it is open to which beginning a Da Capo leads.
+    """
     at: dict[str, list[int]] = {}
     for index, bar in enumerate(bars):
         for sign in dict.fromkeys(bar.signs):
@@ -136,12 +140,19 @@ def _sections(bars: Sequence[BarSigns]) -> tuple[range, range, range] | None:
     )
     if not is_sensible:
         raise _Senseless
-    start, end = segnos[0] if command.startswith("ds") else 0, len(bars) - 1
-    if codas:
-        return range(jump + 1), range(start, codas[0] + 1), range(codas[1], end + 1)
-    if len(fines) == 1:
-        end = fines[0]
-    return range(jump + 1), range(start, end + 1), range(0)
+    end = len(bars) - 1
+    last = codas[0] if codas else fines[0] if len(fines) == 1 else end
+    start = segnos[0] if command.startswith("ds") else _beginning(bars, min(last, jump))
+    if command.startswith("dc") and start and len(fines) != 1:
+        return None
+    if not start <= last or (codas and codas[1] != jump + 1):
+        raise _Senseless
+    return range(jump + 1), range(start, last + 1), range(jump + 1 if last < end else end + 1, end + 1)
+
+
+def _beginning(bars: Sequence[BarSigns], index: int) -> int:
+    """Index of the first bar of the movement, or of the part of one, that a bar belongs to."""
+    return next((i + 1 for i in range(index - 1, -1, -1) if bars[i].is_final), 0)
 
 
 def _grouped(endings: Sequence[Ending]) -> list[list[Ending]]:
@@ -157,20 +168,8 @@ def _grouped(endings: Sequence[Ending]) -> list[list[Ending]]:
     return groups
 
 
-def _check(bars: Sequence[BarSigns], groups: list[list[Ending]]) -> None:
-    """Raises _Senseless when beginnings and ends do not pair, or endings are not numbered or closed as they should."""
-    depth = num_starts = num_ends = 0
-    for bar in bars:
-        if bar.starts:
-            depth, num_starts = depth + 1, num_starts + 1
-        if bar.num_plays:
-            num_ends += 1
-            if depth == 0:  # begins with the piece
-                num_starts += 1
-            else:
-                depth -= 1
-    if depth > 1 or not num_ends - 1 <= num_starts <= num_ends:
-        raise _Senseless
+def _check_endings(bars: Sequence[BarSigns], groups: list[list[Ending]]) -> None:
+    """Raises _Senseless when endings are not numbered in order, overlap, or are not closed by a repeat."""
     for group in groups:
         numbers = [number for ending in group for number in ending.numbers]
         edges = [index for ending in group for index in {ending.first, ending.last}]
@@ -181,6 +180,27 @@ def _check(bars: Sequence[BarSigns], groups: list[list[Ending]]) -> None:
             or any(not bars[ending.last].num_plays for ending in open_ones)
         ):
             raise _Senseless
+
+
+def _with_beginnings(bars: Sequence[BarSigns], groups: list[list[Ending]]) -> list[BarSigns]:
+    """The bars with a beginning for every section that has none, and without beginnings of sections that never end."""
+    later = {index for group in groups for ending in group[1:] for index in range(ending.first, ending.last + 1)}
+    closed = [replace(bar) for bar in bars]
+    opened: list[int] = []
+    begin = 0  # of the section that has no sign for it
+    for index, bar in enumerate(closed):
+        if bar.starts:
+            opened.append(index)
+        if bar.num_plays and index not in later:
+            if opened:
+                opened.pop()
+            else:
+                closed[begin].starts = True
+        if bar.num_plays or bar.is_final or index in later:
+            begin = begin if opened else index + 1
+    for index in opened:
+        closed[index].starts = False
+    return closed
 
 
 def _unfolded(bars: Sequence[BarSigns], indices: range | list[int], groups: list[list[Ending]]) -> list[int]:
