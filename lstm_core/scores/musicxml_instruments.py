@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lstm_core.scores.musicxml_tree import NotCovered
+from lstm_core.scores.musicxml_tree import NotCoveredError
 from lstm_core.scores.written import PROGRAM
 
 # Names that are met in nearly every file; what music21 makes of them (a test holds the two together).
@@ -49,7 +49,7 @@ def instruments_of(score_part: ET.Element) -> dict[str, Instrument]:
     """Instruments of a part by their ids; the one that plays where a note names none stands under "".
 
     Raises:
-        NotCovered: the entries cannot be understood, or music21 is needed and not installed.
+        NotCoveredError: the entries cannot be understood, or music21 is needed and not installed.
     """
     names = {entry.get("id", ""): entry for entry in score_part.findall("score-instrument")}
     sounds = {entry.get("id", ""): entry for entry in score_part.findall("midi-instrument")}
@@ -88,7 +88,7 @@ def _number(entry: ET.Element, tag: str) -> str:
     """The digits of a child, empty when it is missing or empty."""
     text = (entry.findtext(tag) or "").strip()
     if text and not re.fullmatch(r"[0-9]{1,3}", text):
-        raise NotCovered(f"<{tag}> that is no number")
+        raise NotCoveredError(f"<{tag}> that is no number")
     return text
 
 
@@ -144,4 +144,4 @@ def _music21(module: str) -> Any:
     try:
         return import_module(f"music21.{module}")
     except ImportError as error:
-        raise NotCovered("an instrument that only music21 knows") from error
+        raise NotCoveredError("an instrument that only music21 knows") from error

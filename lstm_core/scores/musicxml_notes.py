@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from functools import lru_cache
 
-from lstm_core.scores.musicxml_tree import NotCovered
+from lstm_core.scores.musicxml_tree import NotCoveredError
 
 MAX_DIGITS = 12
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -17,8 +18,10 @@ def whole(text: str | None, *, least: int = 0) -> int:
     """The whole number that a text holds.
 
     Raises:
-        NotCovered: it is none, is below `least` or has more than MAX_DIGITS digits.
+        NotCoveredError: it is none, is below `least` or has more than MAX_DIGITS digits.
     """
+    if text is not None and text.isdecimal() and len(text) <= MAX_DIGITS and least < 1:
+        return int(text)
     try:
         if text is None or len(text) > 4 * MAX_DIGITS:
             raise ValueError
@@ -26,7 +29,7 @@ def whole(text: str | None, *, least: int = 0) -> int:
         if value != int(value) or not least <= value < 10**MAX_DIGITS:
             raise ValueError
     except (ValueError, OverflowError) as error:
-        raise NotCovered(f"a number {(text or '')[:20]!r}") from error
+        raise NotCoveredError(f"a number {(text or '')[:20]!r}") from error
     return int(value)
 
 
@@ -34,7 +37,7 @@ def midi_pitch(note: ET.Element, pitch: ET.Element) -> int:
     """MIDI number of a written pitch, not yet transposed.
 
     Raises:
-        NotCovered: a step, an octave or a microtone that MIDI does not have.
+        NotCoveredError: a step, an octave or a microtone that MIDI does not have.
     """
     step = octave = alter = None
     for child in pitch:
@@ -44,16 +47,21 @@ def midi_pitch(note: ET.Element, pitch: ET.Element) -> int:
             octave = child.text
         elif child.tag == "alter":
             alter = child.text
+    if alter is None and (accidental := note.findtext("accidental")) and any(w in accidental for w in _ALTERING):
+        raise NotCoveredError("an accidental without <alter>")  # what was meant is a guess
+    return _midi(step, octave, alter)
+
+
+@lru_cache(maxsize=4096)
+def _midi(step: str | None, octave: str | None, alter: str | None) -> int:
     semitones = _STEPS.get((step or "").strip())
     if semitones is None or octave is None:
-        raise NotCovered("a pitch without step or octave")
+        raise NotCoveredError("a pitch without step or octave")
     if alter is not None and alter.strip():
         semitones += whole(alter, least=-3)
-    elif (accidental := note.findtext("accidental")) and any(word in accidental for word in _ALTERING):
-        raise NotCovered("an accidental without <alter>")  # what was meant is a guess
     midi = 12 * (whole(octave) + 1) + semitones
     if not 0 <= midi <= 127:
-        raise NotCovered("a pitch outside MIDI")
+        raise NotCoveredError("a pitch outside MIDI")
     return midi
 
 
@@ -67,11 +75,11 @@ def meter(time: ET.Element) -> tuple[int, int]:
     """Numerator and denominator of a <time>; of 3+2/8 it is 5/8.
 
     Raises:
-        NotCovered: it has no beats, several denominators or holds for some staves only.
+        NotCoveredError: it has no beats, several denominators or holds for some staves only.
     """
     beats, types = time.findall("beats"), time.findall("beat-type")
     if len(beats) != 1 or len(types) != 1 or time.get("number") is not None:
-        raise NotCovered("a meter of an uncommon kind")
+        raise NotCoveredError("a meter of an uncommon kind")
     return sum(whole(term, least=1) for term in (beats[0].text or "").split("+")), whole(types[0].text, least=1)
 
 
@@ -105,10 +113,10 @@ def transposition(transpose: ET.Element) -> int:
     """Semitones from written to sounding pitch.
 
     Raises:
-        NotCovered: it holds for some staves only, or tells no semitones.
+        NotCoveredError: it holds for some staves only, or tells no semitones.
     """
     if transpose.get("number") is not None:
-        raise NotCovered("a transposition of single staves")
+        raise NotCoveredError("a transposition of single staves")
     octaves = transpose.findtext("octave-change")
     semitones = whole(transpose.findtext("chromatic"), least=-127)
     return semitones + 12 * (whole(octaves, least=-10) if octaves is not None else 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from lstm_core.notes import DRUMS
 from lstm_core.scores.musicxml_instruments import Instrument, instruments_of, named_program, part_name
 from lstm_core.scores.musicxml_notes import meter, metronome_bpm, midi_pitch, number, ties, transposition, whole
-from lstm_core.scores.musicxml_tree import NotCovered
+from lstm_core.scores.musicxml_tree import NotCoveredError
 from lstm_core.scores.repeats import CODA, SEGNO, sign_of
 from lstm_core.scores.written import GRACE_QUARTERS, SUDDEN, VELOCITIES, Sound
 
@@ -32,7 +32,7 @@ class PartBar:
     barlines: list[ET.Element] = field(default_factory=list)
 
 
-@dataclass(kw_only=True)
+@dataclass(slots=True)
 class _Stroke:
     """A note or a chord, or a rest without members."""
 
@@ -69,7 +69,9 @@ class PartReader:
         self._instruments = instruments_of(score_part)
         self._default = self._instruments[""]
         self._named_program = named_program(part_name(score_part)) if self._default.program is None else 0
+        self._is_transposing = part.find("measure/attributes/transpose") is not None
         self._semitones = 0
+        self._grace = int(GRACE_QUARTERS * per_quarter)
         self._unit = per_quarter  # units of a division
         self._by_meter = 4 * per_quarter  # length of a bar
         self._late: dict[int, list[list[Sound]]] = {}  # by staff: grace notes that the bar before ended with
@@ -82,10 +84,12 @@ class PartReader:
             self._voice = "1"
             self._voices: set[str] = set()
             self._strokes: list[_Stroke] = []
+            self._chord: _Stroke | None = None  # that further notes may join
             self._dynamics: list[tuple[int, int | None, int]] = []  # (time, staff or None for all, velocity)
             self._forward = 0  # where the last <forward> ended
-            for transpose in measure.iterfind("attributes/transpose"):
-                self._semitones = transposition(transpose)
+            if self._is_transposing:
+                for transpose in measure.iterfind("attributes/transpose"):
+                    self._semitones = transposition(transpose)
             for element in measure:
                 if element.tag == "note":
                     self._read_note(element)
@@ -138,24 +142,30 @@ class PartReader:
         text = direction.findtext("staff")
         staff = whole(text) if text is not None and self.num_staves > 1 else None
         has_tempo = False
-        for element in direction.iterfind("direction-type/*"):
-            if element.tag == "dynamics":
-                for mark in element:
-                    name = mark.tag if mark.tag != "other-dynamics" else (mark.text or "").strip()
-                    velocity = VELOCITIES.get(name, SUDDEN.get(name))
-                    if velocity is not None:
-                        self._dynamics.append((at, staff, velocity))
-            elif element.tag == "metronome":
-                bpm = metronome_bpm(element)
-                if bpm is not None:
-                    has_tempo = True
-                    self._bar.tempos.append((at, bpm))
-            elif element.tag in (CODA, SEGNO):
-                self._bar.signs.append(element.tag)
-            elif element.tag == "words" and (sign := sign_of(element.text or "")):
-                self._bar.signs.append(sign)
+        for kind in direction:
+            if kind.tag == "direction-type":
+                for element in kind:
+                    has_tempo |= self._read_sign(element, at, staff)
         if not has_tempo and (sound := direction.find("sound[@tempo]")) is not None:
             self._read_sound(sound, at)
+
+    def _read_sign(self, element: ET.Element, at: int, staff: int | None) -> bool:
+        """Takes in what a direction shows; whether that is a tempo."""
+        if element.tag == "dynamics":
+            for mark in element:
+                name = mark.tag if mark.tag != "other-dynamics" else (mark.text or "").strip()
+                velocity = VELOCITIES.get(name, SUDDEN.get(name))
+                if velocity is not None:
+                    self._dynamics.append((at, staff, velocity))
+        elif element.tag == "metronome":
+            if (bpm := metronome_bpm(element)) is not None:
+                self._bar.tempos.append((at, bpm))
+                return True
+        elif element.tag in (CODA, SEGNO):
+            self._bar.signs.append(element.tag)
+        elif element.tag == "words" and (sign := sign_of(element.text or "")):
+            self._bar.signs.append(sign)
+        return False
 
     def _read_sound(self, sound: ET.Element, at: int) -> None:
         bpm = number(sound.get("tempo"))
@@ -164,15 +174,14 @@ class PartReader:
 
     def _read_note(self, note: ET.Element) -> None:
         children = {child.tag: child for child in note}
-        if "chord" in children:
-            if not self._strokes or not self._strokes[-1].members and "rest" in children:
-                raise NotCovered("a chord without a first note")
-            stroke = self._strokes[-1]
-        else:
-            stroke = self._new_stroke(children)
+        stroke = self._chord if "chord" in children else self._new_stroke(children)
+        if stroke is None or ("chord" in children and "rest" in children):
+            raise NotCoveredError("a chord without a first note")
         if "rest" in children:
+            self._chord = None
             self._read_rest(children, stroke)
         else:
+            self._chord = stroke
             self._add_member(note, children, stroke)
             if not stroke.is_grace and "chord" not in children:
                 self._at += stroke.length
@@ -187,9 +196,7 @@ class PartReader:
             staff = whole(children["staff"].text)
         is_grace = "grace" in children
         length = whole(children["duration"].text) * self._unit if "duration" in children and not is_grace else 0
-        stroke = _Stroke(
-            at=self._at, voice=self._voice, staff=staff, is_grace=is_grace, length=length, members=[], marks=[]
-        )
+        stroke = _Stroke(self._at, self._voice, staff, is_grace, length, [], [])
         self._strokes.append(stroke)
         return stroke
 
@@ -216,15 +223,13 @@ class PartReader:
             program = DRUMS if instrument.is_drum else self._program(instrument)
             key += 0 if instrument.is_drum else self._semitones
         else:
-            raise NotCovered("a note without a pitch")
+            raise NotCoveredError("a note without a pitch")
         if key is not None and 0 <= key <= 127:  # a drum that General MIDI does not know is left out
             on, back = ties(note) if "tie" in children else (False, False)
             stroke.members.append((program, key, on, back))
         if "notations" in children:
             known = set(stroke.marks) if "chord" in children else ()
-            stroke.marks += [
-                mark.tag for mark in note.iterfind("notations/articulations/*") if mark.tag not in known
-            ]
+            stroke.marks += [mark.tag for mark in note.iterfind("notations/articulations/*") if mark.tag not in known]
 
     def _program(self, instrument: Instrument) -> int:
         return self._named_program if instrument.program is None else instrument.program
@@ -236,7 +241,7 @@ class PartReader:
         strokes.sort(key=(lambda s: (s.at, "")) if is_one_voice else (lambda s: (s.at, s.voice)))
         dynamics = [(at, velocity) for at, of, velocity in self._dynamics if of is None or of == staff]
         dynamics.sort(key=lambda row: row[0])
-        velocity, grace = self._velocities[staff], int(GRACE_QUARTERS * self._per_quarter)
+        velocity, grace = self._velocities[staff], self._grace
         waiting: dict[tuple[str, int], list[list[Sound]]] = {}
         if is_one_voice and strokes and staff in self._late:
             waiting["", 0] = self._late[staff]
@@ -286,6 +291,5 @@ def _staves(part: ET.Element) -> list[int]:
     """Numbers of the staves of a part in order; [1] where it has one."""
     if all(whole(staves.text) < 2 for staves in part.iterfind("measure/attributes/staves")):
         return [1]
-    numbers = {whole(staff.text, least=1) for staff in part.iter("staff")}
-    numbers |= {whole(clef.get("number", "1"), least=1) for clef in part.iter("clef")}
-    return sorted(numbers) or [1]
+    texts = {staff.text for staff in part.iter("staff")} | {clef.get("number", "1") for clef in part.iter("clef")}
+    return sorted({whole(text, least=1) for text in texts}) or [1]

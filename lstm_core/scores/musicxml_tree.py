@@ -14,7 +14,7 @@ _DECLARATION = re.compile(r"<!(?:ENTITY|ATTLIST|ELEMENT|NOTATION)")
 CONTAINER = "META-INF/container.xml"
 
 
-class NotCovered(Exception):
+class NotCoveredError(Exception):
     """The file holds something that the fast reader leaves to music21; the message names it."""
 
 
@@ -57,14 +57,14 @@ def parsed(text: str) -> ET.Element:
     """The root of a score, its music by parts.
 
     Raises:
-        NotCovered: the root is neither score-partwise nor score-timewise.
+        NotCoveredError: the root is neither score-partwise nor score-timewise.
         ET.ParseError: it is not well-formed.
     """
     root = ET.fromstring(text)
     if root.tag == "score-timewise":
         return _by_parts(root)
     if root.tag != "score-partwise":
-        raise NotCovered(f"a root <{root.tag[:40]}>")
+        raise NotCoveredError(f"a root <{root.tag[:40]}>")
     return root
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from lstm_core.errors import ScoreError
 from lstm_core.notes import Score
 from lstm_core.scores.musicxml import read_musicxml
-from lstm_core.scores.musicxml_tree import NotCovered, check_declarations, unzipped
+from lstm_core.scores.musicxml_tree import NotCoveredError, check_declarations, unzipped
 from lstm_core.scores.performance import perform
 
 
@@ -39,7 +39,7 @@ def _read_musicxml(data: bytes) -> Score:
     check_declarations(text)
     try:
         return read_musicxml(text)
-    except NotCovered:
+    except NotCoveredError:
         _require_music21()
         return perform(_parse_musicxml(text))
 

@@ -84,7 +84,8 @@ def played(bars: WrittenBars, order: list[int], title: str, tags: dict[str, str]
     if tempo_rows and tempo_rows[0][0] == _ticks(begins[0], bars):
         tempo_rows[0] = (0, tempo_rows[0][1])  # of the rests before a pickup, too
     title = re.sub(r"\.(mxl|xml|musicxml|krn|abc)$", "", title)  # some programs put the name of their file there
-    ticks = [(_ticks(row[0], bars), _ticks(row[1], bars), *row[2:]) for row in rows]
+    scale, half = 2 * TICKS_PER_QUARTER, bars.per_quarter  # as _ticks, for all of them
+    ticks = [((r[0] * scale + half) // (2 * half), (r[1] * scale + half) // (2 * half), *r[2:]) for r in rows]
     return _assembled(ticks, tempo_rows, meter_rows, title, dict(tags))
 
 

@@ -80,7 +80,7 @@ class Ending:
     numbers: tuple[int, ...]  # of the rounds
 
 
-class _Senseless(Exception):
+class _SenselessError(Exception):
     """The signs contradict each other."""
 
 
@@ -115,7 +115,7 @@ def played_order(bars: Sequence[BarSigns], endings: Sequence[Ending]) -> list[in
         order = _unfolded(bars, first, groups)
         order += [index for index in again if index not in passed_over]
         return order + _unfolded(bars, after, groups)
-    except _Senseless:
+    except _SenselessError:
         return written
 
 
@@ -139,14 +139,14 @@ def _sections(bars: Sequence[BarSigns]) -> tuple[range, range, range] | None:
         and (len(segnos) == 1 or command.startswith("dc"))
     )
     if not is_sensible:
-        raise _Senseless
+        raise _SenselessError
     end = len(bars) - 1
     last = codas[0] if codas else fines[0] if len(fines) == 1 else end
     start = segnos[0] if command.startswith("ds") else _beginning(bars, min(last, jump))
     if command.startswith("dc") and start and len(fines) != 1:
         return None
     if not start <= last or (codas and codas[1] != jump + 1):
-        raise _Senseless
+        raise _SenselessError
     return range(jump + 1), range(start, last + 1), range(jump + 1 if last < end else end + 1, end + 1)
 
 
@@ -169,7 +169,7 @@ def _grouped(endings: Sequence[Ending]) -> list[list[Ending]]:
 
 
 def _check_endings(bars: Sequence[BarSigns], groups: list[list[Ending]]) -> None:
-    """Raises _Senseless when endings are not numbered in order, overlap, or are not closed by a repeat."""
+    """Raises _SenselessError when endings are not numbered in order, overlap, or are not closed by a repeat."""
     for group in groups:
         numbers = [number for ending in group for number in ending.numbers]
         edges = [index for ending in group for index in {ending.first, ending.last}]
@@ -179,7 +179,7 @@ def _check_endings(bars: Sequence[BarSigns], groups: list[list[Ending]]) -> None
             or len(set(edges)) < len(edges)
             or any(not bars[ending.last].num_plays for ending in open_ones)
         ):
-            raise _Senseless
+            raise _SenselessError
 
 
 def _with_beginnings(bars: Sequence[BarSigns], groups: list[list[Ending]]) -> list[BarSigns]:
@@ -242,7 +242,7 @@ def _with_endings(row: list[_Bar], start: int, group: list[Ending]) -> list[_Bar
     last = start
     for ending in group:
         if ending.first not in where or ending.last not in where:
-            raise _Senseless
+            raise _SenselessError
         first, last = where[ending.first], where[ending.last]
         played += _copies(
             [row[i] for i in range(start, last + 1) if i not in passed_over], min(len(ending.numbers), MAX_REPEATS)
