@@ -33,15 +33,35 @@ def read_notation(data: bytes, suffix: str) -> list[Score]:
     return [_guarded("Humdrum", perform, document) for document in parsed]
 
 
-def _read_musicxml(data: bytes) -> Score:
-    """The score of a file of MusicXML; music21 reads what the reader of our own does not cover."""
+def musicxml_text(data: bytes) -> str:
+    """The document of a file of MusicXML, unpacked where it is an archive.
+
+    Raises:
+        ScoreError: the archive holds no music or too much, or the document declares entities.
+        zipfile.BadZipFile: it begins as an archive and is none.
+    """
     text = _decoded(unzipped(data) if data[:2] == b"PK" else data)
     check_declarations(text)
+    return text
+
+
+def read_with_music21(text: str) -> Score:
+    """The score of a MusicXML document as music21 reads it. Malformed ones raise whatever music21 raises."""
+    from music21.musicxml.xmlToM21 import MusicXMLImporter
+
+    importer = MusicXMLImporter()
+    importer.xmlText = text
+    importer.parseXMLText()
+    return perform(importer.stream)
+
+
+def _read_musicxml(data: bytes) -> Score:
+    text = musicxml_text(data)
     try:
         return read_musicxml(text)
     except NotCoveredError:
         _require_music21()
-        return perform(_parse_musicxml(text))
+        return read_with_music21(text)
 
 
 def _require_music21() -> None:
@@ -105,12 +125,3 @@ def _parse_humdrum(data: bytes) -> list[Any]:
     converter.parseData(_decoded(data))
     document = converter.stream
     return list(document.scores) if isinstance(document, stream.Opus) else [document]
-
-
-def _parse_musicxml(text: str) -> Any:
-    from music21.musicxml.xmlToM21 import MusicXMLImporter
-
-    importer = MusicXMLImporter()
-    importer.xmlText = text
-    importer.parseXMLText()
-    return importer.stream

@@ -44,6 +44,8 @@ def _played_order(part: Any, num_bars: int) -> list[int]:
             if isinstance(barline, bar.Repeat):
                 is_start = barline.direction == "start"
                 add_repeat(bars, index, is_left=side == "leftBarline", is_start=is_start, times=barline.times)
+        right = measure.rightBarline
+        bars[index].is_final = right is not None and right.type == "final" and not isinstance(right, bar.Repeat)
         names = [type(sign).__name__ for sign in measure.getElementsByClass(repeat.RepeatExpression)]
         bars[index].signs = [sign for name in names if (sign := sign_of(name))]
     endings = []

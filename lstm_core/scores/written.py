@@ -76,7 +76,9 @@ def _empty_bars(part: Any) -> WrittenBars:
         return WrittenBars(starts=[Fraction(0)], lengths=[Fraction(part.highestTime)], sounds=[[]])
     starts: list[Time] = [Fraction(measure.offset) for measure in measures]
     last = Fraction(measures[-1].highestTime)
-    lengths: list[Time] = [after - before for before, after in zip(starts, [*starts[1:], starts[-1] + last], strict=True)]
+    lengths: list[Time] = [
+        after - before for before, after in zip(starts, [*starts[1:], starts[-1] + last], strict=True)
+    ]
     return WrittenBars(starts=starts, lengths=lengths, sounds=[[] for _ in starts])
 
 

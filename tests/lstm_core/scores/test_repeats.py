@@ -13,7 +13,7 @@ from lstm_core.scores.repeats import BarSigns, Ending, add_repeat, played_order,
 
 
 def order(written: str, *endings: tuple[int, int, tuple[int, ...]]) -> list[int]:
-    """Played order of bars written as `|: a b :|3 c |`: |: and :|TIMES are repeats, || ends a movement, (x) is a sign."""
+    """Played order of bars written as `|: a b :|3 c |`: |: and :|TIMES are repeats, || ends a movement, (x) a sign."""
     bars: list[BarSigns] = []
     starts = False
     for token in re.findall(r"\|:|:\|\d?|\|\||\([a-z ]+\)|[a-z]", written):
