@@ -236,6 +236,22 @@ def test_without_music21_the_message_says_what_to_install() -> None:
     assert done.stdout.startswith("ScoreError needs music21 to be read: pip install 'tonemill[scores]'")
 
 
+def test_without_music21_the_usual_musicxml_is_read() -> None:
+    """Also when the part names no program, as long as its name is a usual one; of others music21 is asked for."""
+    bar = measure(1, attributes(), xml_note("C", 4, 8))
+    program = (
+        "import sys; sys.modules['music21'] = None\n"
+        "from lstm_core.scores.notation import read_notation\n"
+        "for name in (b'Viola', b'Crumhorn'):\n"
+        f"  data = {musicxml(('<part-name>Viola</part-name>', bar))!r}.replace(b'Viola', name)\n"
+        "  try: print(read_notation(data, '.xml')[0].notes['program'])\n"
+        "  except Exception as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert first == "[41]" and second.startswith("ScoreError needs music21 to be read: pip install 'tonemill[scores]'")
+
+
 def test_nothing_is_written_and_no_settings_are_read(tmp_path: Path) -> None:
     program = (
         "from lstm_core.scores.notation import read_notation\n"
