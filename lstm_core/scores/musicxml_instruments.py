@@ -62,8 +62,9 @@ def instruments_of(score_part: ET.Element) -> dict[str, Instrument]:
 
 
 def part_name(score_part: ET.Element) -> str:
-    """Its name on one line, as music21 has it."""
-    return (score_part.findtext("part-name") or "").strip().replace("\n", " ")
+    """Its name on one line; the name of its first instrument where it has none."""
+    name = score_part.findtext("part-name") or score_part.findtext("score-instrument/instrument-name") or ""
+    return name.strip().replace("\n", " ")
 
 
 def named_program(name: str) -> int:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from lstm_core.scores.musicxml_tree import NotCoveredError
 
 MAX_DIGITS = 12
+MAX_BEATS = 256  # of a bar, and the smallest beat
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ALTERING = ("sharp", "flat", "double", "quarter", "slash")  # accidentals that alter, one of these in their names
 _UNITS = {"maxima": 32.0, "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5}
@@ -80,7 +81,11 @@ def meter(time: ET.Element) -> tuple[int, int]:
     beats, types = time.findall("beats"), time.findall("beat-type")
     if len(beats) != 1 or len(types) != 1 or time.get("number") is not None:
         raise NotCoveredError("a meter of an uncommon kind")
-    return sum(whole(term, least=1) for term in (beats[0].text or "").split("+")), whole(types[0].text, least=1)
+    numerator = sum(whole(term, least=1) for term in (beats[0].text or "").split("+"))
+    denominator = whole(types[0].text, least=1)
+    if max(numerator, denominator) > MAX_BEATS:
+        raise NotCoveredError(f"a meter of {numerator}/{denominator}")
+    return numerator, denominator
 
 
 def metronome_bpm(mark: ET.Element) -> float | None:

@@ -72,7 +72,7 @@ class PartReader:
         self._is_transposing = part.find("measure/attributes/transpose") is not None
         self._semitones = 0
         self._grace = int(GRACE_QUARTERS * per_quarter)
-        self._unit = per_quarter  # units of a division
+        self._unit: int | None = None  # units of a division
         self._by_meter = 4 * per_quarter  # length of a bar
         self._late: dict[int, list[list[Sound]]] = {}  # by staff: grace notes that the bar before ended with
 
@@ -119,13 +119,19 @@ class PartReader:
         elif tag == "sound":
             self._read_sound(element, self._at + self._offset(element))
 
+    def _units(self, text: str | None, *, least: int = 0) -> int:
+        """Units of a number of divisions."""
+        if self._unit is None:
+            raise NotCoveredError("a part without <divisions>")
+        return whole(text, least=least) * self._unit
+
     def _duration(self, element: ET.Element) -> int:
         text = element.findtext("duration")
-        return whole(text) * self._unit if text is not None and text.strip() else 0
+        return self._units(text) if text is not None and text.strip() else 0
 
     def _offset(self, element: ET.Element) -> int:
         text = element.findtext("offset")
-        return whole(text, least=-(10**6)) * self._unit if text is not None else 0
+        return self._units(text, least=-(10**6)) if text is not None else 0
 
     def _read_attributes(self, attributes: ET.Element) -> None:
         for child in attributes:
@@ -195,7 +201,7 @@ class PartReader:
         if self.num_staves > 1 and "staff" in children:
             staff = whole(children["staff"].text)
         is_grace = "grace" in children
-        length = whole(children["duration"].text) * self._unit if "duration" in children and not is_grace else 0
+        length = self._units(children["duration"].text) if "duration" in children and not is_grace else 0
         stroke = _Stroke(self._at, self._voice, staff, is_grace, length, [], [])
         self._strokes.append(stroke)
         return stroke

@@ -132,10 +132,9 @@ def test_transpositions_with_octaves_change_from_bar_to_bar() -> None:
 
 def test_a_part_without_midi_has_the_program_of_its_name() -> None:
     bar = measure(1, attributes(1, 4), xml_note("C", 4, 2))
-    programs = [
-        read((f"<part-name>{name}</part-name>", bar)).notes["program"].tolist() for name in ("Viola", "Nobody", "")
-    ]
-    assert programs == [[41], [0], [0]]
+    named = [f"<part-name>{name}</part-name>" for name in ("Viola", "Nobody", "")]
+    named.append('<score-instrument id="I"><instrument-name>Viola</instrument-name></score-instrument>')
+    assert [read((name, bar)).notes["program"].tolist() for name in named] == [[41], [0], [0], [41]]
 
 
 def test_each_stroke_of_a_kit_is_its_own_drum() -> None:
@@ -331,7 +330,9 @@ def test_files_by_measures_give_the_same_score() -> None:
         (attributes(extra='<transpose number="2"><chromatic>1</chromatic></transpose>'), "single staves"),
         (attributes().replace("<beats>4</beats>", "<senza-misura/>"), "a meter of an uncommon kind"),
         (attributes().replace("</time>", "<beats>3</beats><beat-type>8</beat-type></time>"), "a meter of an uncommon"),
+        (attributes(4, 10**9), "a meter of 4/1000000000"),
         (attributes(divisions=7_000_001), "7,000,001 divisions"),
+        (attributes().replace("<divisions>2</divisions>", ""), "a part without <divisions>"),
         (attributes().replace(">2</div", ">2.5</div"), r"a number '2\.5'"),
         (attributes() + xml_note("C", 4, 2).replace("<octave>4</octave>", ""), "without step or octave"),
         (attributes() + xml_note("C", 14, 2), "outside MIDI"),
