@@ -5,7 +5,12 @@ from __future__ import annotations
 import io
 import zipfile
 
-from lstm_core.notes import NoteArray
+from lstm_core.notes import NoteArray, Score
+from lstm_core.scores.musicxml import read_musicxml
+
+BACKUP, FORWARD = "<backup><duration>{}</duration></backup>", "<forward><duration>{}</duration></forward>"
+BAR_REST = '<note><rest measure="yes"/><duration>{}</duration></note>'
+BACKWARD = '<barline location="right"><repeat direction="backward"/></barline>'
 
 
 def rows(notes: NoteArray) -> list[tuple[int, ...]]:
@@ -50,3 +55,25 @@ def zipped(name: str, content: bytes, container: bytes = b"") -> bytes:
             archive.writestr("META-INF/container.xml", container)
         archive.writestr(name, content)
     return packed.getvalue()
+
+
+def read(*parts: tuple[str, str], head: str = "") -> Score:
+    return read_musicxml(musicxml(*parts, head=head).decode())
+
+
+def pitches(score: Score) -> list[tuple[int, int]]:
+    """(onset in quarters, pitch) of all notes."""
+    return [(onset // 24, pitch) for onset, _, _, pitch in rows(score.notes)]
+
+
+def voice(number: int, staff: int = 1) -> str:
+    return f"<voice>{number}</voice><staff>{staff}</staff>"
+
+
+def direction(*kinds: str, after: str = "") -> str:
+    inner = "".join(f"<direction-type>{kind}</direction-type>" for kind in kinds)
+    return f"<direction>{inner}{after}</direction>"
+
+
+def words(text: str) -> str:
+    return direction(f"<words>{text}</words>")
