@@ -1,17 +1,15 @@
-"""Written music in, through music21: MusicXML, ABC and Humdrum become scores."""
+"""Written music in: MusicXML, ABC and Humdrum become scores, the last two through music21."""
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from typing import Any
 
 from lstm_core.foundation.errors import ScoreError
+from lstm_core.notes.musicxml.reader import read_musicxml
+from lstm_core.notes.musicxml.tree import NotCoveredError, check_declarations, unzipped
 from lstm_core.notes.performance import perform
 from lstm_core.notes.score import Score
-
-MAX_UNZIPPED_BYTES = 64 * 2**20
 
 
 def read_notation(data: bytes, suffix: str) -> list[Score]:
@@ -26,12 +24,44 @@ def read_notation(data: bytes, suffix: str) -> list[Score]:
     """
     if not data:
         raise ScoreError("the file is empty (0 bytes)")
+    if suffix.lower() not in (".abc", ".krn"):
+        return [_guarded("MusicXML", _read_musicxml, data)]
     _require_music21()
     if suffix.lower() == ".abc":
         return _read_tunes(_decoded(data))
-    kind = "Humdrum" if suffix.lower() == ".krn" else "MusicXML"
-    parsed = _guarded(kind, _parse_humdrum if kind == "Humdrum" else _parse_musicxml, data)
-    return [_guarded(kind, perform, document) for document in parsed]
+    parsed = _guarded("Humdrum", _parse_humdrum, data)
+    return [_guarded("Humdrum", perform, document) for document in parsed]
+
+
+def musicxml_text(data: bytes) -> str:
+    """The document of a file of MusicXML, unpacked where it is an archive.
+
+    Raises:
+        ScoreError: the archive holds no music or too much, or the document declares entities.
+        zipfile.BadZipFile: it begins as an archive and is none.
+    """
+    text = _decoded(unzipped(data) if data[:2] == b"PK" else data)
+    check_declarations(text)
+    return text
+
+
+def read_with_music21(text: str) -> Score:
+    """The score of a MusicXML document as music21 reads it. Malformed ones raise whatever music21 raises."""
+    from music21.musicxml.xmlToM21 import MusicXMLImporter
+
+    importer = MusicXMLImporter()
+    importer.xmlText = text
+    importer.parseXMLText()
+    return perform(importer.stream)
+
+
+def _read_musicxml(data: bytes) -> Score:
+    text = musicxml_text(data)
+    try:
+        return read_musicxml(text)
+    except NotCoveredError:
+        _require_music21()
+        return read_with_music21(text)
 
 
 def _require_music21() -> None:
@@ -95,29 +125,3 @@ def _parse_humdrum(data: bytes) -> list[Any]:
     converter.parseData(_decoded(data))
     document = converter.stream
     return list(document.scores) if isinstance(document, stream.Opus) else [document]
-
-
-def _parse_musicxml(data: bytes) -> list[Any]:
-    from music21.musicxml.xmlToM21 import MusicXMLImporter
-
-    importer = MusicXMLImporter()
-    importer.xmlText = _decoded(_unzipped(data) if data[:2] == b"PK" else data)
-    importer.parseXMLText()
-    return [importer.stream]
-
-
-def _unzipped(data: bytes) -> bytes:
-    """The music of an .mxl archive: the root file that its container names, else its first XML file."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [name for name in archive.namelist() if not name.startswith("META-INF")]
-        container = "META-INF/container.xml"
-        named = re.findall(rb'full-path="([^"]+)"', archive.read(container)) if container in archive.namelist() else []
-        candidates = [name.decode() for name in named if name.decode() in names]
-        candidates += [name for name in names if name.lower().endswith((".xml", ".musicxml"))]
-        if not candidates:
-            raise ScoreError("the archive holds no MusicXML")
-        with archive.open(candidates[0]) as member:
-            content = member.read(MAX_UNZIPPED_BYTES + 1)
-    if len(content) > MAX_UNZIPPED_BYTES:
-        raise ScoreError(f"unpacks to more than {MAX_UNZIPPED_BYTES / 2**20:.0f} MiB")
-    return content

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from lstm_core.notes.limits import MAX_NOTE_TICKS, check_duration, check_num_notes, cleaned_text, meter_map, tempo_map
+from lstm_core.notes.repeats import BarSigns, Ending, add_repeat, played_order, sign_of
 from lstm_core.notes.score import NOTE_DTYPE, TICKS_PER_QUARTER, Meter, Score, tidy
-from lstm_core.notes.written import Sound, WrittenBars, written_bars
-
-MAX_REPEATS = 8  # times a section is played, whatever the file asks
+from lstm_core.notes.written import Sound, Time, WrittenBars, written_bars
 
 
 def perform(document: Any) -> Score:
@@ -29,51 +28,45 @@ def perform(document: Any) -> Score:
     parts = parts or [document]
     bars = written_bars(parts)
     order = _played_order(parts[0], len(bars.starts))
-    return _played(bars, order, document.metadata)
+    return played(bars, order, *_texts(document.metadata))
 
 
 def _played_order(part: Any, num_bars: int) -> list[int]:
-    """Indices of the written bars in the order in which they are played; as written where the repeats make no sense.
+    """Indices of the written bars of a music21 part in the order in which they are played."""
+    from music21 import bar, repeat
 
-    music21 unfolds a skeleton of bars that hold nothing but their barlines: with the notes it would copy them all.
-    """
-    from music21 import bar, repeat, spanner, stream
-
-    measures = list(part.getElementsByClass("Measure"))
-    skeleton = stream.Part()
-    twins = {}
-    has_repeats = False
-    for index, measure in enumerate(measures):
-        twin = stream.Measure(number=index)
+    bars = [BarSigns() for _ in range(num_bars)]
+    indices = {}
+    for index, measure in enumerate(part.getElementsByClass("Measure")):
+        indices[id(measure)] = index
         for side in ("leftBarline", "rightBarline"):
             barline = getattr(measure, side)
             if isinstance(barline, bar.Repeat):
-                times = min(barline.times or 2, MAX_REPEATS) if barline.direction == "end" else None
-                setattr(twin, side, bar.Repeat(direction=barline.direction, times=times))
-                has_repeats = True
-        for sign in measure.getElementsByClass(repeat.RepeatExpression):
-            twin.append(type(sign)())
-            has_repeats = True
-        twins[id(measure)] = twin
-        skeleton.insert(index, twin)
-    if not has_repeats:
-        return list(range(num_bars))
+                is_start = barline.direction == "start"
+                add_repeat(bars, index, is_left=side == "leftBarline", is_start=is_start, times=barline.times)
+        right = measure.rightBarline
+        bars[index].is_final = right is not None and right.type == "final" and not isinstance(right, bar.Repeat)
+        names = [type(sign).__name__ for sign in measure.getElementsByClass(repeat.RepeatExpression)]
+        bars[index].signs = [sign for name in names if (sign := sign_of(name))]
+    endings = []
     for bracket in part.getElementsByClass("RepeatBracket"):
-        ends = [twins[id(measure)] for measure in bracket.getSpannedElements() if id(measure) in twins]
-        skeleton.insert(0, spanner.RepeatBracket(ends, number=bracket.number))
-    try:
-        return [int(index) for index in repeat.Expander(skeleton).measureMap()]
-    except Exception:  # repeat.ExpanderException for most nonsense, others for odd ones
-        return list(range(num_bars))
+        ends = [indices[id(measure)] for measure in bracket.getSpannedElements() if id(measure) in indices]
+        if ends:
+            endings.append(Ending(first=min(ends), last=max(ends), numbers=tuple(bracket.numberRange)))
+    return played_order(bars, endings)
 
 
-def _played(bars: WrittenBars, order: list[int], metadata: Any) -> Score:
-    """The score of the bars in the given order."""
+def played(bars: WrittenBars, order: list[int], title: str, tags: dict[str, str]) -> Score:
+    """The score of the bars in the given order.
+
+    Raises:
+        ScoreError: it holds no notes, or is too long.
+    """
     check_num_notes(sum(len(bars.sounds[index]) for index in order))
     bars.tempos.sort(key=lambda row: row[0])
     bars.meters.sort(key=lambda row: row[0])
     begins = _begins(bars, order)
-    rows: list[list[Any]] = []  # onset and end in quarters, program, pitch, velocity, part
+    rows: list[list[Any]] = []  # onset and end in units, program, pitch, velocity, part
     tied: dict[tuple[int, int, int], list[Any]] = {}
     tempo_rows: list[tuple[int, float]] = []
     meter_rows: list[tuple[int, int, int]] = []
@@ -83,23 +76,28 @@ def _played(bars: WrittenBars, order: list[int], metadata: Any) -> Score:
         tempo_rows += _bar_tempos(bars, index, begin)
         numerator, denominator = _meter_at(bars, index)
         bar_ticks = Meter(tick=0, numerator=numerator, denominator=denominator).bar_ticks
-        tick, length = _ticks(begin), _ticks(bars.lengths[index])
+        tick, length = _ticks(begin, bars), _ticks(bars.lengths[index], bars)
         if not meter_rows or meter_rows[-1][1:] != (numerator, denominator):
             grid = tick if meter_rows else 0  # a pickup: the rests before it begin the bar
             meter_rows.append((grid, numerator, denominator))
         elif (tick - grid) % bar_ticks and length >= bar_ticks:
             grid = tick
             meter_rows.append((tick, numerator, denominator))
-    if tempo_rows and tempo_rows[0][0] == _ticks(begins[0]):
+    if tempo_rows and tempo_rows[0][0] == _ticks(begins[0], bars):
         tempo_rows[0] = (0, tempo_rows[0][1])  # of the rests before a pickup, too
-    return _assembled(rows, tempo_rows, meter_rows, metadata)
+    title = re.sub(r"\.(mxl|xml|musicxml|krn|abc)$", "", title)  # some programs put the name of their file there
+    scale, half = 2 * TICKS_PER_QUARTER, bars.per_quarter  # as _ticks, for all of them
+    ticks = [((r[0] * scale + half) // (2 * half), (r[1] * scale + half) // (2 * half), *r[2:]) for r in rows]
+    return _assembled(ticks, tempo_rows, meter_rows, title, dict(tags))
 
 
-def _begins(bars: WrittenBars, order: list[int]) -> list[Fraction]:
-    """Where each played bar begins, in quarters; the first later than 0 when it is a pickup."""
+def _begins(bars: WrittenBars, order: list[int]) -> list[Time]:
+    """Where each played bar begins, in units; the first later than 0 when it is a pickup."""
     numerator, denominator = _meter_at(bars, order[0])
-    missing = Fraction(4 * numerator, denominator) - bars.lengths[order[0]]
-    begin = missing if len(order) > 1 and missing > 0 else Fraction(0)
+    full: Time = Fraction(4 * numerator * bars.per_quarter, denominator)
+    full = int(full) if full.denominator == 1 else full  # a whole number makes all that follows fast
+    missing = full - bars.lengths[order[0]]
+    begin = missing if len(order) > 1 and missing > 0 else 0
     begins = []
     for index in order:
         begins.append(begin)
@@ -108,7 +106,7 @@ def _begins(bars: WrittenBars, order: list[int]) -> list[Fraction]:
 
 
 def _append_sounds(
-    sounds: list[Sound], begin: Fraction, rows: list[list[Any]], tied: dict[tuple[int, int, int], list[Any]]
+    sounds: list[Sound], begin: Time, rows: list[list[Any]], tied: dict[tuple[int, int, int], list[Any]]
 ) -> None:
     """Adds the sounds of a bar that begins at `begin` to `rows`; `tied` are the rows that wait to be prolonged."""
     for sound in sorted(sounds, key=lambda sound: sound.onset):
@@ -124,7 +122,7 @@ def _append_sounds(
             tied[voice] = row
 
 
-def _bar_tempos(bars: WrittenBars, index: int, begin: Fraction) -> list[tuple[int, float]]:
+def _bar_tempos(bars: WrittenBars, index: int, begin: Time) -> list[tuple[int, float]]:
     """Rows of (tick, bpm) of one played bar: the tempo at its beginning, then those inside."""
     start, end = bars.starts[index], bars.starts[index] + bars.lengths[index]
     first = bisect_right(bars.tempos, start, key=lambda row: row[0])
@@ -132,7 +130,7 @@ def _bar_tempos(bars: WrittenBars, index: int, begin: Fraction) -> list[tuple[in
     for at, bpm in bars.tempos[max(first - 1, 0) :]:
         if at >= end:
             break
-        inside.append((_ticks(begin + max(at - start, Fraction(0))), bpm))
+        inside.append((_ticks(begin + max(at - start, 0), bars), bpm))
     return inside
 
 
@@ -143,20 +141,23 @@ def _meter_at(bars: WrittenBars, index: int) -> tuple[int, int]:
 
 
 def _assembled(
-    rows: list[list[Any]], tempo_rows: list[tuple[int, float]], meter_rows: list[tuple[int, int, int]], metadata: Any
+    rows: list[tuple[Any, ...]],
+    tempo_rows: list[tuple[int, float]],
+    meter_rows: list[tuple[int, int, int]],
+    title: str,
+    tags: dict[str, str],
 ) -> Score:
-    """The score of rows in quarters and maps in ticks."""
+    """The score of rows and maps in ticks."""
     table = []
     num_cut = 0
     for onset, end, program, pitch, velocity, part in rows:
         if onset >= 0:  # a grace note before the very first beat has no room
-            ticks = max(_ticks(end) - _ticks(onset), 1)
+            ticks = max(end - onset, 1)
             num_cut += ticks > MAX_NOTE_TICKS
-            table.append((_ticks(onset), min(ticks, MAX_NOTE_TICKS), program, pitch, velocity, part))
+            table.append((onset, min(ticks, MAX_NOTE_TICKS), program, pitch, velocity, part))
     check_num_notes(len(table))
     notes = tidy(np.array(table, dtype=NOTE_DTYPE))
     end_tick = int((notes["onset"] + notes["duration"]).max())
-    title, tags = _texts(metadata)
     if num_cut:
         tags["notes_cut"] = str(num_cut)
     tempos, meters = tempo_map(tempo_rows, end_tick), meter_map(meter_rows, end_tick)
@@ -165,16 +166,15 @@ def _assembled(
     return score
 
 
-def _ticks(quarters: Fraction) -> int:
-    """The nearest tick, halves upward."""
-    return int((quarters * (2 * TICKS_PER_QUARTER) + 1) // 2)
+def _ticks(time: Time, bars: WrittenBars) -> int:
+    """The nearest tick of a time in the units of `bars`, halves upward."""
+    return int((time * (2 * TICKS_PER_QUARTER) + bars.per_quarter) // (2 * bars.per_quarter))
 
 
 def _texts(metadata: Any) -> tuple[str, dict[str, str]]:
-    """Title and tags of a music21 metadata object, or of None."""
+    """Title and tags of a music21 metadata object; empty of None."""
     if metadata is None:
         return "", {}
     found = {name: cleaned_text(getattr(metadata, name, None)) for name in ("composer", "copyright")}
     title = cleaned_text(metadata.title) or cleaned_text(metadata.movementName)
-    title = re.sub(r"\.(mxl|xml|musicxml|krn|abc)$", "", title)  # some programs put the name of their file there
     return title, {name: text for name, text in found.items() if text}

@@ -19,10 +19,13 @@ ACCENTS = {"Accent": 16, "StrongAccent": 24}  # added to the velocity
 SHORTENED = {"Staccato": Fraction(1, 2), "Spiccato": Fraction(1, 2), "Staccatissimo": Fraction(1, 4)}
 
 
-@dataclass(frozen=True, kw_only=True)
+Time = Fraction | int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sound:
-    onset: Fraction = Fraction(0)  # quarters from its bar's beginning
-    length: Fraction  # quarters
+    onset: Time = 0  # units from its bar's beginning
+    length: Time
     program: int
     pitch: int
     velocity: int
@@ -33,15 +36,16 @@ class Sound:
 
 @dataclass
 class WrittenBars:
-    """The bars as written, in quarters, and what stands in each."""
+    """The bars as written, and what stands in each; times are in units."""
 
-    starts: list[Fraction]
-    lengths: list[Fraction]
+    starts: list[Time]
+    lengths: list[Time]
     sounds: list[list[Sound]] = field(default_factory=list)
-    tempos: list[tuple[Fraction, float]] = field(default_factory=list)  # (quarters from the start, bpm)
-    meters: list[tuple[Fraction, tuple[int, int]]] = field(default_factory=list)
+    tempos: list[tuple[Time, float]] = field(default_factory=list)  # (units from the start, bpm)
+    meters: list[tuple[Time, tuple[int, int]]] = field(default_factory=list)
+    per_quarter: int = 1  # units of a quarter
 
-    def index(self, offset: Fraction) -> int:
+    def index(self, offset: Time) -> int:
         """Index of the bar that holds `offset`."""
         return max(bisect_right(self.starts, offset) - 1, 0)
 
@@ -70,9 +74,11 @@ def _empty_bars(part: Any) -> WrittenBars:
     measures = list(part.getElementsByClass("Measure"))
     if not measures:
         return WrittenBars(starts=[Fraction(0)], lengths=[Fraction(part.highestTime)], sounds=[[]])
-    starts = [Fraction(measure.offset) for measure in measures]
+    starts: list[Time] = [Fraction(measure.offset) for measure in measures]
     last = Fraction(measures[-1].highestTime)
-    lengths = [after - before for before, after in zip(starts, [*starts[1:], starts[-1] + last], strict=True)]
+    lengths: list[Time] = [
+        after - before for before, after in zip(starts, [*starts[1:], starts[-1] + last], strict=True)
+    ]
     return WrittenBars(starts=starts, lengths=lengths, sounds=[[] for _ in starts])
 
 

@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lstm_core.foundation.errors import ScoreError
-from lstm_core.notes import notation
 from lstm_core.notes.describe import describe
+from lstm_core.notes.musicxml import tree as musicxml_tree
 from lstm_core.notes.notation import read_notation
-from lstm_core.notes.score import DRUMS, NoteArray, Score
+from lstm_core.notes.score import DRUMS, Score, notation
+from tests.lstm_core.notes.musicxml_files import VIOLIN, attributes, measure, musicxml, rows, xml_note, zipped
 
 music21 = pytest.importorskip("music21")
 BUNDLED = Path(music21.__file__).parent / "corpus"
-
-
-def rows(notes: NoteArray) -> list[tuple[int, ...]]:
-    return [tuple(int(note[name]) for name in ("onset", "duration", "program", "pitch")) for note in notes]
-
-
-def xml_note(step: str, octave: int, duration: int, *inner: str, before: str = "") -> str:
-    pitch = f"<pitch><step>{step}</step><octave>{octave}</octave></pitch>"
-    ties = "".join(part for part in inner if part.startswith("<tie "))
-    rest = "".join(part for part in inner if not part.startswith("<tie "))
-    length = f"<duration>{duration}</duration>" if duration else ""
-    return f"<note>{before}{pitch}{length}{ties}{rest}</note>"
-
-
-def musicxml(*parts: tuple[str, str], head: str = "") -> bytes:
-    """A score of parts, each given by what its score-part holds and by its measures."""
-    listed = "".join(f'<score-part id="P{i}">{inner}</score-part>' for i, (inner, _) in enumerate(parts))
-    music = "".join(f'<part id="P{i}">{measures}</part>' for i, (_, measures) in enumerate(parts))
-    text = f'<?xml version="1.0" encoding="UTF-8"?><score-partwise version="3.1">{head}'
-    return f"{text}<part-list>{listed}</part-list>{music}</score-partwise>".encode()
-
-
-def attributes(beats: int = 4, beat_type: int = 4, extra: str = "", divisions: int = 2) -> str:
-    time = f"<time><beats>{beats}</beats><beat-type>{beat_type}</beat-type></time>"
-    return f"<attributes><divisions>{divisions}</divisions>{time}{extra}</attributes>"
-
-
-def measure(number: int, *inner: str) -> str:
-    return f'<measure number="{number}">{"".join(inner)}</measure>'
-
-
-VIOLIN = (
-    '<part-name>Violin</part-name><score-instrument id="I"><instrument-name>Violin</instrument-name></score-instrument>'
-    '<midi-instrument id="I"><midi-channel>1</midi-channel><midi-program>41</midi-program></midi-instrument>'
-)
 
 
 def test_ties_chords_tempo_meter_dynamics_and_instrument() -> None:
@@ -145,15 +109,6 @@ def test_grace_notes_come_just_before_the_beat_and_triplets_survive() -> None:
     assert rows(score.notes) == [(0, 8, 40, 60), (8, 8, 40, 62), (16, 8, 40, 64), (21, 3, 40, 67), (24, 24, 40, 65)]
 
 
-def zipped(name: str, content: bytes, container: bytes = b"") -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        if container:
-            archive.writestr("META-INF/container.xml", container)
-        archive.writestr(name, content)
-    return packed.getvalue()
-
-
 def test_archives_and_utf_16_hold_the_same_music() -> None:
     plain = musicxml((VIOLIN, measure(1, attributes(), xml_note("C", 4, 8))))
     container = b'<container><rootfiles><rootfile full-path="in/a.dat"/></rootfiles></container>'
@@ -169,7 +124,7 @@ def test_archives_and_utf_16_hold_the_same_music() -> None:
 
 
 def test_an_archive_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notation, "MAX_UNZIPPED_BYTES", 2**20)
+    monkeypatch.setattr(musicxml_tree, "MAX_UNZIPPED_BYTES", 2**20)
     with pytest.raises(ScoreError, match=r"unpacks to more than 1 MiB"):
         read_notation(zipped("score.xml", b" " * (2**20 + 1)), ".mxl")
 
@@ -279,6 +234,22 @@ def test_without_music21_the_message_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("ScoreError needs music21 to be read: pip install 'tonemill[scores]'")
+
+
+def test_without_music21_the_usual_musicxml_is_read() -> None:
+    """Also when the part names no program, as long as its name is a usual one; of others music21 is asked for."""
+    bar = measure(1, attributes(), xml_note("C", 4, 8))
+    program = (
+        "import sys; sys.modules['music21'] = None\n"
+        "from lstm_core.notes.notation import read_notation\n"
+        "for name in (b'Viola', b'Crumhorn'):\n"
+        f"  data = {musicxml(('<part-name>Viola</part-name>', bar))!r}.replace(b'Viola', name)\n"
+        "  try: print(read_notation(data, '.xml')[0].notes['program'])\n"
+        "  except Exception as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert first == "[41]" and second.startswith("ScoreError needs music21 to be read: pip install 'tonemill[scores]'")
 
 
 def test_nothing_is_written_and_no_settings_are_read(tmp_path: Path) -> None:
