@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from lstm_core.foundation.errors import ScoreError
+from lstm_core.notes import notation
 from lstm_core.notes.describe import describe
 from lstm_core.notes.musicxml import tree as musicxml_tree
 from lstm_core.notes.notation import read_notation
-from lstm_core.notes.score import DRUMS, Score, notation
+from lstm_core.notes.score import DRUMS, Score
 from tests.lstm_core.notes.musicxml_files import VIOLIN, attributes, measure, musicxml, rows, xml_note, zipped
 
 music21 = pytest.importorskip("music21")
