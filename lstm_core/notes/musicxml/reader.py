@@ -10,6 +10,7 @@ give the same notes, but for these kinds, of which music21 makes something else 
   strokes of a drum kit are one drum.
 - Where a metronome mark holds no number, the tempo beside it (<sound tempo>) counts.
 - A chord that a sign above the staff interrupts stays one chord.
+- A repeat that begins at the right barline of a bar begins with the next; music21 ends one there.
 - A title keeps its article where the page has it.
 - By-measure files (score-timewise) are read.
 """
