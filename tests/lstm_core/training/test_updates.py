@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_core.dataset.lanes import PieceArrays
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM, State
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.representation import PieceArrays, Stream
 from lstm_core.training.evaluation import start_state
 from lstm_core.training.updates import Trainer, TrainSettings, learning_rate_at
 from tests.lstm_core.workers import run_workers
