@@ -37,7 +37,8 @@ from jobs.demo.bundled_scores import SOURCES, build_corpus
 from lstm_core.blocks.assembly import SplitSettings
 from lstm_core.blocks.duplicates import shingles
 from lstm_core.blocks.feature_blocks import BlockSet, open_blocks
-from lstm_core.engine.engine import Engine, Request
+from lstm_core.engine.engine import Engine
+from lstm_core.engine.note_chooser import Request
 from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
