@@ -14,52 +14,81 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 import torch
 
 from benchmarks.report import print_metric
-from lstm_core.dataset.lanes import PieceArrays
+from lstm_core.blocks.feature_blocks import BlockSet, block_schema, open_blocks, write_block, write_index
+from lstm_core.dataset.pieces import SplitPieces
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM, num_weights
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.four_voice_grid import FOUR_VOICES, VOICES, grid_of
+from lstm_core.representations.representation import AugmentSettings
 from lstm_core.training.updates import Trainer, TrainSettings
 
-LOWEST, HIGHEST = 36, 81  # over the training chorales
-VOICES = ("soprano", "alto", "tenor", "bass")
-STEPS_PER_BAR = 16
+TRANSPOSED = AugmentSettings(transpose=6)  # as far as the compass allows
 
 
-class Chorales:
-    """Chorales as pieces of four streams: 0 is silence, 1 is MIDI pitch LOWEST."""
-
-    def __init__(self, chorales: list[list[list[int]]], *, seed: int | None) -> None:
-        self.pieces = [np.array(chorale, dtype=np.int64) for chorale in chorales]
-        self.seed = seed  # None: as written; else transposed by a random interval that keeps the range
-
-    def __len__(self) -> int:
-        return len(self.pieces)
-
-    def load(self, index: int, epoch: int) -> PieceArrays:
-        piece = self.pieces[index]
-        sounding = piece >= 0
-        shift = 0
-        if self.seed is not None:
-            random = np.random.Generator(np.random.Philox(key=[self.seed, (index << 32) + epoch]))
-            shift = int(random.integers(LOWEST - piece[sounding].min(), HIGHEST - piece.max() + 1))
-            shift = max(-6, min(6, shift))
-        events = np.where(sounding, np.clip(piece + shift, LOWEST, HIGHEST) - LOWEST + 1, 0)
-        position = 1 + np.arange(len(piece), dtype=np.int64)[:, None] % STEPS_PER_BAR
-        nothing = np.zeros((len(piece), 0, 1), dtype=np.int64)
-        return PieceArrays(events, position, _NO_FLAGS, np.zeros(len(piece), dtype=np.int64), nothing)
-
-
-_NO_FLAGS: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+def write_chorales(folder: Path, train: list[list[list[int]]], valid: list[list[list[int]]]) -> BlockSet:
+    """A block set of chorales, each a list of four MIDI pitches for each step, -1 for silence; in the given order."""
+    rows = []
+    for split, chorales in (("train", train), ("valid", valid)):
+        for number, chorale in enumerate(chorales):
+            events = {FOUR_VOICES.name: grid_of(np.array(chorale, dtype=np.int64)).tobytes()}
+            row = {"piece_id": f"{number:032x}", "style": "", "licence": "", "duration_s": 0.0, "split": split}
+            rows.append({**row, "events": events, "meters": [], "tempos": []})
+    write_block(folder, "chorales", pa.Table.from_pylist(rows, schema=block_schema([FOUR_VOICES.name])))
+    write_index(folder, ["chorales"])
+    return open_blocks(folder)
 
 
 def main() -> None:
+    options = _options()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    splits = json.loads(options.corpus.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        learnt = write_chorales(Path(folder) / "learnt", splits["train"], splits["valid"])
+        test = SplitPieces(write_chorales(Path(folder) / "test", [], splits["test"]), "valid", ())
+        model = new_model(hidden_size=options.hidden, dropout=options.dropout)
+        settings = TrainSettings(
+            num_lanes=options.lanes,
+            window=options.window,
+            learning_rate=options.learning_rate,
+            weight_decay=options.weight_decay,
+            average_decay=0.999,
+            seed=options.seed,
+        )
+        pieces = SplitPieces(learnt, "train", (), seed=options.seed, augment=TRANSPOSED)
+        trainer = Trainer(model, pieces, settings)
+        valid, step, seconds = train(trainer, SplitPieces(learnt, "valid", ()), options.minutes)
+        nats = trainer.evaluate(test, range(len(test))).nll / len(VOICES)
+    facts = {"weights": num_weights(model), "steps": step, "training_s": round(seconds), "threads": options.threads}
+    published = {"coconet": 0.436, "transformer": 0.417, "music_transformer": 0.335, "tonicnet": 0.317}
+    print_metric("jsb_valid_nats", valid, "nats per token", against=published, **facts)
+    print_metric("jsb_test_nats", nats, "nats per token", against=published, **facts)
+
+
+def new_model(*, hidden_size: int, dropout: float) -> MusicLSTM:
+    """A model of the four-voice grid with random weights."""
+    return MusicLSTM(
+        ModelSettings(
+            streams=FOUR_VOICES.streams,
+            contexts=FOUR_VOICES.contexts(()),
+            num_flags=FOUR_VOICES.num_flags,
+            num_onset_positions=FOUR_VOICES.num_onset_positions,
+            num_lags=FOUR_VOICES.num_lags,
+            hidden_size=hidden_size,
+            dropout=dropout,
+        )
+    )
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, nargs="?", default=Path("../shared/corpora/jsb/Jsb16thSeparated.json"))
     parser.add_argument("--minutes", type=float, default=60.0, help="training time, evaluation included")
@@ -71,37 +100,10 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=64)
     parser.add_argument("--weight-decay", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
-    splits = json.loads(arguments.corpus.read_text())
-    model = MusicLSTM(
-        ModelSettings(
-            streams=tuple(Stream(voice, HIGHEST - LOWEST + 2) for voice in VOICES),
-            contexts=(Stream("position", 1 + STEPS_PER_BAR),),
-            hidden_size=arguments.hidden,
-            dropout=arguments.dropout,
-        )
-    )
-    settings = TrainSettings(
-        num_lanes=arguments.lanes,
-        window=arguments.window,
-        learning_rate=arguments.learning_rate,
-        weight_decay=arguments.weight_decay,
-        average_decay=0.999,
-        seed=arguments.seed,
-    )
-    trainer = Trainer(model, Chorales(splits["train"], seed=arguments.seed), settings)
-    valid, step, seconds = train(trainer, Chorales(splits["valid"], seed=None), arguments.minutes)
-    test = Chorales(splits["test"], seed=None)
-    nats = trainer.evaluate(test, range(len(test))).nll / len(VOICES)
-    facts = {"weights": num_weights(model), "steps": step, "training_s": round(seconds), "threads": arguments.threads}
-    published = {"coconet": 0.436, "transformer": 0.417, "music_transformer": 0.335, "tonicnet": 0.317}
-    print_metric("jsb_valid_nats", valid, "nats per token", against=published, **facts)
-    print_metric("jsb_test_nats", nats, "nats per token", against=published, **facts)
+    return parser.parse_args()
 
 
-def train(trainer: Trainer, valid: Chorales, minutes: float) -> tuple[float, int, float]:
+def train(trainer: Trainer, valid: SplitPieces, minutes: float) -> tuple[float, int, float]:
     """Best nats per token on valid, its step, the seconds spent; the trainer is left with the best averaged weights."""
     start, num_steps, best, best_step = time.monotonic(), 1_000_000, float("inf"), 0
     best_average = trainer.average

@@ -36,9 +36,9 @@ from benchmarks.report import print_metric
 from jobs.demo.bundled_scores import SOURCES, build_corpus
 from lstm_core.blocks.assembly import SplitSettings
 from lstm_core.blocks.duplicates import shingles
-from lstm_core.blocks.feature_blocks import BlockSet, Piece, open_blocks
-from lstm_core.dataset.pieces import conditions_of
-from lstm_core.engine.engine import Engine, Request
+from lstm_core.blocks.feature_blocks import BlockSet, open_blocks
+from lstm_core.engine.engine import Engine
+from lstm_core.engine.note_chooser import Request
 from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
@@ -48,6 +48,8 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.representations.conditions import transposed_key
 from lstm_core.representations.note_events import decode_events
+from lstm_core.representations.notes import conditions_of
+from lstm_core.representations.representation import Piece
 
 NUM_PIECES = 200
 MIN_BARS, MAX_BARS = 8, 64

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from lstm_core.blocks.feature_blocks import SPLITS, BlockSet, open_blocks
+from lstm_core.blocks.feature_blocks import BlockSet, open_blocks
+from lstm_core.blocks.piece_fields import SPLITS
 from lstm_core.notes.describe import KEY_NAMES
 
 MAX_ROWS = 10  # of each table
@@ -22,12 +23,13 @@ def inspect_blocks(uri: str) -> None:
     index = blocks.index
     console = Console()
     console.print(f"[bold]Feature blocks[/bold] {uri}", highlight=False)
-    streams = ", ".join(f"{name} {size}" for name, size in index.streams)
     facts = Table(show_header=False, box=None)
-    facts.add_row("representation", f"{index.representation}: {streams}")
+    for stored in index.representations:
+        streams = ", ".join(f"{name} {size}" for name, size in stored.streams)
+        facts.add_row("representation", f"{stored.name}: {streams} ({stored.dtype})")
     facts.add_row("fingerprint", index.fingerprint)
     for split in SPLITS:
-        facts.add_row(split, f"{index.num_pieces[split]:,} pieces, {index.num_events[split]:,} events")
+        facts.add_row(split, f"{index.num_pieces[split]:,} pieces, {_events(blocks, split)}")
     facts.add_row("music", f"{index.duration_s / 3600:.2f} hours")
     size_bytes = sum(entry.size_bytes for entry in index.blocks)
     facts.add_row("blocks", f"{len(index.blocks)} of {size_bytes / 1e6:.1f} MB in all, every sha256 right")
@@ -44,6 +46,16 @@ def inspect_blocks(uri: str) -> None:
         meter, tempo, size = str(piece.meters[0]), f"{piece.tempo_bpm:.0f}", f"{len(piece.events):,}"
         pieces.add_row(piece.piece_id, piece.style, piece.title, key, tempo, meter, str(piece.num_bars), size)
     console.print(pieces)
+
+
+def _events(blocks: BlockSet, split: str) -> str:
+    """How many events the pieces of a split have in each representation."""
+    stored = blocks.index.representations
+    if len(stored) == 1:
+        return f"{stored[0].num_events[split]:,} events"
+    return ", ".join(
+        f"{one.num_events[split]:,} events of {one.name} in {one.num_pieces[split]:,} of them" for one in stored
+    )
 
 
 def _recording_facts(blocks: BlockSet) -> Iterator[tuple[str, str]]:

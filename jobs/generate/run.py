@@ -29,6 +29,7 @@ from jobs.runtime.summary import Nodes, RunSummary, nodes_of_ray, prices_of_envi
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks, withdraw_track, write_catalog
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
+from lstm_core.engine.requests import check_plays_orders
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.model.packing import arithmetic_of
@@ -76,6 +77,7 @@ def run_generate(
     prices_of_environment()  # which are wanted at the end, are refused before any work
     checkpoint_uri = find_checkpoint(run)
     checkpoint = load_checkpoint(checkpoint_uri)
+    check_plays_orders(checkpoint.facts)
     _check_styles(order, checkpoint)
     bf16 = "bf16" if str(arithmetic_of(recipe.arithmetic, recipe.device)).endswith("bfloat16") else "float32"
     provenance = Provenance(

@@ -28,6 +28,7 @@ from jobs.runtime.work_log import count, log_unit
 from lstm_core.catalogue.folder import commit_track
 from lstm_core.foundation.errors import SoundFontError, StorageError
 from lstm_core.orders.order import TrackOrder, order_fields, order_from_fields
+from lstm_core.representations.notes import NOTES
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.production import Provenance, finish_track, total_seconds
 
@@ -187,7 +188,7 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
     outcomes = []
     for row in range(len(batch["track_id"])):
         order = order_from_fields(json.loads(str(batch["order"][row])))
-        events = np.frombuffer(batch["events"][row], dtype=np.uint8).reshape(-1, int(batch["num_streams"][row]))
+        events = np.frombuffer(batch["events"][row], dtype=NOTES.dtype).reshape(-1, int(batch["num_streams"][row]))
         track_id, attempt = str(batch["track_id"][row]), int(batch["attempt"][row])
         seconds = [{"engine": float(batch["engine_s"][row])}]
         try:

@@ -20,6 +20,8 @@ from jobs.runtime.work_log import count, log_unit
 from lstm_core.blocks.corpus import file_hash, texts
 from lstm_core.blocks.parts import PartSummary, ReadLimits, make_part
 from lstm_core.notes.reading import MIDI_SUFFIXES, IsolatedReader
+from lstm_core.representations.representation import Representation
+from lstm_core.representations.table import representation_named
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -33,7 +35,7 @@ PARTS_A_WORKER = 4  # at least, so that workers end together
 
 
 def read_scores(
-    corpus_uri: str, files: pa.Table, parts_uri: str, limits: ReadLimits, num_workers: int | None
+    corpus_uri: str, files: pa.Table, parts_uri: str, recipe: PrepareRecipe, num_workers: int | None
 ) -> Effort:
     """What it took to have the scores in some rows of a manifest read, parsed, described and encoded; each part is
     committed.
@@ -41,9 +43,13 @@ def read_scores(
     import ray.data
     from ray.data import TaskPoolStrategy
 
+    limits, representations = recipe.limits, _representations(recipe)
+
     def read(files_of_part: pa.Table) -> pa.Table:
         meter = EffortMeter()
-        summary = make_part(corpus_uri, files_of_part, parts_uri, reader_of_worker(limits), limits)
+        summary = make_part(
+            corpus_uri, files_of_part, parts_uri, reader_of_worker(limits), limits, representations=representations
+        )
         return _told(summary, "read", parts_uri, meter.spent())
 
     num_workers = num_workers or num_cpus_of_cluster()
@@ -103,7 +109,7 @@ class ListenerActor:
         from lstm_core.transcription.warm_up import compile_listening
 
         torch.set_num_threads(1)
-        self.corpus_uri, self.parts_uri = corpus_uri, parts_uri
+        self.corpus_uri, self.parts_uri, self.representations = corpus_uri, parts_uri, _representations(recipe)
         transcriber = Transcriber(load_transcriber(recipe.transcriber), device=recipe.device)
         self.listener = Listener(transcriber, recipe.listen)
         compile_listening(self.listener)
@@ -112,10 +118,16 @@ class ListenerActor:
     def __call__(self, files_of_part: pa.Table) -> pa.Table:
         from lstm_core.blocks.recording_parts import make_recording_part
 
-        summary = make_recording_part(self.corpus_uri, files_of_part, self.parts_uri, self.listener)
+        summary = make_recording_part(
+            self.corpus_uri, files_of_part, self.parts_uri, self.listener, self.representations
+        )
         effort = self.meter.spent() + Effort(retries=self.restarts)
         self.restarts = 0
         return _told(summary, "hear", self.parts_uri, effort)
+
+
+def _representations(recipe: PrepareRecipe) -> list[Representation]:
+    return [representation_named(name) for name in recipe.representations]
 
 
 def _told(summary: PartSummary, kind: str, parts_uri: str, effort: Effort) -> pa.Table:

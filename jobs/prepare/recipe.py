@@ -19,7 +19,8 @@ from lstm_core.foundation.errors import TonemillError
 from lstm_core.foundation.json_text import json_bytes
 from lstm_core.recordings.limits import LISTENING_VERSION, ListenLimits
 from lstm_core.recordings.recording import SUFFIXES as RECORDING_SUFFIXES
-from lstm_core.representations.note_events import REPRESENTATION
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.table import REPRESENTATIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class PrepareRecipe:
     listen: ListenLimits = field(default_factory=ListenLimits)
     transcriber: str = "base"  # URI of the network that hears recordings
     device: str = "cpu"  # that it runs on, or "cuda"
+    representations: tuple[str, ...] = (NOTES.name,)  # that every piece is stored in, as far as they can spell it
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:
@@ -39,6 +41,12 @@ class PrepareRecipe:
             raise ValueError(f"block_bytes is {self.block_bytes}, it must be at least 1,000")
         if self.device not in ("cpu", "cuda"):
             raise ValueError(f'device is "{self.device}", it must be "cpu" or "cuda"')
+        unknown = [name for name in self.representations if name not in REPRESENTATIONS]
+        if unknown or not self.representations or len(set(self.representations)) < len(self.representations):
+            raise ValueError(
+                f"representations is {list(self.representations)}, it must name one or more of "
+                f"{', '.join(REPRESENTATIONS)}, each once"
+            )
 
 
 def by_kind(files: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -73,9 +81,10 @@ def with_hearing(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
     return replace(corpus, manifest=manifest.set_column(place, "file_key", keys).combine_chunks())
 
 
-def parts_fingerprint(limits: ReadLimits) -> str:
-    """Name of the folder of parts: another version of the code or other limits have another one."""
-    return hashlib.sha256(json_bytes([PARTS_VERSION, REPRESENTATION, asdict(limits)])).hexdigest()[:12]
+def parts_fingerprint(recipe: PrepareRecipe) -> str:
+    """Name of the folder of parts: another version of the code, other limits or representations have another one."""
+    told = [PARTS_VERSION, *recipe.representations, asdict(recipe.limits)]
+    return hashlib.sha256(json_bytes(told)).hexdigest()[:12]
 
 
 def changes(recipe: PrepareRecipe, blocks_uri: str) -> list[str]:
@@ -94,8 +103,10 @@ def changes(recipe: PrepareRecipe, blocks_uri: str) -> list[str]:
     ]
     if not changed:
         return []
-    again = " All scores were read again." if any(key.startswith("limits.") for key in changed) else ""
-    if any(key.startswith(("listen.", "transcriber")) for key in changed):
+    again = (
+        " All scores were read again." if any(key.startswith(("limits.", "representations")) for key in changed) else ""
+    )
+    if any(key.startswith(("listen.", "transcriber", "representations")) for key in changed):
         again += " All recordings were listened to again."
     return [f"The recipe differs from the one before in {', '.join(changed)}: this is a new set of blocks.{again}"]
 

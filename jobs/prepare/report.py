@@ -54,7 +54,7 @@ def _facts(plan: Plan, num_recordings: int) -> dict[str, str]:
     return {
         "pieces": f"{len(pieces):,}, {num_recordings:,} of them from recordings",
         "hours": _hours(pieces),
-        "events": f"{sum(pieces['num_events'].to_pylist()):,}",
+        "events": f"{pc.sum(pieces['event_bytes']).as_py() / 1e6:,.1f} MB",
         "styles": f"{len(set(pieces['style'].to_pylist())):,}",
         "train / valid": f"{splits['train']:,} / {splits['valid']:,}",
         "near-duplicates": f"{len(pieces) - plan.num_groups:,} pieces, each on the side of the split of its like",

@@ -115,7 +115,7 @@ def run_prepare(
     corpus = with_hearing(list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None), recipe)
     with ExitStack() as stack:
         lease = stack.enter_context(Lease(blocks_uri))
-        parts_uri = storage.join(blocks_uri, "parts", parts_fingerprint(recipe.limits))
+        parts_uri = storage.join(blocks_uri, "parts", parts_fingerprint(recipe))
         warnings = changes(recipe, blocks_uri)
         parts = read_rows(parts_uri)
         missing = missing_files(corpus.manifest, parts, retry=retry)
@@ -125,7 +125,14 @@ def run_prepare(
             ray_is_up()
             efforts |= _read(corpus.uri, missing, parts_uri, recipe, num_workers)
             parts = read_rows(parts_uri, parts)
-        plan = plan_blocks(corpus, parts, parts_uri, recipe.split, block_bytes=recipe.block_bytes)
+        plan = plan_blocks(
+            corpus,
+            parts,
+            parts_uri,
+            recipe.split,
+            block_bytes=recipe.block_bytes,
+            representations=recipe.representations,
+        )
         if not plan.blocks:
             _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
             raise CorpusError(_nothing_message(corpus, plan, blocks_uri))
@@ -161,7 +168,7 @@ def _read(
     scores, recordings = by_kind(missing)
     efforts: dict[str, Effort] = {}
     if len(scores):
-        efforts["read"] = read_scores(corpus_uri, scores, parts_uri, recipe.limits, num_workers)
+        efforts["read"] = read_scores(corpus_uri, scores, parts_uri, recipe, num_workers)
     if len(recordings):
         efforts["hear"] = listen_to_recordings(corpus_uri, recordings, parts_uri, recipe, num_workers)
     return efforts

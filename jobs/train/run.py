@@ -16,12 +16,14 @@ from jobs.runtime.summary import RunSummary, prices_of_environment, summarise, s
 from jobs.train.workers import RAY_TRAIN_SETTINGS, Outcome, absolute, placed, train_on_workers
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import read_index
+from lstm_core.blocks.stored_representations import check_holds
 from lstm_core.foundation.errors import TrainingError
 from lstm_core.model.checkpoint import find_checkpoint, read_description
+from lstm_core.representations.table import representation_named
 from lstm_core.storage.lease import Lease
 from lstm_core.training.metrics import read_metrics
 from lstm_core.training.recipe import TrainRecipe, changed_settings
-from lstm_core.training.run import CURVES_NAME, run_training
+from lstm_core.training.run import CURVES_NAME, nothing_to_train_on, run_training
 from lstm_core.training.run_length import RATE_STEPS
 from lstm_core.training.run_result import RunProgress, RunResult, Wish, finished_result
 from lstm_core.training.run_state import newest_state
@@ -53,8 +55,9 @@ def run_train(
     prices_of_environment()  # which are wanted at the end, are refused before any work
     blocks_uri, run_uri = absolute(blocks), absolute(run)
     index = read_index(blocks_uri)
-    if index.num_pieces.get("train", 0) == 0:
-        raise TrainingError(f"{blocks} holds no training pieces. Prepare a corpus with at least one piece.")
+    stored = check_holds(index.representations, representation_named(recipe.representation), blocks)
+    if stored.num_pieces["train"] == 0:
+        raise TrainingError(nothing_to_train_on(blocks, recipe.representation))
     if recipe.init_from:
         read_description(find_checkpoint(recipe.init_from))
     with Lease(run_uri, expires_after_s=LEASE_S) as lease:

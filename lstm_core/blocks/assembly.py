@@ -7,7 +7,7 @@ name is a hash of all that decides its content, so a block that exists under its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -19,12 +19,14 @@ import pyarrow.compute as pc
 from lstm_core import storage
 from lstm_core.blocks.corpus import Corpus
 from lstm_core.blocks.duplicates import RECORDING_THRESHOLD, group_duplicates
-from lstm_core.blocks.feature_blocks import BLOCK_SCHEMA, FORMAT, SPLITS, BlockEntry, write_block
+from lstm_core.blocks.feature_blocks import FORMAT, BlockEntry, block_schema, write_block
 from lstm_core.blocks.part_rows import Keys, PartRows, hashes_of, hexadecimal, keys_of, manifest_keys, places_in
 from lstm_core.blocks.parts import PARTS_VERSION, PIECES_SUFFIX
+from lstm_core.blocks.piece_fields import SPLITS
 from lstm_core.blocks.signatures import Signatures
 from lstm_core.foundation.shingles import Shingles
-from lstm_core.representations.note_events import STREAMS
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import Representation
 
 Numbers = npt.NDArray[np.int64]
 REJECTS_SCHEMA = pa.schema([("uri", pa.string()), ("stage", pa.string()), ("reason", pa.string())])
@@ -73,7 +75,15 @@ class Plan:
     num_groups: int = 0
 
 
-def plan_blocks(corpus: Corpus, parts: PartRows, folder_uri: str, settings: SplitSettings, *, block_bytes: int) -> Plan:
+def plan_blocks(
+    corpus: Corpus,
+    parts: PartRows,
+    folder_uri: str,
+    settings: SplitSettings,
+    *,
+    block_bytes: int,
+    representations: Sequence[str] = (NOTES.name,),
+) -> Plan:
     """What the blocks of a corpus hold, from the small rows of its parts alone (and the shingles of likely pairs)."""
     rows = _current_rows(corpus.manifest, parts)
     is_piece = pc.is_null(parts.table["stage"]).to_numpy()[rows.row]
@@ -87,15 +97,20 @@ def plan_blocks(corpus: Corpus, parts: PartRows, folder_uri: str, settings: Spli
     groups = _groups(rows, folder_uri, settings.near_duplicate)
     pieces = rows.table().append_column("group", hashes_of(groups)).append_column("split", _splits(groups, settings))
     return Plan(
-        blocks=tuple(_cut(pieces, block_bytes)),
+        blocks=tuple(_cut(pieces, block_bytes, representations)),
         rejects=pa.concat_tables(refused).sort_by([(name, "ascending") for name in REJECTS_SCHEMA.names]),
         pieces=pieces,
         num_groups=len(np.unique(groups)),
     )
 
 
-def assemble_block(folder_uri: str, blocks_uri: str, planned: PlannedBlock) -> BlockEntry:
-    """Puts one block together from the parts in a folder, and writes it."""
+def assemble_block(
+    folder_uri: str, blocks_uri: str, planned: PlannedBlock, representations: Sequence[Representation] | None = None
+) -> BlockEntry:
+    """Puts one block together from the parts in a folder, and writes it.
+
+    The representations are those of the parts, looked up by name where none are given.
+    """
     tables, places = [], []
     part_of_row = np.array(planned.rows["part"].to_pylist(), dtype=object)
     row = planned.rows["row"].to_numpy()
@@ -109,7 +124,7 @@ def assemble_block(folder_uri: str, blocks_uri: str, planned: PlannedBlock) -> B
         # Built anew: bytes of a block must not tell how its rows came here.
         table = table.append_column(name, pa.array(planned.rows[name].to_pylist(), type=pa.string()))
     table = table.append_column("group", pa.array(hexadecimal(keys_of(planned.rows["group"])), type=pa.string()))
-    return write_block(blocks_uri, planned.name, table.select(BLOCK_SCHEMA.names))
+    return write_block(blocks_uri, planned.name, table.select(block_schema([]).names), representations)
 
 
 def _open_pieces(folder_uri: str, part: str) -> pa.Table:
@@ -282,9 +297,9 @@ def _splits(groups: Keys, settings: SplitSettings) -> pa.Array:
     return pa.DictionaryArray.from_arrays(is_valid[which].astype(np.int8), list(SPLITS))
 
 
-def _cut(pieces: pa.Table, block_bytes: int) -> Iterable[PlannedBlock]:
+def _cut(pieces: pa.Table, block_bytes: int, representations: Sequence[str]) -> Iterable[PlannedBlock]:
     """Blocks of the pieces, which are in ascending piece_id: ranges of equal width, about `block_bytes` at most."""
-    sizes = pieces["num_events"].to_numpy() * len(STREAMS) + _ROW_OVERHEAD_BYTES
+    sizes = pieces["event_bytes"].to_numpy() + _ROW_OVERHEAD_BYTES
     bits = 0
     while bits < 16 and sizes.sum() > block_bytes << bits:
         bits += 1
@@ -293,7 +308,7 @@ def _cut(pieces: pa.Table, block_bytes: int) -> Iterable[PlannedBlock]:
     for number in np.unique(ranges).tolist():
         start, stop = np.searchsorted(ranges, [number, number + 1]).tolist()
         rows = pieces.slice(start, stop - start)
-        digest = hashlib.sha256(f"{FORMAT} {PARTS_VERSION}".encode())
+        digest = hashlib.sha256(" ".join([FORMAT, str(PARTS_VERSION), *representations]).encode())
         for column in ("piece_id", "row_hash", "style", "licence", "split", "group"):
             texts = hexadecimal(keys_of(rows[column])) if column in _HASHED else rows[column].to_pylist()
             digest.update("\0".join(texts).encode())

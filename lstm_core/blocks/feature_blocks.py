@@ -1,7 +1,9 @@
 """Feature blocks: Arrow files of pieces as events, a sidecar beside each, and the index that is written last.
 
-BLOCKS/index.json              the blocks that count, their sha256, styles, licences, fingerprint
-BLOCKS/blocks/NAME.arrow       rows of BLOCK_SCHEMA in ascending piece_id, uncompressed: read by memory mapping
+A piece is stored in one representation or in several.
+
+BLOCKS/index.json              the blocks that count, their sha256, representations, styles, licences, fingerprint
+BLOCKS/blocks/NAME.arrow       rows of `block_schema` in ascending piece_id, uncompressed: read by memory mapping
 BLOCKS/blocks/NAME.json        the sidecar: size, sha256, counts; a block without one does not exist
 """
 
@@ -20,44 +22,42 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lstm_core import storage
-from lstm_core.blocks.piece_fields import PIECE_FIELDS
+from lstm_core.blocks.piece_fields import PIECE_FIELDS, SPLITS, events_field
+from lstm_core.blocks.stored_representations import (
+    StoredRepresentation,
+    check_holds,
+    is_spelt,
+    stored_from_json,
+    stored_in,
+    total_counts,
+    total_of_blocks,
+)
 from lstm_core.foundation.errors import BlockError
 from lstm_core.foundation.json_text import json_bytes
 from lstm_core.notes.score import Meter, Tempo
-from lstm_core.representations.note_events import REPRESENTATION, STREAMS, EventArray
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import EventArray, Piece, Representation
+from lstm_core.representations.table import representation_named
 
-FORMAT = "tonemill-blocks-3"  # a change of the schema, the sidecar or the index is a new format
+FORMAT = "tonemill-blocks-4"  # a change of the schema, the sidecar or the index is a new format
 INDEX_NAME = "index.json"
-SPLITS = ("train", "valid")
 COUNTED = ("codec", "sample_rate", "num_channels", "has_beat", "confidence")  # the last in tenths, rounded down
 _ADVICE = "Run tonemill prepare again to make it anew."
 
-BLOCK_SCHEMA = pa.schema(
-    [
-        *PIECE_FIELDS,
-        pa.field("events", pa.binary()),  # uint8 [T, K], row by row
-        pa.field("split", pa.string()),  # one of SPLITS
-        pa.field("group", pa.string()),  # near-duplicates share one, and its split
-    ]
-)
+
+def block_schema(representations: Iterable[str]) -> pa.Schema:
+    """The columns of a block that holds its pieces in some representations."""
+    return pa.schema(
+        [
+            *PIECE_FIELDS,
+            events_field(representations),
+            pa.field("split", pa.string()),  # one of SPLITS
+            pa.field("group", pa.string()),  # near-duplicates share one, and its split
+        ]
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Piece:
-    """One piece of a block set, as the trainer wants it."""
-
-    piece_id: str
-    title: str
-    style: str
-    events: EventArray  # uint8 [T, K], a read-only view of the mapped file
-    meters: tuple[Meter, ...]
-    tempos: tuple[Tempo, ...]
-    key_tonic: int | None  # 0..11 from C up
-    key_mode: str | None  # major or minor
-    tempo_bpm: float
-    density: float  # notes a quarter
-    families: int  # bit mask over notes.FAMILIES
-    num_bars: int
+BLOCK_SCHEMA = block_schema([NOTES.name])  # of a set in the representation that tracks are made of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class BlockEntry:
     size_bytes: int
     sha256: str
     num_pieces: dict[str, int]  # by split
-    num_events: dict[str, int]  # by split
+    representations: tuple[StoredRepresentation, ...]
     duration_s: float
     styles: dict[str, int]  # pieces by style
     licences: dict[str, int]  # pieces by licence
@@ -80,17 +80,15 @@ class BlockEntry:
 class BlockIndex:
     """What a block set says of itself; the checkpoint carries it on."""
 
-    representation: str
-    streams: tuple[tuple[str, int], ...]  # (name, number of values) of each of the K streams
+    representations: tuple[StoredRepresentation, ...]
     styles: tuple[str, ...]  # sorted
     licences: dict[str, int]  # pieces by licence note
     notices: dict[str, str]  # full text of a licence note, where the corpus holds one
     num_pieces: dict[str, int]  # by split
-    num_events: dict[str, int]  # by split
     duration_s: float
     recorded_s: float  # of the pieces that come from recordings
     recordings: dict[str, dict[str, int]]  # these by each of COUNTED, empty without any
-    fingerprint: str  # hash of the representation and of the sha256 of all blocks
+    fingerprint: str  # hash of the representations and of the sha256 of all blocks
     blocks: tuple[BlockEntry, ...] = field(repr=False)
 
 
@@ -99,18 +97,28 @@ def block_uri(folder_uri: str | Path, name: str, suffix: str = ".arrow") -> str:
     return storage.join(folder_uri, "blocks", name + suffix)
 
 
-def write_block(folder_uri: str | Path, name: str, table: pa.Table) -> BlockEntry:
-    """Writes one block atomically, then its sidecar, and gives back what that says. Equal tables give equal bytes."""
-    table = table.select(BLOCK_SCHEMA.names).cast(BLOCK_SCHEMA).replace_schema_metadata({"format": FORMAT})
+def write_block(
+    folder_uri: str | Path, name: str, table: pa.Table, representations: Sequence[Representation] | None = None
+) -> BlockEntry:
+    """Writes one block atomically, then its sidecar, and gives back what that says. Equal tables give equal bytes.
+
+    The table says by the fields of `events` which representations it holds; they are looked up by name where none are
+    given.
+    """
+    names = [item.name for item in table.schema.field("events").type]
+    representations = [representation_named(name) for name in names] if representations is None else representations
+    assert [representation.name for representation in representations] == names
+    schema = block_schema(names)
+    table = table.select(schema.names).cast(schema).replace_schema_metadata({"format": FORMAT})
     data = arrow_bytes(table)
     storage.write_bytes(block_uri(folder_uri, name), data)
-    splits, num_events = table["split"].to_pylist(), table["num_events"].to_pylist()
+    splits = table["split"].to_pylist()
     entry = BlockEntry(
         name=name,
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         num_pieces={split: splits.count(split) for split in SPLITS},
-        num_events={s: sum(n for n, own in zip(num_events, splits, strict=True) if own == s) for s in SPLITS},
+        representations=tuple(stored_in(representation, table) for representation in representations),
         duration_s=round(sum(table["duration_s"].to_pylist()), 3),
         styles=_counts(table["style"].to_pylist()),
         licences=_counts(table["licence"].to_pylist()),
@@ -124,9 +132,9 @@ def read_entry(folder_uri: str | Path, name: str) -> BlockEntry:
     """What the sidecar of a block says; MissingError when the block was never finished."""
     uri = block_uri(folder_uri, name, ".json")
     try:
-        return BlockEntry(**json.loads(storage.read_bytes(uri)))
-    except (ValueError, TypeError) as error:
-        raise BlockError(f"{uri} is damaged ({error}). Run tonemill prepare again.") from error
+        return _entry(json.loads(storage.read_bytes(uri)))
+    except (KeyError, ValueError, TypeError) as error:
+        raise BlockError(f"{uri} is damaged ({error!r}). Run tonemill prepare again.") from error
 
 
 def is_finished(folder_uri: str | Path, name: str) -> bool:
@@ -144,20 +152,19 @@ def is_finished(folder_uri: str | Path, name: str) -> bool:
 def write_index(folder_uri: str | Path, names: Iterable[str], *, notices: dict[str, str] | None = None) -> BlockIndex:
     """Writes the index over the named blocks, from their sidecars, and gives it back."""
     entries = sorted((read_entry(folder_uri, name) for name in names), key=lambda entry: entry.name)
-    content = json_bytes([REPRESENTATION, sorted(entry.sha256 for entry in entries)])
-    licences = _total(entry.licences for entry in entries)
+    stored = total_of_blocks([entry.representations for entry in entries])
+    content = json_bytes([*(one.name for one in stored), sorted(entry.sha256 for entry in entries)])
+    licences = total_counts(entry.licences for entry in entries)
     index = BlockIndex(
-        representation=REPRESENTATION,
-        streams=tuple((stream.name, stream.size) for stream in STREAMS),
-        styles=tuple(sorted(_total(entry.styles for entry in entries))),
+        representations=stored,
+        styles=tuple(sorted(total_counts(entry.styles for entry in entries))),
         licences=licences,
         notices={name: text for name, text in sorted((notices or {}).items()) if name in licences},
-        num_pieces=_total(entry.num_pieces for entry in entries),
-        num_events=_total(entry.num_events for entry in entries),
+        num_pieces=total_counts(entry.num_pieces for entry in entries),
         duration_s=round(sum(entry.duration_s for entry in entries), 3),
         recorded_s=round(sum(entry.recorded_s for entry in entries), 3),
         recordings={
-            name: _total(entry.recordings[name] for entry in entries if name in entry.recordings)
+            name: total_counts(entry.recordings[name] for entry in entries if name in entry.recordings)
             for name in COUNTED
             if any(name in entry.recordings for entry in entries)
         },
@@ -183,28 +190,40 @@ def read_index(folder_uri: str | Path) -> BlockIndex:
     if raw.pop("format", None) != FORMAT:
         raise BlockError(f"{uri} is not of format {FORMAT}. Run tonemill prepare again with this version.")
     try:
-        blocks = tuple(BlockEntry(**entry) for entry in raw.pop("blocks"))
-        streams = tuple((str(name), int(size)) for name, size in raw.pop("streams"))
-        return BlockIndex(**{**raw, "styles": tuple(raw["styles"])}, streams=streams, blocks=blocks)
+        blocks = tuple(_entry(entry) for entry in raw.pop("blocks"))
+        stored = tuple(stored_from_json(one) for one in raw.pop("representations"))
+        return BlockIndex(**{**raw, "styles": tuple(raw["styles"])}, representations=stored, blocks=blocks)
     except (KeyError, TypeError, ValueError) as error:
         raise BlockError(f"{uri} is damaged ({error!r}). Run tonemill prepare again.") from error
 
 
-def open_blocks(uri: str | Path, *, verify: bool = False) -> BlockSet:
+def open_blocks(
+    uri: str | Path, *, representation: Representation | str | None = None, verify: bool = False
+) -> BlockSet:
     """A block set, its files memory-mapped (those of a remote store are first copied to a local cache).
 
-    BlockError names a block that is missing or of the wrong size, and with `verify` also one whose bytes changed.
+    Its pieces are those that `representation` can spell, by default the first that the set holds.
+
+    Raises:
+        BlockError: a block is missing, of the wrong size, or with `verify` of other bytes; or the set does not hold
+            the representation, or holds another one of its name.
+        RepresentationError: there is none of this name.
     """
     index = read_index(uri)
-    return BlockSet(index, [_open_block(uri, entry, verify) for entry in index.blocks])
+    if representation is None:
+        representation = index.representations[0].name
+    if isinstance(representation, str):
+        representation = representation_named(representation)
+    check_holds(index.representations, representation, uri)
+    return BlockSet(index, [_open_block(uri, entry, verify) for entry in index.blocks], representation)
 
 
 class BlockSet:
-    """The pieces of a set of blocks, by split and number; their order is that of piece_id."""
+    """The pieces of a set of blocks that a representation can spell, by split and number, in ascending piece_id."""
 
-    def __init__(self, index: BlockIndex, tables: Sequence[pa.Table]) -> None:
-        self.index = index
-        self.tables = tuple(tables)  # memory-mapped, rows of BLOCK_SCHEMA
+    def __init__(self, index: BlockIndex, tables: Sequence[pa.Table], representation: Representation) -> None:
+        self.index, self.representation = index, representation
+        self.tables = tuple(tables)  # memory-mapped, rows of `block_schema`
         self._places = {split: self._order(split) for split in SPLITS}
 
     def num_pieces(self, split: str) -> int:
@@ -221,25 +240,33 @@ class BlockSet:
             if name not in ("events", "meters", "tempos")
         }
         return Piece(
-            events=_events(table, int(row), len(self.index.streams)),
+            events=self._events(table, int(row)),
             meters=tuple(Meter(**meter) for meter in table.column("meters")[int(row)].as_py()),
             tempos=tuple(Tempo(**tempo) for tempo in table.column("tempos")[int(row)].as_py()),
             **values,
         )
 
     def events_of_row(self, row: int) -> EventArray:
-        """Events of a row of all tables one after another: uint8 [T, K]."""
+        """Events of a row of all tables one after another: [T, K]."""
         for table in self.tables:
             if row < table.num_rows:
-                return _events(table, row, len(self.index.streams))
+                return self._events(table, row)
             row -= table.num_rows
         raise IndexError(f"there are fewer rows than {row}")
+
+    def _events(self, table: pa.Table, row: int) -> EventArray:
+        buffer = table.column("events")[row][self.representation.name].as_buffer()
+        events: EventArray = np.frombuffer(buffer, dtype=self.representation.dtype)
+        events = events.reshape(-1, len(self.representation.streams))
+        events.flags.writeable = False  # Arrow calls its buffer writable; a write would end the process
+        return events
 
     def _order(self, split: str) -> npt.NDArray[np.int64]:
         """Block and row of each piece of a split in ascending piece_id: int64 [pieces, 2]."""
         places, keys = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(0, dtype="S1")]
         for number, table in enumerate(self.tables):
-            rows = np.flatnonzero(np.array(table.column("split").to_pylist(), dtype=object) == split)
+            is_own = np.array(table.column("split").to_pylist(), dtype=object) == split
+            rows = np.flatnonzero(is_own & is_spelt(table, self.representation.name))
             places.append(np.stack([np.full(len(rows), number), rows], axis=1).astype(np.int64))
             keys.append(np.array(table.column("piece_id").take(rows).to_pylist(), dtype="S"))
         order = np.argsort(np.concatenate([key.astype("S64") for key in keys]), kind="stable")
@@ -275,16 +302,13 @@ def _open_block(folder_uri: str | Path, entry: BlockEntry, verify: bool) -> pa.T
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise BlockError(f"Block {uri} is altered: it is no Arrow file any more ({error}). {_ADVICE}") from error
-    if not table.schema.equals(BLOCK_SCHEMA):
+    if not table.schema.equals(block_schema(one.name for one in entry.representations)):
         raise BlockError(f"Block {uri} has the columns of another version. {_ADVICE}")
     return table
 
 
-def _events(table: pa.Table, row: int, num_streams: int) -> EventArray:
-    buffer = table.column("events")[row].as_buffer()
-    events = np.frombuffer(buffer, dtype=np.uint8).reshape(-1, num_streams)
-    events.flags.writeable = False  # Arrow calls its buffer writable; a write would end the process
-    return events
+def _entry(raw: dict[str, Any]) -> BlockEntry:
+    return BlockEntry(**(raw | {"representations": tuple(stored_from_json(one) for one in raw["representations"])}))
 
 
 def _recording_counts(table: pa.Table) -> dict[str, Any]:
@@ -298,10 +322,3 @@ def _recording_counts(table: pa.Table) -> dict[str, Any]:
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
-
-
-def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for count in counts:
-        total.update(count)
-    return dict(sorted(total.items()))

@@ -1,6 +1,6 @@
 """Parts: what the first stage of `prepare` makes of a run of files; a file that is in one is not read again.
 
-    PARTS/NAME.arrow        the pieces of the files: PART_SCHEMA, uncompressed
+    PARTS/NAME.arrow        the pieces of the files: `part_schema`, uncompressed
     PARTS/NAME.rows.arrow   one small row a piece or reject: ROWS_SCHEMA; written last, it commits the part
 
 The blocks are put together from parts afterwards (assembly.py), so they do not depend on how files fell into parts.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
@@ -23,22 +23,31 @@ from lstm_core import storage
 from lstm_core.blocks.corpus import file_hash
 from lstm_core.blocks.duplicates import SIGNATURE_SIZE, shingles, signature
 from lstm_core.blocks.feature_blocks import arrow_bytes
-from lstm_core.blocks.piece_fields import MEASURES, PIECE_FIELDS
+from lstm_core.blocks.piece_fields import MEASURES, PIECE_FIELDS, events_field
 from lstm_core.foundation.errors import ScoreError, StorageError
 from lstm_core.notes.describe import BarDescription, Description, describe
 from lstm_core.notes.score import Score
-from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT, REPRESENTATION, encode_score
+from lstm_core.representations.note_events import encode_score
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import Representation
 
 PARTS_VERSION = 4  # of what these functions compute: raise it when the same file would give other rows
 _FROM_MANIFEST = ("style", "licence")  # they may change while the file does not
-PART_SCHEMA = pa.schema(
-    [
-        *(field for field in PIECE_FIELDS if field.name not in _FROM_MANIFEST),
-        pa.field("events", pa.binary()),
-        pa.field("shingles", pa.list_(pa.uint32())),
-        pa.field("audio_shingles", pa.list_(pa.uint32())),  # of a recording's fingerprint; null of scores
-    ]
-)
+
+
+def part_schema(representations: Iterable[Representation]) -> pa.Schema:
+    """The columns of a part whose pieces are encoded in some representations."""
+    return pa.schema(
+        [
+            *(field for field in PIECE_FIELDS if field.name not in _FROM_MANIFEST),
+            events_field(representation.name for representation in representations),
+            pa.field("shingles", pa.list_(pa.uint32())),
+            pa.field("audio_shingles", pa.list_(pa.uint32())),  # of a recording's fingerprint; null of scores
+        ]
+    )
+
+
+_FIELD_TYPES = {field.name: field.type for field in PIECE_FIELDS}
 ROWS_SCHEMA = pa.schema(
     [
         ("file_key", pa.string()),
@@ -49,7 +58,7 @@ ROWS_SCHEMA = pa.schema(
         ("index_in_file", pa.int32()),
         ("content_hash", pa.string()),
         ("row_hash", pa.string()),  # of all that the part holds of the piece
-        ("num_events", pa.int32()),
+        ("event_bytes", pa.int32()),  # of the events in all representations
         ("duration_s", pa.float64()),
         ("key", pa.string()),
         ("tempo_bpm", pa.float32()),
@@ -57,7 +66,7 @@ ROWS_SCHEMA = pa.schema(
         ("signature", pa.binary(4 * SIGNATURE_SIZE)),
         ("audio_signature", pa.binary(4 * SIGNATURE_SIZE)),  # of recordings
         ("tag_licence", pa.string()),  # what the tags of a recording say; null where they say nothing
-        *(pa.field(name, PART_SCHEMA.field(name).type) for name in MEASURES),  # null of scores
+        *(pa.field(name, _FIELD_TYPES[name]) for name in MEASURES),  # null of scores
     ]
 )
 PIECES_SUFFIX, ROWS_SUFFIX = ".arrow", ".rows.arrow"
@@ -111,9 +120,16 @@ class Reader(Protocol):
     def read_many(self, files: Iterable[tuple[bytes, str]]) -> Iterator[list[Score] | ScoreError]: ...
 
 
-def make_part(corpus_uri: str, files: pa.Table, folder_uri: str, reader: Reader, limits: ReadLimits) -> PartSummary:
+def make_part(
+    corpus_uri: str,
+    files: pa.Table,
+    folder_uri: str,
+    reader: Reader,
+    limits: ReadLimits,
+    representations: Sequence[Representation] = (NOTES,),
+) -> PartSummary:
     """Reads, describes and encodes the scores in some rows of a manifest, and stores them as one part of a folder."""
-    pieces, rows = part_tables(fetch(corpus_uri, files, limits.max_file_bytes), reader)
+    pieces, rows = part_tables(fetch(corpus_uri, files, limits.max_file_bytes), reader, representations)
     return store_part(files, folder_uri, pieces, rows)
 
 
@@ -132,8 +148,10 @@ def store_part(files: pa.Table, folder_uri: str, pieces: pa.Table, rows: pa.Tabl
     )
 
 
-def part_tables(files: Iterable[FetchedFile], reader: Reader) -> tuple[pa.Table, pa.Table]:
-    """The pieces (PART_SCHEMA) and rows (ROWS_SCHEMA) of fetched files."""
+def part_tables(
+    files: Iterable[FetchedFile], reader: Reader, representations: Sequence[Representation] = (NOTES,)
+) -> tuple[pa.Table, pa.Table]:
+    """The pieces (`part_schema`) and rows (ROWS_SCHEMA) of fetched files."""
     pieces: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     for file, result in _read(files, reader):
@@ -141,8 +159,9 @@ def part_tables(files: Iterable[FetchedFile], reader: Reader) -> tuple[pa.Table,
             rows.append({"file_key": file.file_key, "stage": file.stage or "parse", "reason": str(result)})
             continue
         for index, score in enumerate(result):
-            add_piece(pieces, rows, *encode_piece(file.path, file.file_key, index, score, {"source": "score"}))
-    return table_of(pieces, PART_SCHEMA), table_of(rows, ROWS_SCHEMA)
+            piece, row = encode_piece(file.path, file.file_key, index, score, {"source": "score"}, representations)
+            add_piece(pieces, rows, piece, row)
+    return table_of(pieces, part_schema(representations)), table_of(rows, ROWS_SCHEMA)
 
 
 def add_piece(
@@ -203,20 +222,27 @@ def _read(files: Iterable[FetchedFile], reader: Reader) -> Iterator[tuple[Fetche
 
 
 def encode_piece(
-    path: str, file_key: str, index: int, score: Score, measures: dict[str, Any]
+    path: str,
+    file_key: str,
+    index: int,
+    score: Score,
+    measures: dict[str, Any],
+    representations: Sequence[Representation] = (NOTES,),
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """A piece's row of the part, None when it is rejected, and its small row.
 
-    `measures` are the columns that hang on the source: at least `source` itself.
+    `measures` are the columns that depend on the source: at least `source` itself. The hash of the content is of the
+    notes whatever the representations are, so that duplicates and splits stay when one is added.
     """
     row: dict[str, Any] = {"file_key": file_key, "index_in_file": index}
-    events = encode_score(score) if len(score.notes) else None
-    if events is None or not (events[:, INSTRUMENT] >= DRUM_INSTRUMENT).any():
-        return None, {**row, "stage": "encode", "reason": f"piece {index} holds no note that an event can spell"}
+    spelt = {representation.name: representation.encode(score) for representation in representations}
+    events = {name: found for name, found in spelt.items() if found is not None}
+    if not events:
+        return None, {**row, "stage": "encode", "reason": _why_not(index, representations)}
     description = describe(score)
     meters = [{"tick": m.tick, "numerator": m.numerator, "denominator": m.denominator} for m in score.meters]
-    raw = events.tobytes()
-    content = hashlib.blake2b(raw + json.dumps(meters).encode(), digest_size=16).hexdigest()
+    notes = events[NOTES.name] if NOTES.name in events else encode_score(score)
+    content = hashlib.blake2b(notes.tobytes() + json.dumps(meters).encode(), digest_size=16).hexdigest()
     shingle_set = shingles(score.notes)
     piece: dict[str, Any] = {
         "piece_id": f"{file_hash(path)}{index:08x}",
@@ -224,24 +250,31 @@ def encode_piece(
         "index_in_file": index,
         "title": score.title,
         "content_hash": content,
-        "representation": REPRESENTATION,
-        "num_events": len(events),
         "meters": meters,
         "tempos": [{"tick": tempo.tick, "bpm": tempo.bpm} for tempo in score.tempos],
         **{name: getattr(description, name) for name in _DESCRIBED},
         **{f"bar_{name}": getattr(description.bars, name) for name in _BARS_DESCRIBED},
         "tags": json.dumps(score.tags, sort_keys=True, ensure_ascii=False),
-        "events": raw,
+        "events": {name: found.tobytes() for name, found in events.items()},
         "shingles": shingle_set,
         **measures,
     }
     told = json.dumps([piece[name] for name in ("piece_id", "meters", "tempos", "title", "tags", *measures)]).encode()
-    for name in ("piece_id", "content_hash", "num_events", "duration_s", "tempo_bpm", "meter"):
+    row["event_bytes"] = sum(found.nbytes for found in events.values())
+    for name in ("piece_id", "content_hash", "duration_s", "tempo_bpm", "meter"):
         row[name] = piece[name]
     row["row_hash"] = hashlib.blake2b(score.notes.tobytes() + told, digest_size=16).hexdigest()
     row["key"] = description.key
     row["signature"] = signature(shingle_set).tobytes()
     return piece, row
+
+
+def _why_not(index: int, representations: Sequence[Representation]) -> str:
+    if [representation.name for representation in representations] == [NOTES.name]:
+        return f"piece {index} holds no note that an event can spell"
+    return (
+        f"piece {index} can be spelt in none of {', '.join(representation.name for representation in representations)}"
+    )
 
 
 def table_of(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

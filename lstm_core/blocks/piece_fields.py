@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
+SPLITS = ("train", "valid")
 _METERS = pa.list_(pa.struct([("tick", pa.int32()), ("numerator", pa.int16()), ("denominator", pa.int16())]))
 _TEMPOS = pa.list_(pa.struct([("tick", pa.int32()), ("bpm", pa.float32())]))
 PIECE_FIELDS = (
@@ -13,9 +16,7 @@ PIECE_FIELDS = (
     pa.field("title", pa.string()),
     pa.field("style", pa.string()),
     pa.field("licence", pa.string()),
-    pa.field("content_hash", pa.string()),  # of the events and meters alone
-    pa.field("representation", pa.string()),
-    pa.field("num_events", pa.int32()),
+    pa.field("content_hash", pa.string()),  # of the notes and meters alone
     pa.field("meters", _METERS),
     pa.field("tempos", _TEMPOS),
     pa.field("key_tonic", pa.int8()),  # 0..11 from C up; null when there are no pitches
@@ -57,3 +58,10 @@ MEASURES = (  # of a recording, null of a score
     "confidence",
     "has_beat",
 )
+
+
+def events_field(representations: Iterable[str]) -> pa.Field:
+    """The events of a piece in each of some representations, row by row in the dtype of each: null where it cannot
+    spell the piece.
+    """
+    return pa.field("events", pa.struct([(name, pa.binary()) for name in representations]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -11,11 +11,11 @@ import pyarrow as pa
 from lstm_core import storage
 from lstm_core.blocks.duplicates import signature
 from lstm_core.blocks.parts import (
-    PART_SCHEMA,
     ROWS_SCHEMA,
     PartSummary,
     add_piece,
     encode_piece,
+    part_schema,
     store_part,
     table_of,
 )
@@ -23,17 +23,27 @@ from lstm_core.blocks.piece_fields import MEASURES
 from lstm_core.foundation.errors import RecordingError, StorageError
 from lstm_core.recordings.licences import licence_of_tags
 from lstm_core.recordings.limits import ListenLimits
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import Representation
 from lstm_core.transcription.listening import Heard, Listener, Source, measures_of
 
 
-def make_recording_part(corpus_uri: str, files: pa.Table, folder_uri: str, listener: Listener) -> PartSummary:
+def make_recording_part(
+    corpus_uri: str,
+    files: pa.Table,
+    folder_uri: str,
+    listener: Listener,
+    representations: Sequence[Representation] = (NOTES,),
+) -> PartSummary:
     """Listens to the recordings in some rows of a manifest, and stores what they become as one part of a folder."""
-    pieces, rows = recording_tables(corpus_uri, files, listener)
+    pieces, rows = recording_tables(corpus_uri, files, listener, representations)
     return store_part(files, folder_uri, pieces, rows)
 
 
-def recording_tables(corpus_uri: str, files: pa.Table, listener: Listener) -> tuple[pa.Table, pa.Table]:
-    """The pieces (PART_SCHEMA) and rows (ROWS_SCHEMA) of the recordings in some rows of a manifest."""
+def recording_tables(
+    corpus_uri: str, files: pa.Table, listener: Listener, representations: Sequence[Representation] = (NOTES,)
+) -> tuple[pa.Table, pa.Table]:
+    """The pieces (`part_schema`) and rows (ROWS_SCHEMA) of the recordings in some rows of a manifest."""
     manifest = files.select(["path", "file_key", "etag", "size_bytes"]).to_pylist()
     pieces: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -43,14 +53,14 @@ def recording_tables(corpus_uri: str, files: pa.Table, listener: Listener) -> tu
             stage = heard.stage if isinstance(heard, RecordingError) else "fetch"
             rows.append({"file_key": file["file_key"], "stage": stage, "reason": str(heard)})
             continue
-        piece, row = encode_piece(file["path"], file["file_key"], 0, heard.score, measures_of(heard))
+        piece, row = encode_piece(file["path"], file["file_key"], 0, heard.score, measures_of(heard), representations)
         if piece is not None:
             piece["audio_shingles"] = heard.fingerprint
             row["audio_signature"] = signature(heard.fingerprint).tobytes()
             row |= {name: piece[name] for name in MEASURES}
             row["tag_licence"] = licence_of_tags(heard.facts.tags)
         add_piece(pieces, rows, piece, row)
-    return table_of(pieces, PART_SCHEMA), table_of(rows, ROWS_SCHEMA)
+    return table_of(pieces, part_schema(representations)), table_of(rows, ROWS_SCHEMA)
 
 
 def _sources(

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from lstm_core.blocks.feature_blocks import BlockSet
 from lstm_core.notes.score import DRUMS, FAMILIES
-from lstm_core.representations.note_events import DRUM_INSTRUMENT, FIRST_PROGRAM, INSTRUMENT
 
 NUM_ENSEMBLES, LARGEST_ENSEMBLE = 48, 9  # ensembles of a style, programs of an ensemble
 FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order asks for them
@@ -38,15 +37,15 @@ def corpus_statistics(blocks: BlockSet) -> dict[str, Any]:
 
 def _ensembles(blocks: BlockSet, rows: list[int]) -> list[list[int]]:
     """Programs (128: drums) of pieces at some rows, each list sorted; of too many the busiest are kept."""
+    programs_of = blocks.representation.programs
+    if programs_of is None:
+        return []
     ensembles = []
     for place in np.unique(np.linspace(0, len(rows) - 1, min(NUM_ENSEMBLES, len(rows))).astype(int)):
-        events = blocks.events_of_row(rows[place])
-        values, counts = np.unique(events[events[:, INSTRUMENT] >= DRUM_INSTRUMENT, INSTRUMENT], return_counts=True)
-        programs = np.where(values == DRUM_INSTRUMENT, DRUMS, values.astype(np.int64) - FIRST_PROGRAM)
-        is_music = (programs < FIRST_SOUND_EFFECT) | (programs == DRUMS)
-        busiest = np.argsort(-counts[is_music], kind="stable")[:LARGEST_ENSEMBLE]
-        if (programs[is_music] != DRUMS).any():
-            ensembles.append(sorted(programs[is_music][busiest].tolist()))
+        programs = programs_of(blocks.events_of_row(rows[place]))
+        music = [program for program in programs if program < FIRST_SOUND_EFFECT or program == DRUMS]
+        if any(program != DRUMS for program in music):
+            ensembles.append(sorted(music[:LARGEST_ENSEMBLE]))
     return ensembles
 
 

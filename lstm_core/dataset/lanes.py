@@ -12,16 +12,7 @@ import torch
 from torch import Tensor
 
 from lstm_core.model.music_lstm import Inputs
-
-
-class PieceArrays(NamedTuple):
-    """One piece as the model reads it."""
-
-    events: npt.NDArray[np.int64]  # [T, K]
-    contexts: npt.NDArray[np.int64]  # [T, number of contexts]
-    flags: npt.NDArray[np.float32]  # [number of flags]
-    onset_positions: npt.NDArray[np.int64]  # [T]
-    recalled: npt.NDArray[np.int64]  # [T, number of lags, K]
+from lstm_core.representations.representation import PieceArrays
 
 
 class PieceSource(Protocol):

@@ -3,55 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstm_core.engine import choosers, counters
-from lstm_core.engine.rows import EVENT, IS_DONE, NEW_TICK, STUCK, TICK, Rows, make_rows, start_row
-from lstm_core.foundation.errors import CheckpointError
+from lstm_core.engine.free_chooser import FreeChooser, FreeRequest
+from lstm_core.engine.note_chooser import NoteChooser, Request
+from lstm_core.foundation.errors import CheckpointError, RepresentationError
 from lstm_core.model import packing
 from lstm_core.model.checkpoint import Checkpoint
-from lstm_core.notes.score import Meter
-from lstm_core.orders.constraints import RowRules, Rules, make_rules, stack_rules, transposed_rules
-from lstm_core.orders.order import FREE_KEY, TrackOrder
-from lstm_core.orders.plan import plan_track
-from lstm_core.representations import lookback
-from lstm_core.representations.conditions import (
-    MAX_BARS,
-    MAX_POSITIONS,
-    NUM_MOVING,
-    Conditions,
-    condition_values,
-    family_flags,
-    meter_value,
-    note_contexts,
-)
-from lstm_core.representations.note_events import REPRESENTATION, STREAMS, TIME_SHIFT, EventArray, transposed_events
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import EventArray, Representation
+from lstm_core.representations.table import representation_named
 
 WIDTHS = (4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
 FEW = 16  # requests that all get a row at once
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """One track to be generated."""
-
-    rules: RowRules
-    conditions: Conditions
-    meter: Meter
-    num_bars: int
-    shift: int = 0  # semitones from what is asked to where the model plays it; rules are those of what is asked
-
-
 class Generated(NamedTuple):
-    """The events of one request: uint8 [T, K], the last one END."""
+    """The events of one request: [T, K] in the dtype of the representation, the last one its END where it has one."""
 
     number: int  # place of the request in the input
     events: EventArray
+
+
+class Chooser(Protocol):
+    """What chooses the events of B rows, stream by stream, and knows where each row stands."""
+
+    @property
+    def is_busy(self) -> npt.NDArray[np.bool_]:
+        """Rows that have work left: [B]."""
+
+    @property
+    def event(self) -> npt.NDArray[np.int64]:
+        """The event being chosen: [B, K]."""
+
+    @property
+    def before(self) -> npt.NDArray[np.int64]:
+        """The event before: [B, K]."""
+
+    @property
+    def onset_positions(self) -> npt.NDArray[np.int64]:
+        """Where in its bar `event` stands, once its first stream is chosen: [B]."""
+
+    def start(self, b: int, request: Any) -> packing.RowConditions:
+        """Begins a request in row b; gives back what it is told as a whole, -1 for contexts that move."""
+
+    def moving_contexts(self) -> npt.NDArray[np.int64]:
+        """The contexts of the next event that move: int64 [B, M]."""
+
+    def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
+        """Sets event[:, stream] of the busy rows from logits [B, V, then copy weights], which it may change."""
+
+    def record(self, was_busy: npt.NDArray[np.bool_]) -> None:
+        """Moves the rows that were busy past the event that was chosen."""
+
+    def take(self, b: int) -> EventArray:
+        """The events of a finished row: [T, K]."""
+
+    def only(self, kept: npt.NDArray[np.int64]) -> Chooser:
+        """The same for some of the rows, int64 [fewer]."""
 
 
 class Engine:
@@ -63,18 +76,21 @@ class Engine:
     widest.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, arithmetic: str = "auto", device: str = "cpu") -> None:
-        if checkpoint.facts.representation != REPRESENTATION:
-            raise CheckpointError(
-                f"The checkpoint's events are {checkpoint.facts.representation}, this engine plays {REPRESENTATION}."
-            )
-        settings = checkpoint.model.settings
-        if settings.contexts != note_contexts(checkpoint.facts.styles) or settings.num_lags != len(lookback.LAGS):
-            raise CheckpointError(
-                f"The checkpoint {checkpoint.facts.name} was made by another version of this program: its model is "
-                f"told {', '.join(context.name for context in settings.contexts)}, with {settings.num_lags} lags. "
-                "Train it again."
-            )
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        representation: Representation | None = None,
+        arithmetic: str = "auto",
+        device: str = "cpu",
+    ) -> None:
+        """`representation` is that of the checkpoint, looked up by its name where none is given.
+
+        Raises:
+            CheckpointError: the checkpoint is of another representation, or of none that is known, or damaged.
+        """
+        self.representation = representation or _known(checkpoint)
+        _check_same(checkpoint, self.representation)
         if not all(bool(torch.isfinite(weight).all()) for weight in checkpoint.model.state_dict().values()):
             raise CheckpointError(
                 f"The checkpoint {checkpoint.facts.name} holds weights that are no numbers: its training went astray. "
@@ -86,8 +102,8 @@ class Engine:
         self.widths = packing.agreeing_widths(checkpoint.model, WIDTHS, self.dtype, device)
         self._steps: dict[int, packing.PackedStep] = {}
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Generated]:
-        """The tracks of the requests, each as soon as it is finished."""
+    def generate(self, requests: Sequence[Request] | Sequence[FreeRequest]) -> Iterator[Generated]:
+        """What is generated for the requests, each as soon as it is finished: Request of notes, else FreeRequest."""
         # Rows that wait for the longest track of all are wasted, so a batch is filled one and a half times at least.
         filled = [width for width in self.widths if 3 * width <= 2 * len(requests)]
         width = max([*filled, self._width_for(min(len(requests), FEW))])
@@ -98,9 +114,12 @@ class Engine:
             if finished and batch.is_draining and (width := self._width_for(batch.num_busy)) < batch.step.num_rows:
                 batch = batch.moved_to(self._step(width))
 
-    def open_batch(self, requests: Sequence[Request], *, width: int) -> Batch:
+    def open_batch(self, requests: Sequence[Request] | Sequence[FreeRequest], *, width: int) -> Batch:
         """A batch of `width` rows with the first requests in them, to be played step by step."""
-        return Batch(self._step(width), self.checkpoint.facts.styles, requests)
+        styles = self.checkpoint.facts.styles
+        is_notes = self.representation.name == NOTES.name
+        chooser: Chooser = (NoteChooser if is_notes else FreeChooser)(self.representation, styles, width)
+        return Batch(self._step(width), chooser, requests)
 
     def _width_for(self, num_rows: int) -> int:
         """The narrowest batch with room for so many rows."""
@@ -116,52 +135,34 @@ class Engine:
 class Batch:
     """The rows of an engine and what each is working on."""
 
-    def __init__(self, step: packing.PackedStep, styles: tuple[str, ...], requests: Sequence[Request]) -> None:
-        num_rows = step.num_rows
-        self.step, self.styles = step, styles
-        self.rows = make_rows(num_rows)
-        self.rules: Rules = stack_rules([_idle_rules()] * num_rows)
-        self.numbers: list[int] = [-1] * num_rows  # of the request in each row
-        self.shifts: list[int] = [0] * num_rows
-        self.history = np.zeros((num_rows, 1024, len(STREAMS)), dtype=np.uint8)
-        self.onsets = np.zeros((num_rows, 1024), dtype=np.int64)  # ticks of the events of `history`
-        self.lookback = lookback.make_lookback_rows(num_rows)
-        self.offered = np.zeros((num_rows, max(stream.size for stream in STREAMS)), dtype=np.uint8)
-        self.conditions = np.zeros((num_rows, step.settings.hidden_size), dtype=np.float32)
-        self.moving = np.ones((num_rows, NUM_MOVING), dtype=np.int64)
-        self.onset_positions = np.zeros(num_rows, dtype=np.int64)
-        self.counts = np.zeros(num_rows, dtype=np.int64)  # events of the rows that are busy
-        self.bar_ticks = np.ones(num_rows, dtype=np.int64)
-        self.num_bars = np.ones(num_rows, dtype=np.int64)
+    def __init__(self, step: packing.PackedStep, chooser: Chooser, requests: Sequence[Any]) -> None:
+        self.step, self.chooser = step, chooser
+        self.numbers: list[int] = [-1] * step.num_rows  # of the request in each row
+        self.conditions = np.zeros((step.num_rows, step.settings.hidden_size), dtype=np.float32)
         self.waiting = iter(enumerate(requests))
         self.is_draining = False  # True: no request waits for a row any more
-        for b in range(num_rows):
+        for b in range(step.num_rows):
             self._fill(b)
 
     @property
     def num_busy(self) -> int:
         """Rows that have work left."""
-        return int((self.rows.numbers[:, IS_DONE] == 0).sum())
+        return int(self.chooser.is_busy.sum())
 
     def play(self) -> list[Generated]:
         """One event in every busy row; gives back what was finished by it, and starts the next requests there."""
         finished = []
         for b in self._play_step():
-            finished.append(self._take(b))
+            finished.append(Generated(self.numbers[b], self.chooser.take(b)))
             self._fill(b)
         return finished
 
     def moved_to(self, step: packing.PackedStep) -> Batch:
         """The same tracks in a batch of fewer rows, but enough for those that are busy; none may be waiting."""
         assert self.is_draining and self.num_busy <= step.num_rows <= self.step.num_rows
-        kept = np.argsort(self.rows.numbers[:, IS_DONE] != 0, kind="stable")[: step.num_rows]
-        batch = Batch(step, self.styles, [])
-        batch.rows = Rows._make(part[kept] for part in self.rows)
-        batch.rules = Rules._make(part[kept] for part in self.rules)
-        batch.lookback = lookback.LookbackRows._make(part[kept] for part in self.lookback)
-        batch.numbers, batch.shifts = [self.numbers[b] for b in kept], [self.shifts[b] for b in kept]
-        for name in ("history", "onsets", "conditions", "moving", "counts", "bar_ticks", "num_bars"):
-            setattr(batch, name, getattr(self, name)[kept])
+        kept = np.argsort(~self.chooser.is_busy, kind="stable")[: step.num_rows]
+        batch = Batch(step, self.chooser.only(kept), [])
+        batch.numbers, batch.conditions = [self.numbers[b] for b in kept], self.conditions[kept]
         step.take_rows(self.step, kept)
         return batch
 
@@ -172,64 +173,38 @@ class Batch:
             self.is_draining = True
             return
         self.numbers[b], request = numbered
-        self._set_rules(b, transposed_rules(request.rules, request.shift))
-        self.shifts[b] = request.shift
-        start_row(self.rows, b)
-        lookback.start_lookback(self.lookback, b)
         self.step.reset_row(b)
-        told = condition_values(request.conditions, self.styles)
-        fixed = np.concatenate([np.full(NUM_MOVING, -1), [meter_value(request.meter)], told])
-        self.conditions[b] = self.step.condition_vector(fixed, family_flags(request.conditions.families))
-        self.bar_ticks[b], self.num_bars[b] = request.meter.bar_ticks, request.num_bars
+        self.conditions[b] = self.step.condition_vector(*self.chooser.start(b, request))
 
     def _play_step(self) -> list[int]:
         """Chooses one event in every busy row; gives back the rows that have finished by it."""
-        numbers = self.rows.numbers
-        was_busy = numbers[:, IS_DONE] == 0
-        counters.set_moving(
-            numbers[:, TICK], self.bar_ticks, self.num_bars, self.lookback.agreements,
-            MAX_POSITIONS, MAX_BARS, self.moving,
-        )  # fmt: skip
-        self.step.advance(self.rows.before, self.moving, self.conditions)
-        for stream in range(len(STREAMS)):
-            logits = self.step.logits(stream)
-            lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event, self.offered)
-            choosers.choose(stream, logits, self.offered, self.rules, self.rows)
-            if stream == TIME_SHIFT:
-                new_ticks = numbers[:, NEW_TICK]
-                counters.set_onset_positions(new_ticks, self.bar_ticks, MAX_POSITIONS, self.onset_positions)
-            self.step.tell(stream, self.rows.event[:, stream], self.onset_positions)
-        self._record(was_busy)
-        is_done = numbers[:, IS_DONE]
-        if is_done.max() == STUCK:
-            raise AssertionError("the rules of a row left nothing to choose")
-        return np.flatnonzero(was_busy & (is_done != 0)).tolist()
-
-    def _take(self, b: int) -> Generated:
-        """The finished request of row b."""
-        length = int(self.rows.numbers[b, EVENT])
-        return Generated(self.numbers[b], transposed_events(self.history[b, :length], -self.shifts[b]))
-
-    def _record(self, was_busy: npt.NDArray[np.bool_]) -> None:
-        num_events, ticks = self.rows.numbers[:, EVENT], self.rows.numbers[:, TICK]
-        if num_events.max() > self.history.shape[1]:
-            self.history = np.concatenate([self.history, np.zeros_like(self.history)], axis=1)
-            self.onsets = np.concatenate([self.onsets, np.zeros_like(self.onsets)], axis=1)
-        counters.record(was_busy, num_events, self.rows.before, ticks, self.history, self.onsets, self.counts)
-        lookback.look_back_rows(self.history, self.onsets, self.counts, self.bar_ticks, self.lookback)
-
-    def _set_rules(self, b: int, rules: RowRules) -> None:
-        missing = len(rules.forced) - self.rules.forced.shape[1]
-        if missing > 0:
-            wider = np.pad(self.rules.forced, ((0, 0), (0, missing), (0, 0)))
-            self.rules = self.rules._replace(forced=wider)
-        for name in RowRules._fields:
-            if name != "forced":
-                getattr(self.rules, name)[b] = getattr(rules, name)
-        self.rules.forced[b, : len(rules.forced)] = rules.forced
-        self.rules.num_forced[b] = len(rules.forced)
+        chooser = self.chooser
+        was_busy = chooser.is_busy.copy()
+        self.step.advance(chooser.before, chooser.moving_contexts(), self.conditions)
+        for stream in range(len(self.step.settings.streams)):
+            chooser.choose(stream, self.step.logits(stream))
+            self.step.tell(stream, chooser.event[:, stream], chooser.onset_positions)
+        chooser.record(was_busy)
+        return np.flatnonzero(was_busy & ~chooser.is_busy).tolist()
 
 
-def _idle_rules() -> RowRules:
-    order = TrackOrder(key=FREE_KEY, loop=True, duration_s=2.0, bpm=120.0)
-    return make_rules(order, plan_track(order))
+def _known(checkpoint: Checkpoint) -> Representation:
+    try:
+        return representation_named(checkpoint.facts.representation)
+    except RepresentationError as error:
+        raise CheckpointError(f"The checkpoint {checkpoint.facts.name} cannot be played: {error}") from error
+
+
+def _check_same(checkpoint: Checkpoint, representation: Representation) -> None:
+    facts, settings = checkpoint.facts, checkpoint.model.settings
+    if facts.representation != representation.name:
+        raise CheckpointError(
+            f"The checkpoint's events are {facts.representation}, this engine plays {representation.name}."
+        )
+    ours = (representation.streams, representation.contexts(facts.styles), representation.num_lags)
+    if (settings.streams, settings.contexts, settings.num_lags) != ours:
+        raise CheckpointError(
+            f"The checkpoint {facts.name} was made by another version of this program: its model is "
+            f"told {', '.join(context.name for context in settings.contexts)}, with {settings.num_lags} lags. "
+            "Train it again."
+        )

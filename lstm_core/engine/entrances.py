@@ -37,7 +37,7 @@ from lstm_core.orders.constraints import (
 )
 from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT, PITCH, STREAMS
 
-COMPILED_WITH = "953fbad069278de2"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "5e4de0b6c9bae65a"  # content of the files that compiled code takes things from; see its test
 
 SILENCE_BARS = 2  # the longest silence
 NUM_DRUM_VALUES = STREAMS[PITCH].size

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstm_core.engine.engine import Request
+from lstm_core.engine.note_chooser import Request
+from lstm_core.foundation.errors import CheckpointError
 from lstm_core.model.checkpoint import CheckpointFacts
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import family_of
@@ -15,6 +16,7 @@ from lstm_core.orders.plan import plan_track
 from lstm_core.orders.primer import read_primer
 from lstm_core.representations.conditions import Conditions, transposed_key
 from lstm_core.representations.note_events import EventArray, decode_events
+from lstm_core.representations.notes import NOTES
 
 
 def request_of(order: TrackOrder, attempt: int, facts: CheckpointFacts) -> Request:
@@ -41,6 +43,15 @@ def request_of(order: TrackOrder, attempt: int, facts: CheckpointFacts) -> Reque
         num_bars=plan.num_bars,
         shift=shift,
     )
+
+
+def check_plays_orders(facts: CheckpointFacts) -> None:
+    """Raises CheckpointError where a checkpoint makes something else than the notes that orders are about."""
+    if facts.representation != NOTES.name:
+        raise CheckpointError(
+            f"The checkpoint {facts.name} makes events of {facts.representation}; orders are played as {NOTES.name}. "
+            f"Give a checkpoint that was trained on {NOTES.name}."
+        )
 
 
 def _programs_of(events: EventArray) -> tuple[int, ...]:

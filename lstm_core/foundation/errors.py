@@ -17,6 +17,10 @@ class BlockError(TonemillError):
     """A folder of feature blocks is missing, incomplete or altered."""
 
 
+class RepresentationError(TonemillError):
+    """A representation is unknown, or is not the one that is needed."""
+
+
 class CheckpointError(TonemillError):
     """A checkpoint is missing, incomplete, altered or made for something else."""
 

@@ -24,7 +24,7 @@ from lstm_core import storage
 from lstm_core.foundation.errors import CheckpointError, StorageError
 from lstm_core.foundation.json_text import json_bytes
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.representation import Stream
 
 FORMAT = "tonemill-checkpoint-1"
 JSON_NAME = "checkpoint.json"

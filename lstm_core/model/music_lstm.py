@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lstm_core.model.window_lstm import window_lstm
 from lstm_core.representations.lookback import NUM_COMPARED
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.representation import Stream
 
 _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -75,6 +77,13 @@ class Product:
         else:
             np.add(result.float().cpu().numpy(), self.bias, out=self.outputs)
         return self.outputs
+
+
+class RowConditions(NamedTuple):
+    """What holds for a whole piece in one row."""
+
+    contexts: npt.NDArray[np.int64]  # [C], -1 for those that change, which `PackedStep.advance` is given
+    flags: Floats  # [number of flags]
 
 
 class PackedStep:
@@ -185,7 +194,9 @@ class PackedStep:
 
 
 def _joined(weights: dict[str, Tensor], name: str, count: int) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Embedding tables one below another, and the row at which each begins."""
+    """Embedding tables one below another, and the row at which each begins; of none an empty one."""
+    if count == 0:
+        return np.zeros((0, 1), dtype=np.float32), np.zeros(0, dtype=np.int64)
     tables = [weights[f"{name}.{k}.weight"].numpy() for k in range(count)]
     starts = np.cumsum([0, *(len(table) for table in tables)])[:-1].astype(np.int64)
     return np.concatenate(tables), starts

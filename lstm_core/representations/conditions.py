@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lstm_core.notes.score import FAMILIES, Meter, bar_starts
 from lstm_core.representations.lookback import LAGS, NUM_AGREEMENTS
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.representation import Stream
 
 MAX_POSITIONS = 192  # ticks of a bar that are told apart, two bars of 4/4
 MAX_BARS = 64  # bars played and bars left are counted up to here

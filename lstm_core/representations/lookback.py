@@ -29,7 +29,7 @@ from lstm_core.representations.note_events import (
     event_onsets,
 )
 
-COMPILED_WITH = "eea7880679f8cc75"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "857bd332e4d7697e"  # content of the files that compiled code takes things from; see its test
 
 LAGS = (1, 2, 4, 8, 16)  # bars
 NUM_AGREEMENTS = 8  # steps of the agreement that are told apart; 0 stands for nothing to look back to

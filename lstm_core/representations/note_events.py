@@ -12,12 +12,12 @@ Events of one onset stand in ascending (instrument, pitch).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from lstm_core.notes.score import DRUMS, NOTE_DTYPE, Meter, Score, Tempo, bar_starts, tidy
+from lstm_core.representations.representation import EventArray as EventArray
+from lstm_core.representations.representation import Stream
 
 REPRESENTATION = "notes-1"  # a change of anything below is a new representation
 MAX_SHIFT = 96  # ticks, a bar of 4/4; a longer gap is spelt with REST events
@@ -41,12 +41,6 @@ DURATIONS: npt.NDArray[np.int64] = np.concatenate(
 VELOCITY_STEP = 8  # MIDI velocities a value of the velocity stream
 
 
-@dataclass(frozen=True)
-class Stream:
-    name: str
-    size: int  # number of values
-
-
 STREAMS = (
     Stream("time_shift", MAX_SHIFT + 1),
     Stream("instrument", FIRST_PROGRAM + 128),
@@ -55,7 +49,6 @@ STREAMS = (
     Stream("velocity", 1 + 128 // VELOCITY_STEP),
 )
 TIME_SHIFT, INSTRUMENT, PITCH, DURATION, VELOCITY = range(5)
-EventArray = npt.NDArray[np.uint8]
 
 
 def encode_score(score: Score) -> EventArray:

@@ -27,7 +27,7 @@ def fit_baselines(blocks: BlockSet, valid_indices: Sequence[int]) -> Baselines:
     The value before the first event of a piece is one of its own. Without validation pieces they are measured on
     the training pieces.
     """
-    sizes = [size for _, size in blocks.index.streams]
+    sizes = [stream.size for stream in blocks.representation.streams]
     unigrams = [np.ones(size) for size in sizes]
     bigrams = [np.ones((size + 1, size)) for size in sizes]
     num_events = 0

@@ -11,10 +11,7 @@ from lstm_core.dataset.corpus_statistics import corpus_statistics
 from lstm_core.foundation.errors import CheckpointError
 from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts, find_checkpoint, load_checkpoint
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
-from lstm_core.notes.score import FAMILIES
-from lstm_core.representations.conditions import STYLE, note_contexts
-from lstm_core.representations.lookback import LAGS
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.representation import STYLE_NAME, Representation
 from lstm_core.training.recipe import TrainRecipe
 
 
@@ -28,11 +25,10 @@ def initial_model(
     Raises:
         CheckpointError: the checkpoint of `recipe.init_from` is missing, damaged or made for something else.
     """
-    index = blocks.index
-    streams = tuple(Stream(name, size) for name, size in index.streams)
+    index, representation = blocks.index, blocks.representation
     facts = CheckpointFacts(
         name=name,
-        representation=index.representation,
+        representation=representation.name,
         styles=index.styles,
         step=0,
         valid_nll=None,
@@ -47,21 +43,20 @@ def initial_model(
     torch.manual_seed(recipe.train.seed)
     if recipe.init_from:
         parent = load_checkpoint(parent_uri or find_checkpoint(recipe.init_from))
-        return continued_model(parent, facts, streams, dropout=recipe.model.dropout, source=recipe.init_from)
-    contexts = note_contexts(index.styles)
+        return continued_model(parent, facts, representation, dropout=recipe.model.dropout, source=recipe.init_from)
     settings = ModelSettings(
-        streams=streams,
-        contexts=contexts,
-        num_flags=len(FAMILIES),
-        num_onset_positions=contexts[0].size,
-        num_lags=len(LAGS),
+        streams=representation.streams,
+        contexts=representation.contexts(index.styles),
+        num_flags=representation.num_flags,
+        num_onset_positions=representation.num_onset_positions,
+        num_lags=representation.num_lags,
         **asdict(recipe.model),
     )
     return MusicLSTM(settings), facts
 
 
 def continued_model(
-    parent: Checkpoint, facts: CheckpointFacts, streams: tuple[Stream, ...], *, dropout: float, source: str
+    parent: Checkpoint, facts: CheckpointFacts, representation: Representation, *, dropout: float, source: str
 ) -> tuple[MusicLSTM, CheckpointFacts]:
     """A model with the parent's weights that knows the styles of both, and facts that carry the parent's on.
 
@@ -71,15 +66,16 @@ def continued_model(
     Raises:
         CheckpointError: the parent's events or contexts mean something else than ours; the message says which.
     """
-    _check_same_meaning(parent, facts, streams, source)
+    _check_same_meaning(parent, representation, source)
     known = parent.facts.styles
     styles = known + tuple(style for style in facts.styles if style not in known)
-    settings = replace(parent.model.settings, contexts=note_contexts(styles), dropout=dropout)
+    contexts = representation.contexts(styles)
+    settings = replace(parent.model.settings, contexts=contexts, dropout=dropout)
     model = MusicLSTM(settings)
     weights = parent.model.state_dict()
-    name = f"context_embeddings.{STYLE}.weight"
     new_rows = len(styles) - len(known)
-    if new_rows:
+    for place in [place for place, context in enumerate(contexts) if new_rows and context.name == STYLE_NAME]:
+        name = f"context_embeddings.{place}.weight"
         rows = weights[name]
         mean = rows[1:].mean(dim=0) if known else rows.mean(dim=0)
         weights[name] = torch.cat([rows, mean.expand(new_rows, -1)])
@@ -98,14 +94,14 @@ def continued_model(
     )
 
 
-def _check_same_meaning(parent: Checkpoint, facts: CheckpointFacts, streams: tuple[Stream, ...], source: str) -> None:
+def _check_same_meaning(parent: Checkpoint, representation: Representation, source: str) -> None:
     settings = parent.model.settings
-    if parent.facts.representation != facts.representation:
+    if parent.facts.representation != representation.name:
         raise CheckpointError(
-            f"{source} was trained on events of representation {parent.facts.representation!r}, the blocks hold "
-            f"{facts.representation!r}. Start without init_from, or prepare the corpus with the version that made it."
+            f"{source} was trained on events of representation {parent.facts.representation!r}, this run learns "
+            f"{representation.name!r}. Start without init_from, or on blocks that hold the representation of {source}."
         )
-    ours = {"stream": streams, "context": note_contexts(parent.facts.styles)}
+    ours = {"stream": representation.streams, "context": representation.contexts(parent.facts.styles)}
     theirs = {"stream": settings.streams, "context": settings.contexts}
     for kind in ours:
         wanted = {stream.name: stream.size for stream in ours[kind]}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lstm_core.dataset.pieces import AugmentSettings
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import AugmentSettings
 from lstm_core.training.updates import TrainSettings
 
 
@@ -30,6 +31,7 @@ class TrainRecipe:
     """One training run."""
 
     name: str = ""  # of the checkpoint; empty: that of the run's folder
+    representation: str = NOTES.name  # of those that the blocks hold, the one to learn
     minutes: float = 10.0  # of training, once it has begun; the number of steps is made from the rate of the first ones
     steps: int | None = None  # optimiser updates, instead of `minutes`
     # Learn all pieces in C major or A minor and let the engine transpose; a model that is fine-tuned keeps its own way.

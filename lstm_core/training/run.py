@@ -24,9 +24,10 @@ import torch
 
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
-from lstm_core.dataset.pieces import NotePieces
+from lstm_core.dataset.pieces import SplitPieces
 from lstm_core.foundation.errors import TrainingError
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.representations.representation import Representation
 from lstm_core.storage.lease import check_holder
 from lstm_core.training.baselines import fit_baselines
 from lstm_core.training.curves import curves_png
@@ -55,6 +56,7 @@ def run_training(
     versions: dict[str, str] | None = None,
     parent_uri: str = "",
     lease: str = "",
+    representation: Representation | None = None,
     on_progress: Callable[[RunProgress], Wish | None] = lambda progress: None,
 ) -> RunResult:
     """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
@@ -68,6 +70,7 @@ def run_training(
         versions: Of the packages, for the checkpoint.
         parent_uri: Where `recipe.init_from` is, if not under that very name.
         lease: The token of whoever holds the lease of the run's folder; nothing is stored once somebody else has it.
+        representation: What is learnt, where it is not the one of the name in the recipe.
         on_progress: Told of each step; what it wishes on the first worker is done on all.
 
     Raises:
@@ -75,7 +78,15 @@ def run_training(
         LeaseError: somebody else has taken the run over.
         RunLeft: that was wished.
     """
-    run = TrainingRun(blocks_uri, run_uri, recipe, versions=versions or {}, parent_uri=parent_uri, lease=lease)
+    run = TrainingRun(
+        blocks_uri,
+        run_uri,
+        recipe,
+        versions=versions or {},
+        parent_uri=parent_uri,
+        lease=lease,
+        representation=representation,
+    )
     recent: list[tuple[float, int]] = []
     try:
         while not run.is_finished:
@@ -103,13 +114,14 @@ class TrainingRun:
         versions: dict[str, str],
         parent_uri: str = "",
         lease: str = "",
+        representation: Representation | None = None,
     ) -> None:
         self.run_uri, self.recipe, self._lease = str(run_uri), recipe, lease
         if recipe.threads_per_worker:
             torch.set_num_threads(recipe.threads_per_worker)
-        self.blocks = open_blocks(blocks_uri)
+        self.blocks = open_blocks(blocks_uri, representation=representation or recipe.representation)
         if self.blocks.num_pieces("train") == 0:
-            raise TrainingError(f"{blocks_uri} holds no training pieces. Prepare a corpus with at least one piece.")
+            raise TrainingError(nothing_to_train_on(blocks_uri, self.blocks.representation.name))
         self.device = torch.device(_device(recipe.device))
         self.group = WorkerGroup(self.device)
         self.writer = RunWriter()
@@ -124,9 +136,9 @@ class TrainingRun:
         name = recipe.name or storage.name_of(run_uri)
         model, self.facts = initial_model(self.blocks, recipe, name=name, versions=versions, parent_uri=parent_uri)
         styles, seed = self.facts.styles, recipe.train.seed
-        self.valid = NotePieces(self.blocks, "valid", styles, home_key=self.facts.home_key)
+        self.valid = SplitPieces(self.blocks, "valid", styles, home_key=self.facts.home_key)
         self.valid_indices = validation_pieces(self.blocks, recipe.valid_events, seed)
-        pieces = NotePieces(
+        pieces = SplitPieces(
             self.blocks, "train", styles, seed=seed, augment=recipe.augment, home_key=self.facts.home_key
         )
         self.trainer = Trainer(model, pieces, recipe.train, device=self.device)
@@ -322,6 +334,14 @@ class TrainingRun:
             f"(step {self.best_step}) is in {storage.join(self.run_uri, CHECKPOINT_NAME)}. "
             f"Try a smaller train.learning_rate (it was {self.recipe.train.learning_rate:g})."
         )
+
+
+def nothing_to_train_on(blocks_uri: str | Path, representation: str) -> str:
+    """What is said of a block set without training pieces."""
+    return (
+        f"{blocks_uri} holds no training pieces of representation {representation}. "
+        "Prepare a corpus with at least one piece that it can spell."
+    )
 
 
 def _device(wanted: str) -> str:

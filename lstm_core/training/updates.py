@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,7 +27,7 @@ class TrainSettings:
     learning_rate: float = 2e-3  # after the warm-up
     final_learning_rate: float = 0.02  # share of `learning_rate` at the end of the cosine
     warmup_steps: int = 50
-    weight_decay: float = 0.01  # of matrices; embeddings and biases have none
+    weight_decay: float = 0.01  # of matrices; tables (nn.Embedding) and biases have none
     gradient_clip: float = 1.0  # largest norm
     average_decay: float = 0.998  # of the averaged weights, once there are enough steps
     precision: str = "bf16"  # or "float32": what matrix products are computed in
@@ -46,7 +45,10 @@ class TrainSettings:
             raise ValueError(f"average_decay is {self.average_decay}, it must be in [0, 1)")
 
 
-class StepResult(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What one optimiser update did."""
+
     nll: float  # nats per event, over all workers
     nll_of_stream: list[float]  # nats per event, K of them, summing to `nll`
     num_events: int  # over all workers
@@ -96,9 +98,9 @@ class Trainer:
         self.step = 0
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.average = [p.detach().clone() for p in self.parameters]
-        matrices = {id(p) for name, p in model.named_parameters() if p.ndim == 2 and "embedding" not in name}
-        decayed = [p for p in self.parameters if id(p) in matrices]
-        others = [p for p in self.parameters if id(p) not in matrices]
+        tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+        decayed = [p for p in self.parameters if p.ndim == 2 and id(p) not in tables]
+        others = [p for p in self.parameters if p.ndim != 2 or id(p) in tables]
         self.optimizer = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
             lr=settings.learning_rate,
@@ -131,7 +133,16 @@ class Trainer:
         of_stream = [total / max(num_events, 1) for total in totals]
         suspects = [] if is_finite else self._suspects(batch.pieces, nll_of_lane)
         return StepResult(
-            sum(of_stream), of_stream, num_events, norm, rate, is_finite, batch.pieces, suspects, digest, wait_s
+            nll=sum(of_stream),
+            nll_of_stream=of_stream,
+            num_events=num_events,
+            gradient_norm=norm,
+            learning_rate=rate,
+            is_finite=is_finite,
+            pieces=batch.pieces,
+            suspects=suspects,
+            batch=digest,
+            wait_s=wait_s,
         )
 
     def _backward(self, batch: Batch) -> tuple[Tensor, Tensor]:

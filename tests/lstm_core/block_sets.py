@@ -11,7 +11,8 @@ import pyarrow as pa
 from lstm_core.blocks.feature_blocks import BLOCK_SCHEMA, write_block, write_index
 from lstm_core.notes.describe import describe
 from lstm_core.notes.score import DRUMS, Meter, Score, Tempo, make_notes
-from lstm_core.representations.note_events import REPRESENTATION, encode_score
+from lstm_core.representations.note_events import encode_score
+from lstm_core.representations.notes import NOTES
 from lstm_core.training.recipe import ModelSize, TrainRecipe
 from lstm_core.training.updates import TrainSettings
 
@@ -70,12 +71,10 @@ def _row(number: int, score: Score, is_train: bool, style: str) -> dict[str, obj
         "style": style,
         "licence": "CC0",
         "content_hash": f"{number:032x}",
-        "representation": REPRESENTATION,
-        "num_events": len(events),
         "meters": [asdict(meter) for meter in score.meters],
         "tempos": [asdict(tempo) for tempo in score.tempos],
         "tags": "{}",
-        "events": events.tobytes(),
+        "events": {NOTES.name: events.tobytes()},
         "split": "train" if is_train else "valid",
         "group": f"{number:032x}",
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lstm_core.engine.engine import Engine, Request
+from lstm_core.engine.engine import Engine
+from lstm_core.engine.note_chooser import Request
 from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
 from lstm_core.notes.keys import tonic_chord

@@ -21,7 +21,7 @@ from jobs.runtime.recipe import save_recipe
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.dataset.batch_digest import batch_digest, lane_digests
 from lstm_core.dataset.lanes import Lanes
-from lstm_core.dataset.pieces import NotePieces
+from lstm_core.dataset.pieces import SplitPieces
 from lstm_core.training.metrics import METRICS_NAME, read_metrics
 from lstm_core.training.recipe import TrainRecipe
 from tests.lstm_core.block_sets import tiny_recipe, write_tunes
@@ -109,7 +109,7 @@ def wait_for(run: Path, process: subprocess.Popen[str], is_true: Callable[[int, 
 def undisturbed(blocks: Path, recipe: TrainRecipe, num_steps: int) -> list[str]:
     """Digests of the batches that all lanes together make."""
     found = open_blocks(blocks)
-    pieces = NotePieces(
+    pieces = SplitPieces(
         found, "train", found.index.styles, seed=recipe.train.seed, augment=recipe.augment, home_key=recipe.home_key
     )
     train = recipe.train

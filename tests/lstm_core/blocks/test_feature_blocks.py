@@ -26,8 +26,6 @@ def block_table(first: int, count: int) -> pa.Table:
             "style": ("march", "air")[number % 2],
             "licence": "CC0",
             "content_hash": f"{number:032x}",
-            "representation": "notes-1",
-            "num_events": number + 1,
             "meters": [{"tick": 0, "numerator": 3, "denominator": 4}, {"tick": 72, "numerator": 6, "denominator": 8}],
             "tempos": [{"tick": 0, "bpm": 90.0}],
             "key_tonic": None if number == 0 else number % 12,
@@ -44,7 +42,7 @@ def block_table(first: int, count: int) -> pa.Table:
             "families": 5,
             "bar_key": [0] * 8,
             "tags": "{}",
-            "events": np.full((number + 1, len(STREAMS)), number, dtype=np.uint8).tobytes(),
+            "events": {"notes-1": np.full((number + 1, len(STREAMS)), number, dtype=np.uint8).tobytes()},
             "split": "valid" if number % 3 == 0 else "train",
             "group": f"{number:032x}",
         }
@@ -92,9 +90,12 @@ def test_the_index_counts(folder: Path) -> None:
     assert index.licences == {"CC0": 10}
     assert index.notices == {"CC0": "No rights reserved."}
     assert index.num_pieces == {"train": 6, "valid": 4}
-    assert index.num_events == {"train": 2 + 3 + 5 + 6 + 8 + 9, "valid": 1 + 4 + 7 + 10}
+    [stored] = index.representations
+    assert stored.num_pieces == index.num_pieces
+    assert stored.num_events == {"train": 2 + 3 + 5 + 6 + 8 + 9, "valid": 1 + 4 + 7 + 10}
     assert index.duration_s == 15.0
-    assert index.streams == tuple((stream.name, stream.size) for stream in STREAMS)
+    assert stored.streams == tuple((stream.name, stream.size) for stream in STREAMS)
+    assert (stored.name, stored.dtype) == ("notes-1", "uint8")
 
 
 def test_fingerprint_is_of_the_content_alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -143,11 +144,11 @@ def test_a_folder_without_a_good_index_is_refused(folder: Path, tmp_path_factory
     index = folder / "index.json"
     raw = json.loads(index.read_text())
     index.write_text(json.dumps(raw | {"format": "tonemill-blocks-0"}))
-    with pytest.raises(BlockError, match="is not of format tonemill-blocks-3"):
+    with pytest.raises(BlockError, match="is not of format tonemill-blocks-4"):
         open_blocks(folder)
-    del raw["streams"]
+    del raw["representations"]
     index.write_text(json.dumps(raw))
-    with pytest.raises(BlockError, match=r"index\.json is damaged \(KeyError\('streams'\)\)"):
+    with pytest.raises(BlockError, match=r"index\.json is damaged \(KeyError\('representations'\)\)"):
         open_blocks(folder)
     index.write_text(index.read_text()[:100])
     with pytest.raises(BlockError, match=r"index\.json is damaged"):

@@ -51,6 +51,7 @@ def rows_of(corpus: Corpus, first: int, count: int) -> pa.Table:
             "content_hash": random.bytes(16).hex(),
             "row_hash": random.bytes(16).hex(),
             "num_events": 1000,
+            "event_bytes": 5000,
             "duration_s": 100.0,
             "key": "C major",
             "tempo_bpm": 100.0,

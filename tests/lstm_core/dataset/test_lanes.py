@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_core.dataset.lanes import Batch, Lanes, PieceArrays, sequential_windows
+from lstm_core.dataset.lanes import Batch, Lanes, sequential_windows
+from lstm_core.representations.representation import PieceArrays
 
 LENGTHS = (5, 12, 1, 7, 4, 9, 20)
 

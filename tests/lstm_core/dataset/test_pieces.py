@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from lstm_core.blocks.feature_blocks import BlockSet, open_blocks
-from lstm_core.dataset.pieces import HIGHEST_TRANSPOSED, LOWEST_TRANSPOSED, AugmentSettings, NotePieces, _kept_in_range
+from lstm_core.dataset.pieces import SplitPieces
 from lstm_core.notes.describe import describe
 from lstm_core.notes.score import DRUMS, FAMILIES, Score, make_notes
 from lstm_core.representations.conditions import CONTEXT_NAMES, KEY, POSITION, STYLE, TEMPO
 from lstm_core.representations.note_events import FIRST_DRUM, FIRST_PITCH, PITCH, decode_events, encode_score
+from lstm_core.representations.notes import HIGHEST_TRANSPOSED, LOWEST_TRANSPOSED, _kept_in_range
+from lstm_core.representations.representation import AugmentSettings
 from tests.lstm_core.block_sets import STYLES, write_tunes
 
 TOLD = AugmentSettings(transpose=6, untold_share=0.0)
@@ -23,7 +25,7 @@ def blocks(tmp_path_factory: pytest.TempPathFactory) -> BlockSet:
 
 def test_a_transposed_piece_is_told_its_own_key(blocks: BlockSet) -> None:
     """Describing what the model reads gives the key that it is told."""
-    pieces = NotePieces(blocks, "train", STYLES, seed=4, augment=TOLD)
+    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=TOLD)
     shifts = set()
     for index in range(len(pieces)):
         written = blocks.piece("train", index)
@@ -45,8 +47,8 @@ def test_a_transposed_piece_is_told_its_own_key(blocks: BlockSet) -> None:
 
 
 def test_the_same_number_and_epoch_give_the_same_variation(blocks: BlockSet) -> None:
-    one, two = (NotePieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings()) for _ in range(2))
-    other = NotePieces(blocks, "train", STYLES, seed=5, augment=AugmentSettings())
+    one, two = (SplitPieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings()) for _ in range(2))
+    other = SplitPieces(blocks, "train", STYLES, seed=5, augment=AugmentSettings())
     loads = [[source.load(i, epoch) for i in range(9) for epoch in range(4)] for source in (one, two, other)]
     for a, b in zip(loads[0], loads[1], strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
@@ -54,17 +56,17 @@ def test_the_same_number_and_epoch_give_the_same_variation(blocks: BlockSet) -> 
 
 
 def test_validation_pieces_are_as_written_and_told_everything(blocks: BlockSet) -> None:
-    pieces = NotePieces(blocks, "valid", STYLES)
+    pieces = SplitPieces(blocks, "valid", STYLES)
     for index in range(len(pieces)):
         arrays, written = pieces.load(index, 3), blocks.piece("valid", index)
         assert np.array_equal(arrays.events, written.events)
         assert (arrays.contexts[:, STYLE:] > 0).all() and set(np.unique(arrays.flags)) == {-1.0, 1.0}
         assert arrays.contexts[0, STYLE] == 1 + STYLES.index(written.style)
-    assert NotePieces(blocks, "valid", ("other",)).load(0, 0).contexts[0, STYLE] == 0  # a style it does not know
+    assert SplitPieces(blocks, "valid", ("other",)).load(0, 0).contexts[0, STYLE] == 0  # a style it does not know
 
 
 def test_conditions_are_left_untold_one_by_one(blocks: BlockSet) -> None:
-    pieces = NotePieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings(untold_share=0.3))
+    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings(untold_share=0.3))
     loads = [pieces.load(index, epoch) for index in range(9) for epoch in range(60)]
     told = np.array([[*(load.contexts[0, STYLE:] > 0), bool(load.flags.any())] for load in loads])
     assert told.mean(axis=0) == pytest.approx([0.7] * 5, abs=0.06)
@@ -75,7 +77,7 @@ def test_conditions_are_left_untold_one_by_one(blocks: BlockSet) -> None:
 
 def test_at_home_every_piece_is_in_c_major_or_a_minor(blocks: BlockSet) -> None:
     for split, augment in (("train", TOLD), ("valid", None)):
-        pieces = NotePieces(blocks, split, STYLES, seed=4, augment=augment, home_key=True)
+        pieces = SplitPieces(blocks, split, STYLES, seed=4, augment=augment, home_key=True)
         for index in range(len(pieces)):
             arrays, written = pieces.load(index, 2), blocks.piece(split, index)
             score = decode_events(arrays.events.astype(np.uint8), tempos=written.tempos, meters=written.meters)
@@ -96,7 +98,7 @@ def test_no_note_leaves_the_midi_range(lowest: int, highest: int, wanted: int, e
 
 def test_a_thinned_piece_is_told_what_is_left(blocks: BlockSet) -> None:
     augment = AugmentSettings(transpose=0, untold_share=0.0, thinned_share=0.5)
-    pieces = NotePieces(blocks, "train", STYLES, seed=4, augment=augment)
+    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=augment)
     num_thinned = 0
     for epoch in range(40):
         for index in range(0, 9, 3):  # those of three instruments

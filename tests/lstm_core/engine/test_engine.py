@@ -194,7 +194,7 @@ def test_little_temperature_plays_the_most_probable_of_what_is_allowed() -> None
 
 def test_a_checkpoint_that_cannot_be_played_is_refused() -> None:
     facts, model = tiny_facts(), tiny_model()
-    with pytest.raises(CheckpointError, match="The checkpoint's events are codec-1, this engine plays notes-1"):
+    with pytest.raises(CheckpointError, match="tiny cannot be played: There is no representation 'codec-1'"):
         Engine(Checkpoint(model=model, facts=replace(facts, representation="codec-1"), fingerprint="x"))
     next(model.parameters()).data[0, 0] = float("nan")
     with pytest.raises(CheckpointError, match="tiny holds weights that are no numbers"):

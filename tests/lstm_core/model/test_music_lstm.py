@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lstm_core.model.music_lstm import Inputs, ModelSettings, MusicLSTM, dropout_masks, num_weights, with_copies
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.representation import Stream
 
 STREAMS = (Stream("time", 3), Stream("pitch", 4), Stream("length", 2))
 

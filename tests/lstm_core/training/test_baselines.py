@@ -20,9 +20,9 @@ def write_values(folder: Path, train: list[list[int]], valid: list[list[int]]) -
     for number, (split, values) in enumerate([("train", v) for v in train] + [("valid", v) for v in valid]):
         events = np.zeros((len(values), len(STREAMS)), dtype=np.uint8)
         events[:, 0] = values
-        row = {name: "" for name in ("uri", "title", "style", "licence", "representation", "tags")}
-        row |= {"piece_id": f"{number:032x}", "num_events": len(values), "duration_s": 1.0, "split": split}
-        rows.append(row | {"events": events.tobytes(), "meters": [], "tempos": [], "key_tonic": None})
+        row = {name: "" for name in ("uri", "title", "style", "licence", "tags")}
+        row |= {"piece_id": f"{number:032x}", "duration_s": 1.0, "split": split}
+        rows.append(row | {"events": {"notes-1": events.tobytes()}, "meters": [], "tempos": [], "key_tonic": None})
     write_block(folder, "b", pa.Table.from_pylist(rows, schema=BLOCK_SCHEMA))
     write_index(folder, ["b"])
     return folder

@@ -184,7 +184,7 @@ def test_fine_tuning_carries_weights_styles_and_licences_on(blocks: Path, tmp_pa
     house = write_tunes(tmp_path / "house", 4, 2, styles=("march", "house"))
     recipe = tiny_recipe(init_from=str(tmp_path / "parent"))
     run = TrainingRun(house, tmp_path / "run", recipe, versions={})
-    assert run.facts.styles == ("air", "march", "house") and not run.trainer.lanes.source.home_key
+    assert run.facts.styles == ("air", "march", "house") and not run.trainer.lanes.source.reading.home_key
     assert run.facts.parents == (parent.fingerprint,) and run.facts.licences == {"CC0": 21}
     assert sorted(run.facts.statistics) == ["air", "house", "march"]
     known, model = parent.model.state_dict(), run.trainer.model.state_dict()

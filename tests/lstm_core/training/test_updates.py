@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_core.dataset.lanes import PieceArrays
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM, State
-from lstm_core.representations.note_events import Stream
+from lstm_core.representations.representation import PieceArrays, Stream
 from lstm_core.training.evaluation import start_state
 from lstm_core.training.updates import Trainer, TrainSettings, learning_rate_at
 from tests.lstm_core.workers import run_workers
@@ -39,6 +38,7 @@ def tiny_trainer(*, dropout: float = 0.0, **changes: object) -> Trainer:
     settings = ModelSettings(
         streams=STREAMS,
         contexts=(Stream("told", 2),),
+        num_onset_positions=3,
         hidden_size=16,
         num_layers=2,
         head_size=8,
@@ -51,6 +51,26 @@ def test_the_schedule_is_a_function_of_the_step() -> None:
     settings = TrainSettings(learning_rate=0.1, final_learning_rate=0.2, warmup_steps=4)
     rates = [learning_rate_at(step, 104, settings) for step in (0, 1, 3, 4, 54, 104, 200)]
     assert rates == pytest.approx([0.025, 0.05, 0.1, 0.1, 0.06, 0.02, 0.02])
+
+
+def test_weight_decay_is_of_matrices_and_never_of_tables() -> None:
+    """Where no gradient comes a step leaves a table as it is and shrinks a matrix by rate times decay.
+
+    Tables of chosen values and of onset positions were decayed, because their names do not say "embedding": a row
+    that is seldom drawn faded between two of its turns.
+    """
+    trainer = tiny_trainer(weight_decay=0.5, learning_rate=0.01)
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.gradients.clear()
+    trainer.optimizer.step()
+    shrunk = {
+        name: float((p.detach() / before[name]).mean()) for name, p in trainer.model.named_parameters() if p.ndim == 2
+    }
+    tables = {name for name in shrunk if name.startswith(("event_emb", "context_emb", "chains", "onset_position"))}
+    assert len(tables) == 2 + 1 + 1 + 1 and len(shrunk) == len(tables) + 4 + 1 + 2
+    assert shrunk == pytest.approx({name: 1.0 if name in tables else 0.995 for name in shrunk}, abs=1e-6)
+    for name, p in trainer.model.named_parameters():
+        assert p.ndim == 2 or torch.equal(p, before[name])
 
 
 def test_it_learns_what_can_be_known() -> None:

@@ -1,0 +1,125 @@
+"""What a representation is: how music becomes K parallel streams of integers, and what a model is told besides them.
+
+A representation is a value. Blocks store pieces in several of them; the trainer, the checkpoint and the engine take
+theirs from what they are given, by the names of table.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.notes.score import Meter, Score, Tempo
+
+STYLE_NAME = "style"  # of the context that tells styles, where there is one: its values 1.. are those of the model
+EventArray = npt.NDArray[np.unsignedinteger[Any]]  # [T, K] of the dtype of its representation
+
+
+@dataclass(frozen=True)
+class Stream:
+    name: str
+    size: int  # number of values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One piece of a block set, in one representation."""
+
+    piece_id: str
+    title: str
+    style: str
+    events: EventArray  # [T, K], a read-only view of the mapped file
+    meters: tuple[Meter, ...]
+    tempos: tuple[Tempo, ...]
+    key_tonic: int | None  # 0..11 from C up
+    key_mode: str | None  # major or minor
+    tempo_bpm: float
+    density: float  # notes per quarter
+    families: int  # bit mask over notes.FAMILIES
+    num_bars: int
+
+
+class PieceArrays(NamedTuple):
+    """One piece as the model reads it."""
+
+    events: npt.NDArray[np.int64]  # [T, K]
+    contexts: npt.NDArray[np.int64]  # [T, number of contexts]
+    flags: npt.NDArray[np.float32]  # [number of flags]
+    onset_positions: npt.NDArray[np.int64]  # [T]
+    recalled: npt.NDArray[np.int64]  # [T, number of lags, K]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """How a training piece differs from what was written."""
+
+    transpose: int = 6  # semitones up or down at most, of a model that learns all keys
+    untold_share: float = 0.2  # share of times that a condition is left untold
+    thinned_share: float = 0.0  # share of times that a piece loses some of its instruments
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.transpose <= 12:
+            raise ValueError(f"transpose is {self.transpose} semitones, it must be 0 to 12")
+        for name in ("untold_share", "thinned_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}, it must be in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a piece is to be read for a model."""
+
+    styles: tuple[str, ...] = ()  # that the model knows
+    home_key: bool = False  # every piece is moved to C major or A minor
+    augment: AugmentSettings | None = None  # None: as written, with every condition given
+    random: np.random.Generator | None = None  # that decides the variation; given with `augment`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Representation:
+    """How music is spelt in events, and what of a piece a model is told.
+
+    The functions are plain functions of a module, so that a representation can travel to another process. A change of
+    anything below is a new representation and has a new name.
+    """
+
+    name: str
+    streams: tuple[Stream, ...]  # what an event holds, in the order in which it is chosen
+    encode: Callable[[Score], EventArray | None]  # None: it cannot spell this score
+    decode: Callable[..., Score]  # of events, with `tempos`, `meters` and `title` by keyword
+    piece_arrays: Callable[[Piece, Reading], PieceArrays]
+    contexts: Callable[[tuple[str, ...]], tuple[Stream, ...]]  # of a model that knows these styles; value 0: not told
+    num_moving: int = 0  # the first so many contexts change from event to event, the others hold for a whole piece
+    # The moving contexts of events by their number, int64 [N] -> [N, num_moving]; None where more decides them than
+    # that: then the engine must know the representation.
+    moving_contexts: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] | None = None
+    num_flags: int = 0  # yes/no conditions of a whole piece
+    num_onset_positions: int = 0  # positions in the bar that the streams after the first are told of; 0: none
+    num_lags: int = 0  # earlier events that each step may copy: it recalls; 0: it does not
+    end: tuple[int, int] | None = None  # (stream, value) of the event that ends a piece; None: a piece just stops
+    programs: Callable[[EventArray], list[int]] | None = None  # of the instruments in a piece, the busiest first
+
+    def __post_init__(self) -> None:
+        largest = max((stream.size for stream in self.streams), default=0)
+        if not 1 <= largest <= 1 << 16:
+            raise ValueError(f"{self.name}: a stream has {largest:,} values, it must be 1 to 65,536")
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
+        """The least type that holds every value: uint8 or uint16."""
+        return np.dtype(np.uint8 if max(stream.size for stream in self.streams) <= 1 << 8 else np.uint16)
+
+
+def plain_arrays(events: npt.NDArray[np.integer[Any]], contexts: npt.NDArray[np.int64]) -> PieceArrays:
+    """What a model reads of events [T, K] that come with contexts [T, C] alone."""
+    return PieceArrays(
+        events.astype(np.int64),
+        contexts,
+        np.zeros(0, dtype=np.float32),
+        np.zeros(len(events), dtype=np.int64),
+        np.zeros((len(events), 0, 1), dtype=np.int64),
+    )

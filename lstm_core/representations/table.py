@@ -1,0 +1,24 @@
+"""The representations that ship, a row each. What comes from outside names one; see representation.py."""
+
+from __future__ import annotations
+
+from lstm_core.foundation.errors import RepresentationError
+from lstm_core.representations.four_voice_grid import FOUR_VOICES
+from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import Representation
+
+REPRESENTATIONS: dict[str, Representation] = {
+    NOTES.name: NOTES,
+    FOUR_VOICES.name: FOUR_VOICES,
+}
+
+
+def representation_named(name: str) -> Representation:
+    """The representation of a name.
+
+    Raises:
+        RepresentationError: there is none of this name; the message lists those that there are.
+    """
+    if name not in REPRESENTATIONS:
+        raise RepresentationError(f"There is no representation {name!r}. Known are {', '.join(REPRESENTATIONS)}.")
+    return REPRESENTATIONS[name]
