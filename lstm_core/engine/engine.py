@@ -16,9 +16,10 @@ from lstm_core.foundation.errors import CheckpointError
 from lstm_core.model import packing
 from lstm_core.model.checkpoint import Checkpoint
 from lstm_core.notes.score import Meter
-from lstm_core.orders.constraints import RowRules, Rules, make_rules, stack_rules, transposed_rules
+from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.order import FREE_KEY, TrackOrder
 from lstm_core.orders.plan import plan_track
+from lstm_core.orders.rules import Rules, set_row, stack_rules, transposed_rules
 from lstm_core.representations import lookback
 from lstm_core.representations.conditions import (
     MAX_BARS,
@@ -40,7 +41,7 @@ FEW = 16  # requests that all get a row at once
 class Request:
     """One track to be generated."""
 
-    rules: RowRules
+    rules: Rules  # of one row
     conditions: Conditions
     meter: Meter
     num_bars: int
@@ -172,7 +173,7 @@ class Batch:
             self.is_draining = True
             return
         self.numbers[b], request = numbered
-        self._set_rules(b, transposed_rules(request.rules, request.shift))
+        self.rules = set_row(self.rules, b, transposed_rules(request.rules, request.shift))
         self.shifts[b] = request.shift
         start_row(self.rows, b)
         lookback.start_lookback(self.lookback, b)
@@ -218,18 +219,8 @@ class Batch:
         counters.record(was_busy, num_events, self.rows.before, ticks, self.history, self.onsets, self.counts)
         lookback.look_back_rows(self.history, self.onsets, self.counts, self.bar_ticks, self.lookback)
 
-    def _set_rules(self, b: int, rules: RowRules) -> None:
-        missing = len(rules.forced) - self.rules.forced.shape[1]
-        if missing > 0:
-            wider = np.pad(self.rules.forced, ((0, 0), (0, missing), (0, 0)))
-            self.rules = self.rules._replace(forced=wider)
-        for name in RowRules._fields:
-            if name != "forced":
-                getattr(self.rules, name)[b] = getattr(rules, name)
-        self.rules.forced[b, : len(rules.forced)] = rules.forced
-        self.rules.num_forced[b] = len(rules.forced)
 
-
-def _idle_rules() -> RowRules:
+def _idle_rules() -> Rules:
+    """Rules of a row that has nothing to play."""
     order = TrackOrder(key=FREE_KEY, loop=True, duration_s=2.0, bpm=120.0)
     return make_rules(order, plan_track(order))

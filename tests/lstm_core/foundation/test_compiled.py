@@ -17,21 +17,31 @@ import lstm_core
 
 FOLDER = Path(lstm_core.__file__).parent
 TAKES_FROM = {
-    "engine.entrances": ("orders.constraints", "engine.rows", "representations.note_events"),
+    "engine.onsets": ("orders.rules", "orders.timeline", "engine.rows", "representations.note_events"),
+    "engine.entrances": (
+        "orders.rules",
+        "orders.timeline",
+        "orders.order",
+        "engine.onsets",
+        "engine.rows",
+        "representations.note_events",
+    ),
     "engine.masks": (
-        "orders.constraints",
-        "notes.score",
+        "orders.rules",
+        "orders.timeline",
         "orders.order",
         "engine.entrances",
+        "engine.onsets",
         "engine.rows",
         "representations.note_events",
     ),
     "engine.choosers": (
-        "orders.constraints",
-        "notes.score",
+        "orders.rules",
+        "orders.timeline",
         "orders.order",
         "engine.entrances",
         "engine.masks",
+        "engine.onsets",
         "engine.rows",
         "engine.sampling",
         "representations.note_events",
