@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.masks import allow_durations, allow_instruments, allow_pitches, allow_shifts
 from lstm_core.engine.onsets import TICKS_OF, next_locked_tick, span_at
 from lstm_core.engine.rows import (
@@ -48,7 +49,7 @@ from lstm_core.representations.note_events import (
     VELOCITY,
 )
 
-COMPILED_WITH = "7009e7422e6a482e"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "69ddddcc047e0d8e"  # content of the files that compiled code takes things from; see its test
 
 _SIZES = tuple(stream.size for stream in STREAMS)
 _LARGEST = max(_SIZES)
@@ -62,9 +63,9 @@ def choose(
 
     offered: uint8 [B, V or more], 1 for values that would repeat what was played.
     """
-    allowed = np.zeros(_LARGEST, dtype=np.uint8)
-    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
     size = _SIZES[stream]
+    allowed = np.zeros(size, dtype=np.uint8)
+    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
     for b in range(logits.shape[0]):
         numbers, event = rows.numbers[b], rows.event[b]
         if numbers[IS_DONE]:
@@ -72,22 +73,22 @@ def choose(
         if stream > PITCH and numbers[IS_LOCKED]:
             event[stream] = rules.locked[b, numbers[LOCKED], stream]
         else:
-            allowed[:size] = 0
+            allowed[:] = 0
             if stream == TIME_SHIFT:
-                allow_shifts(b, rules, rows, allowed[:size])
+                allow_shifts(b, rules, rows, allowed)
             elif stream == INSTRUMENT:
-                allow_instruments(b, rules, rows, allowed[:size])
+                allow_instruments(b, rules, rows, allowed)
             elif event[INSTRUMENT] == END or event[INSTRUMENT] == REST:
                 allowed[0] = 1
             elif stream == PITCH:
-                allow_pitches(b, rules, rows, allowed[:size])
+                allow_pitches(b, rules, rows, allowed)
             elif stream == DURATION:
-                allow_durations(b, rules, rows, allowed[:size])
+                allow_durations(b, rules, rows, allowed)
             else:
                 allowed[1:size] = 1
             number = uniform(rules.seed[b], numbers[EVENT], stream)
             temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
-            drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
+            drawn = draw(logits[b, :size], allowed, offered[b, :size], temperature, top_p, number, scratch)
             if drawn < 0:
                 numbers[IS_DONE] = STUCK
                 continue
@@ -102,7 +103,7 @@ def choose(
             _advance(b, rules, rows)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _is_locked(b: int, rules: Rules, rows: Rows) -> bool:
     """Whether the event chosen so far is the locked note that is due."""
     if next_locked_tick(b, rules, rows) != rows.numbers[b, NEW_TICK]:
@@ -111,7 +112,7 @@ def _is_locked(b: int, rules: Rules, rows: Rows) -> bool:
     return note[INSTRUMENT] == event[INSTRUMENT] and note[PITCH] == event[PITCH]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _sound(b: int, rows: Rows, voice: int, end: int) -> None:
     """Lets a melodic note sound until `end`; one that is struck again does not last as long as it was meant to."""
     num_sounding = rows.numbers[b, NUM_SOUNDING]
@@ -129,7 +130,7 @@ def _sound(b: int, rows: Rows, voice: int, end: int) -> None:
     rows.numbers[b, NUM_SOUNDING] = max(num_sounding, place + 1)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _advance(b: int, rules: Rules, rows: Rows) -> None:
     """Moves a row past the event that was chosen."""
     numbers, event = rows.numbers[b], rows.event[b]

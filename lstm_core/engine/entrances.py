@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.onsets import can_sound, max_sounding, num_sounding, span_at
 from lstm_core.engine.rows import ENTRANCE, EVENT, HEARD, NEW_TICK, TICK, Rows
 from lstm_core.orders.order import MAX_INSTRUMENTS
@@ -17,16 +17,16 @@ from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import NEVER
 from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT
 
-COMPILED_WITH = "9265645ac8c6cc10"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "f2df8346e73aad05"  # content of the files that compiled code takes things from; see its test
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def missing_bits(b: int, rules: Rules, rows: Rows) -> int:
     """Bits of the requested instruments that have not played yet."""
     return rules.track[b]["needed"] & ~rows.numbers[b, HEARD]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def is_entrance(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
     """Whether instruments that are missing may enter at `tick`, which is not before the row's own."""
     missing = missing_bits(b, rules, rows)
@@ -36,7 +36,7 @@ def is_entrance(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
     return entrance["tick"] == tick and entrance["bits"] & missing != 0
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def entrance_after(b: int, rules: Rules, rows: Rows) -> int:
     """The next barline at which a missing instrument can enter, NEVER when none is missing or no such barline left."""
     missing = missing_bits(b, rules, rows)
@@ -53,7 +53,7 @@ def entrance_after(b: int, rules: Rules, rows: Rows) -> int:
         i += 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def barline_kept_free(b: int, rules: Rules, rows: Rows, tick: int) -> int:
     """The first barline after `tick` at which a missing instrument may enter, NEVER when none is missing."""
     if missing_bits(b, rules, rows) == 0:
@@ -61,7 +61,7 @@ def barline_kept_free(b: int, rules: Rules, rows: Rows, tick: int) -> int:
     return rules.entrances[b, _entrance_from(b, rules, rows, tick + 1)]["tick"]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def can_enter(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
     """Whether a missing instrument could be the next note at `tick`."""
     missing = missing_bits(b, rules, rows)
@@ -76,7 +76,7 @@ def can_enter(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def keep_missing(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> bool:
     """Leaves of the allowed instruments, uint8 [V], only those that are missing; gives back whether any is.
 
@@ -108,7 +108,7 @@ def keep_missing(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8
     return True
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _is_urgent(b: int, rules: Rules, rows: Rows, missing: int, num_missing: int) -> bool:
     """Whether one of the missing has fewer barlines from NEW_TICK on than instruments are missing."""
     start = _entrance_from(b, rules, rows, rows.numbers[b, NEW_TICK])
@@ -123,7 +123,7 @@ def _is_urgent(b: int, rules: Rules, rows: Rows, missing: int, num_missing: int)
     return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _entrance_from(b: int, rules: Rules, rows: Rows, tick: int) -> int:
     """Number of the first entrance that is not before `tick`."""
     i = rows.numbers[b, ENTRANCE]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.entrances import barline_kept_free, can_enter, entrance_after, is_entrance, keep_missing
 from lstm_core.engine.onsets import (
     NUM_PITCHES,
@@ -56,10 +56,10 @@ from lstm_core.representations.note_events import (
     TIME_SHIFT,
 )
 
-COMPILED_WITH = "fb39840ceae9a0e3"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "11d34795fc3a0eaf"  # content of the files that compiled code takes things from; see its test
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def allow_shifts(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
     """Ticks from the event before to the next: uint8 [MAX_SHIFT + 1].
 
@@ -88,7 +88,7 @@ def allow_shifts(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8
     numbers[REST_BEFORE] = rest_before
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _must_stay(b: int, rules: Rules, rows: Rows, locked: int) -> bool:
     """Whether the next event stands at the row's own tick: `locked` is the tick of the next locked note."""
     numbers, track = rows.numbers[b], rules.track[b]
@@ -104,7 +104,7 @@ def _must_stay(b: int, rules: Rules, rows: Rows, locked: int) -> bool:
     return must_stay and can_sound(b, rules, rows, tick, z)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_onsets(
     b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8], latest: int, silence_end: int
 ) -> bool:
@@ -112,38 +112,47 @@ def _allow_onsets(
 
     Behind silence_end only the first such tick, and only if there is none before.
     """
-    numbers, total, locked = rows.numbers[b], rules.track[b]["total_ticks"], next_locked_tick(b, rules, rows)
-    tick, z, stop, is_found = numbers[TICK], numbers[SPAN], 0, False
-    is_plain, has_drums, free_from = False, False, NEVER
-    for shift in range(min(MAX_SHIFT, latest - tick) + 1):
-        then = tick + shift
-        if is_found and then > silence_end:
-            break
-        if then >= stop:  # the span of `then`, and what can_sound says of all its ticks, without asking for each
-            while rules.spans[b, z + 1]["start"] <= then:
-                z += 1
-            span = rules.spans[b, z]
-            stop = span["stop"]
-            is_plain = not span["is_chord"] and not holds_locked(b, rules, rows, then)
-            has_drums = span["has_drums"] == 1
-            if is_plain and not is_open(b, rules, rows, then, z):
-                has_drums, free_from = False, NEVER
-            elif is_plain and not has_drums:
-                free_from = first_free_tick(b, rows, span["polyphony"]) if span["last_instrument"] > 0 else NEVER
-        if then == total:
-            may = shift > 0
-        elif then == locked:
-            may = True
-        elif is_plain and shift > 0:
-            may = has_drums or then >= free_from
-        else:
-            may = can_sound(b, rules, rows, then, z)
-        if may:
-            allowed[shift], is_found = 1, True
-    return is_found
+    numbers, total = rows.numbers[b], rules.track[b]["total_ticks"]
+    tick, z = numbers[TICK], numbers[SPAN]
+    last = min(MAX_SHIFT, latest - tick)
+    if last >= 0 and can_sound(b, rules, rows, tick, z):
+        allowed[0] = 1
+    shift = 1
+    while shift <= last and tick + shift < total:
+        while rules.spans[b, z + 1]["start"] <= tick + shift:
+            z += 1
+        stop = min(last + 1, rules.spans[b, z]["stop"] - tick)
+        _allow_in_span(b, rules, rows, allowed, shift, stop, z)
+        shift = stop
+    if 0 < last == latest - tick and (latest == total or latest == next_locked_tick(b, rules, rows)):
+        allowed[last] = 1
+    first = 0
+    while first <= last and not allowed[first]:
+        first += 1
+    for shift in range(max(first, silence_end - tick) + 1, last + 1):
+        allowed[shift] = 0
+    return first <= last
 
 
-@njit(cache=True, nogil=True)
+@borrowing
+def _allow_in_span(
+    b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8], first: int, stop: int, z: int
+) -> None:
+    """Allows shifts from `first`, 1 or more, to before `stop` at which something may begin; all lead into span z."""
+    tick, span = rows.numbers[b, TICK], rules.spans[b, z]
+    if span["chord_at"] != NEVER or holds_locked(b, rules, rows, tick + first):
+        for shift in range(first, stop):
+            if can_sound(b, rules, rows, tick + shift, z):
+                allowed[shift] = 1
+    elif is_open(b, rules, rows, tick + first, z):  # all ticks are alike, but for room
+        if not span["has_drums"]:
+            free_from = first_free_tick(b, rows, span["polyphony"]) if span["last_instrument"] > 0 else NEVER
+            first = max(first, free_from - tick)
+        for shift in range(first, stop):
+            allowed[shift] = 1
+
+
+@borrowing
 def allow_instruments(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
     """Instruments, a rest or the end, at the tick that was chosen: uint8 [V].
 
@@ -169,7 +178,7 @@ def allow_instruments(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.
         allowed[REST] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_own(
     b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8], num_due: int, num_melodic: int
 ) -> None:
@@ -196,7 +205,7 @@ def _allow_own(
                 allowed[value] = 0
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_before_locked(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
     """The instrument of the locked note that is due, and those of notes that come before it in order."""
     numbers = rows.numbers[b]
@@ -222,7 +231,7 @@ def _allow_before_locked(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[
         allowed[instrument] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def allow_pitches(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
     """Pitches of the instrument that was chosen, or its drums: uint8 [V]."""
     numbers, event = rows.numbers[b], rows.event[b]
@@ -247,7 +256,7 @@ def allow_pitches(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint
                 allowed[value] = 0
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def allow_durations(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
     """Durations of the note that was chosen so far: uint8 [V]."""
     then = rows.numbers[b, NEW_TICK]

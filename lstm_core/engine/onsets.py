@@ -6,8 +6,7 @@ the instrument stream.
 
 from __future__ import annotations
 
-from numba import njit
-
+from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.rows import (
     EVENT,
     HEARD,
@@ -35,13 +34,13 @@ from lstm_core.representations.note_events import (
     STREAMS,
 )
 
-COMPILED_WITH = "2511b08b0778a0b8"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "3ecf2f4f8377a90d"  # content of the files that compiled code takes things from; see its test
 
 TICKS_OF = DURATIONS.copy()  # [V] of each value of the duration stream
 NUM_PITCHES = STREAMS[PITCH].size
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def span_at(b: int, rules: Rules, rows: Rows, tick: int) -> int:
     """Number of the span that a tick lies in, which is not before the row's own."""
     z = rows.numbers[b, SPAN]
@@ -50,13 +49,13 @@ def span_at(b: int, rules: Rules, rows: Rows, tick: int) -> int:
     return z
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def next_locked_tick(b: int, rules: Rules, rows: Rows) -> int:
     """Tick of the next locked note, NEVER when none is left."""
     return rules.locked_at[b, rows.numbers[b, LOCKED]]["tick"]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def num_sounding(b: int, rows: Rows, tick: int) -> int:
     """Melodic notes of a row that sound beyond `tick`."""
     count = 0
@@ -66,7 +65,7 @@ def num_sounding(b: int, rows: Rows, tick: int) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def first_free_tick(b: int, rows: Rows, polyphony: int) -> int:
     """The first tick after the row's own at which another melodic note has room."""
     tick = rows.numbers[b, TICK]
@@ -80,16 +79,16 @@ def first_free_tick(b: int, rows: Rows, polyphony: int) -> int:
     return first
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def max_sounding(b: int, rules: Rules, rows: Rows, z: int) -> int:
     """Melodic notes that may sound together: the last chord is no fuller than the music before it."""
     span, numbers = rules.spans[b, z], rows.numbers[b]
-    if not span["is_chord"] or rules.track[b]["needed"] & ~numbers[HEARD]:
+    if span["chord_at"] == NEVER or rules.track[b]["needed"] & ~numbers[HEARD]:
         return span["polyphony"]
     return min(span["polyphony"], max(numbers[PEAK], 1))
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def top_pitch(b: int, rules: Rules, rows: Rows, z: int, instrument: int) -> int:
     """Highest pitch value of an instrument: the last chord goes no higher than the music before, if that leaves any."""
     mask, group = rules.spans[b, z]["mask"], rules.group_of[b, instrument]
@@ -98,21 +97,21 @@ def top_pitch(b: int, rules: Rules, rows: Rows, z: int, instrument: int) -> int:
             if rules.pitches[b, mask, group, value]:
                 return value
         return 0
-    if rules.spans[b, z]["is_chord"]:
+    if rules.spans[b, z]["chord_at"] != NEVER:
         for value in range(min(rows.numbers[b, HIGHEST], rules.max_pitch[b, mask, group]), 0, -1):
             if rules.pitches[b, mask, group, value]:
                 return value
     return rules.max_pitch[b, mask, group]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def holds_locked(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
     """Whether a locked note that has been played sounds beyond `tick`: its voice must not be struck again."""
     played = rows.numbers[b, LOCKED]
     return played > 0 and rules.locked_at[b, played - 1]["reach"] > tick
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def is_held(b: int, rules: Rules, rows: Rows, tick: int, instrument: int, pitch: int) -> bool:
     """Whether a locked note of this instrument and pitch value sounds beyond `tick`."""
     i = rows.numbers[b, LOCKED] - 1
@@ -125,7 +124,7 @@ def is_held(b: int, rules: Rules, rows: Rows, tick: int, instrument: int, pitch:
     return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def has_voice(
     b: int, rules: Rules, rows: Rows, tick: int, z: int, instrument: int, first_pitch: int, stop_pitch: int
 ) -> bool:
@@ -138,18 +137,18 @@ def has_voice(
     return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def is_open(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
     """Whether a span leaves a tick of its own to notes that are chosen."""
     span = rules.spans[b, z]
-    if span["is_chord"] and tick != span["start"]:
+    if span["chord_at"] != NEVER and tick != span["chord_at"]:
         return False
     if span["exclusive"] == FREE:
         return True
     return span["exclusive"] == LOCKED_FIRST and next_locked_tick(b, rules, rows) >= span["stop"]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def can_sound(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
     """Whether some note may begin at `tick`; at the row's own tick it must come after the one before in order."""
     if next_locked_tick(b, rules, rows) == tick:
@@ -177,7 +176,7 @@ def can_sound(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
     return is_melodic and (last > instrument or (last == instrument and is_below))
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _has_any_voice(
     b: int, rules: Rules, rows: Rows, tick: int, z: int, instrument: int, first_pitch: int, is_melodic: bool
 ) -> bool:
@@ -194,18 +193,18 @@ def _has_any_voice(
     return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def may_drum(b: int, rules: Rules, rows: Rows, tick: int, z: int, num_due: int) -> bool:
     """Whether drums are played, and leave a place of the last onset to the chord beside num_due locked notes."""
     span, numbers = rules.spans[b, z], rows.numbers[b]
     if span["has_drums"] == 0:
         return False
-    keeps_place = span["is_chord"] and span["last_instrument"] > 0 and not numbers[IS_CLOSED]
+    keeps_place = span["chord_at"] != NEVER and span["last_instrument"] > 0 and not numbers[IS_CLOSED]
     so_far = numbers[ONSET_NOTES] if numbers[EVENT] > 0 and tick == numbers[TICK] else 0
     return not (keeps_place and so_far + num_due >= span["onset_notes"] - 1)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def longest_beside_locked(b: int, rules: Rules, rows: Rows, then: int, longest: int) -> int:
     """Ticks, `longest` at most, that the note being chosen may last so that locked notes to come have their room.
 

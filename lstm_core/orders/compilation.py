@@ -43,11 +43,10 @@ def compile_timeline(timeline: Timeline, *, temperature: float, top_p: float, se
     locked_at = _locked_table(timeline.locked)
     entrances = _entrances(timeline, spans, instruments, serves, needed)
     _check_entrances(timeline, spans, entrances, serves, needed)
-    last = timeline.spans[-1]
     track = (
         timeline.total_ticks,
         timeline.bar_ticks,
-        last.start_tick if last.limits.is_chord else NEVER,
+        timeline.spans[-1].limits.chord_at,
         needed,
         timeline.starts_at_once,
     )
@@ -80,7 +79,6 @@ def _span_table(timeline: Timeline) -> tuple[Records, npt.NDArray[np.uint8], npt
     stops = [*(span.start_tick for span in timeline.spans[1:]), timeline.total_ticks]
     silence_from, before = 0, timeline.spans[0]
     for z, (span, stop) in enumerate(zip(timeline.spans, stops, strict=True)):
-        assert not span.limits.is_chord or stop == timeline.total_ticks, "only the last span can be a chord"
         number = numbers.setdefault((span.pitches.tobytes(), span.instruments.tobytes()), len(numbers))
         if number == len(pitches):
             pitches.append(span.pitches)
@@ -155,8 +153,8 @@ def _entrances(
     """
     if not needed:
         return _entrance_table(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    bar, last = timeline.bar_ticks, spans[len(spans) - 2]
-    stop = min(last["start"] if last["is_chord"] else NEVER, timeline.total_ticks - bar)
+    bar = timeline.bar_ticks
+    stop = min(spans[-2]["chord_at"], timeline.total_ticks - bar)
     ticks = np.arange(bar if timeline.total_ticks > bar else 0, stop + 1, bar)
     at = spans[np.searchsorted(spans["start"], ticks, side="right") - 1]
     bits = np.bitwise_or.reduce(np.where(instruments.astype(bool), serves, 0), axis=1)[at["mask"]]
@@ -207,10 +205,10 @@ def _check_entrances(
 
 def _check_chord(timeline: Timeline) -> None:
     """Refuses locked notes that sound over the last chord and leave no room for a note of it."""
-    span, locked = timeline.spans[-1], timeline.locked
-    start = span.start_tick
-    if not span.limits.is_chord or ((locked.ticks == start) & (locked.events[:, INSTRUMENT] >= FIRST_PROGRAM)).any():
+    start, locked = timeline.spans[-1].limits.chord_at, timeline.locked
+    if start == NEVER or ((locked.ticks == start) & (locked.events[:, INSTRUMENT] >= FIRST_PROGRAM)).any():
         return
+    span = timeline.span_at(start)
     load = int(_locked_load(locked, np.array([start]))[0])
     if load >= span.limits.polyphony and span.instruments[FIRST_PROGRAM:].any():
         raise OrderError(

@@ -63,7 +63,7 @@ class SpanLimits(NamedTuple):
     ends_by: int = NEVER  # the tick up to which its notes sound at most
     longest_silence: int = NEVER  # ticks after which something begins, where anything may
     exclusive: int = FREE  # LOCKED_FIRST: nothing before its last locked note; LOCKED_ONLY: nothing but locked notes
-    is_chord: int = 0  # 1: notes begin at its first tick alone, no higher and no more together than before; last span
+    chord_at: int = NEVER  # tick of the last chord: notes begin at it alone, no higher and no fuller than before
 
 
 @dataclass(frozen=True, kw_only=True)

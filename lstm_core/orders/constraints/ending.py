@@ -28,7 +28,7 @@ def end_on_the_tonic(timeline: Timeline, assignment: Assignment) -> Timeline:
         final,
         timeline.total_ticks,
         lambda span: span.limited(
-            is_chord=1, longest_ticks=hold, shortest_ticks=min(hold, TICKS_PER_QUARTER), ends_by=NEVER
+            chord_at=final, longest_ticks=hold, shortest_ticks=min(hold, TICKS_PER_QUARTER), ends_by=NEVER
         ),
     )
     if plan.key is None:
