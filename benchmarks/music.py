@@ -43,7 +43,7 @@ from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpo
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
 from lstm_core.notes.score import Score
-from lstm_core.orders.constraints import make_rules
+from lstm_core.orders.constraints import GRAMMAR, make_rules
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.representations.conditions import transposed_key
@@ -144,7 +144,7 @@ def _request(piece: Piece, home_key: bool, seed: int, temperature: float, top_p:
         key=None,
         programs=(),
     )
-    rules = make_rules(TrackOrder(seed=seed), plan, grammar_only=True)
+    rules = make_rules(TrackOrder(seed=seed), plan, constraints=GRAMMAR)
     rules = rules._replace(
         temperature=np.full_like(rules.temperature, temperature), top_p=np.full_like(rules.top_p, top_p)
     )

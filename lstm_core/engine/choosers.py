@@ -9,24 +9,34 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lstm_core.engine.masks import TICKS_OF, allow_durations, allow_instruments, allow_pitches, allow_shifts
+from lstm_core.engine.borrowing import borrowing
+from lstm_core.engine.masks import allow_durations, allow_instruments, allow_pitches, allow_shifts
+from lstm_core.engine.onsets import TICKS_OF, next_locked_tick, span_at
 from lstm_core.engine.rows import (
+    ENTRANCE,
     EVENT,
     HEARD,
     HIGHEST,
     IS_CLOSED,
     IS_DONE,
+    IS_LOCKED,
+    LOCKED,
+    LOCKED_ONLY,
+    LOCKED_VOICE,
+    NEW_SPAN,
     NEW_TICK,
     NUM_SOUNDING,
     ONSET_NOTES,
     PEAK,
     SILENT_FROM,
+    SPAN,
     STUCK,
     TICK,
     Rows,
 )
 from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
-from lstm_core.orders.constraints import FINAL_START, MAX_MELODIC, MAX_SOUNDING, Rules
+from lstm_core.orders.rules import Rules
+from lstm_core.orders.timeline import MAX_SOUNDING
 from lstm_core.representations.note_events import (
     DRUM_INSTRUMENT,
     DURATION,
@@ -39,7 +49,7 @@ from lstm_core.representations.note_events import (
     VELOCITY,
 )
 
-COMPILED_WITH = "f9d05d6d4ba4e93f"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "5d441bfdf4982994"  # content of the files that compiled code takes things from; see its test
 
 _SIZES = tuple(stream.size for stream in STREAMS)
 _LARGEST = max(_SIZES)
@@ -53,18 +63,17 @@ def choose(
 
     offered: uint8 [B, V or more], 1 for values that would repeat what was played.
     """
-    allowed = np.zeros(_LARGEST, dtype=np.uint8)
-    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
     size = _SIZES[stream]
+    allowed = np.zeros(size, dtype=np.uint8)
+    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
     for b in range(logits.shape[0]):
         numbers, event = rows.numbers[b], rows.event[b]
         if numbers[IS_DONE]:
             continue
-        step = numbers[EVENT]
-        if step < rules.num_forced[b]:
-            event[stream] = rules.forced[b, step, stream]
+        if stream > PITCH and numbers[IS_LOCKED]:
+            event[stream] = rules.locked[b, numbers[LOCKED], stream]
         else:
-            allowed[:size] = 0
+            allowed[:] = 0
             if stream == TIME_SHIFT:
                 allow_shifts(b, rules, rows, allowed)
             elif stream == INSTRUMENT:
@@ -77,33 +86,51 @@ def choose(
                 allow_durations(b, rules, rows, allowed)
             else:
                 allowed[1:size] = 1
-            number = uniform(rules.seed[b], step, stream)
+            number = uniform(rules.seed[b], numbers[EVENT], stream)
             temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
-            drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
+            drawn = draw(logits[b, :size], allowed, offered[b, :size], temperature, top_p, number, scratch)
             if drawn < 0:
                 numbers[IS_DONE] = STUCK
                 continue
             event[stream] = drawn
         if stream == TIME_SHIFT:
             numbers[NEW_TICK] = numbers[TICK] + event[TIME_SHIFT]
+            numbers[NEW_SPAN] = span_at(b, rules, rows, numbers[NEW_TICK])
+            numbers[LOCKED_ONLY] = 0
+        elif stream == PITCH:
+            numbers[IS_LOCKED] = _is_locked(b, rules, rows)
         elif stream == VELOCITY:
             _advance(b, rules, rows)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
+def _is_locked(b: int, rules: Rules, rows: Rows) -> bool:
+    """Whether the event chosen so far is the locked note that is due."""
+    if next_locked_tick(b, rules, rows) != rows.numbers[b, NEW_TICK]:
+        return False
+    note, event = rules.locked[b, rows.numbers[b, LOCKED]], rows.event[b]
+    return note[INSTRUMENT] == event[INSTRUMENT] and note[PITCH] == event[PITCH]
+
+
+@borrowing
 def _sound(b: int, rows: Rows, voice: int, end: int) -> None:
     """Lets a melodic note sound until `end`; one that is struck again does not last as long as it was meant to."""
     num_sounding = rows.numbers[b, NUM_SOUNDING]
-    place = num_sounding
+    place, earliest = num_sounding, 0
     for i in range(num_sounding):
-        if rows.voices[b, i] == voice:
+        if rows.voices[b, i] % LOCKED_VOICE == voice % LOCKED_VOICE:
             place = i
-    if place < MAX_SOUNDING:
-        rows.voices[b, place], rows.ends[b, place] = voice, end
-        rows.numbers[b, NUM_SOUNDING] = max(num_sounding, place + 1)
+        if rows.ends[b, i] < rows.ends[b, earliest]:
+            earliest = i
+    if place == MAX_SOUNDING:  # locked notes may be more: those that end last tell when there is room again
+        if rows.ends[b, earliest] >= end:
+            return
+        place = earliest
+    rows.voices[b, place], rows.ends[b, place] = voice, end
+    rows.numbers[b, NUM_SOUNDING] = max(num_sounding, place + 1)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _advance(b: int, rules: Rules, rows: Rows) -> None:
     """Moves a row past the event that was chosen."""
     numbers, event = rows.numbers[b], rows.event[b]
@@ -122,19 +149,23 @@ def _advance(b: int, rules: Rules, rows: Rows) -> None:
         numbers[SILENT_FROM] = then + 1
         numbers[HEARD] |= rules.serves[b, instrument]
         if instrument > DRUM_INSTRUMENT:
-            _sound(b, rows, instrument * 256 + event[PITCH], then + TICKS_OF[event[DURATION]])
+            voice = instrument * 256 + event[PITCH] + (LOCKED_VOICE if numbers[IS_LOCKED] else 0)
+            _sound(b, rows, voice, then + TICKS_OF[event[DURATION]])
         for i in range(numbers[NUM_SOUNDING]):
             numbers[SILENT_FROM] = max(numbers[SILENT_FROM], rows.ends[b, i])
-        is_last_chord = then == rules.limits[b, FINAL_START]
+        is_last_chord = then == rules.track[b]["final_start"]
         if instrument > DRUM_INSTRUMENT and not is_last_chord:
             numbers[PEAK] = max(numbers[PEAK], numbers[NUM_SOUNDING])
             numbers[HIGHEST] = max(numbers[HIGHEST], event[PITCH])
-        if is_last_chord and (instrument > DRUM_INSTRUMENT or rules.limits[b, MAX_MELODIC] == 0):
+        if is_last_chord and (
+            instrument > DRUM_INSTRUMENT or rules.spans[b, numbers[NEW_SPAN]]["last_instrument"] == 0
+        ):
             numbers[IS_CLOSED] = 1
-    if numbers[EVENT] < rules.num_forced[b]:  # how long a primer is silent is not ours to judge
-        numbers[SILENT_FROM] = max(numbers[SILENT_FROM], then)
+        numbers[LOCKED] += numbers[IS_LOCKED]
     numbers[IS_DONE] = 1 if instrument == END else 0
-    numbers[TICK] = then
+    numbers[TICK], numbers[SPAN] = then, numbers[NEW_SPAN]
+    while rules.entrances[b, numbers[ENTRANCE]]["tick"] < then:
+        numbers[ENTRANCE] += 1
     numbers[EVENT] += 1
     for k in range(event.shape[0]):
         rows.before[b, k] = event[k]

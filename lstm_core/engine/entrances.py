@@ -1,194 +1,132 @@
-"""What may begin where: questions about a row and a tick that the masks of several streams ask. Compiled."""
+"""How requested instruments that have not played yet enter: at barlines, one of them at each at least. Compiled.
+
+Until all are in, no note is held over a barline at which one may enter, so that each has room for as many as the
+polyphony allows.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from lstm_core.engine.rows import (
-    EVENT,
-    HEARD,
-    HIGHEST,
-    IS_CLOSED,
-    NUM_SOUNDING,
-    ONSET_NOTES,
-    PEAK,
-    SILENT_FROM,
-    TICK,
-    Rows,
-)
-from lstm_core.orders.constraints import (
-    BAR_TICKS,
-    BODY,
-    DOMINANT,
-    DOMINANT_START,
-    FINAL,
-    FINAL_START,
-    HAS_DRUMS,
-    HAS_TASTE,
-    MAX_MELODIC,
-    MAX_ONSET_NOTES,
-    NEEDED,
-    NEVER,
-    POLYPHONY,
-    TOTAL_TICKS,
-    Rules,
-)
-from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT, PITCH, STREAMS
+from lstm_core.engine.borrowing import borrowing
+from lstm_core.engine.onsets import can_sound, max_sounding, num_sounding, span_at
+from lstm_core.engine.rows import ENTRANCE, EVENT, HEARD, NEW_TICK, TICK, Rows
+from lstm_core.orders.order import MAX_INSTRUMENTS
+from lstm_core.orders.rules import Rules
+from lstm_core.orders.timeline import NEVER
+from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT
 
-COMPILED_WITH = "5e4de0b6c9bae65a"  # content of the files that compiled code takes things from; see its test
-
-SILENCE_BARS = 2  # the longest silence
-NUM_DRUM_VALUES = STREAMS[PITCH].size
+COMPILED_WITH = "580bf03d59e62661"  # content of the files that compiled code takes things from; see its test
 
 
-@njit(cache=True, nogil=True)
-def num_sounding(b: int, rows: Rows, tick: int) -> int:
-    """Melodic notes of a row that sound beyond `tick`."""
-    count = 0
-    for i in range(rows.numbers[b, NUM_SOUNDING]):
-        if rows.ends[b, i] > tick:
-            count += 1
-    return count
+@borrowing
+def missing_bits(b: int, rules: Rules, rows: Rows) -> int:
+    """Bits of the requested instruments that have not played yet."""
+    return rules.track[b]["needed"] & ~rows.numbers[b, HEARD]
 
 
-@njit(cache=True, nogil=True)
-def first_free_tick(b: int, rules: Rules, rows: Rows) -> int:
-    """The first tick after the row's own at which another melodic note has room, NEVER without melodic instruments."""
-    limits, tick = rules.limits[b], rows.numbers[b, TICK]
-    if limits[MAX_MELODIC] == 0:
-        return NEVER
-    if num_sounding(b, rows, tick + 1) < limits[POLYPHONY]:
-        return tick + 1
-    first = NEVER
-    for i in range(rows.numbers[b, NUM_SOUNDING]):
-        end = rows.ends[b, i]
-        if tick < end < first and num_sounding(b, rows, end) < limits[POLYPHONY]:
-            first = end
-    return first
-
-
-@njit(cache=True, nogil=True)
-def zone_at(limits: npt.NDArray[np.int64], tick: int) -> int:
-    """Which of the pitches of `Rules` hold at `tick`: BODY, DOMINANT or FINAL."""
-    if tick >= limits[FINAL_START]:
-        return FINAL
-    return DOMINANT if tick >= limits[DOMINANT_START] else BODY
-
-
-@njit(cache=True, nogil=True)
-def max_sounding(b: int, rules: Rules, rows: Rows, tick: int) -> int:
-    """Melodic notes that may sound together at `tick`: the last chord is no fuller than the music before it."""
-    limits, numbers = rules.limits[b], rows.numbers[b]
-    if tick < limits[FINAL_START] or not limits[HAS_TASTE] or limits[NEEDED] & ~numbers[HEARD]:
-        return limits[POLYPHONY]
-    return min(limits[POLYPHONY], max(numbers[PEAK], 1))
-
-
-@njit(cache=True, nogil=True)
-def top_pitch(b: int, rules: Rules, rows: Rows, zone: int) -> int:
-    """Highest melodic value of a zone: the last chord goes no higher than the music before it, if that leaves any."""
-    if zone == FINAL and rules.limits[b, HAS_TASTE]:
-        for value in range(min(rows.numbers[b, HIGHEST], rules.max_pitch[b, zone]), 0, -1):
-            if rules.pitches[b, zone, value]:
-                return value
-    return rules.max_pitch[b, zone]
-
-
-@njit(cache=True, nogil=True)
-def can_sound(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
-    """Whether some note may begin at `tick`; at the row's own tick it must come after the one before in order."""
-    limits, numbers = rules.limits[b], rows.numbers[b]
-    zone = zone_at(limits, tick)
-    top = top_pitch(b, rules, rows, zone)
-    has_room = num_sounding(b, rows, tick) < max_sounding(b, rules, rows, tick)
-    melodic = limits[MAX_MELODIC] > 0 and top > 0 and has_room
-    if tick > numbers[TICK] or numbers[EVENT] == 0:
-        return melodic or limits[HAS_DRUMS] == 1
-    if numbers[ONSET_NOTES] >= MAX_ONSET_NOTES:
-        return False
-    instrument, pitch = rows.before[b, INSTRUMENT], rows.before[b, PITCH]
-    if numbers[ONSET_NOTES] == 0:  # a rest led here, and a rest is not followed by another event of its tick
-        return False
-    if instrument == DRUM_INSTRUMENT and may_drum(b, rules, rows, tick) and pitch + 1 < NUM_DRUM_VALUES:
-        return True
-    if not melodic:
-        return False
-    return limits[MAX_MELODIC] > instrument or (limits[MAX_MELODIC] == instrument and top > pitch)
-
-
-@njit(cache=True, nogil=True)
-def may_drum(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
-    """Whether drums are played and leave one place of the last onset to the chord."""
-    limits, numbers = rules.limits[b], rows.numbers[b]
-    keeps_place = tick == limits[FINAL_START] and limits[MAX_MELODIC] > 0 and not numbers[IS_CLOSED]
-    is_late = numbers[EVENT] > 0 and tick == numbers[TICK] and numbers[ONSET_NOTES] >= MAX_ONSET_NOTES - 1
-    return limits[HAS_DRUMS] == 1 and not (keeps_place and is_late)
-
-
-@njit(cache=True, nogil=True)
-def next_barline(limits: npt.NDArray[np.int64], tick: int) -> int:
-    """The first barline after `tick`."""
-    return (tick // limits[BAR_TICKS] + 1) * limits[BAR_TICKS]
-
-
-@njit(cache=True, nogil=True)
-def last_entrance(limits: npt.NDArray[np.int64]) -> int:
-    """The last barline at which something may begin."""
-    return min(limits[FINAL_START], limits[TOTAL_TICKS] - limits[BAR_TICKS])
-
-
-@njit(cache=True, nogil=True)
-def entrance_after(b: int, rules: Rules, rows: Rows) -> int:
-    """The next barline at which an asked instrument that is missing can enter, NEVER when none is or there is none."""
-    limits, numbers = rules.limits[b], rows.numbers[b]
-    if not limits[HAS_TASTE] or (limits[NEEDED] & ~numbers[HEARD]) == 0:
-        return NEVER
-    last = last_entrance(limits)
-    barline = next_barline(limits, numbers[TICK])
-    while barline <= last and not can_sound(b, rules, rows, barline):  # notes of a primer may last
-        barline += limits[BAR_TICKS]
-    return barline if barline <= last else NEVER
-
-
-@njit(cache=True, nogil=True)
+@borrowing
 def is_entrance(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
-    """Whether instruments that are missing enter at `tick`: at barlines from the second bar on, if there is one."""
-    limits = rules.limits[b]
-    if not limits[HAS_TASTE] or (limits[NEEDED] & ~rows.numbers[b, HEARD]) == 0:
+    """Whether instruments that are missing may enter at `tick`, which is not before the row's own."""
+    missing = missing_bits(b, rules, rows)
+    if missing == 0:
         return False
-    first = limits[BAR_TICKS] if limits[TOTAL_TICKS] > limits[BAR_TICKS] else 0
-    return tick % limits[BAR_TICKS] == 0 and tick >= first
+    entrance = rules.entrances[b, _entrance_from(b, rules, rows, tick)]
+    return entrance["tick"] == tick and entrance["bits"] & missing != 0
 
 
-@njit(cache=True, nogil=True)
-def can_enter(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
+@borrowing
+def entrance_after(b: int, rules: Rules, rows: Rows) -> int:
+    """The next barline at which a missing instrument can enter, NEVER when none is missing or no such barline left."""
+    missing = missing_bits(b, rules, rows)
+    if missing == 0:
+        return NEVER
+    i = _entrance_from(b, rules, rows, rows.numbers[b, TICK] + 1)
+    while True:
+        tick = rules.entrances[b, i]["tick"]
+        if tick == NEVER:
+            return NEVER
+        # Notes of a primer may last over it.
+        if rules.entrances[b, i]["bits"] & missing and can_sound(b, rules, rows, tick, span_at(b, rules, rows, tick)):
+            return tick
+        i += 1
+
+
+@borrowing
+def barline_kept_free(b: int, rules: Rules, rows: Rows, tick: int) -> int:
+    """The first barline after `tick` at which a missing instrument may enter, NEVER when none is missing."""
+    if missing_bits(b, rules, rows) == 0:
+        return NEVER
+    return rules.entrances[b, _entrance_from(b, rules, rows, tick + 1)]["tick"]
+
+
+@borrowing
+def can_enter(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
     """Whether a missing instrument could be the next note at `tick`."""
-    missing = rules.limits[b, NEEDED] & ~rows.numbers[b, HEARD]
+    missing = missing_bits(b, rules, rows)
     is_same = tick == rows.numbers[b, TICK] and rows.numbers[b, EVENT] > 0
     lowest = rows.before[b, INSTRUMENT] + 1 if is_same else DRUM_INSTRUMENT
-    is_full = num_sounding(b, rows, tick) >= max_sounding(b, rules, rows, tick)
+    is_full = num_sounding(b, rows, tick) >= max_sounding(b, rules, rows, z)
+    mask = rules.spans[b, z]["mask"]
     for value in range(lowest, rules.serves.shape[1]):
-        if rules.serves[b, value] & missing and (value == DRUM_INSTRUMENT or not is_full):
+        is_missing = rules.serves[b, value] & missing and rules.instruments[b, mask, value]
+        if is_missing and (value == DRUM_INSTRUMENT or not is_full):
             return True
     return False
 
 
-@njit(cache=True, nogil=True)
-def may_rest(b: int, rules: Rules, rows: Rows, tick: int) -> bool:
-    """Whether a rest may lead to `tick`, MAX_SHIFT after the event before."""
-    limits, numbers = rules.limits[b], rows.numbers[b]
-    if numbers[IS_CLOSED] or not limits[HAS_TASTE]:
-        return tick < limits[TOTAL_TICKS]
-    if tick >= limits[TOTAL_TICKS] or tick >= limits[FINAL_START]:
+@borrowing
+def keep_missing(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> bool:
+    """Leaves of the allowed instruments, uint8 [V], only those that are missing; gives back whether any is.
+
+    When one of the missing has fewer barlines to come than instruments are missing, all enter at this one, and the one
+    whose programs end first comes first: an onset is written in ascending order, and so all find a place in it.
+    """
+    missing = missing_bits(b, rules, rows)
+    size = rules.serves.shape[1]
+    entering, num_missing, first_end, first = 0, 0, size, 0
+    for value in range(DRUM_INSTRUMENT, size):
+        if allowed[value]:
+            entering |= rules.serves[b, value] & missing
+    if entering == 0:
         return False
-    if is_entrance(b, rules, rows, tick) and can_sound(b, rules, rows, tick):
-        return False
-    return tick < silence_ends(limits, numbers)
+    for bit in range(MAX_INSTRUMENTS):
+        mark = 1 << bit
+        if missing & mark:
+            num_missing += 1
+            end = 0
+            for value in range(DRUM_INSTRUMENT, size):
+                if rules.serves[b, value] & mark:
+                    end = value
+            if entering & mark and end < first_end:
+                first_end, first = end, mark
+    kept = first if _is_urgent(b, rules, rows, missing, num_missing) else entering
+    for value in range(DRUM_INSTRUMENT, size):
+        if not rules.serves[b, value] & kept:
+            allowed[value] = 0
+    return True
 
 
-@njit(cache=True, nogil=True)
-def silence_ends(limits: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]) -> int:
-    """The last tick at which something must begin again."""
-    return numbers[SILENT_FROM] + SILENCE_BARS * limits[BAR_TICKS] if limits[HAS_TASTE] else NEVER
+@borrowing
+def _is_urgent(b: int, rules: Rules, rows: Rows, missing: int, num_missing: int) -> bool:
+    """Whether one of the missing has fewer barlines from NEW_TICK on than instruments are missing."""
+    start = _entrance_from(b, rules, rows, rows.numbers[b, NEW_TICK])
+    for bit in range(MAX_INSTRUMENTS):
+        if missing >> bit & 1:
+            i, count = start, 0
+            while count < num_missing and rules.entrances[b, i]["tick"] != NEVER:
+                count += rules.entrances[b, i]["bits"] >> bit & 1
+                i += 1
+            if count < num_missing:
+                return True
+    return False
+
+
+@borrowing
+def _entrance_from(b: int, rules: Rules, rows: Rows, tick: int) -> int:
+    """Number of the first entrance that is not before `tick`."""
+    i = rows.numbers[b, ENTRANCE]
+    while rules.entrances[b, i]["tick"] < tick:
+        i += 1
+    return i

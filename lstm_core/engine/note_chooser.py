@@ -12,9 +12,10 @@ from lstm_core.engine.history import History
 from lstm_core.engine.rows import EVENT, IS_DONE, NEW_TICK, STUCK, TICK, Rows, make_rows, start_row
 from lstm_core.model.packing import RowConditions
 from lstm_core.notes.score import Meter
-from lstm_core.orders.constraints import RowRules, Rules, make_rules, stack_rules, transposed_rules
+from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.order import FREE_KEY, TrackOrder
 from lstm_core.orders.plan import plan_track
+from lstm_core.orders.rules import Rules, set_row, stack_rules, transposed_rules
 from lstm_core.representations import lookback
 from lstm_core.representations.conditions import (
     MAX_BARS,
@@ -33,7 +34,7 @@ from lstm_core.representations.representation import EventArray, Representation
 class Request:
     """One track to be generated."""
 
-    rules: RowRules
+    rules: Rules  # of one row
     conditions: Conditions
     meter: Meter
     num_bars: int
@@ -70,7 +71,7 @@ class NoteChooser:
         return self.rows.before
 
     def start(self, b: int, request: Request) -> RowConditions:
-        self._set_rules(b, transposed_rules(request.rules, request.shift))
+        self.rules = set_row(self.rules, b, transposed_rules(request.rules, request.shift))
         self.shifts[b] = request.shift
         start_row(self.rows, b)
         lookback.start_lookback(self.lookback, b)
@@ -114,18 +115,8 @@ class NoteChooser:
             setattr(chooser, name, getattr(self, name)[kept])
         return chooser
 
-    def _set_rules(self, b: int, rules: RowRules) -> None:
-        missing = len(rules.forced) - self.rules.forced.shape[1]
-        if missing > 0:
-            wider = np.pad(self.rules.forced, ((0, 0), (0, missing), (0, 0)))
-            self.rules = self.rules._replace(forced=wider)
-        for name in RowRules._fields:
-            if name != "forced":
-                getattr(self.rules, name)[b] = getattr(rules, name)
-        self.rules.forced[b, : len(rules.forced)] = rules.forced
-        self.rules.num_forced[b] = len(rules.forced)
 
-
-def _idle_rules() -> RowRules:
+def _idle_rules() -> Rules:
+    """Rules of a row that has nothing to play."""
     order = TrackOrder(key=FREE_KEY, loop=True, duration_s=2.0, bpm=120.0)
     return make_rules(order, plan_track(order))

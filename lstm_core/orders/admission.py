@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lstm_core.foundation.errors import OrderError
-from lstm_core.orders.constraints import BODY, MAX_MELODIC, make_rules
+from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, plan_track
 from lstm_core.orders.primer import read_primer
@@ -20,8 +20,8 @@ def check_order(order: TrackOrder) -> None:
     """
     plan = plan_track(order)
     rules = make_rules(order, plan, primer=read_primer(order, plan))
-    num_pitches = int(rules.pitches[BODY, :FIRST_DRUM].sum())
-    if rules.limits[MAX_MELODIC] and num_pitches < FEWEST_PITCHES:
+    num_pitches = int(rules.pitches[0, 0, 0, :FIRST_DRUM].sum())
+    if rules.spans[0, 0]["last_instrument"] and num_pitches < FEWEST_PITCHES:
         raise OrderError(
             f"pitches {order.pitch_low} to {order.pitch_high} hold {num_pitches} notes of the key, and music of fewer "
             f"than {FEWEST_PITCHES} is not delivered. Widen pitch_low and pitch_high."

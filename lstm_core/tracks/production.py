@@ -23,7 +23,7 @@ from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.score import Meter, Score, Tempo
-from lstm_core.orders.constraints import scale_of
+from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder, attempted, order_digest, order_fields
 from lstm_core.orders.plan import TrackPlan, plan_track
 from lstm_core.representations.note_events import EventArray, decode_events

@@ -11,7 +11,8 @@ from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
 from lstm_core.notes.keys import tonic_chord
 from lstm_core.notes.score import DRUMS, Score
-from lstm_core.orders.constraints import make_rules, scale_of
+from lstm_core.orders.constraints import make_rules
+from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan, plan_track
 from lstm_core.representations.conditions import MAX_POSITIONS, Conditions, note_contexts

@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_core.engine import choosers
 from lstm_core.engine.rows import IS_CLOSED, IS_DONE, NUM_SOUNDING, SILENT_FROM, STUCK, TICK, make_rows, start_row
-from lstm_core.orders.constraints import RowRules, Rules, make_rules, stack_rules
+from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
 from lstm_core.representations.note_events import (
@@ -34,8 +34,7 @@ class Piece:
 
     def __init__(self, **fields: Any) -> None:
         order = TrackOrder(**{"duration_s": 16.0, "bpm": 120.0, "key": "C", "seed": 1, **fields})
-        row: RowRules = make_rules(order, plan_track(order))
-        self.rules: Rules = stack_rules([row])
+        self.rules = make_rules(order, plan_track(order))
         self.rows = make_rows(1)
         start_row(self.rows, 0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -17,21 +18,31 @@ import lstm_core
 
 FOLDER = Path(lstm_core.__file__).parent
 TAKES_FROM = {
-    "engine.entrances": ("orders.constraints", "engine.rows", "representations.note_events"),
+    "engine.onsets": ("orders.rules", "orders.timeline", "engine.rows", "representations.note_events"),
+    "engine.entrances": (
+        "orders.rules",
+        "orders.timeline",
+        "orders.order",
+        "engine.onsets",
+        "engine.rows",
+        "representations.note_events",
+    ),
     "engine.masks": (
-        "orders.constraints",
-        "notes.score",
+        "orders.rules",
+        "orders.timeline",
         "orders.order",
         "engine.entrances",
+        "engine.onsets",
         "engine.rows",
         "representations.note_events",
     ),
     "engine.choosers": (
-        "orders.constraints",
-        "notes.score",
+        "orders.rules",
+        "orders.timeline",
         "orders.order",
         "engine.entrances",
         "engine.masks",
+        "engine.onsets",
         "engine.rows",
         "engine.sampling",
         "representations.note_events",
@@ -57,12 +68,14 @@ def test_every_file_of_compiled_functions_is_looked_at() -> None:
     only_types = {"sound.audio", "sound.mastering", "engine.sampling", "sound.dither", "sound.loudness"}
     only_types |= {
         "foundation.bfloat16",
+        "engine.borrowing",
         "engine.counters",
         "transcription.beats.tracking",
         "transcription.beats.tempo_curve",
     }
     only_types |= {"recordings.quality", "recordings.resampling"}
-    found = [path.relative_to(FOLDER) for path in FOLDER.rglob("*.py") if "njit" in path.read_text()]
+    decorated = re.compile("njit|@borrowing")
+    found = [path.relative_to(FOLDER) for path in FOLDER.rglob("*.py") if decorated.search(path.read_text())]
     compiled = {".".join(path.with_suffix("").parts) for path in found}
     assert compiled == only_types | set(TAKES_FROM)
 

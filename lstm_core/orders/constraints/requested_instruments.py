@@ -1,0 +1,16 @@
+"""The instruments of an order play, each of them is heard, and no others are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lstm_core.orders.timeline import Assignment, Timeline
+
+
+def play_the_requested_instruments(timeline: Timeline, assignment: Assignment) -> Timeline:
+    """Those of the order, each of which will be heard; for an order that names none those of the ensemble."""
+    parts = assignment.plan.programs
+    programs = [program for part in parts for program in part] or list(assignment.ensemble)
+    if not programs:
+        return timeline
+    return replace(timeline.everywhere(lambda span: span.only_programs(programs)), parts=parts)
