@@ -18,6 +18,7 @@ from typing import Any
 
 from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
 from lstm_core.catalogue.roll import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
+from lstm_core.sound.output_formats import OUTPUT_FORMATS
 
 _SLOT = re.compile(r"\{\{(title|policy|style|data|script)\}\}")
 
@@ -72,7 +73,7 @@ def _page_data(
         "instruments": _coded(record.instruments for record in records),
         "gates": _coded(tuple(_gate_row(gate) for gate in record.gates) for record in records),
         "files": _coded(tuple(file.name for file in record.files) for record in records),
-        "audio": _coded((record.format, record.sample_rate, record.bit_depth) for record in records),
+        "audio": _coded(_audio(record) for record in records),
         "made_by": _coded(_made_by(record) for record in records),
     }
     if folders:
@@ -104,6 +105,12 @@ def _failure_row(failure: TrackFailure) -> dict[str, Any]:
         "num_attempts": failure.num_attempts,
         "gates": [[*_gate_row(gate), _short(gate.value)] for gate in failure.gates if not gate.is_passed],
     }
+
+
+def _audio(record: TrackRecord) -> tuple[str, int, int, str]:
+    """Format, Hz, bit depth, and the type by which a browser knows whether it plays it, "" where nobody knows."""
+    row = OUTPUT_FORMATS.get(record.format)
+    return record.format, record.sample_rate, record.bit_depth, row.mime if row else ""
 
 
 def _made_by(record: TrackRecord) -> tuple[tuple[str, str], ...]:

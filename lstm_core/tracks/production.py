@@ -27,8 +27,8 @@ from lstm_core.orders.constraints import scale_of
 from lstm_core.orders.order import TrackOrder, attempted, order_digest, order_fields
 from lstm_core.orders.plan import TrackPlan, plan_track
 from lstm_core.representations.note_events import EventArray, decode_events
-from lstm_core.sound.audio import encode
 from lstm_core.sound.mastering import MasterSettings, master
+from lstm_core.sound.output_formats import encode
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import iter_stems, render_stems
 from lstm_core.tracks.gates import GateResult, audio_gates, score_fingerprint, score_gates
