@@ -18,6 +18,7 @@ from typing import Any
 
 from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
 from lstm_core.catalogue.roll import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
+from lstm_core.catalogue.tables import texts
 from lstm_core.sound.output_formats import OUTPUT_FORMATS
 
 _SLOT = re.compile(r"\{\{(title|policy|style|data|script)\}\}")
@@ -116,11 +117,10 @@ def _audio(record: TrackRecord) -> tuple[str, int, int, str]:
 def _made_by(record: TrackRecord) -> tuple[tuple[str, str], ...]:
     """Pairs of what to call it and what it is, for people: where a track comes from."""
     checkpoint = record.checkpoint
-    licences = checkpoint.get("licences") or []
     pairs = [
         ("Checkpoint", f"{checkpoint.get('name', '')} {str(checkpoint.get('fingerprint', ''))[:12]}"),
         ("Corpus", str(checkpoint.get("corpus_fingerprint", ""))[:12]),
-        ("Licences", ", ".join(map(str, licences)) if isinstance(licences, list) else str(licences)),
+        ("Licences", ", ".join(texts(checkpoint.get("licences") or []))),
         ("SoundFont", str(record.soundfont.get("name", ""))),
         ("Arithmetic", record.arithmetic),
     ]

@@ -151,11 +151,6 @@ def derived_seed(seed: int, attempt: int) -> int:
     return seed if attempt == 0 else drawn_number("attempt", seed, attempt) >> 1
 
 
-def attempted(order: TrackOrder, attempt: int) -> TrackOrder:
-    """The order with the seed of an attempt at it, 0 for the first."""
-    return with_seed(order, derived_seed(order.seed, attempt))
-
-
 def with_seed(order: TrackOrder, seed: int) -> TrackOrder:
     """The same wishes with another seed."""
     return replace(order, seed=seed)
