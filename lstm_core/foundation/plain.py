@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from operator import eq
@@ -71,11 +71,13 @@ class PlainReader:
         ):
             converter.register_structure_hook_factory(_has_origin(origins), factory)
         converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
-        for kind, words in _WORDS.items():
-            converter.register_structure_hook(kind, _hook(*(spelled or {}).get(kind, (_strict(kind), words))))
-        for kind, (read, words) in (spelled or {}).items():
-            if kind not in _WORDS:
-                converter.register_structure_hook_func(partial(eq, kind), _hook(read, words))
+        hooks = {kind: _strict(kind, words) for kind, words in _WORDS.items()}
+        hooks |= {kind: _spelled(read, words) for kind, (read, words) in (spelled or {}).items()}
+        for kind, hook in hooks.items():
+            if isinstance(kind, type):
+                converter.register_structure_hook(kind, hook)
+            else:
+                converter.register_structure_hook_func(partial(eq, kind), hook)
 
     def read(self, cls: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
         """A dataclass of the values of its fields; `prefix` stands before keys in messages.
@@ -121,16 +123,15 @@ class PlainReader:
 
     def _list_hook(self, kind: Any) -> Callable[[Any, Any], Any]:
         arguments, make = get_args(kind), get_origin(kind)
-        is_of_one_kind = make is list or arguments[-1] is Ellipsis
-        hooks = [self._converter.get_structure_hook(item) for item in arguments if item is not Ellipsis]
+        if make is list or arguments[-1] is Ellipsis:
+            hook = self._converter.get_structure_hook(arguments[0])
+            return lambda value, _: make(_each(hook, arguments[0], enumerate(_listed(kind, value))))
+        hooks = [self._converter.get_structure_hook(item) for item in arguments]
 
         def read(value: Any, _: Any) -> Any:
-            if not isinstance(value, list | tuple):
-                raise _UnfitError(_spoken(kind), value)
-            if not is_of_one_kind and len(value) != len(hooks):
+            if len(_listed(kind, value)) != len(hooks):
                 raise _UnfitError(f"a list of {len(hooks)} values", value)
-            wanted = ((hooks[0] if is_of_one_kind else hooks[i], arguments[0]) for i in range(len(value)))
-            return make(_each(wanted, enumerate(value)))
+            return tuple(hook(item, of) for hook, item, of in zip(hooks, value, arguments, strict=True))
 
         return read
 
@@ -141,19 +142,28 @@ class PlainReader:
         def read(value: Any, _: Any) -> Any:
             if not isinstance(value, Mapping):
                 raise _UnfitError("a table", value)
-            return dict(zip(value, _each(((hook, item) for _ in value), value.items()), strict=True))
+            return dict(zip(value, _each(hook, item, value.items()), strict=True))
 
         return read
 
 
-def _each(wanted: Iterator[tuple[Any, Any]], items: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
-    """The converted items of (place, value); an error notes the place."""
-    for (hook, kind), (place, value) in zip(wanted, items, strict=True):
-        try:
-            yield hook(value, kind)
-        except Exception as error:
-            error.add_note(IterableValidationNote("", place, kind))
-            raise
+def _each(hook: Callable[[Any, Any], Any], kind: Any, items: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """The converted values of (place, value); an error notes the place."""
+    found: list[Any] = []
+    place: Any = None
+    try:
+        for place, value in items:  # noqa: B007
+            found.append(hook(value, kind))
+    except Exception as error:
+        error.add_note(IterableValidationNote("", place, kind))
+        raise
+    return found
+
+
+def _listed(kind: Any, value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise _UnfitError(_spoken(kind), value)
+    return value
 
 
 def _has_origin(origins: tuple[Any, ...]) -> Callable[[Any], bool]:
@@ -169,18 +179,18 @@ def _literal_hook(kind: Any) -> Callable[[Any, Any], Any]:
     return read
 
 
-def _strict(kind: Any) -> Scalar:
-    def read(value: Any) -> Any:
+def _strict(kind: Any, words: str) -> Callable[[Any, Any], Any]:
+    def hook(value: Any, _: Any) -> Any:
         if type(value) is kind:
             return value
         if kind is float and type(value) is int:
             return float(value)
-        raise TypeError
+        raise _UnfitError(words, value)
 
-    return read
+    return hook
 
 
-def _hook(read: Scalar, words: str) -> Callable[[Any, Any], Any]:
+def _spelled(read: Scalar, words: str) -> Callable[[Any, Any], Any]:
     def hook(value: Any, _: Any) -> Any:
         try:
             return read(value)
