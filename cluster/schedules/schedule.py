@@ -21,7 +21,6 @@ Without a name the order is called as the schedule and the date, without a seed 
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ from cluster.errors import ScheduleError
 from cluster.schedules.cron import Cron, parse_cron
 from cluster.schedules.nights import DATE_SLOT, DIGITS_SLOT, MAX_SCHEDULE_NAME, fill_in, parse_zone
 from lstm_core.foundation.plain import STRICT, PlainError
+from lstm_core.foundation.toml_text import Bare, toml_key, toml_value
 
 MAX_ORDER_BYTES = 128 * 1024  # of its text: it travels in an annotation, and those of an object hold 256 KiB
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -94,16 +94,12 @@ class Schedule:
                 raise ScheduleError(
                     f'seed is "{seed}", it must be a whole number, or digits with {DATE_SLOT} among them.'
                 )
-            order["seed"] = _Bare(seed.replace(DATE_SLOT, DIGITS_SLOT))
-        return "".join(f"{_key(key)} = {_literal(value)}\n" for key, value in order.items())
+            order["seed"] = Bare(seed.replace(DATE_SLOT, DIGITS_SLOT))
+        return "".join(f"{toml_key(key)} = {toml_value(value)}\n" for key, value in order.items())
 
     def order_on(self, day: date) -> str:
         """The order of a night, as TOML."""
         return str(fill_in(self.order_text, day))
-
-
-class _Bare(str):
-    """A text that stands in TOML without quotes: the digits of a seed."""
 
 
 def read_schedule(path: str | Path) -> Schedule:
@@ -148,21 +144,3 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ScheduleError(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ScheduleError(f"{path} is not TOML: {error}") from error
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, _Bare):
-        return str(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list):
-        return "[" + ", ".join(_literal(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(key)} = {_literal(item)}" for key, item in value.items()) + " }"
-    return value.isoformat() if hasattr(value, "isoformat") else repr(value)
