@@ -38,6 +38,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE) or "~/.cache/tonemill").expanduser()
 
 
+def copy_path(sha256: str) -> Path:
+    """Where the copy of a file is, if this machine has one."""
+    return cache_folder() / sha256
+
+
 def kept_copy(sha256: str, fill: Callable[[Path], object], *, source: str, size_bytes: int = 0) -> Path:
     """Path of this machine's copy of a file; while this process lives it stays.
 

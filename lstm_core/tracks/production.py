@@ -29,7 +29,7 @@ from lstm_core.orders.plan import TrackPlan, plan_track
 from lstm_core.representations.note_events import EventArray, decode_events
 from lstm_core.sound.audio import encode
 from lstm_core.sound.mastering import MasterSettings, master
-from lstm_core.sound.soundfont import SoundFont
+from lstm_core.sound.soundfont import SoundFont, SoundFontIdentity
 from lstm_core.sound.synth import iter_stems, render_stems
 from lstm_core.tracks.gates import GateResult, audio_gates, score_fingerprint, score_gates
 
@@ -45,7 +45,7 @@ class Provenance:
     """What a track is made with besides its order."""
 
     checkpoint: dict[str, Any]  # fingerprint, name, corpus_fingerprint, licences, step, valid_nll, parents
-    soundfont: SoundFont
+    soundfont: SoundFontIdentity
     arithmetic: str  # "bf16-cpu", ...
 
 
@@ -92,9 +92,12 @@ def track_id_of(order: TrackOrder, provenance: Provenance) -> str:
 
 
 def finish_track(
-    order: TrackOrder, attempt: int, events: EventArray, provenance: Provenance, track_id: str
+    order: TrackOrder, attempt: int, events: EventArray, provenance: Provenance, track_id: str, *, soundfont: SoundFont
 ) -> Finished:
-    """Everything after the engine: score, stems, master, files, measurements, gates."""
+    """Everything after the engine: score, stems, master, files, measurements, gates.
+
+    `soundfont` is that of `provenance`, on this machine.
+    """
     taken = attempted(order, attempt)
     plan = plan_track(order)
     clock = _Clock()
@@ -102,7 +105,7 @@ def finish_track(
     settings = master_settings(order)
     with clock.stage("synth"):
         render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
-        stems = render(score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
+        stems = render(score, soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
     release = round(score.duration_s * order.sample_rate)
     with clock.stage("master"):
         mastered = master(

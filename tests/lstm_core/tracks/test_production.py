@@ -19,7 +19,7 @@ from lstm_core.orders.order import TrackOrder, derived_seed
 from lstm_core.orders.plan import plan_track
 from lstm_core.orders.primer import pin_primer, read_primer
 from lstm_core.representations.note_events import EventArray, event_onsets
-from lstm_core.sound.soundfont import SoundFont
+from lstm_core.sound.soundfont import SoundFontIdentity
 from lstm_core.tracks.production import Provenance, score_of, track_id_of
 from tests.lstm_core.tiny import check_track, request, tiny_engine
 
@@ -124,7 +124,7 @@ def test_music_of_two_pitches_is_refused() -> None:
 def test_a_track_id_depends_on_all_that_makes_a_track() -> None:
     def provenance(**changes: str) -> Provenance:
         values = {"fingerprint": "a", "sha256": "b", "arithmetic": "bf16-cpu"} | changes
-        soundfont = SoundFont(path=Path("/x"), name="x", sha256=values["sha256"])
+        soundfont = SoundFontIdentity(name="x", sha256=values["sha256"])
         return Provenance(
             checkpoint={"fingerprint": values["fingerprint"]}, soundfont=soundfont, arithmetic=values["arithmetic"]
         )
