@@ -24,9 +24,10 @@ from scipy import signal
 from benchmarks.report import print_metric
 from lstm_core.foundation.kept_heap import keep_heap
 from lstm_core.notes.score import DRUMS, Score, make_notes
-from lstm_core.sound.audio import decode, encode
+from lstm_core.sound.audio import decode
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.sound.mastering import MasterSettings, master
+from lstm_core.sound.output_formats import encode
 from lstm_core.sound.reverb import convolve, impulse_response
 from lstm_core.sound.soundfont import SoundFont, find_soundfont
 from lstm_core.sound.synth import render_stems

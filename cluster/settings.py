@@ -24,7 +24,6 @@ No secret is in it, only where the token is kept.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import os
 import re
@@ -32,10 +31,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from cluster.addresses import check_address, check_bucket
 from cluster.errors import ClusterFileError
+from lstm_core.foundation.plain import STRICT, PlainError, nearest
 
 CLUSTERS_VARIABLE = "TONEMILL_CLUSTERS"
 DEFAULT_PATH = "~/.config/tonemill/clusters.toml"
@@ -45,7 +44,6 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SECRET = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-\w.]+")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
 _IMAGE = re.compile(r"[a-z0-9][\w.:/-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +151,9 @@ def find_cluster(name: str | None, path: Path | None = None) -> Cluster:
             raise ClusterFileError(f"{path} names several clusters: {known}. Say which with --cluster NAME.")
         return next(iter(clusters.values()))
     if name not in clusters:
-        raise ClusterFileError(f"{path} names no cluster {name!r}. {_advice(name, list(clusters), f'It has {known}.')}")
+        raise ClusterFileError(
+            f"{path} names no cluster {name!r}. {nearest(name, clusters, otherwise=f'It has {known}.')}"
+        )
     return clusters[name]
 
 
@@ -169,7 +169,10 @@ def cluster_from_values(name: str, values: object, *, source: str) -> Cluster:
         )
     if "name" in values:
         raise ClusterFileError(f"{source}: [{name}] has a key name. The name of a cluster is that of its table.")
-    return _build(Cluster, {**values, "name": name}, source, name)
+    try:
+        return STRICT.read(Cluster, {**values, "name": name}, prefix=name)
+    except PlainError as error:
+        raise ClusterFileError(f"{source}: {error}") from error
 
 
 def add_cluster(cluster: Cluster, path: Path | None = None) -> Path:
@@ -208,37 +211,6 @@ def to_toml(cluster: Cluster) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _build(cls: type[T], values: Mapping[str, Any], source: str, table: str) -> T:
-    """A dataclass from the values of a table, each checked by its kind."""
-    known = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    names = [name for name in known if name != "name"]
-    arguments: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            advice = _advice(key, names, f"Known keys: {', '.join(names)}.")
-            raise ClusterFileError(f"{source}: unknown key {key!r} in [{table}]. {advice}")
-        arguments[key] = _converted(str(known[key].type), key, value, source, table)
-    try:
-        return cls(**arguments)
-    except ValueError as error:
-        raise ClusterFileError(f"{source}: [{table}]: {error}.") from error
-
-
-def _converted(kind: str, key: str, value: Any, source: str, table: str) -> Any:
-    """A value as its field wants it, which is told as it is annotated."""
-    inner = {"Buckets": Buckets, "Prices": Prices}.get(kind)
-    if inner is not None and isinstance(value, Mapping):
-        return _build(inner, value, source, f"{table}.{key}")
-    if kind.startswith("Mapping") and isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values()):
-        return dict(value)
-    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind == "str" and isinstance(value, str):
-        return value
-    wanted = {"str": "text in quotes", "float": "a number"}.get(kind, f"a table [{table}.{key}]")
-    raise ClusterFileError(f"{source}: {key} in [{table}] wants {wanted}, got {value!r}.")
-
-
 def _check_token(token: str) -> None:
     source, colon, where = token.partition(":")
     is_right = {
@@ -257,11 +229,6 @@ def _check_token(token: str) -> None:
 def _check_pattern(name: str, value: str, pattern: re.Pattern[str], wanted: str) -> None:
     if value and not pattern.fullmatch(value):
         raise ValueError(f"{name} is {value!r}, it must be {wanted}")
-
-
-def _advice(given: str, known: list[str], otherwise: str) -> str:
-    nearest = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    return f"Did you mean {nearest[0]}?" if nearest else otherwise
 
 
 def _without_table(text: str, name: str) -> str:

@@ -6,7 +6,6 @@ holds back is made from a derived seed, three times at most, and then reported. 
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -15,11 +14,8 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jobs.generate.track_errors import ErrorWatch
 from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks, send
@@ -29,16 +25,20 @@ from jobs.runtime.recipe import save_recipe
 from jobs.runtime.sent_files import SentFile
 from jobs.runtime.summary import Nodes, RunSummary, nodes_of_ray, prices_of_environment, summarise, write_summary
 from lstm_core import storage
-from lstm_core.catalogue.folder import list_tracks, withdraw_track, write_catalog
+from lstm_core.catalogue.folder import withdraw_track, write_catalog
+from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
+from lstm_core.catalogue.tables import FAILURES_NAME, FAILURES_SCHEMA, TABLES_FOLDER, failures_of, read_table
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
-from lstm_core.orders.order import TrackOrder, order_fields
+from lstm_core.orders.order import order_fields
 from lstm_core.orders.order_file import Order, check_room
+from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
-from lstm_core.tracks.production import Provenance, describe_checkpoint, total_seconds, track_id_of
+from lstm_core.tracks.finishing import total_seconds
+from lstm_core.tracks.identity import Provenance, describe_checkpoint, track_id_of
 
 __all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "room_bytes", "run_generate"]
 
@@ -85,10 +85,12 @@ def run_generate(
         soundfont=identity_of(soundfont),
         arithmetic=f"{bf16}-{recipe.device}",
     )
-    wanted = {track_id_of(track, provenance): track for track in order.tracks}
+    named = [replace(track, track_id=track_id_of(track.order, provenance)) for track in order.planned]
+    wanted = {track.track_id: track for track in named}
     catalogue = storage.absolute(catalogue)
-    kept = {record.track_id: record for record in list_tracks(catalogue) if record.track_id in wanted}
-    missing = [track for track_id, track in wanted.items() if track_id not in kept]
+    known = KnownTracks(catalogue)
+    kept = {record.track_id: record for record in known.refresh() if record.track_id in wanted}
+    missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
     check_room(len(missing), sum(map(estimated_size_bytes, missing)), _free_bytes(catalogue))
     save_recipe(recipe, catalogue, f"orders/{_file_name(order.name)}.recipe.toml")
     work = TrackWork(
@@ -101,9 +103,9 @@ def run_generate(
         num_workers=num_workers or default_workers(len(missing)),
     )
     made = _make(work, wanted, kept, verbose=verbose)
-    everything = list_tracks(catalogue)
+    everything = known.refresh()
     failures = _failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
-    page = write_catalog(catalogue, everything, failures, title=order.name)
+    page = write_catalog(catalogue, everything, failures, title=order.name, stamps=known.stamps)
     result = GenerateResult(
         records=[made.records[track_id] for track_id in wanted if track_id in made.records],
         failures=made.failures,
@@ -166,7 +168,7 @@ class _Made:
     nodes: Nodes | None = None  # that Ray had; None where there was nothing to make
 
 
-def _make(work: TrackWork, wanted: dict[str, TrackOrder], kept: dict[str, TrackRecord], *, verbose: bool) -> _Made:
+def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, TrackRecord], *, verbose: bool) -> _Made:
     """Attempts at all missing tracks until each is committed or has failed for good.
 
     Everything is decided by what is committed and by the outcomes of whole rounds, so that a run that was killed
@@ -198,7 +200,9 @@ def _make(work: TrackWork, wanted: dict[str, TrackOrder], kept: dict[str, TrackR
     return made
 
 
-def _play_round(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]], made: _Made, progress: Progress) -> None:
+def _play_round(
+    work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]], made: _Made, progress: Progress
+) -> None:
     """One attempt at each of some tracks."""
     for outcome in attempt_tracks(work, attempts):
         made.stages.append(outcome["seconds"])
@@ -206,9 +210,8 @@ def _play_round(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]], ma
         made.errors.look_at(outcome["track_id"], outcome["errors"])
         if outcome["is_passed"]:
             made.passed.add(outcome["track_id"])
+            made.records[outcome["track_id"]] = TrackRecord.from_json(outcome["record"].encode())
             progress.advance(1)
-    ids = attempts.keys() | made.records.keys()
-    made.records = {record.track_id: record for record in list_tracks(work.catalogue) if record.track_id in ids}
     if withdrawn := _withdraw_twins(work, made):
         progress.advance(-len(withdrawn))
 
@@ -223,7 +226,7 @@ def _withdraw_twins(work: TrackWork, made: _Made) -> dict[str, int]:
             "track_id": track_id,
             "attempt": record.attempt,
             "reason": "the same notes as another track of the order",
-            "gates": [vars(gate) for gate in record.gates],
+            "gates": [asdict(gate) for gate in record.gates],
         }
         attempts[track_id] = record.attempt + 1
     return attempts
@@ -237,11 +240,12 @@ def _twins(records: Iterable[TrackRecord]) -> list[str]:
     return [track_id for ids in by_score.values() for track_id in sorted(ids)[1:]]
 
 
-def _failure(order: TrackOrder, outcome: dict[str, Any]) -> TrackFailure:
+def _failure(track: PlannedTrack, outcome: dict[str, Any]) -> TrackFailure:
+    order = track.order
     return make_failure(
         {
             "track_id": outcome["track_id"],
-            "name": order.name or outcome["track_id"],
+            "name": track.name,
             "style": order.style,
             "reason": outcome["reason"],
             "num_attempts": outcome["attempt"] + 1,
@@ -274,12 +278,11 @@ def _free_bytes(catalogue: str) -> float | None:
 def _failures_before(catalogue: str, settled: set[str]) -> list[TrackFailure]:
     """Failures of earlier orders that are in the catalogue's table, without the tracks that are settled."""
     try:
-        data = storage.read_bytes(storage.join(catalogue, "catalog", "failures.parquet"))
-        rows = pq.read_table(pa.BufferReader(data)).to_pylist()
-        failures = [make_failure({**row, "order": json.loads(row["order"])}) for row in rows]
+        data = storage.read_bytes(storage.join(catalogue, TABLES_FOLDER, FAILURES_NAME))
+        failures = failures_of(read_table(data, FAILURES_SCHEMA))
     except storage.MissingError:
         return []
-    except (pa.ArrowException, CatalogueError, KeyError, TypeError, ValueError) as error:
+    except (CatalogueError, TypeError, ValueError) as error:
         _logger.warning("the table of failures of %s cannot be read and is made anew: %s", catalogue, error)
         return []
     return [failure for failure in failures if failure.track_id not in settled]

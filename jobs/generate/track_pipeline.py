@@ -1,6 +1,8 @@
 """One round of attempts at tracks, through Ray Data.
 
-order rows -> engine actors (events) -> tasks (stems, master, gates, files, commit) -> small rows with the outcome
+planned tracks -> engine actors (events) -> tasks (stems, master, gates, files, commit) -> small rows with the outcome
+
+A row carries a PlannedTrack, pickled: whatever there was to parse or to plan, the driver has.
 
 A track that a gate holds back is played again where it was finished: one in fifty needs it, and a round of its own
 with a new actor would take ten seconds in which all else stands still. It gets the notes that the actor would give it,
@@ -14,10 +16,11 @@ import json
 import logging
 import math
 import os
+import pickle
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +32,12 @@ from jobs.runtime.sent_files import SentFile, send_file
 from jobs.runtime.work_log import count, log_unit
 from lstm_core.catalogue.folder import commit_track
 from lstm_core.foundation.errors import SoundFontError, StorageError
-from lstm_core.orders.order import TrackOrder, order_fields, order_from_fields
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.representations.note_events import EventArray
 from lstm_core.sound.soundfont import SoundFont, obtain_soundfont
+from lstm_core.tracks.finishing import finish_track, total_seconds
 from lstm_core.tracks.gates import GateResult
-from lstm_core.tracks.production import Provenance, finish_track, total_seconds
+from lstm_core.tracks.identity import Provenance
 
 if TYPE_CHECKING:
     from lstm_core.engine.engine import Engine, Generated
@@ -81,7 +86,7 @@ def send(work: TrackWork) -> TrackWork:
     return replace(work, checkpoint=ray.put(work.checkpoint), soundfont=send_file(work.soundfont.reference))
 
 
-def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]]) -> Iterator[dict[str, Any]]:
+def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]]) -> Iterator[dict[str, Any]]:
     """One attempt at each track; the outcomes as they come. `work` is from `send`.
 
     Raises:
@@ -90,10 +95,7 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[TrackOrder, int]])
     import ray.data
     from ray.data import ActorPoolStrategy
 
-    rows = [
-        {"track_id": track_id, "order": json.dumps(order_fields(track)), "attempt": attempt}
-        for track_id, (track, attempt) in attempts.items()
-    ]
+    rows = [{"track": pickle.dumps(track), "attempt": attempt} for track, attempt in attempts.values()]
     chunk = max(1, min(work.recipe.chunk, math.ceil(len(rows) / work.num_workers)))
     tables = [pa.Table.from_pylist(rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
     with _a_block_a_track():
@@ -176,18 +178,16 @@ class EngineActor:
         _start_finishing_workers(work)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
-        orders = [order_from_fields(json.loads(text)) for text in batch["order"]]
+        tracks = [pickle.loads(data) for data in batch["track"]]
         attempts = [int(attempt) for attempt in batch["attempt"]]
         start = time.thread_time()
-        for generated in _play(self.engine, zip(orders, attempts, strict=True)):
+        for generated in _play(self.engine, zip(tracks, attempts, strict=True)):
             now = time.thread_time()
             count("tonemill_events_total", len(generated.events), run=self.run)
             yield {
-                "track_id": [str(batch["track_id"][generated.number])],
-                "order": [str(batch["order"][generated.number])],
+                "track": [batch["track"][generated.number]],
                 "attempt": [attempts[generated.number]],
-                "events": [generated.events.tobytes()],
-                "num_streams": [generated.events.shape[1]],
+                "events": [pickle.dumps(generated.events)],
                 "engine_s": [now - start],
             }
             start = now
@@ -208,30 +208,28 @@ def _open_engine(checkpoint: Any, arithmetic: str, device: str) -> Engine:
     return engine
 
 
-def _play(engine: Engine, attempts: Iterable[tuple[TrackOrder, int]]) -> Iterator[Generated]:
+def _play(engine: Engine, attempts: Iterable[tuple[PlannedTrack, int]]) -> Iterator[Generated]:
     from lstm_core.engine.requests import request_of
 
-    return engine.generate([request_of(order, attempt, engine.checkpoint.facts) for order, attempt in attempts])
+    return engine.generate([request_of(track, attempt, engine.checkpoint.facts) for track, attempt in attempts])
 
 
 def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, list[str]]:
     """Finishes and commits the tracks of a batch; gives back what became of each, as JSON."""
     outcomes = []
-    for row in range(len(batch["track_id"])):
-        order = order_from_fields(json.loads(str(batch["order"][row])))
-        events = np.frombuffer(batch["events"][row], dtype=np.uint8).reshape(-1, int(batch["num_streams"][row]))
-        track_id, attempt = str(batch["track_id"][row]), int(batch["attempt"][row])
+    for row in range(len(batch["track"])):
+        track, events = pickle.loads(batch["track"][row]), pickle.loads(batch["events"][row])
         seconds = [{"engine": float(batch["engine_s"][row])}]
         try:
-            outcome = _finish(order, attempt, events, track_id, work)
+            outcome = _finish(track, int(batch["attempt"][row]), events, work)
             errors = outcome.pop("errors")
             while _is_played_again(outcome, work.recipe) and len(errors) < MAX_RAISED:
                 seconds.append(outcome["seconds"])
                 start = time.thread_time()
                 engine = _open_engine(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
-                again = next(_play(engine, [(order, outcome["attempt"] + 1)]))
+                again = next(_play(engine, [(track, outcome["attempt"] + 1)]))
                 seconds.append({"engine": time.thread_time() - start})
-                outcome = _finish(order, outcome["attempt"] + 1, again.events, track_id, work)
+                outcome = _finish(track, outcome["attempt"] + 1, again.events, work)
                 errors += outcome.pop("errors")
         except (StorageError, SoundFontError, OSError) as error:
             # As a row, since what an exception came from does not always survive its way through Ray.
@@ -252,10 +250,11 @@ def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
     return not outcome["is_passed"] and outcome["attempt"] + 1 < recipe.max_attempts and recipe.device == "cpu"
 
 
-def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: TrackWork) -> dict[str, Any]:
+def _finish(track: PlannedTrack, attempt: int, events: EventArray, work: TrackWork) -> dict[str, Any]:
+    track_id = track.track_id
     try:
         soundfont = _ready_to_finish(work)
-        finished = finish_track(order, attempt, events, work.provenance, track_id, soundfont=soundfont)
+        finished = finish_track(track, attempt, events, work.provenance, soundfont)
     except (StorageError, SoundFontError, OSError, MemoryError):
         raise  # no other take would fare better
     except Exception as error:
@@ -267,10 +266,11 @@ def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: T
         }  # fmt: skip
     failed = [gate for gate in finished.gates if not gate.is_passed]
     start = time.thread_time()
+    record = ""
     if not failed:
-        commit_track(work.catalogue, finished.content, finished.files)
+        record = commit_track(work.catalogue, finished.record, finished.files).to_json().decode()
         count("tonemill_tracks_total", run=work.order_name)
-        count("tonemill_audio_seconds_total", finished.content["duration_s"], run=work.order_name)
+        count("tonemill_audio_seconds_total", finished.record.duration_s, run=work.order_name)
     for gate in failed:
         count("tonemill_gate_failures_total", run=work.order_name, gate=gate.name)
     log_unit(
@@ -287,7 +287,8 @@ def _finish(order: TrackOrder, attempt: int, events: Any, track_id: str, work: T
         "attempt": attempt,
         "is_passed": not failed,
         "reason": "; ".join(map(_told, failed)),
-        "gates": [gate.__dict__ for gate in finished.gates],
+        "gates": [asdict(gate) for gate in finished.record.gates],
+        "record": record,
         "errors": [],
         "seconds": {**finished.seconds, "commit": time.thread_time() - start},
     }

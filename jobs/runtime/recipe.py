@@ -7,18 +7,17 @@ table [made_with] of a saved recipe names versions; it is left out when the reci
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import platform
 import tomllib
-import types
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 from lstm_core import storage
 from lstm_core.foundation.errors import RecipeError
+from lstm_core.foundation.plain import STRICT, PlainError
 
 RECIPE_NAME = "recipe.toml"
 _MADE_WITH = "made_with"
@@ -41,7 +40,10 @@ def load_recipe(cls: type[R], path: str | Path | None, overrides: Mapping[str, o
     values.pop(_MADE_WITH, None)
     for key, value in (overrides or {}).items():
         _put(values, key, value)
-    return _build(cls, values, source, "")
+    try:
+        return STRICT.read(cls, values)
+    except PlainError as error:
+        raise RecipeError(f"{source}: {error}") from error
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, object]:
@@ -97,74 +99,6 @@ def _put(values: dict[str, Any], dotted_key: str, value: object) -> None:
         if not isinstance(values, dict):
             raise RecipeError(f"{dotted_key}: {table} is a value, not a table")
     values[key] = value
-
-
-def _build(cls: type[R], values: Mapping[str, Any], source: str, prefix: str) -> R:
-    hints = get_type_hints(cls)
-    names = [item.name for item in dataclasses.fields(cls) if item.init]  # type: ignore[arg-type]
-    for key in values:
-        if key not in names:
-            nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-            advice = f"Did you mean {prefix}{nearest[0]}?" if nearest else f"Known keys: {', '.join(names)}."
-            raise RecipeError(f"{source}: unknown key {prefix}{key}. {advice}")
-    arguments = {key: _convert(value, hints[key], source, prefix + key) for key, value in values.items()}
-    missing = [
-        item.name
-        for item in dataclasses.fields(cls)  # type: ignore[arg-type]
-        if item.init
-        and item.name not in arguments
-        and item.default is dataclasses.MISSING
-        and item.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise RecipeError(f"{source}: the key {prefix}{missing[0]} is missing.")
-    try:
-        return cls(**arguments)
-    except ValueError as error:
-        raise RecipeError(f"{source}: {error}") from error
-
-
-def _convert(value: Any, wanted: Any, source: str, key: str) -> Any:
-    """`value` as the type `wanted`, or RecipeError."""
-    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-        if dataclasses.is_dataclass(value) and isinstance(value, wanted):
-            return value
-        if isinstance(value, Mapping):
-            return _build(wanted, value, source, key + ".")
-        raise RecipeError(f"{source}: {key} is a table of settings, got {value!r}")
-    origin, arguments = get_origin(wanted), get_args(wanted)
-    if origin in (Union, types.UnionType):
-        for option in arguments:
-            try:
-                return _convert(value, option, source, key)
-            except RecipeError:
-                continue
-    elif origin is Literal:
-        if value in arguments:
-            return value
-        raise RecipeError(f"{source}: {key} is one of {', '.join(map(repr, arguments))}, got {value!r}")
-    elif origin in (tuple, list) and isinstance(value, list | tuple):
-        if origin is tuple and arguments[-1] is not Ellipsis:
-            if len(value) != len(arguments):
-                raise RecipeError(f"{source}: {key} holds {len(arguments)} values, got {len(value)}")
-            return tuple(_convert(v, w, source, key) for v, w in zip(value, arguments, strict=True))
-        return origin(_convert(item, arguments[0], source, key) for item in value)
-    elif origin is dict and isinstance(value, Mapping):
-        return {name: _convert(item, arguments[1], source, f"{key}.{name}") for name, item in value.items()}
-    elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    elif (isinstance(wanted, type) and type(value) is wanted) or wanted in (Any, object):
-        return value
-    raise RecipeError(f"{source}: {key} wants {_spoken(wanted)}, got {value!r}")
-
-
-def _spoken(wanted: Any) -> str:
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
-    if get_origin(wanted) in (Union, types.UnionType):
-        return " or ".join(_spoken(option) for option in get_args(wanted) if option is not types.NoneType)
-    if get_origin(wanted) in (tuple, list):
-        return f"a list, each item {_spoken(get_args(wanted)[0])}"
-    return words.get(wanted, "a table" if get_origin(wanted) is dict else str(wanted))
 
 
 def _write_table(lines: list[str], name: str, values: Mapping[str, Any]) -> None:

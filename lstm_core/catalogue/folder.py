@@ -3,6 +3,7 @@
 tracks/<track_id>/master.flac, score.mid, roll.png, stems/*.flac    the files of a track
 tracks/<track_id>/track.json                                        written last: with it the track exists
 catalog/tracks.parquet, catalog/failures.parquet                    one row a track
+catalog/listing.parquet                                             see known.py
 index.html                                                          written last of all
 """
 
@@ -14,20 +15,32 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
 
 from lstm_core import storage
 from lstm_core.catalogue.page import render_page
-from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackFile, TrackRecord, make_record
-from lstm_core.catalogue.tables import failures_table, parquet_bytes, tracks_table
+from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackFile, TrackRecord
+from lstm_core.catalogue.tables import (
+    FAILURES_NAME,
+    LISTING_NAME,
+    TABLES_FOLDER,
+    TRACKS_NAME,
+    Stamp,
+    failures_table,
+    listing_bytes,
+    parquet_bytes,
+    tracks_table,
+)
+from lstm_core.storage import StoredFile
 
 RECORD_NAME = "track.json"
+NUM_THREADS = 16  # that read records side by side
 _SAFE_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 
 _logger = logging.getLogger(__name__)
 
 
-def commit_track(catalogue_uri: str, content: Mapping[str, Any], files: Mapping[str, bytes]) -> TrackRecord:
+def commit_track(catalogue_uri: str, record: TrackRecord, files: Mapping[str, bytes]) -> TrackRecord:
     """Store a track's files and then its record, with which it exists; the record that was stored.
 
     The same track again writes nothing. Another one of the same track_id takes the place of the old one, which is
@@ -44,7 +57,7 @@ def commit_track(catalogue_uri: str, content: Mapping[str, Any], files: Mapping[
         TrackFile(name=name, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
         for name, data in sorted(files.items())
     )
-    record = make_record({**content, "files": entries})
+    record = record.with_files(entries)
     folder = storage.join(catalogue_uri, TRACKS_FOLDER, record.track_id)
     record_uri, record_bytes = storage.join(folder, RECORD_NAME), record.to_json()
     try:
@@ -76,35 +89,41 @@ def withdraw_track(catalogue_uri: str, track_id: str) -> None:
 
 def committed_ids(catalogue_uri: str) -> set[str]:
     """Ids of the tracks whose record is stored, from one listing and without reading any."""
-    return {track_id for track_id, sizes in _list_folders(catalogue_uri).items() if RECORD_NAME in sizes}
+    return {track_id for track_id, files in list_folders(catalogue_uri).items() if RECORD_NAME in files}
 
 
-def list_tracks(catalogue_uri: str, *, verify: bool = False, num_threads: int = 16) -> list[TrackRecord]:
+def list_tracks(catalogue_uri: str, *, verify: bool = False) -> list[TrackRecord]:
     """Records of all committed tracks, sorted by (name, track_id); none when there is no catalogue yet.
 
-    A track counts when its record can be read and its files have the sizes told there; `verify` reads every file and
-    compares sha256 too. What does not count is logged with the reason.
+    Every record is read; `known.KnownTracks` reads only those that its tables do not tell. A track counts when its
+    record can be read and its files have the sizes told there; `verify` reads every file and compares sha256 too. What
+    does not count is logged with the reason.
     """
-    folders = _list_folders(catalogue_uri)
+    folders = list_folders(catalogue_uri)
+    candidates = sorted(track_id for track_id, files in folders.items() if RECORD_NAME in files)
+    read = partial(read_track, catalogue_uri, verify=verify)
+    with ThreadPoolExecutor(max_workers=NUM_THREADS) as pool:
+        records = pool.map(read, candidates, [folders[track_id] for track_id in candidates])
+        return sort_records(record for record in records if record is not None)
 
-    def read(track_id: str) -> TrackRecord | None:
-        folder = storage.join(catalogue_uri, TRACKS_FOLDER, track_id)
-        try:
-            record = TrackRecord.from_json(storage.read_bytes(storage.join(folder, RECORD_NAME)))
-            _check_files(record, track_id, folders[track_id])
-            if verify:
-                _check_contents(record, lambda name: storage.read_bytes(storage.join(folder, *name.split("/"))))
-        except storage.MissingError:
-            return None  # withdrawn since it was listed
-        except CatalogueError as error:
-            _logger.warning("%s is left out of the catalogue: %s", folder, error)
-            return None
-        return record
 
-    candidates = sorted(track_id for track_id, sizes in folders.items() if RECORD_NAME in sizes)
-    with ThreadPoolExecutor(max_workers=num_threads) as pool:
-        records = [record for record in pool.map(read, candidates) if record is not None]
-    return sort_records(records)
+def read_track(
+    catalogue_uri: str, track_id: str, files: Mapping[str, StoredFile], *, verify: bool = False
+) -> TrackRecord | None:
+    """The record of a track whose folder was listed; None, and a line in the log, where it does not count."""
+    folder = storage.join(catalogue_uri, TRACKS_FOLDER, track_id)
+    try:
+        data = storage.read_bytes(storage.join(folder, RECORD_NAME), etag=files[RECORD_NAME].etag)
+        record = TrackRecord.from_json(data)
+        check_files(record, track_id, files)
+        if verify:
+            _check_contents(record, lambda name: storage.read_bytes(storage.join(folder, *name.split("/"))))
+    except storage.MissingError:
+        return None  # withdrawn since it was listed
+    except (CatalogueError, storage.ChangedError) as error:
+        _logger.warning("%s is left out of the catalogue: %s", folder, error)
+        return None
+    return record
 
 
 def sort_records(records: Iterable[TrackRecord]) -> list[TrackRecord]:
@@ -118,39 +137,46 @@ def write_catalog(
     failures: Iterable[TrackFailure] = (),
     *,
     title: str = "Catalogue",
+    stamps: Mapping[str, Stamp] | None = None,
 ) -> str:
-    """Write tables and page over the given tracks, the page last; URI of the page."""
+    """Write tables and page over the given tracks, the page last; URI of the page.
+
+    With `stamps` of the records (`KnownTracks.stamps`) the next run need not read them.
+    """
     ordered = sort_records(records)
     failed = sorted(failures, key=lambda failure: (failure.name, failure.track_id))
-    storage.write_bytes(storage.join(catalogue_uri, "catalog", "tracks.parquet"), parquet_bytes(tracks_table(ordered)))
-    storage.write_bytes(
-        storage.join(catalogue_uri, "catalog", "failures.parquet"), parquet_bytes(failures_table(failed))
-    )
+    folder, tracks = storage.join(catalogue_uri, TABLES_FOLDER), parquet_bytes(tracks_table(ordered))
+    storage.write_bytes(storage.join(folder, TRACKS_NAME), tracks)
+    storage.write_bytes(storage.join(folder, FAILURES_NAME), parquet_bytes(failures_table(failed)))
+    if stamps is not None:
+        storage.write_bytes(storage.join(folder, LISTING_NAME), listing_bytes(stamps, tracks))
     page_uri = storage.join(catalogue_uri, "index.html")
     storage.write_bytes(page_uri, render_page(ordered, failed, title=title))
     return page_uri
 
 
-def _list_folders(catalogue_uri: str) -> dict[str, dict[str, int]]:
-    """Of each folder under tracks/ the sizes of its files by name."""
-    folders: dict[str, dict[str, int]] = defaultdict(dict)
+def list_folders(catalogue_uri: str) -> dict[str, dict[str, StoredFile]]:
+    """Of each folder under tracks/ its files by name."""
+    folders: dict[str, dict[str, StoredFile]] = defaultdict(dict)
     try:
-        listing = storage.list_files(storage.join(catalogue_uri, TRACKS_FOLDER))
+        for page in storage.list_pages(storage.join(catalogue_uri, TRACKS_FOLDER)):
+            for file in page:
+                track_id, _, name = file.path.partition("/")
+                folders[track_id][name] = file
     except storage.MissingError:
         return {}
-    for file in listing:
-        track_id, _, name = file.path.partition("/")
-        folders[track_id][name] = file.size_bytes
     return dict(folders)
 
 
-def _check_files(record: TrackRecord, track_id: str, sizes: Mapping[str, int]) -> None:
+def check_files(record: TrackRecord, track_id: str, files: Mapping[str, StoredFile]) -> None:
+    """CatalogueError where a record is that of another folder, or a file is missing or not of its size."""
     if record.track_id != track_id:
         raise CatalogueError(f"its record is that of {record.track_id}")
     for file in record.files:
-        if sizes.get(file.name) != file.size_bytes:
-            found = "is missing" if file.name not in sizes else f"has {sizes[file.name]} bytes"
-            raise CatalogueError(f"{file.name} {found}, {file.size_bytes} bytes were committed")
+        if file.name not in files:
+            raise CatalogueError(f"{file.name} is missing, {file.size_bytes} bytes were committed")
+        if (size_bytes := files[file.name].size_bytes) != file.size_bytes:
+            raise CatalogueError(f"{file.name} has {size_bytes} bytes, {file.size_bytes} bytes were committed")
 
 
 def _check_contents(record: TrackRecord, read: Callable[[str], bytes]) -> None:

@@ -8,17 +8,13 @@ nights/index.html                           written last
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lstm_core import storage
 from lstm_core.catalogue.folder import RECORD_NAME
@@ -26,12 +22,15 @@ from lstm_core.catalogue.page import render_page
 from lstm_core.catalogue.records import (
     TRACKS_FOLDER,
     CatalogueError,
-    TrackFailure,
-    TrackRecord,
-    make_failure,
-    make_record,
 )
-from lstm_core.catalogue.tables import FAILURES_SCHEMA, TRACKS_SCHEMA, parquet_bytes
+from lstm_core.catalogue.tables import (
+    FAILURES_SCHEMA,
+    TRACKS_SCHEMA,
+    failures_of,
+    parquet_bytes,
+    read_table,
+    records_of,
+)
 
 NIGHTS_FOLDER = "nights"
 _PARTITION = re.compile(r"(?P<schedule>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<rest>.+)")
@@ -113,9 +112,9 @@ def merge_nights(catalogue_uri: str, *, title: str = "Nights") -> tuple[str, lis
     placed = [
         (record, tuple(night.folder.split("/")))
         for night, table in zip(finished, tracks, strict=True)
-        for record in _records(table)
+        for record in records_of(table)
     ]
-    failed = [failure for table in failures for failure in _failures(table)]
+    failed = [failure for table in failures for failure in failures_of(table)]
     page_uri = storage.join(root, "index.html")
     records, folders = [record for record, _ in placed], [folder for _, folder in placed]
     storage.write_bytes(page_uri, render_page(records, failed, title=title, folders=folders))
@@ -134,15 +133,12 @@ def _table(
 ) -> pa.Table:
     """A table of a night, or some columns of it."""
     uri = storage.join(catalogue_uri, NIGHTS_FOLDER, *night.folder.split("/"), "catalog", f"{name}.parquet")
-    wanted = pa.schema([schema.field(column) for column in columns]) if columns else schema
     try:
-        table = pq.read_table(io.BytesIO(storage.read_bytes(uri)), columns=list(columns) if columns else None)
-        return table.select(wanted.names).cast(wanted)
+        return read_table(storage.read_bytes(uri), schema, columns=columns)
     except storage.MissingError as error:
         raise CatalogueError(f"{uri} is missing. Run the night again: it makes only what is missing.") from error
-    except (pa.ArrowException, KeyError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CatalogueError(f"{uri} cannot be read ({reason}). Run the night again: it writes it anew.") from error
+    except CatalogueError as error:
+        raise CatalogueError(f"{uri} cannot be read ({error}). Run the night again: it writes it anew.") from error
 
 
 def _with_nights(tables: Sequence[pa.Table], nights: Sequence[Night], schema: pa.Schema) -> pa.Table:
@@ -160,15 +156,3 @@ def _with_nights(tables: Sequence[pa.Table], nights: Sequence[Night], schema: pa
 
 def _own(night: Night) -> tuple[str, date]:
     return night.schedule, night.date
-
-
-def _records(table: pa.Table) -> list[TrackRecord]:
-    return [make_record(_row(row)) for row in table.to_pylist()]
-
-
-def _failures(table: pa.Table) -> list[TrackFailure]:
-    return [make_failure(_row(row)) for row in table.to_pylist()]
-
-
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "order": json.loads(row["order"])}

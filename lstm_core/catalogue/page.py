@@ -18,6 +18,8 @@ from typing import Any
 
 from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
 from lstm_core.catalogue.roll import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
+from lstm_core.catalogue.tables import texts
+from lstm_core.sound.output_formats import OUTPUT_FORMATS
 
 _SLOT = re.compile(r"\{\{(title|policy|style|data|script)\}\}")
 
@@ -72,7 +74,7 @@ def _page_data(
         "instruments": _coded(record.instruments for record in records),
         "gates": _coded(tuple(_gate_row(gate) for gate in record.gates) for record in records),
         "files": _coded(tuple(file.name for file in record.files) for record in records),
-        "audio": _coded((record.format, record.sample_rate, record.bit_depth) for record in records),
+        "audio": _coded(_audio(record) for record in records),
         "made_by": _coded(_made_by(record) for record in records),
     }
     if folders:
@@ -106,14 +108,19 @@ def _failure_row(failure: TrackFailure) -> dict[str, Any]:
     }
 
 
+def _audio(record: TrackRecord) -> tuple[str, int, int, str]:
+    """Format, Hz, bit depth, and the type by which a browser knows whether it plays it, "" where nobody knows."""
+    row = OUTPUT_FORMATS.get(record.format)
+    return record.format, record.sample_rate, record.bit_depth, row.mime if row else ""
+
+
 def _made_by(record: TrackRecord) -> tuple[tuple[str, str], ...]:
     """Pairs of what to call it and what it is, for people: where a track comes from."""
     checkpoint = record.checkpoint
-    licences = checkpoint.get("licences") or []
     pairs = [
         ("Checkpoint", f"{checkpoint.get('name', '')} {str(checkpoint.get('fingerprint', ''))[:12]}"),
         ("Corpus", str(checkpoint.get("corpus_fingerprint", ""))[:12]),
-        ("Licences", ", ".join(map(str, licences)) if isinstance(licences, list) else str(licences)),
+        ("Licences", ", ".join(texts(checkpoint.get("licences") or []))),
         ("SoundFont", str(record.soundfont.get("name", ""))),
         ("Arithmetic", record.arithmetic),
     ]

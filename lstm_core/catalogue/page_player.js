@@ -73,6 +73,8 @@ async function play(i, at = 0) {
   Object.assign(player, { index: i, isPlaying: true, isLoading: true, message: "" });
   showState();
   try {
+    const [format, , , mime] = of("audio", i);
+    if (mime && !$("audio").canPlayType(mime)) throw new Error(`this browser does not play ${format}`);
     await engine.start(i, at);
   } catch (error) {
     if (player.index !== i || error.name === "AbortError") return;

@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from lstm_core.foundation.errors import TonemillError
+from lstm_core.foundation.plain import PlainError, PlainReader
 
-FORMAT_VERSION = 1
+RECORD_VERSION = 2  # of the fields of a record; 1 had no field that said so
 TRACKS_FOLDER = "tracks"
+T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -46,7 +48,7 @@ class TrackRecord:
     num_samples: int  # a channel
     sample_rate: int
     bit_depth: int  # 16, 24, or 32 for float
-    format: str  # flac or wav
+    format: str  # a name in OUTPUT_FORMATS
     loudness_lufs: float
     true_peak_dbtp: float
     loop: bool
@@ -64,7 +66,8 @@ class TrackRecord:
     arithmetic: str  # bf16 or float32
     score_fingerprint: str
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
-    format_version: int = FORMAT_VERSION
+    format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
+    record_version: int = RECORD_VERSION
     extra: dict[str, Any] = field(default_factory=dict)  # what a later version wrote and this one does not know
 
     def __post_init__(self) -> None:
@@ -105,7 +108,12 @@ class TrackRecord:
             raise CatalogueError(f"not JSON: {error}") from error
         if not isinstance(content, dict):
             raise CatalogueError(f"a JSON object is wanted, not {type(content).__name__}")
-        return make_record(content)
+        return make_record({"record_version": 1, **content})
+
+    def with_files(self, files: tuple[TrackFile, ...]) -> TrackRecord:
+        """The record as it is stored: with its files, and see `make_record`."""
+        known = {key: value for key, value in vars(self).items() if key != "extra"}
+        return make_record({**known, **self.extra, "files": files})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,63 +130,38 @@ class TrackFailure:
     order: dict[str, Any] = field(default_factory=dict)
 
 
-_TEXTS = ("track_id", "name", "style", "format", "key", "meter", "arithmetic", "score_fingerprint")
-_COUNTS = ("num_samples", "sample_rate", "bit_depth", "num_bars", "seed", "attempt")
-_FLOATS = ("duration_s", "loudness_lufs", "true_peak_dbtp", "bpm")
-_CASTS: dict[str, type] = (
-    dict.fromkeys(_TEXTS, str)
-    | dict.fromkeys(_COUNTS, int)
-    | dict.fromkeys(_FLOATS, float)
-    | {"loop": bool, "order": dict, "checkpoint": dict, "soundfont": dict}
-)  # one odd value in one record must not spoil the table of a hundred thousand
+_STORED = PlainReader(ignores_unknown=True)
 
 
 def make_record(content: Mapping[str, Any]) -> TrackRecord:
-    """A track record from plain or numpy values; gates may be mappings or dataclasses with the four names.
+    """A track record from plain or numpy values, its gates and files from mappings or dataclasses.
 
     Floats are rounded to six decimals: the last bits of a measurement differ from one processor to the next.
 
     Raises:
         CatalogueError: a field is missing or has an impossible value.
     """
-    known = {spec.name for spec in fields(TrackRecord)} - {"extra"}
     values = {key: _plain(value) for key, value in content.items()}
-    try:
-        values["gates"] = tuple(_verdict(gate) for gate in values["gates"])
-        values["files"] = tuple(TrackFile(**_known(TrackFile, file)) for file in values.get("files", ()))
-        values["instruments"] = tuple(str(name) for name in values["instruments"])
-        for key, cast in _CASTS.items():
-            values[key] = cast(values[key])
-        extra = {key: values.pop(key) for key in sorted(values.keys() - known)}
-        return TrackRecord(**values, extra=extra)
-    except KeyError as error:
-        raise CatalogueError(f"the record of a track lacks {error}") from error
-    except (TypeError, ValueError) as error:
-        raise CatalogueError(f"the record of a track is malformed: {error}") from error
+    known = {item.name for item in fields(TrackRecord)} - {"extra"}
+    extra = {key: values.pop(key) for key in sorted(values.keys() - known)}
+    return stored_record({**values, "extra": extra})
+
+
+def stored_record(values: Mapping[str, Any]) -> TrackRecord:
+    """A track record from its fields as they were stored: plain and rounded already."""
+    return _read(TrackRecord, values, "a track")
 
 
 def make_failure(content: Mapping[str, Any]) -> TrackFailure:
     """A failure from plain or numpy values; see make_record."""
-    values = {key: _plain(value) for key, value in content.items()}
-    values["gates"] = tuple(_verdict(gate) for gate in values.get("gates", ()))
+    return _read(TrackFailure, {key: _plain(value) for key, value in content.items()}, "a failure")
+
+
+def _read(cls: type[T], values: Mapping[str, Any], what: str) -> T:
     try:
-        return TrackFailure(**_known(TrackFailure, values))
-    except TypeError as error:
-        raise CatalogueError(f"the record of a failure is malformed: {error}") from error
-
-
-def _known(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
-    return {spec.name: content[spec.name] for spec in fields(kind) if spec.name in content}
-
-
-def _verdict(gate: Mapping[str, Any]) -> GateVerdict:
-    value, bound = gate.get("value"), gate.get("bound")
-    return GateVerdict(
-        name=str(gate["name"]),
-        is_passed=bool(gate["is_passed"]),
-        value=None if value is None else float(value),
-        bound="" if bound is None else bound if isinstance(bound, str) else json.dumps(bound),
-    )
+        return _STORED.read(cls, values)
+    except PlainError as error:  # one odd value in one record must not spoil the table of a hundred thousand
+        raise CatalogueError(f"the record of {what} is malformed: {error}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lstm_core.catalogue.records import TrackFailure, TrackRecord
+from lstm_core.catalogue.records import CatalogueError, TrackFailure, TrackRecord, make_failure, stored_record
+
+TABLES_FOLDER = "catalog"
+TRACKS_NAME, FAILURES_NAME, LISTING_NAME = "tracks.parquet", "failures.parquet", "listing.parquet"
+_BELONGS_TO = b"sha256 of tracks.parquet"
+_LISTING_SCHEMA = pa.schema([("track_id", pa.string()), ("etag", pa.string()), ("size_bytes", pa.int64())])
 
 _GATE = pa.struct([("name", pa.string()), ("is_passed", pa.bool_()), ("value", pa.float64()), ("bound", pa.string())])
 _FILE = pa.struct([("name", pa.string()), ("sha256", pa.string()), ("size_bytes", pa.int64())])
@@ -51,6 +57,7 @@ TRACKS_SCHEMA = pa.schema(
         ("score_fingerprint", pa.string()),
         ("files", pa.list_(_FILE)),
         ("format_version", pa.int16()),
+        ("record_version", pa.int16()),
     ]
 )
 
@@ -68,6 +75,13 @@ FAILURES_SCHEMA = pa.schema(
 )
 
 
+class Stamp(NamedTuple):
+    """What tells whether a record is still the one that was read."""
+
+    etag: str
+    size_bytes: int
+
+
 def tracks_table(records: Sequence[TrackRecord]) -> pa.Table:
     """One row a track, in the order given, under TRACKS_SCHEMA."""
     return _table(records, TRACKS_SCHEMA)
@@ -76,6 +90,49 @@ def tracks_table(records: Sequence[TrackRecord]) -> pa.Table:
 def failures_table(failures: Sequence[TrackFailure]) -> pa.Table:
     """One row a failure, in the order given, under FAILURES_SCHEMA."""
     return _table(failures, FAILURES_SCHEMA)
+
+
+def records_of(tracks: pa.Table) -> list[TrackRecord]:
+    """The records of a table of tracks, without what has no column: `extra`, and most of the checkpoint's facts."""
+    return [stored_record({**row, "order": json.loads(row["order"])}) for row in tracks.to_pylist()]
+
+
+def failures_of(failures: pa.Table) -> list[TrackFailure]:
+    """The failures of their table."""
+    return [make_failure({**row, "order": json.loads(row["order"])}) for row in failures.to_pylist()]
+
+
+def read_table(data: bytes, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """A table of these columns, or of some of them, from a Parquet file; one written before has no `record_version`.
+
+    Raises:
+        CatalogueError: it is no such file; the message is the reason alone.
+    """
+    wanted = pa.schema([schema.field(name) for name in columns or schema.names], metadata=schema.metadata)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        there = set(file.schema_arrow.names)
+        table = file.read(columns=[name for name in wanted.names if name in there])
+        if "record_version" in wanted.names and "record_version" not in there:
+            table = table.append_column("record_version", pa.array([1] * table.num_rows, pa.int16()))
+        return table.select(wanted.names).cast(wanted.with_metadata(file.schema_arrow.metadata))
+    except (pa.ArrowException, KeyError, OSError) as error:
+        raise CatalogueError(str(error).partition("\n")[0]) from error
+
+
+def listing_bytes(stamps: Mapping[str, Stamp], tracks_table: bytes) -> bytes:
+    """The file that says which records the rows of a table of tracks were made from."""
+    rows = [{"track_id": track_id, **stamp._asdict()} for track_id, stamp in sorted(stamps.items())]
+    schema = _LISTING_SCHEMA.with_metadata({_BELONGS_TO: hashlib.sha256(tracks_table).hexdigest()})
+    return parquet_bytes(pa.Table.from_pylist(rows, schema=schema))
+
+
+def read_listing(data: bytes, tracks_table: bytes) -> dict[str, Stamp]:
+    """The stamps that `listing_bytes` wrote, by track_id; none where it wrote them for another table of tracks."""
+    listing = read_table(data, _LISTING_SCHEMA)
+    if (listing.schema.metadata or {}).get(_BELONGS_TO) != hashlib.sha256(tracks_table).hexdigest().encode():
+        return {}
+    return {row["track_id"]: Stamp(row["etag"], row["size_bytes"]) for row in listing.to_pylist()}
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -96,11 +153,11 @@ def _cell(name: str, value: Any) -> Any:
     if name in ("gates", "files"):
         return [vars(entry) for entry in value]
     if name in ("checkpoint", "soundfont"):
-        return {key: _texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}
+        return {key: texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}
     return value
 
 
-def _texts(licences: Any) -> list[str]:
+def texts(licences: Any) -> list[str]:
     """Licences as a list of text, however a corpus told them: one, several, or one for each source."""
     if isinstance(licences, dict):
         return [f"{source}: {licence}" for source, licence in sorted(licences.items())]

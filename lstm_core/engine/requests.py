@@ -1,4 +1,4 @@
-"""What the engine is asked for an attempt at an order."""
+"""What the engine is asked for an attempt at a track."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import family_of
 from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.ensembles import draw_density, draw_ensemble
-from lstm_core.orders.order import TrackOrder, attempted
-from lstm_core.orders.plan import plan_track
-from lstm_core.orders.primer import read_primer
+from lstm_core.orders.order import with_seed
+from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.conditions import Conditions, transposed_key
 from lstm_core.representations.note_events import EventArray, decode_events
 
 
-def request_of(order: TrackOrder, attempt: int, facts: CheckpointFacts) -> Request:
-    """What the engine is asked for the given attempt at an order, 0 for the first.
+def request_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> Request:
+    """What the engine is asked for the given attempt at a track, 0 for the first.
 
     Instruments and density that the order leaves open are those of pieces of its style, from the statistics of the
     checkpoint. Attempts differ in what is played; key, tempo and instruments that the order's own seed chose stay.
     """
-    plan, primer = plan_track(order), read_primer(order, plan_track(order))
+    order, plan, primer = track.order, track.plan, track.primer
     ensemble = _programs_of(primer) if primer is not None else draw_ensemble(facts.statistics, order.style, order.seed)
     shift = home_shift(plan.key) if facts.home_key else 0
     heard = [programs[0] for programs in plan.programs] or ensemble
     families = sum({1 << family_of(program) for program in heard})
     return Request(
-        rules=make_rules(attempted(order, attempt), plan, primer=primer, ensemble=ensemble),
+        rules=make_rules(with_seed(order, track.seed_of(attempt)), plan, primer=primer, ensemble=ensemble),
         conditions=Conditions(
             style=order.style or None,
             key=None if plan.key is None else transposed_key(plan.key, shift),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 
-from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import DRUMS, FAMILIES
 
 PROGRAM_NAMES = tuple(
@@ -36,7 +35,7 @@ def programs_of(name: str) -> tuple[int, ...]:
     A family of notes.FAMILIES stands for its eight programs, a program name or number for itself.
 
     Raises:
-        OrderError: nothing has that name; the message offers the nearest ones.
+        ValueError: nothing has that name; the message offers the nearest ones.
     """
     wanted = name.strip().lower()
     if wanted == "drums":
@@ -50,7 +49,7 @@ def programs_of(name: str) -> tuple[int, ...]:
         return (int(wanted),)
     near = difflib.get_close_matches(wanted, [*FAMILIES, *PROGRAM_NAMES], n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
-    raise OrderError(
+    raise ValueError(
         f'"{name}" is no instrument that we know.{hint} Use a family ({", ".join(FAMILIES)}), '
         "a General MIDI program name or its number 0 to 127."
     )

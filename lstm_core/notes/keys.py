@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from lstm_core.foundation.errors import OrderError
-
 KEY_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -29,11 +27,11 @@ def parse_key(text: str) -> int:
     """0..11 for a major key from C up, 12..23 for a minor one, of a name such as "F# minor", "Bb" or "Am".
 
     Raises:
-        OrderError: it is no key.
+        ValueError: it is no key.
     """
     found = _KEY.match(text.strip())
     if found is None:
-        raise OrderError(
+        raise ValueError(
             f'"{text}" is no key. Write a tonic ({", ".join(KEY_NAMES)}) and "major" or "minor", '
             'for example "F# minor".'
         )

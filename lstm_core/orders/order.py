@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lstm_core.foundation.errors import OrderError
+from lstm_core.foundation.plain import PlainError, PlainReader, UnknownKeyError
 from lstm_core.notes.instruments import programs_of
 from lstm_core.notes.keys import SCALES, has_mode, key_in_scale, parse_key
 from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
+from lstm_core.sound.audio import AudioError
+from lstm_core.sound.output_formats import output_format
 
 MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
 MAX_INSTRUMENTS = 32  # names in an order
 FREE_KEY = "free"  # value of `key`: no scale is enforced
-FORMATS = {"flac": (16, 24), "wav": (16, 24, 32)}  # bit depths; 32 is float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +73,13 @@ class TrackOrder:
             raise OrderError(f"pitch_low is {self.pitch_low}, above pitch_high, which is {self.pitch_high}.")
         if self.sample_rate not in (44100, 48000):
             raise OrderError(f"sample_rate is {self.sample_rate}, it must be 44100 or 48000.")
-        if self.format not in FORMATS or self.bit_depth not in FORMATS[self.format]:
-            offer = "; ".join(f"{name}: {', '.join(map(str, depths))} bit" for name, depths in FORMATS.items())
-            raise OrderError(f"format {self.format} with bit_depth {self.bit_depth} is not made. There is {offer}.")
-        self._check_key()
+        try:
+            output_format(self.format, self.bit_depth)
+            self._check_key()
+            for name in self.instruments:
+                programs_of(name)
+        except (AudioError, ValueError) as error:
+            raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
             raise OrderError("exact_tempo is true, but no bpm is given that could be kept exactly.")
         if self.room not in ROOMS:
@@ -84,8 +87,6 @@ class TrackOrder:
         parse_meter(self.meter)
         if len(self.instruments) > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {len(self.instruments)} names, at most {MAX_INSTRUMENTS} are played.")
-        for name in self.instruments:
-            programs_of(name)
 
     def _check_key(self) -> None:
         if self.scale and self.scale not in SCALES:
@@ -110,17 +111,13 @@ def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
     Raises:
         OrderError: a field is unknown (the nearest right one is offered) or of the wrong type.
     """
-    known = {field.name: field for field in fields(TrackOrder)}
-    converted: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else f" Known are {', '.join(known)}."
-            raise OrderError(f'An order has no field "{name}".{hint}')
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            continue
-        converted[name] = _convert(name, value, known[name].default)
-    return TrackOrder(**converted)
+    given = {name: value for name, value in values.items() if value is not None and value == value}
+    try:
+        return _SPELLED.read(TrackOrder, given)
+    except UnknownKeyError as error:
+        raise OrderError(f'An order has no field "{error.key}". {error.hint}') from error
+    except PlainError as error:
+        raise OrderError(str(error)) from error
 
 
 def order_fields(order: TrackOrder) -> dict[str, Any]:
@@ -154,11 +151,6 @@ def derived_seed(seed: int, attempt: int) -> int:
     return seed if attempt == 0 else drawn_number("attempt", seed, attempt) >> 1
 
 
-def attempted(order: TrackOrder, attempt: int) -> TrackOrder:
-    """The order with the seed of an attempt at it, 0 for the first."""
-    return with_seed(order, derived_seed(order.seed, attempt))
-
-
 def with_seed(order: TrackOrder, seed: int) -> TrackOrder:
     """The same wishes with another seed."""
     return replace(order, seed=seed)
@@ -174,24 +166,31 @@ def _check_range(name: str, value: float, low: float, high: float, unit: str) ->
         raise OrderError(f"{name} is {value:g}, it must be {low:g} to {high:g} {unit}".rstrip() + ".")
 
 
-def _convert(name: str, value: Any, default: object) -> Any:
-    try:
-        if isinstance(default, bool):
-            if isinstance(value, str):
-                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
-            if value not in (0, 1):
-                raise ValueError
-            return bool(value)
-        if isinstance(default, int):
-            if float(value) != int(float(value)):
-                raise ValueError
-            return int(value) if not isinstance(value, float) else int(float(value))
-        if isinstance(default, float):
-            return float(value)
-        if isinstance(default, tuple):
-            parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
-            return tuple(str(part).strip() for part in parts if str(part).strip())
-        return str(value)
-    except (TypeError, ValueError, KeyError, OverflowError) as error:
-        kind = {"bool": "true or false", "int": "a whole number", "float": "a number", "tuple": "a list of names"}
-        raise OrderError(f"{name} is {value!r}, it must be {kind[type(default).__name__]}.") from error
+def _spelled_bool(value: Any) -> bool:
+    if isinstance(value, str):
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+    if value not in (0, 1):
+        raise ValueError
+    return bool(value)
+
+
+def _spelled_int(value: Any) -> int:
+    if float(value) != int(float(value)):
+        raise ValueError
+    return int(value)
+
+
+def _spelled_names(value: Any) -> tuple[str, ...]:
+    parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
+    return tuple(name for part in parts if (name := str(part).strip()))
+
+
+_SPELLED = PlainReader(  # a CSV file holds text alone, and a column of Parquet with gaps floats for whole numbers
+    {
+        bool: (_spelled_bool, "true or false"),
+        int: (_spelled_int, "a whole number"),
+        float: (float, "a number"),
+        str: (str, "text"),
+        tuple[str, ...]: (_spelled_names, "a list of names"),
+    }
+)

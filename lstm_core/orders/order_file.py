@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 
 from lstm_core import storage
 from lstm_core.foundation.errors import OrderError, StorageError
-from lstm_core.orders.admission import check_order, estimated_size_bytes
+from lstm_core.foundation.plain import nearest
+from lstm_core.orders.admission import admit, estimated_size_bytes
 from lstm_core.orders.order import MAX_DURATION_S, TrackOrder, derived_seed, order_digest, order_from_fields
-from lstm_core.orders.primer import pin_primer
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.primer import PrimerReader
 
 MAX_MISTAKES = 8  # shown of one order
 MAX_TRACKS = 200_000  # of one order
@@ -33,10 +35,15 @@ _TOP_KEYS = ("name", "count", "seed", "track", "group")
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a customer asks for: the tracks, each with a seed of its own."""
+    """What a customer asks for: the tracks, each with a seed of its own, and planned."""
 
     name: str
-    tracks: tuple[TrackOrder, ...]
+    planned: tuple[PlannedTrack, ...]
+
+    @property
+    def tracks(self) -> tuple[TrackOrder, ...]:
+        """The order row of each track."""
+        return tuple(track.order for track in self.planned)
 
 
 def read_order(uri: str | Path, *, room_bytes: float | None = None) -> Order:
@@ -55,7 +62,8 @@ def read_order(uri: str | Path, *, room_bytes: float | None = None) -> Order:
         return expand_order(_parse_toml(data, name), default_name=stem, folder=folder, room_bytes=room_bytes)
     if suffix in ("csv", "parquet"):
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
-        return Order(name=stem, tracks=_checked(rows, folder, room_bytes))
+        with PrimerReader() as primers:
+            return Order(name=stem, planned=_checked(rows, folder, primers, room_bytes))
     raise OrderError(f"{name}: an order is a .toml, .csv or .parquet file.")
 
 
@@ -80,17 +88,19 @@ def expand_order(
     for wishes in wishes_of:
         for wish in wishes:
             if wish not in _FIELDS:
-                order_from_fields({wish: None})  # says which field was meant
+                order_from_fields({wish: ""})  # says which field was meant
     least = sum(count * _least_bytes(wishes) for count, wishes in zip(counts, wishes_of, strict=True))
     check_room(sum(counts), least, room_bytes)
     num_digits = max(3, len(str(sum(counts))))
-    tracks: list[TrackOrder] = []
-    for number, (wishes, count) in enumerate(zip(wishes_of, counts, strict=True)):
-        for index in range(count):
-            random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
-            title = f"{wishes.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
-            tracks.append(_drawn(wishes, title, random, _track_seed(seed, number, index), folder))
-    return Order(name=name, tracks=_distinct(tracks))
+    tracks: list[PlannedTrack] = []
+    with PrimerReader() as primers:
+        for number, (wishes, count) in enumerate(zip(wishes_of, counts, strict=True)):
+            for index in range(count):
+                random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
+                title = f"{wishes.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
+                fixed = {"seed": _track_seed(seed, number, index), "name": title}
+                tracks.append(_drawn(wishes, fixed, random, folder, primers))
+        return Order(name=name, planned=_distinct(tracks, primers))
 
 
 def check_room(num_tracks: int, size_bytes: float, room_bytes: float | None) -> None:
@@ -113,10 +123,8 @@ def _groups(values: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], Mapping
             near = difflib.get_close_matches(key, [*_TOP_KEYS, *_FIELDS], n=1, cutoff=0.5)
             if near and near[0] in _FIELDS:
                 raise OrderError(f'"{key}" at the top of an order: wishes stand in the table [track].')
-            raise OrderError(
-                f'An order has no key "{key}". '
-                + (f"Did you mean {near[0]}?" if near else f"Known are {', '.join(_TOP_KEYS)}.")
-            )
+            hint = nearest(key, _TOP_KEYS, otherwise=f"Known are {', '.join(_TOP_KEYS)}.")
+            raise OrderError(f'An order has no key "{key}". {hint}')
     groups, common = values.get("group", [{"count": values.get("count", 1)}]), values.get("track", {})
     if "group" in values and "count" in values:
         raise OrderError("count at the top does not go with [[group]]: each group has a count of its own.")
@@ -145,19 +153,22 @@ def _least_bytes(wishes: Mapping[str, Any]) -> float:
     return estimated_size_bytes(TrackOrder(duration_s=shortest)) if 0.1 <= shortest <= MAX_DURATION_S else 0.0
 
 
-def _drawn(wishes: Mapping[str, Any], title: str, random: np.random.Generator, seed: int, folder: str) -> TrackOrder:
-    """One track of a group. Where choices leave room, values are drawn again until they can be met together."""
+def _drawn(
+    wishes: Mapping[str, Any], fixed: Mapping[str, Any], random: np.random.Generator, folder: str, primers: PrimerReader
+) -> PlannedTrack:
+    """One track of a group: of its wishes, on top of a seed, and of its own name.
+
+    Where choices leave room, values are drawn again until they can be met together.
+    """
     mistake: OrderError | None = None
     for _ in range(MAX_DRAWS if any(_is_choice(key, value) for key, value in wishes.items()) else 1):
         try:
             values = {key: _draw(key, value, random) for key, value in wishes.items() if key != "name"}
-            order = pin_primer(order_from_fields({"seed": seed, **values, "name": title}), folder)
-            check_order(order)
+            order = primers.pin(order_from_fields({**fixed, **values, "name": fixed["name"]}), folder)
+            return admit(order, primers)
         except OrderError as error:
             mistake = error
-            continue
-        return order
-    raise OrderError(f"{title}: {mistake}") from mistake
+    raise OrderError(f"{fixed['name']}: {mistake}") from mistake
 
 
 def _is_choice(key: str, value: Any) -> bool:
@@ -201,22 +212,23 @@ def _track_seed(*parts: int) -> int:
     return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big") >> 1
 
 
-def _checked(rows: Iterator[dict[str, Any]], folder: str, room_bytes: float | None) -> tuple[TrackOrder, ...]:
-    tracks: list[TrackOrder] = []
+def _checked(
+    rows: Iterator[dict[str, Any]], folder: str, primers: PrimerReader, room_bytes: float | None
+) -> tuple[PlannedTrack, ...]:
+    tracks: list[PlannedTrack] = []
     seedless: list[int] = []
     mistakes: list[str] = []
     size_bytes = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            order = pin_primer(order_from_fields(row), folder)
+            order = primers.pin(order_from_fields(row), folder)
             if "seed" not in row:
                 seedless.append(len(tracks))
                 order = replace(order, seed=_seed_of(order, 0))
-            check_order(order)
+            tracks.append(admit(order, primers))
         except OrderError as error:
             mistakes.append(f"row {number}: {error}")
             continue
-        tracks.append(order)
         size_bytes += estimated_size_bytes(order)
         check_room(number, size_bytes, room_bytes)
         _check_num_tracks(number)
@@ -228,11 +240,10 @@ def _checked(rows: Iterator[dict[str, Any]], folder: str, room_bytes: float | No
             + more
         )
     _check_num_tracks(len(tracks))
-    for place, again in _repetitions([tracks[place] for place in seedless]):
-        track = tracks[seedless[place]]
-        tracks[seedless[place]] = replace(track, seed=_seed_of(replace(track, seed=0), again))
-        check_order(tracks[seedless[place]])
-    return _distinct(tracks)
+    for place, again in _repetitions([tracks[place].order for place in seedless]):
+        order = tracks[seedless[place]].order
+        tracks[seedless[place]] = admit(replace(order, seed=_seed_of(replace(order, seed=0), again)), primers)
+    return _distinct(tracks, primers)
 
 
 def _seed_of(order: TrackOrder, again: int) -> int:
@@ -251,12 +262,12 @@ def _repetitions(tracks: Sequence[TrackOrder]) -> Iterator[tuple[int, int]]:
                 yield place, again
 
 
-def _distinct(tracks: list[TrackOrder]) -> tuple[TrackOrder, ...]:
+def _distinct(tracks: list[PlannedTrack], primers: PrimerReader) -> tuple[PlannedTrack, ...]:
     """The tracks with seeds derived for those that ask for exactly the same as one before."""
     distinct = list(tracks)
-    for place, again in _repetitions(tracks):
-        distinct[place] = replace(tracks[place], seed=derived_seed(tracks[place].seed, 1_000_000 + again))
-        check_order(distinct[place])
+    for place, again in _repetitions([track.order for track in tracks]):
+        order = tracks[place].order
+        distinct[place] = admit(replace(order, seed=derived_seed(order.seed, 1_000_000 + again)), primers)
     return tuple(distinct)
 
 

@@ -1,16 +1,19 @@
-"""A MIDI file that a track goes on from: its first bars, as events that the engine is made to play."""
+"""A MIDI file that a track goes on from: its first bars, as events that the engine is made to play.
+
+The file is read once, where the order is; from there on its events travel with the track.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lstm_core import storage
+from lstm_core.foundation.closing import Closing
 from lstm_core.foundation.errors import OrderError, ScoreError, StorageError
-from lstm_core.notes.midi import read_midi
+from lstm_core.notes.reading import IsolatedReader
 from lstm_core.notes.score import Score
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
@@ -25,44 +28,90 @@ from lstm_core.representations.note_events import (
 )
 
 PRIMER_SHARE = 0.5  # of a track's bars that a primer may fill at most
+MAX_KEPT = 256  # primers of one order that are kept in memory
 
 
-def pin_primer(order: TrackOrder, folder: str) -> TrackOrder:
-    """The order with the absolute URI of its primer, which may be told relative to `folder`, and the hash of its bytes.
+@dataclass(frozen=True)
+class _Primer:
+    """A file as it was when the order was read."""
 
-    Raises:
-        OrderError: there is no such file, or it is not the one whose hash the order names.
+    sha256: str
+    score: Score | ScoreError  # or why it is none
+    events: dict[tuple[str, int], EventArray] = field(default_factory=dict)  # by meter and bars of the track
+
+
+class PrimerReader(Closing):
+    """Reads the primers of an order, each once, in a process that a file may crash without harm to anything else.
+
+    A context manager. The process starts with the first primer.
     """
-    if not order.primer:
-        return order
-    local = storage.local_path(order.primer)
-    is_relative = local is not None and not local.is_absolute()
-    uri = storage.absolute(storage.join(folder, order.primer) if is_relative and folder else order.primer)
-    sha256 = hashlib.sha256(_bytes(uri)).hexdigest()
-    if order.primer_sha256 not in ("", sha256):
-        raise OrderError(f"primer {uri} is not the file that primer_sha256 names: its sha256 is {sha256}.")
-    return replace(order, primer=uri, primer_sha256=sha256)
+
+    def __init__(self) -> None:
+        self._files: dict[str, _Primer] = {}  # by URI, the last ones read
+        self._reader = IsolatedReader()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._reader.close()
+
+    def pin(self, order: TrackOrder, folder: str) -> TrackOrder:
+        """The order with the absolute URI of its primer, which may be relative to `folder`, and the hash of its bytes.
+
+        Raises:
+            OrderError: there is no such file, or it is not the one whose hash the order names.
+        """
+        if not order.primer:
+            return order
+        local = storage.local_path(order.primer)
+        is_relative = local is not None and not local.is_absolute()
+        uri = storage.absolute(storage.join(folder, order.primer) if is_relative and folder else order.primer)
+        sha256 = self._file(uri).sha256
+        if order.primer_sha256 not in ("", sha256):
+            raise OrderError(f"primer {uri} is not the file that primer_sha256 names: its sha256 is {sha256}.")
+        return replace(order, primer=uri, primer_sha256=sha256)
+
+    def events(self, order: TrackOrder, plan: TrackPlan) -> EventArray | None:
+        """Events [T, K] of the bars of a primer that the track goes on from, None without a primer; not to be written.
+
+        Raises:
+            OrderError: the primer is no MIDI file, of another meter, without notes, or not the one that was pinned.
+        """
+        if not order.primer:
+            return None
+        primer = self._file(order.primer)
+        if order.primer_sha256 not in ("", primer.sha256):
+            raise OrderError(f"primer {order.primer} was changed since the order was read. Run the order again.")
+        if isinstance(primer.score, ScoreError):
+            raise OrderError(f"primer {order.primer}: {primer.score}") from primer.score
+        key = (str(plan.meter), plan.num_bars)
+        if key not in primer.events:
+            primer.events[key] = _first_bars(primer.score, order.primer, plan)
+            primer.events[key].setflags(write=False)
+        return primer.events[key]
+
+    def _file(self, uri: str) -> _Primer:
+        if uri not in self._files:
+            try:
+                data = storage.read_bytes(uri)
+            except StorageError as error:
+                raise OrderError(f"The primer cannot be read. {error}") from error
+            (scores,) = self._reader.read_many([(data, ".mid")])
+            score = scores if isinstance(scores, ScoreError) else scores[0]
+            self._files[uri] = _Primer(hashlib.sha256(data).hexdigest(), score)
+            if len(self._files) > MAX_KEPT:
+                del self._files[next(iter(self._files))]
+        return self._files[uri]
 
 
-def read_primer(order: TrackOrder, plan: TrackPlan) -> EventArray | None:
-    """Events of the bars of a primer that the track goes on from, None without a primer.
-
-    Raises:
-        OrderError: the primer is no MIDI file, of another meter, without notes, or not the one that was pinned.
-    """
-    if not order.primer:
-        return None
-    read = _pinned_score if order.primer_sha256 else _score
-    score = read(order.primer, order.primer_sha256)
+def _first_bars(score: Score, uri: str, plan: TrackPlan) -> EventArray:
+    """Events of the bars of a primer that a track of this plan goes on from."""
     if str(score.meters[0]) != str(plan.meter):
-        raise OrderError(f"primer {order.primer} is in {score.meters[0]}, the order asks for {plan.meter}.")
+        raise OrderError(f"primer {uri} is in {score.meters[0]}, the order asks for {plan.meter}.")
     bar_ticks = plan.meter.bar_ticks
     end = min([score.end_tick, *(meter.tick for meter in score.meters[1:])])
     num_bars = min(-(-end // bar_ticks), int(plan.num_bars * PRIMER_SHARE))
     if num_bars < 1:
-        raise OrderError(
-            f"primer {order.primer}: a track of {plan.num_bars} bars is too short to go on from it. Ask for more."
-        )
+        raise OrderError(f"primer {uri}: a track of {plan.num_bars} bars is too short to go on from it. Ask for more.")
     stop = num_bars * bar_ticks
     notes = score.notes[score.notes["onset"] < stop].copy()
     notes["duration"] = np.minimum(notes["duration"], stop - notes["onset"])
@@ -71,30 +120,8 @@ def read_primer(order: TrackOrder, plan: TrackPlan) -> EventArray | None:
     events, onsets = events[onsets < stop], onsets[onsets < stop]
     events = events[events[:, INSTRUMENT] != END]
     if not (events[:, DURATION] > 0).any():
-        raise OrderError(f"primer {order.primer} has no note in its first {num_bars} bars. Use another one.")
+        raise OrderError(f"primer {uri} has no note in its first {num_bars} bars. Use another one.")
     # The nearest duration of the stream may be a little longer than the note.
     over = onsets[: len(events)] + DURATIONS[events[:, DURATION]] > stop
     events[over, DURATION] -= 1
-    return np.asarray(events)
-
-
-@lru_cache(maxsize=16)
-def _pinned_score(uri: str, sha256: str) -> Score:
-    return _score(uri, sha256)
-
-
-def _score(uri: str, sha256: str) -> Score:
-    data = _bytes(uri)
-    if sha256 not in ("", hashlib.sha256(data).hexdigest()):
-        raise OrderError(f"primer {uri} was changed since the order was read. Run the order again.")
-    try:
-        return read_midi(data)
-    except ScoreError as error:
-        raise OrderError(f"primer {uri}: {error}") from error
-
-
-def _bytes(uri: str) -> bytes:
-    try:
-        return storage.read_bytes(uri)
-    except StorageError as error:
-        raise OrderError(f"The primer cannot be read. {error}") from error
+    return np.array(events)

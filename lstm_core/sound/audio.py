@@ -1,4 +1,7 @@
-"""FLAC and WAV bytes from waveforms, and back."""
+"""File bytes from waveforms, and back, by libsndfile.
+
+soundfile is imported where it is called: the engine knows the formats that orders may name and writes none.
+"""
 
 from __future__ import annotations
 
@@ -7,89 +10,71 @@ import io
 import numba
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from lstm_core.foundation.errors import TonemillError
 
 Waveform = npt.NDArray[np.float32]
-
-FORMATS = ("flac", "wav")
-BIT_DEPTHS = (16, 24, 32)  # 32 is float, WAV only
+AnyWaveform = Waveform | npt.NDArray[np.int32]
 
 _SUBTYPES = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
 _SFC_SET_ADD_PEAK_CHUNK = (
     0x1050  # libsndfile's command; the chunk holds the time of writing, so equal audio would differ
 )
-_FLAC_COMPRESSION = 0.375  # libsndfile's 0..1 for FLAC levels 0..8, so level 3
 
 
 class AudioError(TonemillError):
     """Audio that cannot be encoded as asked, or bytes that are not audio."""
 
 
-def encode(
-    waveform: Waveform | npt.NDArray[np.int32], *, sample_rate: int, format: str = "flac", bit_depth: int = 16
-) -> bytes:
-    """File bytes of a waveform; the same input always gives the same bytes.
+def encode_pcm(waveform: AnyWaveform, sample_rate: int, bit_depth: int, *, container: str, **options: object) -> bytes:
+    """File bytes of a waveform, float32 [C, S] or int32 [C, S] in units of the last bit, as libsndfile writes them.
 
     Args:
-        waveform: float32 [C, S] in -1..1, rounded to the nearest of 2**bit_depth steps and held inside the range
-            (a waveform that is already on that grid, as `master` gives it, survives exactly); or int32 [C, S] in
-            units of the last bit.
+        waveform: What to write.
         sample_rate: in Hz.
-        format: "flac" or "wav".
-        bit_depth: 16, 24, or 32 for float (WAV only).
+        bit_depth: 16, 24, or 32 for float.
+        container: libsndfile's name of a format.
+        options: more of what soundfile.SoundFile takes.
 
     Raises:
-        AudioError: for a format, bit depth or shape that cannot be.
+        AudioError: libsndfile does not write that.
     """
-    check_format(format, bit_depth)
-    if waveform.ndim != 2 or not 1 <= waveform.shape[0] <= 8:
-        raise AudioError(f"a waveform to encode is [channels, samples], got an array of shape {waveform.shape}")
+    import soundfile
+
     target = io.BytesIO()
-    with soundfile.SoundFile(
-        target,
-        "w",
-        samplerate=sample_rate,
-        channels=waveform.shape[0],
-        format=format.upper(),
-        subtype=_SUBTYPES[bit_depth],
-        **({"compression_level": _FLAC_COMPRESSION} if format == "flac" else {}),
-    ) as file:
-        _leave_out_peak_chunk(file)
-        file.write(_frames(waveform, bit_depth))
+    subtype, channels = _SUBTYPES[bit_depth], waveform.shape[0]
+    try:
+        with soundfile.SoundFile(
+            target, "w", samplerate=sample_rate, channels=channels, format=container, subtype=subtype, **options
+        ) as file:
+            soundfile._snd.sf_command(file._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
+            file.write(_frames(waveform, bit_depth))
+    except (soundfile.LibsndfileError, ValueError) as error:
+        raise AudioError(f"{container} of {channels} channels in {bit_depth} bit is not written: {error}") from error
     return target.getvalue()
 
 
 def decode(data: bytes) -> tuple[Waveform, int]:
-    """Waveform float32 [C, S] in -1..1 and sample rate in Hz of FLAC or WAV bytes.
+    """Waveform float32 [C, S] in -1..1 and sample rate in Hz of bytes of any format that libsndfile reads.
 
     Raises:
         AudioError: when the bytes are not audio, or end early.
     """
+    import soundfile
+
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             promised = file.frames
             frames = file.read(dtype="float32", always_2d=True)
             sample_rate = int(file.samplerate)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
-        raise AudioError(f"these {len(data)} bytes are not FLAC or WAV audio: {error}") from error
+        raise AudioError(f"these {len(data)} bytes are not audio that can be read: {error}") from error
     if len(frames) != promised:
         raise AudioError(f"audio is cut short: its header promises {promised} samples, {len(frames)} are there")
     return np.ascontiguousarray(frames.T), sample_rate  # [C, S]
 
 
-def check_format(format: str, bit_depth: int) -> None:
-    """Nothing for a format and bit depth that exist together, else AudioError."""
-    if format not in FORMATS:
-        raise AudioError(f"audio format must be one of {', '.join(FORMATS)}, got {format!r}")
-    if bit_depth not in BIT_DEPTHS:
-        raise AudioError(f"bit depth must be one of 16, 24, 32, got {bit_depth!r}")
-    if format == "flac" and bit_depth == 32:
-        raise AudioError("FLAC holds no 32-bit float: ask for WAV, or for 16 or 24 bits")
-
-
-def _frames(waveform: Waveform | npt.NDArray[np.int32], bit_depth: int) -> npt.NDArray[np.generic]:
+def _frames(waveform: AnyWaveform, bit_depth: int) -> npt.NDArray[np.generic]:
     """What libsndfile writes without changing a bit: float32, int16 or left-justified int32, [S, C]."""
     if waveform.dtype.kind == "f":
         if bit_depth == 32:
@@ -110,7 +95,3 @@ def _to_steps(waveform, scale, steps):  # type: ignore[no-untyped-def]
         row, column = waveform[channel], steps[:, channel]
         for i in range(len(row)):
             column[i] = np.int32(min(max(np.rint(row[i] * scale), -scale), scale - np.float32(1.0)))
-
-
-def _leave_out_peak_chunk(file: soundfile.SoundFile) -> None:
-    soundfile._snd.sf_command(file._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)

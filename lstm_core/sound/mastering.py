@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from lstm_core.foundation.errors import TonemillError
 from lstm_core.notes.score import FAMILIES
-from lstm_core.sound.audio import Waveform, check_format
+from lstm_core.sound.audio import Waveform
 from lstm_core.sound.dither import quantise
 from lstm_core.sound.limiter import apply_gain, limiting_gain
 from lstm_core.sound.loudness import integrated_loudness, tile_peaks, true_peak_dbtp
+from lstm_core.sound.output_formats import output_format
 from lstm_core.sound.reverb import ROOMS, convolve, impulse_response
 
 LOUDNESS_AIM_LU = 0.05  # the gain is searched until the loudness is this near; the gates allow 0.2
@@ -72,12 +73,12 @@ class MasterSettings:
     true_peak_dbtp: float = -1.0
     room: str = "studio"  # none, studio or hall
     room_level: float = 0.22  # energy of the room against that of what is sent to it, as an amplitude
-    bit_depth: int = 16  # 16 or 24, or 32 for float in WAV
-    format: str = "flac"  # flac or wav
+    bit_depth: int = 16  # of the format's; 32 is float
+    format: str = "flac"  # name in OUTPUT_FORMATS
     mix: dict[str, FamilyMix] = field(default_factory=lambda: dict(DEFAULT_MIX))  # by family; others as FamilyMix()
 
     def __post_init__(self) -> None:
-        check_format(self.format, self.bit_depth)
+        output_format(self.format, self.bit_depth)
         if not 22050 <= self.sample_rate <= 192000:
             raise MasteringError(f"sample_rate must be 22050..192000 Hz, got {self.sample_rate}")
         if not -40 <= self.loudness_lufs <= -8:

@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.notes.score import DRUMS, Score
-from lstm_core.orders.plan import FEWEST_PITCHES
-from lstm_core.sound.audio import AudioError, Waveform, decode
+from lstm_core.orders.constraints import scale_of
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan
+from lstm_core.sound.audio import AudioError, Waveform
 from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
 from lstm_core.sound.mastering import MasterSettings
+from lstm_core.sound.output_formats import output_format
 from lstm_core.sound.seam import SeamMeasure, measure_seam
 
 LOUDNESS_TOLERANCE_LU = 0.2  # what we promise; EBU R 128 allows 0.5
@@ -50,7 +53,7 @@ def audio_gates(data: bytes, *, num_samples: int, loop: bool, settings: MasterSe
     that do not decode fail the first, and nothing else is measured.
     """
     try:
-        waveform, sample_rate = decode(data)
+        waveform, sample_rate = output_format(settings.format, settings.bit_depth).decode(data)
     except AudioError:
         return [GateResult("decodes", False, 0.0, 1.0)]
     length = GateResult("length", waveform.shape[1] == num_samples, float(waveform.shape[1]), float(num_samples))
@@ -105,6 +108,20 @@ def score_gates(
     share = float((np.cumsum(edges)[:num_bars] > 0).mean()) if num_bars else 0.0
     results.append(_at_least("bars_with_notes", share, SMALLEST_SHARE_OF_BARS_WITH_NOTES))
     return results
+
+
+def order_gates(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateResult]:
+    """Results of all gates that the music of an order must pass: those of `score_gates`, and its instruments."""
+    gates = score_gates(
+        score,
+        key_pitch_classes=None if order.primer else scale_of(order, plan),
+        num_bars=plan.num_bars,
+        bar_ticks=plan.meter.bar_ticks,
+    )
+    heard = {int(program) for program in np.unique(score.notes["program"])}
+    missing = sum(1 for programs in plan.programs if not heard.intersection(programs))
+    gates.append(GateResult("asked_instruments_missing", missing == 0, float(missing), 0.0))
+    return gates
 
 
 def score_fingerprint(score: Score) -> str:

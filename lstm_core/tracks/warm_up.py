@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lstm_core.foundation.compiling import compile_once
 from lstm_core.notes.score import DRUMS, Score, make_notes
+from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import plan_track
 from lstm_core.representations.note_events import encode_score
 from lstm_core.sound.soundfont import SoundFont
-from lstm_core.tracks.production import Finished, Provenance, finish_track
+from lstm_core.tracks.finishing import Finished, finish_track
+from lstm_core.tracks.identity import Provenance
 
 if TYPE_CHECKING:
     from lstm_core.engine.engine import Engine
@@ -25,7 +27,7 @@ def compile_engine(engine: Engine) -> None:
     """Compiles what an engine needs, or waits for the process that does."""
     from lstm_core.engine.requests import request_of
 
-    requests = [request_of(order, 0, engine.checkpoint.facts) for order in (_LOOP, _ENDING)]
+    requests = [request_of(admit(order), 0, engine.checkpoint.facts) for order in (_LOOP, _ENDING)]
     compile_once("engine", lambda: list(engine.generate(requests)))
 
 
@@ -36,10 +38,11 @@ def compile_finishing(provenance: Provenance, soundfont: SoundFont) -> None:
 
 def _finished(order: TrackOrder, provenance: Provenance, soundfont: SoundFont) -> Finished:
     """A track of a chord for each beat, on a piano, a bass and drums."""
+    track = replace(admit(order), track_id="warm-up")
     rows = [
         (tick, 20, program, pitch, 90)
-        for tick in range(0, plan_track(order).total_ticks - 24, 24)
+        for tick in range(0, track.plan.total_ticks - 24, 24)
         for program, pitch in ((0, 60), (0, 64), (33, 36), (DRUMS, 38))
     ]
     score = Score(notes=make_notes(np.array(rows)))
-    return finish_track(order, 0, encode_score(score), provenance, "warm-up", soundfont=soundfont)
+    return finish_track(track, 0, encode_score(score), provenance, soundfont)

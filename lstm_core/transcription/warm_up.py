@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lstm_core.foundation.compiling import compile_once
-from lstm_core.sound.audio import encode
+from lstm_core.sound.output_formats import encode
 from lstm_core.transcription.listening import Listener, Source
 
 _DURATION_S, _BEAT_S = 10.0, 0.5

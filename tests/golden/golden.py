@@ -96,12 +96,12 @@ def make_events(folder: Path, *, arithmetic: str = "float32") -> dict[str, str]:
     from lstm_core.orders.order_file import read_order
 
     torch.set_num_threads(1)
-    orders = read_order(write_orders(folder)).tracks
+    tracks = read_order(write_orders(folder)).planned
     engine = Engine(load_checkpoint(find_checkpoint("base")), arithmetic=arithmetic)
-    requests = [request_of(order, 0, engine.checkpoint.facts) for order in orders]
-    played = {orders[made.number].name: made.events for made in engine.generate(requests)}
+    requests = [request_of(track, 0, engine.checkpoint.facts) for track in tracks]
+    played = {tracks[made.number].name: made.events for made in engine.generate(requests)}
     return {
-        order.name: _sha256(f"{played[order.name].shape}".encode() + played[order.name].tobytes()) for order in orders
+        track.name: _sha256(f"{played[track.name].shape}".encode() + played[track.name].tobytes()) for track in tracks
     }
 
 

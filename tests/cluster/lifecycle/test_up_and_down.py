@@ -192,7 +192,7 @@ def test_a_cluster_from_what_terraform_made(tmp_path: Path) -> None:
         ('["a"]', "holds no output tonemill_cluster"),
         (
             json.dumps({"tonemill_cluster": {"value": {**OUTPUT, "overlya": "x"}}}),
-            "unknown key 'overlya'.*Did you mean",
+            "unknown key studio.overlya. Did you mean studio.overlay",
         ),
     ],
 )

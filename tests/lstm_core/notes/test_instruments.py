@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.instruments import PROGRAM_NAMES, instrument_name, programs_of
 from lstm_core.notes.score import DRUMS, FAMILIES
 
@@ -36,5 +35,5 @@ def test_families_are_eight_programs_each_and_drums_are_drums() -> None:
     ],
 )
 def test_the_nearest_name_is_offered(name: str, hint: str) -> None:
-    with pytest.raises(OrderError, match=hint):
+    with pytest.raises(ValueError, match=hint):
         programs_of(name)

@@ -51,7 +51,7 @@ def test_impossible_values_are_refused_by_name(fields: dict[str, Any], message: 
     ("fields", "message"),
     [
         ({"durations": 3}, 'An order has no field "durations". Did you mean duration_s?'),
-        ({"zzz": 3}, "Known are name, style"),
+        ({"zzz": 3}, "Other keys: name, style"),
         ({"duration_s": "long"}, "duration_s is 'long', it must be a number"),
         ({"polyphony": 2.5}, "polyphony is 2.5, it must be a whole number"),
         ({"polyphony": float("inf")}, "it must be a whole number"),

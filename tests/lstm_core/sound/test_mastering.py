@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from lstm_core.foundation.errors import TonemillError
-from lstm_core.sound.audio import decode, encode
+from lstm_core.sound.audio import decode
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.sound.mastering import MAX_GAIN_STEPS, FamilyMix, Master, MasterSettings, Stems, master
+from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
 from tests.lstm_core.sounds import bundled_soundfont, ffmpeg_decode, ffmpeg_measures, six_parts
 

@@ -6,8 +6,8 @@ import pytest
 
 from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.plan import FEWEST_PITCHES
-from lstm_core.sound.audio import encode
 from lstm_core.sound.mastering import MasterSettings, master
+from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
 from lstm_core.tracks.gates import (
     LONGEST_SILENCE_BARS,

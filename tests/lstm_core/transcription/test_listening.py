@@ -17,7 +17,7 @@ from lstm_core.foundation.errors import ChangedError, RecordingError
 from lstm_core.foundation.shingles import jaccard
 from lstm_core.notes.score import Score, Tempo, make_notes
 from lstm_core.recordings.limits import ListenLimits
-from lstm_core.sound.audio import encode
+from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
 from lstm_core.transcription.listening import Heard, Listener, Source
 from lstm_core.transcription.transcriber import Transcriber

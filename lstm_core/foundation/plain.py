@@ -1,0 +1,235 @@
+"""Plain values, of TOML, JSON or a table, become dataclasses; what does not fit is named with what would.
+
+Orders, recipes, the cluster file and the records of a catalogue are read here. A key that a dataclass does not know is
+an error with the nearest one beside it; a list becomes a tuple, a whole number where a float is wanted a float, and
+nothing else is converted, unless a reader says how its source spells values.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
+from operator import eq
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from cattrs import AttributeValidationNote, BaseValidationError, Converter, IterableValidationNote
+from cattrs.gen import make_dict_structure_fn
+
+T = TypeVar("T")
+Scalar = Callable[[Any], Any]  # from a plain value to one of a type; raises ValueError, KeyError or TypeError
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+_UNIONS = (Union, types.UnionType)
+
+
+class PlainError(ValueError):
+    """Values that do not make a dataclass; the message names the key, what is wanted and what was found."""
+
+
+class UnknownKeyError(PlainError):
+    """A key that a dataclass does not have; `hint` says which one was meant, or which there are."""
+
+    def __init__(self, key: str, hint: str) -> None:
+        super().__init__(f"unknown key {key}. {hint}")
+        self.key, self.hint = key, hint
+
+
+class _NotKnownError(Exception):
+    """A key that a dataclass does not have, those that it has, and of these those that were not given."""
+
+
+class _UnfitError(Exception):
+    """What was wanted, in words, and the value that does not fit."""
+
+
+def nearest(given: str, known: Iterable[str], *, otherwise: str, before: str = "") -> str:
+    """A question with the known name that is most like a given one, or `otherwise` where none is like it."""
+    near = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
+    return f"Did you mean {before}{near[0]}?" if near else otherwise
+
+
+class PlainReader:
+    """Makes dataclasses of plain values.
+
+    Args:
+        spelled: How values of a type are spelled in a source, and in words what is wanted, by type; of the others the
+            plain value must be of the type itself.
+        ignores_unknown: Whether keys that a dataclass does not know are left out; else they are an error.
+    """
+
+    def __init__(self, spelled: Mapping[Any, tuple[Scalar, str]] | None = None, *, ignores_unknown: bool = False):
+        self._ignores_unknown = ignores_unknown
+        self._converter = converter = Converter()
+        converter.register_structure_hook_factory(is_dataclass, self._dataclass_hook)
+        for origins, factory in (
+            (_UNIONS, self._union_hook),
+            ((Literal,), _literal_hook),
+            ((tuple, list), self._list_hook),
+            ((dict, Mapping), self._table_hook),
+        ):
+            converter.register_structure_hook_factory(_has_origin(origins), factory)
+        converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
+        for kind, words in _WORDS.items():
+            converter.register_structure_hook(kind, _hook(*(spelled or {}).get(kind, (_strict(kind), words))))
+        for kind, (read, words) in (spelled or {}).items():
+            if kind not in _WORDS:
+                converter.register_structure_hook_func(partial(eq, kind), _hook(read, words))
+
+    def read(self, cls: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
+        """A dataclass of the values of its fields; `prefix` stands before keys in messages.
+
+        Raises:
+            PlainError: a key is unknown or missing, or a value is not of its field's type; also for a ValueError of
+                a dataclass itself. Other errors of a dataclass pass through.
+        """
+        try:
+            return self._converter.structure(values, cls)
+        except Exception as error:
+            raise _explained(error, prefix) from None
+
+    def _dataclass_hook(self, cls: Any) -> Callable[[Any, Any], Any]:
+        known = tuple(item.name for item in fields(cls) if item.init)
+        structure = make_dict_structure_fn(cls, self._converter)
+
+        def read(value: Any, _: Any) -> Any:
+            if isinstance(value, cls):
+                return value
+            if not isinstance(value, Mapping):
+                raise _UnfitError("a table", value)
+            if not self._ignores_unknown and (unknown := [key for key in value if key not in known]):
+                raise _NotKnownError(unknown[0], known, [key for key in known if key not in value])
+            return structure(value, cls)
+
+        return read
+
+    def _union_hook(self, kind: Any) -> Callable[[Any, Any], Any]:
+        options = [(option, self._converter.get_structure_hook(option)) for option in _options(kind)]
+
+        def read(value: Any, _: Any) -> Any:
+            if value is None and types.NoneType in get_args(kind):
+                return None
+            for option, hook in options:
+                try:
+                    return hook(value, option)
+                except (_UnfitError, BaseValidationError):
+                    continue
+            raise _UnfitError(_spoken(kind), value)
+
+        return read
+
+    def _list_hook(self, kind: Any) -> Callable[[Any, Any], Any]:
+        arguments, make = get_args(kind), get_origin(kind)
+        is_of_one_kind = make is list or arguments[-1] is Ellipsis
+        hooks = [self._converter.get_structure_hook(item) for item in arguments if item is not Ellipsis]
+
+        def read(value: Any, _: Any) -> Any:
+            if not isinstance(value, list | tuple):
+                raise _UnfitError(_spoken(kind), value)
+            if not is_of_one_kind and len(value) != len(hooks):
+                raise _UnfitError(f"a list of {len(hooks)} values", value)
+            wanted = ((hooks[0] if is_of_one_kind else hooks[i], arguments[0]) for i in range(len(value)))
+            return make(_each(wanted, enumerate(value)))
+
+        return read
+
+    def _table_hook(self, kind: Any) -> Callable[[Any, Any], Any]:
+        item = get_args(kind)[1]
+        hook = self._converter.get_structure_hook(item)
+
+        def read(value: Any, _: Any) -> Any:
+            if not isinstance(value, Mapping):
+                raise _UnfitError("a table", value)
+            return dict(zip(value, _each(((hook, item) for _ in value), value.items()), strict=True))
+
+        return read
+
+
+def _each(wanted: Iterator[tuple[Any, Any]], items: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+    """The converted items of (place, value); an error notes the place."""
+    for (hook, kind), (place, value) in zip(wanted, items, strict=True):
+        try:
+            yield hook(value, kind)
+        except Exception as error:
+            error.add_note(IterableValidationNote("", place, kind))
+            raise
+
+
+def _has_origin(origins: tuple[Any, ...]) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) in origins
+
+
+def _literal_hook(kind: Any) -> Callable[[Any, Any], Any]:
+    def read(value: Any, _: Any) -> Any:
+        if value not in get_args(kind):
+            raise _UnfitError(_spoken(kind), value)
+        return value
+
+    return read
+
+
+def _strict(kind: Any) -> Scalar:
+    def read(value: Any) -> Any:
+        if type(value) is kind:
+            return value
+        if kind is float and type(value) is int:
+            return float(value)
+        raise TypeError
+
+    return read
+
+
+def _hook(read: Scalar, words: str) -> Callable[[Any, Any], Any]:
+    def hook(value: Any, _: Any) -> Any:
+        try:
+            return read(value)
+        except (TypeError, ValueError, KeyError, OverflowError):
+            raise _UnfitError(words, value) from None
+
+    return hook
+
+
+def _options(kind: Any) -> list[Any]:
+    return [option for option in get_args(kind) if option is not types.NoneType]
+
+
+def _spoken(kind: Any) -> str:
+    """A type in words."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in _UNIONS:
+        return " or ".join(map(_spoken, _options(kind)))
+    if origin is Literal:
+        return f"one of {', '.join(map(repr, arguments))}"
+    if origin in (tuple, list):
+        return f"a list, each item {_spoken(arguments[0])}"
+    return _WORDS.get(kind, "a table")
+
+
+def _explained(error: BaseException, prefix: str) -> BaseException:
+    """The error to raise for what cattrs raised: its innermost cause, with the way to it in words."""
+    way = prefix
+    while True:
+        for note in reversed(getattr(error, "__notes__", [])):
+            if isinstance(note, AttributeValidationNote):
+                way += f".{note.name}" if way else note.name
+            elif isinstance(note, IterableValidationNote):
+                way += f"[{note.index}]" if isinstance(note.index, int) else f".{note.index}"
+        if not isinstance(error, BaseValidationError):
+            break
+        error = error.exceptions[0]
+    if isinstance(error, _UnfitError):
+        wanted, value = error.args
+        return PlainError(f"{way or 'what is read'} is {value!r}, it must be {wanted}.")
+    if isinstance(error, _NotKnownError):
+        (key, known, others), before = error.args, f"{way}." if way else ""
+        otherwise = f"Other keys: {', '.join(others)}."
+        return UnknownKeyError(before + key, nearest(key, known, before=before, otherwise=otherwise))
+    if isinstance(error, KeyError) and way:
+        return PlainError(f"the key {way} is missing.")
+    if isinstance(error, ValueError):
+        return PlainError(f"{way}: {error}" if way else str(error))
+    return error
+
+
+STRICT = PlainReader()  # for TOML and JSON, whose values have types of their own

@@ -1,0 +1,123 @@
+"""The events of the engine become the files of a track: stems, master, MIDI, picture, and what they measure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from lstm_core.catalogue.records import TrackRecord
+from lstm_core.catalogue.roll import draw_roll
+from lstm_core.notes.midi import write_midi
+from lstm_core.notes.score import Meter, Score, Tempo
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.representations.note_events import EventArray, decode_events
+from lstm_core.sound.audio import Waveform
+from lstm_core.sound.mastering import MasterSettings, master
+from lstm_core.sound.output_formats import encode, output_format
+from lstm_core.sound.soundfont import SoundFont
+from lstm_core.sound.synth import iter_stems, render_stems
+from lstm_core.tracks.gates import GateResult, audio_gates, order_gates
+from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.record import track_record
+
+LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of ten families is 6 GB at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A track as it comes out of the mill, delivered or not."""
+
+    record: TrackRecord  # without its files
+    files: dict[str, bytes]
+    gates: list[GateResult]
+    seconds: dict[str, float] = field(compare=False)  # processor time of each stage
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether it may be delivered."""
+        return all(gate.is_passed for gate in self.gates)
+
+
+def finish_track(
+    track: PlannedTrack, attempt: int, events: EventArray, provenance: Provenance, soundfont: SoundFont
+) -> Finished:
+    """The track of an attempt's events [T, K]: score, stems, master, files, measurements, gates and record.
+
+    `soundfont` is that of `provenance`, on this machine.
+    """
+    order, plan = track.order, track.plan
+    clock = _Clock()
+    score = score_of(events, plan, title=track.name)
+    settings = master_settings(order)
+    with clock.stage("synth"):
+        render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
+        stems = render(score, soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
+    with clock.stage("master"):
+        mastered = master(
+            stems,
+            num_samples=plan.num_samples,
+            loop=order.loop,
+            seed=track.seed_of(attempt),
+            settings=settings,
+            music_end=min(round(score.duration_s * order.sample_rate), plan.num_samples),
+            keep_stems=order.stems,
+        )
+    del stems
+    suffix = output_format(order.format, order.bit_depth).suffix
+    audio = {"master": mastered.waveform} | {f"stems/{name}": stem for name, stem in mastered.stems.items()}
+    with clock.stage("encode"):
+        files = {f"{name}{suffix}": _encode(waveform, settings) for name, waveform in audio.items()}
+    with clock.stage("gates"):
+        data = files[f"master{suffix}"]
+        gates = audio_gates(data, num_samples=plan.num_samples, loop=order.loop, settings=settings)
+        gates += order_gates(score, order, plan)
+    with clock.stage("pictures"):
+        files["score.mid"] = write_midi(score)
+        files["roll.png"] = draw_roll(score, duration_s=order.duration_s)
+    record = track_record(track, attempt, score=score, mastered=mastered, gates=gates, provenance=provenance)
+    return Finished(record=record, files=files, gates=gates, seconds=clock.seconds)
+
+
+def score_of(events: EventArray, plan: TrackPlan, *, title: str = "") -> Score:
+    """The score of generated events, in the tempo and meter of its plan."""
+    meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
+    return decode_events(events, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)
+
+
+def master_settings(order: TrackOrder) -> MasterSettings:
+    """How an order wants its audio."""
+    return MasterSettings(
+        sample_rate=order.sample_rate,
+        loudness_lufs=order.loudness_lufs,
+        room=order.room,
+        bit_depth=order.bit_depth,
+        format=order.format,
+    )
+
+
+def _encode(waveform: Waveform, settings: MasterSettings) -> bytes:
+    return encode(waveform, sample_rate=settings.sample_rate, format=settings.format, bit_depth=settings.bit_depth)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.thread_time()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.thread_time() - start
+
+
+def total_seconds(stages: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Processor time of each stage over many tracks."""
+    total: dict[str, float] = {}
+    for seconds in stages:
+        for name, value in seconds.items():
+            total[name] = total.get(name, 0.0) + value
+    return total

@@ -1,0 +1,66 @@
+"""The record of a track, of all that was asked, planned, played and measured."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+
+from lstm_core import storage
+from lstm_core.catalogue.records import GateVerdict, TrackRecord
+from lstm_core.notes.describe import describe
+from lstm_core.notes.instruments import instrument_name
+from lstm_core.notes.keys import key_name
+from lstm_core.notes.score import Score
+from lstm_core.orders.order import order_fields
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.sound.mastering import Master
+from lstm_core.tracks.gates import GateResult, score_fingerprint
+from lstm_core.tracks.identity import FORMAT_VERSION, Provenance
+
+
+def track_record(
+    track: PlannedTrack,
+    attempt: int,
+    *,
+    score: Score,
+    mastered: Master,
+    gates: list[GateResult],
+    provenance: Provenance,
+) -> TrackRecord:
+    """All that is known of an attempt at a track but for its files."""
+    order, plan = track.order, track.plan
+    return TrackRecord(
+        track_id=track.track_id,
+        name=track.name,
+        style=order.style,
+        duration_s=plan.num_samples / order.sample_rate,
+        num_samples=plan.num_samples,
+        sample_rate=order.sample_rate,
+        bit_depth=order.bit_depth,
+        format=order.format,
+        loudness_lufs=mastered.loudness_lufs,
+        true_peak_dbtp=mastered.true_peak_dbtp,
+        loop=order.loop,
+        bpm=plan.bpm,
+        key=describe(score).key if plan.key is None else key_name(plan.key),
+        meter=str(plan.meter),
+        num_bars=plan.num_bars,
+        instruments=tuple(sorted({instrument_name(int(program)) for program in np.unique(score.notes["program"])})),
+        seed=order.seed,
+        attempt=attempt,
+        gates=tuple(map(verdict, gates)),
+        order=order_fields(order) | {"primer": storage.name_of(order.primer) if order.primer else ""},
+        checkpoint=provenance.checkpoint,
+        soundfont={"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
+        arithmetic=provenance.arithmetic,
+        score_fingerprint=score_fingerprint(score),
+        format_version=FORMAT_VERSION,
+    )
+
+
+def verdict(gate: GateResult) -> GateVerdict:
+    """What a record says of a gate: its bound is text, for people."""
+    bound = json.dumps(round(gate.bound, 6) + 0.0) if math.isfinite(gate.bound) else ""
+    return GateVerdict(name=gate.name, is_passed=gate.is_passed, value=gate.value, bound=bound)
