@@ -47,7 +47,7 @@ def made_by_base(num_tracks: int, styles: Sequence[str]) -> list[Score]:
     from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
     from lstm_core.orders.order import TrackOrder
     from lstm_core.orders.plan import plan_track
-    from lstm_core.tracks.production import score_of
+    from lstm_core.tracks.finishing import score_of
 
     checkpoint = load_checkpoint(find_checkpoint("base"))
     known = [style for style in styles if style in checkpoint.facts.styles]

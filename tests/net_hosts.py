@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ import pytest
 from tests.ray_nodes import NODE_SETTINGS, START_S, RayNode
 
 PORT = 6379
+GATEWAY = 254  # the last number of this machine's own address at the bridge
 _SETTINGS = NODE_SETTINGS | {"GLOO_SOCKET_IFNAME": "eth0", "NO_PROXY": "*"}
 
 
@@ -33,6 +34,7 @@ class NetHosts:
     subnet: str  # "10.77.3": the three first numbers of the addresses
     folder: Path
     environment: dict[str, str]
+    own_folders: Sequence[Path] = ()  # that no host shares with another one
     workers: list[RayNode] = field(default_factory=list)
     head: RayNode | None = None
 
@@ -43,18 +45,25 @@ class NetHosts:
     def prefix(self) -> tuple[str, ...]:
         """What a driver's command begins with, so that it runs on the head."""
         assert self.head is not None
-        inner = _child_of(self.head.process.pid)
-        return ("nsenter", "--target", str(inner), "--net", "--mount", "--pid", "--uts")
+        return self.inside(self.head)
 
     def cut(self, worker: int) -> None:
         """Takes a worker's cable out."""
         _ip("-n", f"{self.name}h{worker + 1}", "link", "set", "eth0", "down")
 
+    def inside(self, node: RayNode) -> tuple[str, ...]:
+        """What a command begins with, so that it runs on the host of a node."""
+        inner = _child_of(node.process.pid)
+        return ("nsenter", "--target", str(inner), "--net", "--mount", "--pid", "--uts")
+
     def start(self, number: int, arguments: list[str]) -> RayNode:
         """Starts Ray on the host of a number."""
         ray = f"{sys.executable} -m ray.scripts.scripts start --block --node-ip-address={self.subnet}.{number + 1} "
         ray += " ".join(["--object-store-memory=100000000", "--disable-usage-stats", *arguments])
-        own = f"mount -t tmpfs tmpfs /dev/shm && mkdir -p {self.folder}/ray && mount -t tmpfs tmpfs {self.folder}/ray"
+        own = "mount -t tmpfs tmpfs /dev/shm"
+        for folder in (self.folder / "ray", *self.own_folders):
+            own += f" && mkdir -p {folder} && mount -t tmpfs tmpfs {folder}"
+        own += f" && hostname {self.name}h{number}"
         command = ["ip", "netns", "exec", f"{self.name}h{number}", "unshare", "-m", "-p", "-u", "-f", "--kill-child"]
         command += ["--mount-proc", "sh", "-c", f"{own} && exec {ray}"]
         log = self.folder / f"host-{number}.log"
@@ -64,8 +73,23 @@ class NetHosts:
 
 
 @contextmanager
-def net_hosts_running(*, num_workers: int, num_cpus: int = 2) -> Iterator[NetHosts]:
-    """A head and workers, each a host; all of it is gone after the context."""
+def net_hosts_running(
+    *,
+    num_workers: int,
+    num_cpus: int = 2,
+    own_folders: Sequence[Path] = (),
+    head_arguments: Sequence[str] = ("--include-dashboard=false",),
+    settings: Callable[[str], Mapping[str, str]] = lambda gateway: {},
+) -> Iterator[NetHosts]:
+    """A head and workers, each a host; all of it is gone after the context.
+
+    Args:
+        num_workers: hosts besides the head.
+        num_cpus: of each worker.
+        own_folders: which each host has for itself, empty at first; of all else they see the same files.
+        head_arguments: of `ray start` on the head.
+        settings: more of the environment of all hosts, by the address at which they reach this machine.
+    """
     if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare", "nsenter"))):
         pytest.skip("network namespaces want root and the programs ip, unshare and nsenter")
     number = os.getpid() % 200
@@ -74,11 +98,12 @@ def net_hosts_running(*, num_workers: int, num_cpus: int = 2) -> Iterator[NetHos
     known = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")}
     known = {key: value for key, value in known.items() if not key.startswith("RAY_")}
     known |= _SETTINGS | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    hosts = NetHosts(name, subnet, folder, known)
+    hosts = NetHosts(name, subnet, folder, known, own_folders)
     try:
         _make_network(hosts, 1 + num_workers)
+        hosts.environment |= {**settings(f"{subnet}.{GATEWAY}"), **_SETTINGS}
         temp = f"--temp-dir={folder}/ray"
-        hosts.head = hosts.start(0, ["--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false", temp])
+        hosts.head = hosts.start(0, ["--head", f"--port={PORT}", "--num-cpus=0", *head_arguments, temp])
         address = f"{subnet}.1:{PORT}"
         _wait_for_ray(hosts.head)
         for worker in range(1, 1 + num_workers):
@@ -101,6 +126,7 @@ def _make_network(hosts: NetHosts, num_hosts: int) -> None:
         _ip("link", "add", hosts.name, "type", "bridge")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"no bridge can be made here: {error.stderr.strip()}")
+    _ip("addr", "add", f"{hosts.subnet}.{GATEWAY}/24", "dev", hosts.name)
     _ip("link", "set", hosts.name, "up")
     for host in range(num_hosts):
         space, end = f"{hosts.name}h{host}", f"{hosts.name}v{host}"

@@ -38,19 +38,19 @@ def settings_of(endpoint: str) -> dict[str, str]:
 
 
 @contextmanager
-def moto_running() -> Iterator[str]:
+def moto_running(host: str = "127.0.0.1") -> Iterator[str]:
     """The address of a moto server, which ends with the context."""
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while True:
             assert server.poll() is None and time.monotonic() < deadline, "moto did not start"
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with suppress(OSError), socket.create_connection((host, port), timeout=1):
                 break
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{host}:{port}"
     finally:
         server.kill()
         server.wait()

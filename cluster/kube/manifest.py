@@ -50,7 +50,11 @@ def job_manifest(template: Object, stage: str, arguments: Sequence[str], *, name
 
 
 def request_manifest(template: Object, request: JobRequest, name: str) -> Object:
-    """The RayJob of a request, which wants `files_manifest` beside it if files travel with it."""
+    """The RayJob of a request, which wants `files_manifest` beside it if files travel with it.
+
+    The files are on the head alone, where the driver runs. That is enough: the driver reads order, primers and recipe,
+    and what of them workers need goes to them through Ray, never as a path.
+    """
     folder = FILES_FOLDER if request.files else ""
     manifest = job_manifest(template, request.stage, request.arguments, name=name, folder=folder)
     annotations = manifest["metadata"].get("annotations", {})
@@ -89,7 +93,7 @@ def files_manifest(request: JobRequest, name: str) -> Object:
 
 
 def mount_in_head(pod: Object, volume: Object, path: str) -> None:
-    """Adds a volume to a pod template of Ray, readable for the driver of a job."""
+    """Adds a volume to a pod template of Ray, readable for the driver of a job; workers do not have it."""
     spec = pod["spec"]
     spec["volumes"] = [*spec.get("volumes", []), volume]
     mount = {"name": volume["name"], "mountPath": path, "readOnly": True}

@@ -14,13 +14,15 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks
+from jobs.generate.track_errors import ErrorWatch
+from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks, send
 from jobs.runtime.local_ray import ray_running
 from jobs.runtime.progress import Progress
 from jobs.runtime.recipe import save_recipe
+from jobs.runtime.sent_files import SentFile
 from jobs.runtime.summary import Nodes, RunSummary, nodes_of_ray, prices_of_environment, summarise, write_summary
 from lstm_core import storage
 from lstm_core.catalogue.folder import withdraw_track, write_catalog
@@ -35,7 +37,7 @@ from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import order_fields
 from lstm_core.orders.order_file import Order, check_room
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.sound.soundfont import find_soundfont
+from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import total_seconds
 from lstm_core.tracks.identity import Provenance, describe_checkpoint, track_id_of
 
@@ -75,14 +77,14 @@ def run_generate(
     """
     start = time.perf_counter()
     prices_of_environment()  # which are wanted at the end, are refused before any work
-    checkpoint_uri = find_checkpoint(run)
-    checkpoint = load_checkpoint(checkpoint_uri)
+    checkpoint = load_checkpoint(find_checkpoint(run))
     check_plays_orders(checkpoint.facts)
     _check_styles(order, checkpoint)
     bf16 = "bf16" if str(arithmetic_of(recipe.arithmetic, recipe.device)).endswith("bfloat16") else "float32"
+    soundfont = refer_to_soundfont(recipe.soundfont)
     provenance = Provenance(
         checkpoint=describe_checkpoint(checkpoint),
-        soundfont=find_soundfont(recipe.soundfont),
+        soundfont=identity_of(soundfont),
         arithmetic=f"{bf16}-{recipe.device}",
     )
     named = [replace(track, track_id=track_id_of(track.order, provenance)) for track in order.planned]
@@ -94,7 +96,8 @@ def run_generate(
     check_room(len(missing), sum(map(estimated_size_bytes, missing)), _free_bytes(catalogue))
     save_recipe(recipe, catalogue, f"orders/{_file_name(order.name)}.recipe.toml")
     work = TrackWork(
-        checkpoint_uri=storage.absolute(checkpoint_uri),
+        checkpoint=checkpoint,
+        soundfont=SentFile(reference=soundfont),
         catalogue=catalogue,
         order_name=order.name,
         provenance=provenance,
@@ -163,6 +166,7 @@ class _Made:
     passed: set[str]  # that this run made
     stages: list[dict[str, float]]
     failures: list[TrackFailure]
+    errors: ErrorWatch = field(default_factory=ErrorWatch)
     nodes: Nodes | None = None  # that Ray had; None where there was nothing to make
 
 
@@ -182,12 +186,14 @@ def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, Trac
             Progress("tracks", len(waiting), "tracks") as progress,
         ):
             made.nodes = nodes_of_ray()
+            work = send(work)
             while waiting:
                 _play_round(work, {track_id: (wanted[track_id], n) for track_id, n in waiting.items()}, made, progress)
                 waiting = {
                     track_id: made.outcomes[track_id]["attempt"] + 1
                     for track_id in wanted
                     if track_id not in made.records
+                    and not made.errors.is_done_with(track_id)
                     and made.outcomes[track_id]["attempt"] + 1 < work.recipe.max_attempts
                 }
     made.failures = [
@@ -203,6 +209,7 @@ def _play_round(
     for outcome in attempt_tracks(work, attempts):
         made.stages.append(outcome["seconds"])
         made.outcomes[outcome["track_id"]] = outcome
+        made.errors.look_at(outcome["track_id"], outcome["errors"])
         if outcome["is_passed"]:
             made.passed.add(outcome["track_id"])
             made.records[outcome["track_id"]] = TrackRecord.from_json(outcome["record"].encode())

@@ -19,19 +19,22 @@ import os
 import pickle
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from jobs.generate.track_errors import MAX_RAISED, described
+from jobs.runtime.sent_files import SentFile, send_file
 from jobs.runtime.work_log import count, log_unit
 from lstm_core.catalogue.folder import commit_track
 from lstm_core.foundation.errors import SoundFontError, StorageError
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.note_events import EventArray
+from lstm_core.sound.soundfont import SoundFont, obtain_soundfont
 from lstm_core.tracks.finishing import finish_track, total_seconds
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.identity import Provenance
@@ -39,6 +42,7 @@ from lstm_core.tracks.identity import Provenance
 if TYPE_CHECKING:
     from lstm_core.engine.engine import Engine, Generated
 
+_MISTAKES = {"SoundFontError": SoundFontError, "StorageError": StorageError}
 _logger = logging.getLogger(__name__)
 
 
@@ -63,7 +67,8 @@ class GenerateRecipe:
 class TrackWork:
     """What every attempt at a track of a run needs to know."""
 
-    checkpoint_uri: str
+    checkpoint: Any  # Checkpoint; for workers Ray's reference to it
+    soundfont: SentFile
     catalogue: str
     order_name: str
     provenance: Provenance
@@ -71,8 +76,22 @@ class TrackWork:
     num_workers: int
 
 
+def send(work: TrackWork) -> TrackWork:
+    """The same with all that workers need of the driver's machine in Ray's object store: once a run, not once a task.
+
+    So no worker reads a checkpoint that a training run may have replaced meanwhile, or a path that is another's.
+    """
+    import ray
+
+    return replace(work, checkpoint=ray.put(work.checkpoint), soundfont=send_file(work.soundfont.reference))
+
+
 def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]]) -> Iterator[dict[str, Any]]:
-    """One attempt at each track; the outcomes as they come."""
+    """One attempt at each track; the outcomes as they come. `work` is from `send`.
+
+    Raises:
+        SoundFontError, StorageError: a worker has not the SoundFont of the order, or cannot store a track.
+    """
     import ray.data
     from ray.data import ActorPoolStrategy
 
@@ -95,11 +114,11 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]
         for row in outcomes.iter_rows():
             outcome = json.loads(row["outcome"])
             if "mistake" in outcome:
-                raise StorageError(outcome["mistake"])
+                raise _MISTAKES[outcome["kind"]](outcome["mistake"])
             yield outcome
 
 
-def _start_finishing_workers(provenance: Provenance) -> None:
+def _start_finishing_workers(work: TrackWork) -> None:
     """Has worker processes import and load what finishing needs, while the engine plays its first tracks.
 
     Called by the engine once it is ready: earlier, the processor time that this takes is what the engine starts later,
@@ -108,17 +127,30 @@ def _start_finishing_workers(provenance: Provenance) -> None:
     """
     import ray
 
-    start = ray.remote(num_cpus=1, max_retries=0)(_ready_to_finish)
+    def start(work: TrackWork) -> None:
+        with suppress(SoundFontError):  # the first track says so too, and somebody listens to that
+            _ready_to_finish(work)
+
+    start_remote = ray.remote(num_cpus=1, max_retries=0)(start)
     for _ in range(os.cpu_count() or 1):
-        start.remote(provenance)
+        start_remote.remote(work)
 
 
-def _ready_to_finish(provenance: Provenance) -> None:
+def _ready_to_finish(work: TrackWork) -> SoundFont:
+    """The SoundFont of the order, once this process can finish tracks with it."""
     from lstm_core.foundation.kept_heap import keep_heap
     from lstm_core.tracks.warm_up import compile_finishing
 
     keep_heap()
-    compile_finishing(provenance)
+    soundfont = _soundfont_here(work.soundfont)
+    compile_finishing(work.provenance, soundfont)
+    return soundfont
+
+
+@lru_cache(maxsize=1)
+def _soundfont_here(sent: SentFile) -> SoundFont:
+    """A SoundFont on the machine of this process."""
+    return obtain_soundfont(sent.reference, sent.fetch)
 
 
 @contextmanager
@@ -141,9 +173,9 @@ class EngineActor:
     """An engine that stays: order rows in, their events out, one track at a time as it is finished."""
 
     def __init__(self, work: TrackWork) -> None:
-        self.engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
+        self.engine = _open_engine(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
         self.run = work.order_name
-        _start_finishing_workers(work.provenance)
+        _start_finishing_workers(work)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, list[Any]]]:
         tracks = [pickle.loads(data) for data in batch["track"]]
@@ -162,16 +194,16 @@ class EngineActor:
 
 
 @lru_cache(maxsize=1)
-def _open_engine(checkpoint_uri: str, arithmetic: str, device: str) -> Engine:
-    """The engine of this process."""
+def _open_engine(checkpoint: Any, arithmetic: str, device: str) -> Engine:
+    """The engine of this process, of Ray's reference to a checkpoint."""
+    import ray
     import torch
 
     from lstm_core.engine.engine import Engine
-    from lstm_core.model.checkpoint import load_checkpoint
     from lstm_core.tracks.warm_up import compile_engine
 
     torch.set_num_threads(1)
-    engine = Engine(load_checkpoint(checkpoint_uri), arithmetic=arithmetic, device=device)
+    engine = Engine(ray.get(checkpoint), arithmetic=arithmetic, device=device)
     compile_engine(engine)
     return engine
 
@@ -190,18 +222,21 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
         seconds = [{"engine": float(batch["engine_s"][row])}]
         try:
             outcome = _finish(track, int(batch["attempt"][row]), events, work)
-            while _is_played_again(outcome, work.recipe):
+            errors = outcome.pop("errors")
+            while _is_played_again(outcome, work.recipe) and len(errors) < MAX_RAISED:
                 seconds.append(outcome["seconds"])
                 start = time.thread_time()
-                engine = _open_engine(work.checkpoint_uri, work.recipe.arithmetic, work.recipe.device)
+                engine = _open_engine(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
                 again = next(_play(engine, [(track, outcome["attempt"] + 1)]))
                 seconds.append({"engine": time.thread_time() - start})
                 outcome = _finish(track, outcome["attempt"] + 1, again.events, work)
+                errors += outcome.pop("errors")
         except (StorageError, SoundFontError, OSError) as error:
             # As a row, since what an exception came from does not always survive its way through Ray.
-            outcomes.append({"mistake": str(error)})
+            kind = "SoundFontError" if isinstance(error, SoundFontError) else "StorageError"
+            outcomes.append({"mistake": str(error), "kind": kind})
             continue
-        outcomes.append({**outcome, "seconds": total_seconds([*seconds, outcome["seconds"]])})
+        outcomes.append({**outcome, "errors": errors, "seconds": total_seconds([*seconds, outcome["seconds"]])})
     return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
 
 
@@ -218,15 +253,16 @@ def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
 def _finish(track: PlannedTrack, attempt: int, events: EventArray, work: TrackWork) -> dict[str, Any]:
     track_id = track.track_id
     try:
-        _ready_to_finish(work.provenance)
-        finished = finish_track(track, attempt, events, work.provenance)
+        soundfont = _ready_to_finish(work)
+        finished = finish_track(track, attempt, events, work.provenance, soundfont)
     except (StorageError, SoundFontError, OSError, MemoryError):
         raise  # no other take would fare better
     except Exception as error:
         _logger.warning("track %s, attempt %d", track_id, attempt, exc_info=error)
         reason = f"{type(error).__name__}: {error}"
         return {
-            "track_id": track_id, "attempt": attempt, "is_passed": False, "reason": reason, "gates": [], "seconds": {}
+            "track_id": track_id, "attempt": attempt, "is_passed": False, "reason": reason, "gates": [], "seconds": {},
+            "errors": [described(error)],
         }  # fmt: skip
     failed = [gate for gate in finished.gates if not gate.is_passed]
     start = time.thread_time()
@@ -253,5 +289,6 @@ def _finish(track: PlannedTrack, attempt: int, events: EventArray, work: TrackWo
         "reason": "; ".join(map(_told, failed)),
         "gates": [asdict(gate) for gate in finished.record.gates],
         "record": record,
+        "errors": [],
         "seconds": {**finished.seconds, "commit": time.thread_time() - start},
     }

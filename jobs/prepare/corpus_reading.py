@@ -26,6 +26,8 @@ from lstm_core.representations.table import representation_named
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+    from lstm_core.transcription.transcriber_checkpoint import TranscriberCheckpoint
+
 PART_COST = 512  # MIDI files of a part, about two seconds of work
 NOTATION_COST = 100  # a score in notation takes as long as so many MIDI files
 RECORDING_PART_BYTES = 32_000_000  # of a part, about half an hour of MP3
@@ -68,10 +70,12 @@ def listen_to_recordings(
     import ray.data
     from ray.data import ActorPoolStrategy
 
+    from lstm_core.transcription.transcriber_checkpoint import load_transcriber
+
     tables = cut_recording_parts(files, num_workers := num_workers or num_cpus_of_cluster())
     dataset = ray.data.from_arrow(tables).map_batches(
         ListenerActor,
-        fn_constructor_args=(corpus_uri, parts_uri, recipe),
+        fn_constructor_args=(corpus_uri, parts_uri, recipe, load_transcriber(recipe.transcriber)),
         batch_size=None,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=min(num_workers, len(tables))),
@@ -95,22 +99,24 @@ def _followed(label: str, dataset: Dataset, num_files: int) -> Effort:
 class ListenerActor:
     """A listener that stays: parts of the manifest in, each committed when its recordings have been heard.
 
+    The network comes from the driver, which has named the parts by it: a path of its machine may be another's here.
     Its first part is told with what it took to get ready, and as a retry where it takes the place of one that died.
     """
 
-    def __init__(self, corpus_uri: str, parts_uri: str, recipe: PrepareRecipe) -> None:
+    def __init__(
+        self, corpus_uri: str, parts_uri: str, recipe: PrepareRecipe, checkpoint: TranscriberCheckpoint
+    ) -> None:
         self.meter = EffortMeter()
         import ray
         import torch
 
         from lstm_core.transcription.listening import Listener
         from lstm_core.transcription.transcriber import Transcriber
-        from lstm_core.transcription.transcriber_checkpoint import load_transcriber
         from lstm_core.transcription.warm_up import compile_listening
 
         torch.set_num_threads(1)
         self.corpus_uri, self.parts_uri, self.representations = corpus_uri, parts_uri, _representations(recipe)
-        transcriber = Transcriber(load_transcriber(recipe.transcriber), device=recipe.device)
+        transcriber = Transcriber(checkpoint, device=recipe.device)
         self.listener = Listener(transcriber, recipe.listen)
         compile_listening(self.listener)
         self.restarts = int(bool(ray.get_runtime_context().was_current_actor_reconstructed))

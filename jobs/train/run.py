@@ -140,9 +140,14 @@ def _train_with_ray(blocks_uri: str, run_uri: str, recipe: TrainRecipe, lease: s
         "recipe": replace(recipe, device=where.device, threads_per_worker=where.threads),
         "versions": versions(),
         "lease": lease,
-        "parent_uri": absolute(find_checkpoint(recipe.init_from)) if recipe.init_from else "",
+        "parent_uri": _parent_uri(recipe.init_from),
     }
     return train_on_workers(_train, config, run_uri, where, _show)
+
+
+def _parent_uri(init_from: str) -> str:
+    """Where workers find the parent; empty where they know by its name: "base" is in the package of each."""
+    return absolute(find_checkpoint(init_from)) if init_from not in ("", "base") else ""
 
 
 def _train(config: dict[str, Any], tell: Callable[[RunProgress], Wish]) -> RunResult:

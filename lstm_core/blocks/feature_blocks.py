@@ -295,7 +295,10 @@ def _check_size(folder_uri: str | Path, entry: BlockEntry) -> None:
 def _open_block(folder_uri: str | Path, entry: BlockEntry, verify: bool) -> pa.Table:
     _check_size(folder_uri, entry)
     uri = block_uri(folder_uri, entry.name)
-    path = storage.local_copy(uri, entry.sha256)
+    try:
+        path = storage.local_copy(uri, entry.sha256, size_bytes=entry.size_bytes)
+    except storage.ChangedError as error:
+        raise BlockError(f"Block {uri} is altered: its sha256 is not the one in the index. {_ADVICE}") from error
     if verify and storage.sha256_of(path) != entry.sha256:
         raise BlockError(f"Block {uri} is altered: its sha256 is not the one in the index. {_ADVICE}")
     try:

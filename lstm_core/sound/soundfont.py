@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
+import socket
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
 
 from lstm_core import storage
 from lstm_core.foundation.errors import SoundFontError, StorageError
+from lstm_core.storage import node_cache
+from lstm_core.storage.file_reference import FileReference
 
 INSTALLED_FOLDERS = (Path("/usr/share/sounds/sf3"), Path("/usr/share/sounds/sf2"), Path("/usr/share/soundfonts"))
 _PREFERRED = ("musescore_general", "fluidr3", "")  # starts of file names, lower case; "" is any other
 _LAST_RESORT = "TimGM6mb.sf2"  # 6 MB, inside the package pretty_midi
+_WEB = ("http://", "https://")
 _WEB_TIMEOUT_S = 20.0  # without a byte
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundFont:
+    """A SoundFont on this machine."""
+
     path: Path
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundFontIdentity:
+    """Which SoundFont a track was made with: what it is called and what it holds, wherever it was."""
+
     name: str
     sha256: str
 
@@ -32,13 +46,13 @@ def find_soundfont(uri: str = "") -> SoundFont:
     """The SoundFont at `uri`, else the best installed one, else the small one that a dependency carries.
 
     Args:
-        uri: a local path, a file:// URI, or s3:// or https:// (kept in a cache folder under its address).
+        uri: a local path, a file:// URI, or s3:// or https:// (a copy of these is kept, see storage.node_cache).
 
     Raises:
         SoundFontError: when the one asked for is missing or is no SoundFont, or when there is none at all.
     """
     if uri:
-        return open_soundfont(_local_path(uri))
+        return replace(open_soundfont(_local_path(uri)), name=Path(storage.name_of(uri)).stem)
     for path in _installed():
         try:
             return open_soundfont(path)
@@ -48,6 +62,80 @@ def find_soundfont(uri: str = "") -> SoundFont:
         'no SoundFont found: give one in the recipe (soundfont = "path or URI of an .sf2 or .sf3 file"), '
         "or install the Debian package musescore-general-soundfont"
     )
+
+
+def refer_to_soundfont(uri: str = "") -> FileReference:
+    """What `find_soundfont` finds here, as other machines can ask for it.
+
+    Raises:
+        SoundFontError: as `find_soundfont`.
+    """
+    found = find_soundfont(uri)
+    place = storage.absolute(found.path) if storage.local_path(uri) is not None else uri
+    suffix = Path(place).suffix
+    return FileReference(
+        uri=place, sha256=found.sha256, name=f"{found.name}{suffix}", size_bytes=found.path.stat().st_size
+    )
+
+
+def identity_of(reference: FileReference) -> SoundFontIdentity:
+    """What is recorded of the SoundFont of a track."""
+    return SoundFontIdentity(name=Path(reference.name).stem, sha256=reference.sha256)
+
+
+def obtain_soundfont(reference: FileReference, fetch: Callable[[Path], object] | None = None) -> SoundFont:
+    """The SoundFont that another machine refers to, on this one: the same bytes, from wherever they can be had.
+
+    That is the bucket that it is in; else the path of the other machine, if this one has it too; else a SoundFont that
+    is installed here; else what `fetch` writes into a file.
+
+    Args:
+        reference: from `refer_to_soundfont`.
+        fetch: gets the bytes from the machine that has them; None if they cannot be had from it.
+
+    Raises:
+        SoundFontError: this machine cannot have it, or finds other bytes in its place; says which machine and which.
+    """
+    try:
+        path = _obtained(reference, fetch)
+    except (StorageError, OSError) as error:
+        is_changed = isinstance(error, storage.ChangedError)
+        advice = " It was replaced since the order began: run the same command again." if is_changed else ""
+        raise SoundFontError(
+            f"The machine {socket.gethostname()} has no SoundFont {reference.name}: {error}{advice}"
+        ) from error
+    return SoundFont(path=path, name=Path(reference.name).stem, sha256=reference.sha256)
+
+
+def _obtained(reference: FileReference, fetch: Callable[[Path], object] | None) -> Path:
+    local = storage.local_path(reference.uri)
+    if local is None and not reference.uri.lower().startswith(_WEB):
+        return storage.local_copy(reference.uri, reference.sha256, size_bytes=reference.size_bytes)
+    for candidate in ([] if local is None else [local]) + _installed():
+        if _has(candidate, reference):
+            return candidate
+    if fetch is not None:
+        return node_cache.kept_copy(reference.sha256, fetch, source=reference.uri, size_bytes=reference.size_bytes)
+    raise StorageError(
+        f"{_found_instead(local)}, its sha256 should be {reference.sha256}, and {reference.size_bytes / 1e6:,.0f} MB "
+        "cannot be sent to it. Put the file into a bucket and give its URI (s3://...)."
+    )
+
+
+def _has(path: Path, reference: FileReference) -> bool:
+    """Whether a file is the one that is meant; one of another size is not read."""
+    try:
+        status = path.stat()
+        is_it = status.st_size == reference.size_bytes
+        return is_it and _sha256(path, status.st_mtime_ns, status.st_size) == reference.sha256
+    except OSError:
+        return False
+
+
+def _found_instead(path: Path | None) -> str:
+    if path is None or not path.is_file():
+        return f"there is no file {path} on it" if path is not None else "it was not found on it"
+    return f"{path} is another file on it, with the sha256 {storage.sha256_of(path)}"
 
 
 def open_soundfont(path: Path) -> SoundFont:
@@ -100,24 +188,23 @@ def _soundfonts_in(folder: Path) -> list[Path]:
 
 
 def _local_path(uri: str) -> Path:
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        return Path(uri).expanduser()
-    if scheme == "file":
-        return Path(rest)
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonemill" / "soundfonts"
-    kept = folder / hashlib.sha256(uri.encode()).hexdigest()[:16] / Path(rest).name
-    if not kept.exists():
-        partial = kept.with_name(f"{kept.name}.{os.getpid()}.part")
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            if scheme in ("http", "https"):
-                with urllib.request.urlopen(uri, timeout=_WEB_TIMEOUT_S) as source, partial.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-            else:
-                storage.download(uri, partial)
-            partial.replace(kept)
-        except (StorageError, OSError, HTTPException, ValueError) as error:  # ValueError: of an address that is none
-            partial.unlink(missing_ok=True)
-            raise SoundFontError(f"no SoundFont from {uri}: {error}. Check the address and the access to it") from error
-    return kept
+    """Where a SoundFont is on this machine, fetched anew if it is another version than the one that is kept."""
+    local = storage.local_path(uri)
+    if local is not None:
+        return local.expanduser()
+    try:
+        if uri.lower().startswith(_WEB):
+            return _from_web(uri)
+        return node_cache.kept_download(uri, storage.etag_of(uri), lambda path: storage.download(uri, path))[0]
+    except (StorageError, OSError, HTTPException, ValueError) as error:  # ValueError: of an address that is none
+        raise SoundFontError(f"no SoundFont from {uri}: {error}. Check the address and the access to it") from error
+
+
+def _from_web(uri: str) -> Path:
+    with urllib.request.urlopen(uri, timeout=_WEB_TIMEOUT_S) as source:
+
+        def fetch(path: Path) -> None:
+            with path.open("wb") as target:
+                shutil.copyfileobj(source, target)
+
+        return node_cache.kept_download(uri, str(source.headers.get("ETag") or ""), fetch)[0]

@@ -20,6 +20,7 @@ from lstm_core.foundation.errors import ChangedError as ChangedError
 from lstm_core.foundation.errors import MissingError as MissingError
 from lstm_core.foundation.errors import StorageError
 from lstm_core.storage import local as local_storage
+from lstm_core.storage import node_cache
 from lstm_core.storage.stored_file import StoredFile as StoredFile
 from lstm_core.storage.stored_file import StoredVersion as StoredVersion
 
@@ -72,6 +73,15 @@ def file_size(uri: str | Path) -> int:
         return _store(uri).size_bytes(str(uri))
     with local_storage.explained(uri, "look at"):
         return local.stat().st_size
+
+
+def etag_of(uri: str | Path) -> str:
+    """What changes when a file does; MissingError when there is none."""
+    local = local_path(uri)
+    if local is None:
+        return _store(uri).etag(str(uri))
+    with local_storage.explained(uri, "look at"):
+        return local_storage.etag_of(local.stat())
 
 
 def read_bytes(uri: str | Path, *, etag: str = "") -> bytes:
@@ -154,24 +164,20 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def local_copy(uri: str | Path, sha256: str) -> Path:
-    """Path of a file that is local already, else of a copy in the cache of this machine, kept under its sha256.
+def local_copy(uri: str | Path, sha256: str, *, size_bytes: int = 0) -> Path:
+    """Path of a file that is local already, else of the copy that this machine keeps of it (see node_cache).
 
     Of several processes that want it one fetches it, the others wait.
+
+    Raises:
+        ChangedError: the file at `uri` has another sha256; that of a local one is not looked at.
     """
     local = local_path(uri)
     if local is not None:
         return local
-    copy = Path(os.environ.get("TONEMILL_CACHE", "~/.cache/tonemill")).expanduser() / sha256
-
-    def is_whole() -> bool:
-        return copy.exists() and sha256_of(copy) == sha256
-
-    if not is_whole():
-        with local_storage.locked(copy.with_suffix(".lock")):
-            if not is_whole():
-                write_local(copy, lambda temporary: download(uri, temporary))
-    return copy
+    return node_cache.kept_copy(
+        sha256, lambda temporary: download(uri, temporary), source=str(uri), size_bytes=size_bytes
+    )
 
 
 def download(uri: str | Path, path: Path) -> None:

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +16,7 @@ from typing import BinaryIO
 from lstm_core.foundation.errors import ChangedError, DeniedError, MissingError, StorageError
 from lstm_core.storage.stored_file import StoredFile, StoredVersion
 
-_TEMPORARY = ".tonemill-"  # how the names of files start that are still being written
+TEMPORARY = ".tonemill-"  # how the names of files start that are still being written
 
 
 def read(path: Path, etag: str = "") -> bytes:
@@ -43,12 +43,11 @@ def write(path: Path, fill: Callable[[Path], object], *, replace: bool = True) -
     """
     with explained(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+        # With the rights of any new file. The file mode mask itself can only be read by changing it, for all threads.
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         try:
             fill(temporary)
-            temporary.chmod(0o666 & ~_umask())
             if replace:
                 temporary.replace(path)
             else:
@@ -130,12 +129,6 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result:
     with suppress(OSError):
         return entry.stat()
     return entry.stat(follow_symlinks=False)  # a link to nothing: reading it will say so
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 @contextmanager

@@ -72,10 +72,15 @@ class S3Store:
 
     def size_bytes(self, uri: str) -> int:
         """Size of an object."""
+        return int(self._head(uri)["ContentLength"])
+
+    def etag(self, uri: str) -> str:
+        """What changes when an object does."""
+        return str(self._head(uri)["ETag"])
+
+    def _head(self, uri: str) -> dict[str, Any]:
         bucket, key = split_object(uri)
-        return int(
-            self._ask("GetObject", uri, lambda: self._client.head_object(Bucket=bucket, Key=key))["ContentLength"]
-        )
+        return self._ask("GetObject", uri, lambda: self._client.head_object(Bucket=bucket, Key=key))
 
     def read(self, uri: str, *, start: int = 0, size_bytes: int | None = None, etag: str = "") -> bytes:
         """Bytes of an object, by default all, of one version whatever happens meanwhile."""

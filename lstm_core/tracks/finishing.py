@@ -18,6 +18,7 @@ from lstm_core.representations.note_events import EventArray, decode_events
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.mastering import MasterSettings, master
 from lstm_core.sound.output_formats import encode, output_format
+from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import iter_stems, render_stems
 from lstm_core.tracks.gates import GateResult, audio_gates, order_gates
 from lstm_core.tracks.identity import Provenance
@@ -41,15 +42,20 @@ class Finished:
         return all(gate.is_passed for gate in self.gates)
 
 
-def finish_track(track: PlannedTrack, attempt: int, events: EventArray, provenance: Provenance) -> Finished:
-    """The track of an attempt's events [T, K]: score, stems, master, files, measurements, gates and record."""
+def finish_track(
+    track: PlannedTrack, attempt: int, events: EventArray, provenance: Provenance, soundfont: SoundFont
+) -> Finished:
+    """The track of an attempt's events [T, K]: score, stems, master, files, measurements, gates and record.
+
+    `soundfont` is that of `provenance`, on this machine.
+    """
     order, plan = track.order, track.plan
     clock = _Clock()
     score = score_of(events, plan, title=track.name)
     settings = master_settings(order)
     with clock.stage("synth"):
         render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
-        stems = render(score, provenance.soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
+        stems = render(score, soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
     with clock.stage("master"):
         mastered = master(
             stems,

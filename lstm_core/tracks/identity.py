@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstm_core.orders.order import TrackOrder, order_digest
-from lstm_core.sound.soundfont import SoundFont
+from lstm_core.sound.soundfont import SoundFontIdentity
 
 if TYPE_CHECKING:  # what finishes tracks has no use for torch, which takes seconds to import and hundreds of megabytes
     from lstm_core.model.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ class Provenance:
     """What a track is made with besides its order."""
 
     checkpoint: dict[str, Any]  # fingerprint, name, corpus_fingerprint, licences, step, valid_nll, parents
-    soundfont: SoundFont
+    soundfont: SoundFontIdentity
     arithmetic: str  # "bf16-cpu", ...
 
 

@@ -12,6 +12,7 @@ from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
 from lstm_core.representations.note_events import encode_score
+from lstm_core.sound.soundfont import SoundFont
 from lstm_core.tracks.finishing import Finished, finish_track
 from lstm_core.tracks.identity import Provenance
 
@@ -30,12 +31,12 @@ def compile_engine(engine: Engine) -> None:
     compile_once("engine", lambda: list(engine.generate(requests)))
 
 
-def compile_finishing(provenance: Provenance) -> None:
+def compile_finishing(provenance: Provenance, soundfont: SoundFont) -> None:
     """Compiles what makes a track of events, or waits for the process that does."""
-    compile_once("finishing", lambda: [_finished(order, provenance) for order in (_LOOP, _ENDING)])
+    compile_once("finishing", lambda: [_finished(order, provenance, soundfont) for order in (_LOOP, _ENDING)])
 
 
-def _finished(order: TrackOrder, provenance: Provenance) -> Finished:
+def _finished(order: TrackOrder, provenance: Provenance, soundfont: SoundFont) -> Finished:
     """A track of a chord for each beat, on a piano, a bass and drums."""
     track = replace(admit(order), track_id="warm-up")
     rows = [
@@ -44,4 +45,4 @@ def _finished(order: TrackOrder, provenance: Provenance) -> Finished:
         for program, pitch in ((0, 60), (0, 64), (33, 36), (DRUMS, 38))
     ]
     score = Score(notes=make_notes(np.array(rows)))
-    return finish_track(track, 0, encode_score(score), provenance)
+    return finish_track(track, 0, encode_score(score), provenance, soundfont)

@@ -86,9 +86,11 @@ def test_targets_run_as_user_1000_and_hold_the_project(target: str) -> None:
     assert ("WORKDIR", "/opt/tonemill") in steps
     environment = " ".join(rest for instruction, rest in steps if instruction == "ENV")
     # The root file system is read-only: every cache lies in /tmp.
-    for name in ("HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"):
+    for name in ("HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "TONEMILL_CACHE", "XDG_CACHE_HOME"):
         assert re.search(rf"\b{name}=/tmp\b", environment)
     assert "NVIDIA_VISIBLE_DEVICES" not in environment
+    bound_gb = re.search(r"\bTONEMILL_CACHE_GB=(\d+)\b", environment)
+    assert bound_gb is not None and float(bound_gb[1]) * 1e9 < 8 * 2**30  # the /tmp of a head
 
 
 def test_packages_come_from_the_lock_with_hashes_and_nowhere_else() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -148,3 +152,25 @@ def test_folders_that_may_not_be_read_are_told_of() -> None:
         "['a.mid']",
         f"Cannot list {name}/closed: permission denied. Check the rights of the user that runs this.",
     ]
+
+
+def test_a_write_leaves_the_mode_of_other_new_files_alone(tmp_path: Path) -> None:
+    """The mask of file modes belongs to the whole process. Each write set it to 0 and back to learn it; of two writes
+    at once the second read the 0 of the first and left it so, and anybody could write every later file.
+    """
+
+    def look_away(frame: object, event: str, called: object) -> None:
+        if event == "c_return" and called is os.umask:
+            time.sleep(0.02)  # the other thread's turn
+
+    before = os.umask(0o027)
+    threading.setprofile(look_away)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda name: storage.write_bytes(tmp_path / name, b"x"), "abcdefgh"))
+        after = os.umask(0o027)
+    finally:
+        threading.setprofile(None)
+        os.umask(before)
+    assert after == 0o027
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}

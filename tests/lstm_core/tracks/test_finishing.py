@@ -22,7 +22,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.note_events import encode_score
 from lstm_core.sound.audio import encode_pcm
 from lstm_core.sound.output_formats import OUTPUT_FORMATS, OutputFormat
-from lstm_core.sound.soundfont import find_soundfont
+from lstm_core.sound.soundfont import find_soundfont, identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import Finished, finish_track, score_of
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.identity import Provenance
@@ -34,7 +34,7 @@ ORDER = TrackOrder(name="loop", duration_s=8.0, bpm=120.0, key="C", loop=True, s
 @pytest.fixture(scope="module")
 def provenance() -> Provenance:
     checkpoint = {"fingerprint": "f", "name": "c"}
-    return Provenance(checkpoint=checkpoint, soundfont=find_soundfont(""), arithmetic="float32-cpu")
+    return Provenance(checkpoint=checkpoint, soundfont=identity_of(refer_to_soundfont()), arithmetic="float32-cpu")
 
 
 def finished(order: TrackOrder, provenance: Provenance) -> tuple[PlannedTrack, Finished]:
@@ -45,7 +45,8 @@ def finished(order: TrackOrder, provenance: Provenance) -> tuple[PlannedTrack, F
         for beat, tick in enumerate(range(0, track.plan.total_ticks - 24, 24))
         for program, pitch in ((0, 60 + (0, 2, 4, 5, 7)[beat % 5]), (0, 67), (33, 36), (DRUMS, 38))
     ]
-    return track, finish_track(track, 0, encode_score(Score(notes=make_notes(np.array(rows)))), provenance)
+    events = encode_score(Score(notes=make_notes(np.array(rows))))
+    return track, finish_track(track, 0, events, provenance, find_soundfont())
 
 
 def test_scores_carry_tempo_and_meter() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from lstm_core.orders.order import TrackOrder
-from lstm_core.sound.soundfont import SoundFont
+from lstm_core.sound.soundfont import SoundFontIdentity
 from lstm_core.tracks.identity import Provenance, track_id_of
 
 ORDER = TrackOrder(duration_s=16.0, bpm=120.0, key="C", seed=5)
@@ -15,7 +14,7 @@ ORDER = TrackOrder(duration_s=16.0, bpm=120.0, key="C", seed=5)
 def test_a_track_id_depends_on_all_that_makes_a_track() -> None:
     def provenance(**changes: str) -> Provenance:
         values = {"fingerprint": "a", "sha256": "b", "arithmetic": "bf16-cpu"} | changes
-        soundfont = SoundFont(path=Path("/x"), name="x", sha256=values["sha256"])
+        soundfont = SoundFontIdentity(name="x", sha256=values["sha256"])
         return Provenance(
             checkpoint={"fingerprint": values["fingerprint"]}, soundfont=soundfont, arithmetic=values["arithmetic"]
         )
