@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lstm_core.engine.rows import (
     EVENT,
@@ -18,6 +17,7 @@ from lstm_core.engine.rows import (
     TICK,
     Rows,
 )
+from lstm_core.foundation.compiling import njit
 from lstm_core.orders.constraints import (
     BAR_TICKS,
     BODY,
@@ -36,8 +36,6 @@ from lstm_core.orders.constraints import (
     Rules,
 )
 from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT, PITCH, STREAMS
-
-COMPILED_WITH = "953fbad069278de2"  # content of the files that compiled code takes things from; see its test
 
 SILENCE_BARS = 2  # the longest silence
 NUM_DRUM_VALUES = STREAMS[PITCH].size

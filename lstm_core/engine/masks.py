@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lstm_core.engine.entrances import (
     NUM_DRUM_VALUES,
@@ -24,6 +23,7 @@ from lstm_core.engine.entrances import (
     zone_at,
 )
 from lstm_core.engine.rows import EVENT, HEARD, IS_CLOSED, NEW_TICK, TICK, Rows
+from lstm_core.foundation.compiling import njit
 from lstm_core.notes.score import TICKS_PER_QUARTER
 from lstm_core.orders.constraints import (
     BAR_TICKS,
@@ -49,8 +49,6 @@ from lstm_core.representations.note_events import (
     REST,
     TIME_SHIFT,
 )
-
-COMPILED_WITH = "8fd8011f99563c28"  # content of the files that compiled code takes things from; see its test
 
 TICKS_OF = DURATIONS.copy()
 

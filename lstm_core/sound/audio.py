@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.foundation.errors import TonemillError
 
 Waveform = npt.NDArray[np.float32]
@@ -103,7 +103,7 @@ def _frames(waveform: Waveform | npt.NDArray[np.int32], bit_depth: int) -> npt.N
     return steps << 8 if bit_depth == 24 else steps
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _to_steps(waveform, scale, steps):  # type: ignore[no-untyped-def]
     for channel in range(len(waveform)):
         # Rows of their own, that numba knows to lie in one piece: half of the time of indexing both.
