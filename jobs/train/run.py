@@ -172,8 +172,9 @@ def _show(newest: Callable[[], RunProgress | None], stop: threading.Event) -> No
             return
     if (first := newest()) is not None and first.num_steps is None:
         follow("measuring", RATE_STEPS[1], 0, lambda progress: progress.num_steps is not None)
-    if (first := newest()) is not None and first.num_steps is not None:
-        follow("training", first.num_steps, first.step, lambda progress: False)
+    while (now := newest()) is not None and now.num_steps is not None and not stop.is_set():
+        end = now.num_steps  # it moves with the clock
+        follow("training", end, min(now.step, end), lambda progress, end=end: progress.num_steps != end)
 
 
 def _note(progress: RunProgress) -> str:
