@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lstm_core.blocks.feature_blocks import SPLITS, BlockSet, open_blocks
-from lstm_core.notes.describe import KEY_NAMES
+from lstm_core.notes.keys import KEY_NAMES
 
 MAX_ROWS = 10  # of each table
 _MEASURES = ("confidence", "loudness_lufs", "brightness_hz")

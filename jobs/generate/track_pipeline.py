@@ -184,7 +184,7 @@ def _play(engine: Engine, attempts: Iterable[tuple[TrackOrder, int]]) -> Iterato
 
 def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, list[str]]:
     """Finishes and commits the tracks of a batch; gives back what became of each, as JSON."""
-    outcomes = []
+    outcomes: list[dict[str, Any]] = []
     for row in range(len(batch["track_id"])):
         order = order_from_fields(json.loads(str(batch["order"][row])))
         events = np.frombuffer(batch["events"][row], dtype=np.uint8).reshape(-1, int(batch["num_streams"][row]))

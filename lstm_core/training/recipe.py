@@ -65,7 +65,7 @@ class TrainRecipe:
         return (self.num_workers, self.num_workers) if isinstance(self.num_workers, int) else self.num_workers
 
 
-# Settings that a run may change when it goes on: none of them decides a number. Its minutes stay those it was begun with.
+# Settings that a run may change when it goes on: none of them decides a number (its minutes stay those of the begin).
 FREE = ("minutes", "num_workers", "threads_per_worker", "device", "checkpoint_every_s", "keep")
 
 

@@ -78,7 +78,7 @@ def run_transcriber_training(
     recipe: TranscriberRecipe,
     *,
     versions: dict[str, str] | None = None,
-    on_progress: Callable[[TranscriberProgress], None] = lambda progress: None,
+    on_progress: Callable[[TranscriberProgress], object] = lambda progress: None,
 ) -> TranscriberResult:
     """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
 
