@@ -228,8 +228,8 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 
 def test_a_planned_block_is_the_same_on_another_machine(folder: Path) -> None:
-    """Its rows travel as Arrow bytes; its name was hidden in the metadata of their schema, which any operation drops."""
-    plan, blocks = prepare(folder, block_bytes=4_000)
+    """Its rows travel as Arrow bytes; its name was hidden in metadata of their schema, which any operation drops."""
+    plan, _ = prepare(folder, block_bytes=4_000)
     assert len(plan.blocks) >= 4
     for planned in plan.blocks:
         sink = pa.BufferOutputStream()
