@@ -10,8 +10,6 @@ import difflib
 import json
 import logging
 import os
-import random
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +24,13 @@ from kubernetes.config.config_exception import ConfigException
 
 from cluster.errors import ClusterError, KubeconfigError, NotFoundError, ServerError, UnreachableError
 from cluster.kube.answers import explain, operator_missing
+from lstm_core.foundation.backoff import Backoff
 
 Object = dict[str, Any]
 CONNECT_TIMEOUT_S = 4.0
 READ_TIMEOUT_S = 30.0
 FIELD_MANAGER = "tonemill"
-_TRIES = 4  # of a request that the server was too busy for
+_ATTEMPTS = 4  # of a request that the server was too busy for
 _BUSY = (429, 500, 502, 503, 504)
 _log = logging.getLogger(__name__)
 
@@ -141,18 +140,18 @@ class KubeApi:
         Raises:
             ClusterError: what `explain` makes of a refusal; UnreachableError where nobody answers.
         """
-        for attempt in range(_TRIES):
+        backoff = Backoff(first_s=0.3, longest_s=8.0)
+        while True:
             try:
                 response = self._send(method, path, query, body, content_type, READ_TIMEOUT_S)
                 answer: Object = json.loads(response.data)
                 return answer
             except ApiException as error:
-                if error.status not in _BUSY or attempt == _TRIES - 1:
+                is_last = error.status not in _BUSY or backoff.num_attempts == _ATTEMPTS
+                if is_last or not backoff.pause():
                     raise self._explained(error, f"{method} {path}") from error
-                time.sleep(random.uniform(0.1, 0.3) * 2**attempt)
             except ValueError as error:
                 raise ServerError(f"{self.server} answered {method} {path} with something that is no JSON.") from error
-        raise AssertionError("the last attempt returns or raises")
 
     def stream(self, path: str, query: Mapping[str, str], *, silence_s: float) -> Iterator[bytes]:
         """Lines of an answer that goes on, until the server ends it or is silent for `silence_s`.

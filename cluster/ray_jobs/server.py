@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import random
+import math
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import httpx
 from cluster.addresses import is_loopback
 from cluster.errors import AuthenticationError, ClusterFileError, NotFoundError, ServerError, UnreachableError
 from cluster.settings import Cluster
+from lstm_core.foundation.backoff import Backoff
 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 NO_AGENT = "No available agent"  # 500 of a head that has just started
@@ -45,7 +45,6 @@ class JobServer:
     def __init__(self, cluster: Cluster, token: str = "", *, timing: Timing | None = None) -> None:
         self.cluster = cluster
         self.timing = timing or Timing()
-        self._jitter = random.Random()  # differs from client to client on purpose
         self._has_token = bool(token)
         self._has_answered = False
         self.client_arguments: dict[str, Any] = {
@@ -100,10 +99,8 @@ class JobServer:
         timeout = httpx.Timeout(read_s or timing.read_s, connect=timing.connect_s)
         if patience_s is None or not self._has_answered:
             patience_s = timing.patience_s
-        deadline = time.monotonic() + patience_s
-        number = 0
+        backoff = Backoff(first_s=timing.first_wait_s, longest_s=timing.longest_wait_s)
         while True:
-            number += 1
             trouble: httpx.Response | httpx.TransportError
             try:
                 answer = self._client.request(method, path, params=params, json=json, content=content, timeout=timeout)
@@ -115,11 +112,10 @@ class JobServer:
                 if _is_certificate(error):
                     raise self._untrusted(error) from error
                 trouble = error
-            wait_s = self._wait_s(number, trouble)
-            if number > 1 and time.monotonic() + wait_s > deadline:
-                raise self._given_up(trouble, number)
-            _log.info("%s: %s %s: %r, again in %.1f s", self.cluster.name, method, path, trouble, wait_s)
-            time.sleep(wait_s)
+            within_s = patience_s if backoff.num_attempts > 1 else math.inf  # one that took long is made twice too
+            _log.info("%s: %s %s: %r", self.cluster.name, method, path, trouble)
+            if not backoff.pause(within_s=within_s, asked_s=_asked_s(trouble)):
+                raise self._given_up(trouble, backoff.num_attempts)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """The answer to a request as JSON; arguments and errors as of `request`."""
@@ -132,13 +128,6 @@ class JobServer:
                 f"What answers at {self.cluster.address} is no Ray dashboard: {path} gave {kind} instead of JSON. "
                 "Is it the page of a proxy, or one to log in at?"
             ) from error
-
-    def _wait_s(self, number: int, trouble: httpx.Response | httpx.TransportError) -> float:
-        """Seconds until the next try: a share by chance of a time that doubles, or what the server asked for."""
-        longest_s = self.timing.longest_wait_s
-        wait_s = min(longest_s, self.timing.first_wait_s * 2.0 ** min(number - 1, 16)) * self._jitter.uniform(0.5, 1.0)
-        asked = trouble.headers.get("retry-after", "") if isinstance(trouble, httpx.Response) else ""
-        return max(wait_s, min(float(asked), longest_s)) if asked.isdigit() else wait_s
 
     def _checked(self, answer: httpx.Response, missing: str) -> httpx.Response:
         """An answer that says yes, or the error that it is."""
@@ -216,6 +205,12 @@ def _trust(cluster: Cluster) -> ssl.SSLContext:
 def _is_passing(answer: httpx.Response) -> bool:
     """Whether an answer is a trouble that may pass."""
     return answer.status_code in RETRIED_STATUSES or (answer.status_code == 500 and NO_AGENT in answer.text)
+
+
+def _asked_s(trouble: httpx.Response | httpx.TransportError) -> float:
+    """Seconds that a server asks to be left alone for."""
+    asked = trouble.headers.get("retry-after", "") if isinstance(trouble, httpx.Response) else ""
+    return float(asked) if asked.isdigit() else 0.0
 
 
 def _is_certificate(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from rich.table import Table
 from jobs.command_line.screen import Screen, heading
 from lstm_core.blocks.feature_blocks import BlockSet, open_blocks
 from lstm_core.blocks.piece_fields import SPLITS
-from lstm_core.notes.describe import KEY_NAMES
+from lstm_core.notes.keys import KEY_NAMES
 
 MAX_ROWS = 10  # of each table
 _MEASURES = ("confidence", "loudness_lufs", "brightness_hz")

@@ -55,7 +55,8 @@ def inspect_run(uri: str) -> None:
     else:
         step, facts = state
         how = "finished" if step == facts["num_steps"] else "not finished: go on with --resume"
-        console.print(f"step {step:,} of {facts['num_steps']:,}, {how}")
+        total = "a number not settled yet" if facts["num_steps"] is None else f"{facts['num_steps']:,}"
+        console.print(f"step {step:,} of {total}, {how}")
     metrics = read_metrics(uri)
     validations = [row for row in metrics if row["kind"] == "valid" and row["nll"] is not None]
     table = Table("step", "nats an event", "of each stream")

@@ -149,7 +149,7 @@ def _check_recipe(stage: str, values: Mapping[str, Any]) -> None:
 
 def _recipe_of(stage: str) -> type[Any]:
     if stage == "prepare":
-        from jobs.prepare.run import PrepareRecipe
+        from jobs.prepare.recipe import PrepareRecipe
 
         return PrepareRecipe
     if stage == "train":

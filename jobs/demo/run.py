@@ -26,7 +26,8 @@ from jobs.demo.bundled_scores import build_corpus
 from jobs.demo.recordings import record_scores
 from jobs.generate.run import GenerateResult, run_generate
 from jobs.generate.track_pipeline import GenerateRecipe
-from jobs.prepare.run import PrepareRecipe, run_prepare
+from jobs.prepare.recipe import PrepareRecipe
+from jobs.prepare.run import run_prepare
 from jobs.runtime.local_ray import ray_running
 from jobs.train.run import run_train
 from lstm_core.blocks.feature_blocks import read_index

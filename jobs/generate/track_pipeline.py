@@ -216,7 +216,7 @@ def _play(engine: Engine, attempts: Iterable[tuple[PlannedTrack, int]]) -> Itera
 
 def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, list[str]]:
     """Finishes and commits the tracks of a batch; gives back what became of each, as JSON."""
-    outcomes = []
+    outcomes: list[dict[str, Any]] = []
     for row in range(len(batch["track"])):
         track, events = pickle.loads(batch["track"][row]), pickle.loads(batch["events"][row])
         seconds = [{"engine": float(batch["engine_s"][row])}]

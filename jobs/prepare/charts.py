@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lstm_core.notes.describe import KEY_NAMES
+from lstm_core.notes.keys import KEY_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +122,7 @@ def _draw_counts(axis: Axes, counts: Counter[str], title: str, unit: str) -> Non
         axis.set_axis_off()
     labels = [textwrap.fill(_short(name, 60), 24) for name, _ in shown]
     axis.barh(labels, [count for _, count in shown], color=_COLOUR)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params(axis="x", integer=True)
     _leave_room(axis, len(shown))
 
 

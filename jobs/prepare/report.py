@@ -92,9 +92,9 @@ def _hours(pieces: pa.Table) -> str:
 
 def _shares(names: list[str], seconds: list[float]) -> str:
     """Names with their share of all seconds, the largest first."""
-    sums: Counter[str] = Counter()
+    sums: dict[str, float] = {}
     for name, own_s in zip(names, seconds, strict=True):
-        sums[name] += own_s
+        sums[name] = sums.get(name, 0.0) + own_s
     ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name} {own_s / max(sum(seconds), 1e-9):.0%}" for name, own_s in ranked)
 

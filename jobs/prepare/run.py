@@ -179,11 +179,10 @@ def _build_blocks(planned: list[PlannedBlock], parts_uri: str, blocks_uri: str) 
 
     def build(rows: pa.Table) -> pa.Table:
         meter = EffortMeter()
-        name = rows.schema.metadata[b"name"].decode()
-        assemble_block(parts_uri, blocks_uri, PlannedBlock(name=name, rows=rows))
+        assemble_block(parts_uri, blocks_uri, PlannedBlock.from_plain_rows(rows))
         return pa.Table.from_pylist([asdict(meter.spent())])
 
-    tables = [block.plain_rows().replace_schema_metadata({"name": block.name}) for block in planned]
+    tables = [block.plain_rows() for block in planned]
     dataset = ray.data.from_arrow(tables).map_batches(build, batch_size=None, batch_format="pyarrow", num_cpus=1)
     effort = Effort()
     with Progress("Building blocks", len(planned), "blocks") as progress:

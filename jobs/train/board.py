@@ -9,7 +9,8 @@ from lstm_core.foundation.errors import TonemillError, TrainingError
 from lstm_core.training.run_result import Wish
 
 MAX_FALLS = 3  # without a new state between them, and a run is stopped: it would fall for ever
-P, R = TypeVar("P"), TypeVar("R")
+P = TypeVar("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from jobs.runtime.local_ray import ray_running
@@ -180,8 +181,13 @@ def _show(newest: Callable[[], RunProgress | None], stop: threading.Event) -> No
             return
     if (first := newest()) is not None and first.num_steps is None:
         follow("measuring", RATE_STEPS[1], 0, lambda progress: progress.num_steps is not None)
-    if (first := newest()) is not None and first.num_steps is not None:
-        follow("training", first.num_steps, first.step, lambda progress: False)
+    while (now := newest()) is not None and now.num_steps is not None and not stop.is_set():
+        follow("training", now.num_steps, min(now.step, now.num_steps), partial(_has_other_end, now.num_steps))
+
+
+def _has_other_end(num_steps: int, progress: RunProgress) -> bool:
+    """Whether the end of the run has moved, as it does with the clock."""
+    return progress.num_steps != num_steps
 
 
 def _note(progress: RunProgress) -> str:

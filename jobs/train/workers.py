@@ -35,7 +35,8 @@ RAY_TRAIN_SETTINGS = {
 LOOK_EVERY_S = 10.0  # for machines that could join
 SPENT_EVERY_S = 5.0  # a worker tells what it has taken: of one that dies the last of it is not counted
 _log = logging.getLogger(__name__)
-P, R = TypeVar("P"), TypeVar("R")
+P = TypeVar("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,23 +103,23 @@ def train_on_workers(
     Raises:
         TonemillError: what the program raised; other errors come as Ray has them.
     """
-    import ray
+    board = make_board()
+    trainer = _trainer(board, {"program": program, "config": config, "run_uri": run_uri}, where)
+    return _outcome(board, _fitted(trainer, board, show))
+
+
+def _trainer(board: Any, given: dict[str, Any], where: Placement) -> Any:
+    """Ray's trainer, whose workers do as `_work` says; the board counts how often they end before their time."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     from jobs.train.watch import RunWatch
 
-    board = make_board()
+    run_uri = given["run_uri"]
     look_every_s = float(os.environ.get("TONEMILL_LOOK_EVERY_S", LOOK_EVERY_S))
-    trainer = TorchTrainer(
+    return TorchTrainer(
         _work,
-        train_loop_config={
-            "program": program,
-            "config": config,
-            "device": where.device,
-            "board": board,
-            "run_uri": run_uri,
-        },
+        train_loop_config={**given, "device": where.device, "board": board},
         scaling_config=ScalingConfig(
             num_workers=where.num_workers,
             use_gpu=where.use_gpu,
@@ -138,6 +139,13 @@ def train_on_workers(
         ),
     )
 
+
+def _fitted(
+    trainer: Any, board: Any, show: Callable[[Callable[[], P | None], threading.Event], None]
+) -> Exception | None:
+    """What Ray raised at the end of the workers, if anything; `show` runs meanwhile."""
+    import ray
+
     def newest() -> P | None:
         progress: P | None = ray.get(board.newest.remote())
         return progress
@@ -145,14 +153,20 @@ def train_on_workers(
     stop = threading.Event()
     watcher = threading.Thread(target=show, args=(newest, stop), daemon=True)
     watcher.start()
-    failure: Exception | None = None
     try:
         trainer.fit()
-    except Exception as error:  # whatever Ray makes of it, the board knows of a mistake that the user can mend
-        failure = error
+    except Exception as error:  # whatever Ray makes of it, the board knows of an error that the user can correct
+        return error
     finally:
         stop.set()
         watcher.join()
+    return None
+
+
+def _outcome(board: Any, failure: Exception | None) -> Outcome[Any]:
+    """What the board knows of the end; the error that it knows, or Ray's, where nothing came out."""
+    import ray
+
     result, mistake, restarts = ray.get(board.outcome.remote())
     for restart in restarts:
         _log.info("the workers were started again after step %d: %s", restart.step, restart.reason)
@@ -182,33 +196,10 @@ def _work(given: dict[str, Any]) -> None:
 
     if is_first:
         ray.get(board.begin.remote())
-    answers: list[Any] = []  # at most one, of the board; it is read at a later step, so that no step waits for it
-    num_granted = 0
-    told_s = time.perf_counter()
     spending = _Spending(board)
-
-    def tell(progress: Any) -> Wish:
-        nonlocal num_granted, told_s
-        spending.tell_at_times()
-        if not is_first:
-            return Wish.GO_ON
-        before_s, told_s = told_s, time.perf_counter()
-        observe("tonemill_step_seconds", told_s - before_s, run=given["run_uri"])
-        if hasattr(progress, "wait_s"):
-            observe("tonemill_data_wait_seconds", progress.wait_s, run=given["run_uri"])
-        wish, number = Wish.GO_ON, num_granted
-        if answers and ray.wait(answers, timeout=0)[0]:
-            wish, number = ray.get(answers.pop())
-        answer = board.show.remote(progress)
-        if not answers:
-            answers.append(answer)
-        if number == num_granted:
-            return Wish.GO_ON
-        num_granted = number
-        return wish
-
+    reporter = _Reporter(board, given["run_uri"], spending) if is_first else spending
     try:
-        result = given["program"](given["config"], tell)
+        result = given["program"](given["config"], reporter.take)
     except TonemillError as error:
         ray.get(board.close.remote(None, error, isinstance(error, (*_OF_ALL, LeaseError))))
         if isinstance(error, _OF_ALL):
@@ -220,6 +211,42 @@ def _work(given: dict[str, Any]) -> None:
         ray.get(board.close.remote(result, None))
 
 
+class _Reporter:
+    """Shows the first worker's progress on the board, and finds out what is wished of the workers."""
+
+    def __init__(self, board: Any, run_uri: str, spending: _Spending) -> None:
+        self._board, self._run_uri, self._spending = board, run_uri, spending
+        self._answer: Any = None  # of the board, read at a later step, so that no step waits for it
+        self._num_granted = 0  # the number of the last wish that was passed on
+        self._taken_s = time.perf_counter()
+
+    def take(self, progress: Any) -> Wish:
+        """Takes the progress of a step and gives back what is wished, each wish once."""
+        self._spending.take(progress)
+        before_s, self._taken_s = self._taken_s, time.perf_counter()
+        observe("tonemill_step_seconds", self._taken_s - before_s, run=self._run_uri)
+        if hasattr(progress, "wait_s"):
+            observe("tonemill_data_wait_seconds", progress.wait_s, run=self._run_uri)
+        wish, number = self._answered()
+        shown = self._board.show.remote(progress)
+        if self._answer is None:
+            self._answer = shown
+        if number == self._num_granted:
+            return Wish.GO_ON
+        self._num_granted = number
+        return wish
+
+    def _answered(self) -> tuple[Wish, int]:
+        """The board's wish and its number, if there is an answer; else the last number."""
+        import ray
+
+        if self._answer is None or not ray.wait([self._answer], timeout=0)[0]:
+            return Wish.GO_ON, self._num_granted
+        answer, self._answer = self._answer, None
+        wish, number = ray.get(answer)
+        return wish, number
+
+
 class _Spending:
     """Tells the board what processor time this worker takes."""
 
@@ -229,10 +256,11 @@ class _Spending:
         self._board, self._worker = board, ray.get_runtime_context().get_actor_id()
         self._begun_s, self._told_s = time.process_time(), time.monotonic()
 
-    def tell_at_times(self) -> None:
-        """Tells it where it has not been told for a while; nobody waits for that."""
+    def take(self, progress: Any) -> Wish:
+        """Tells it where it has not been told for a while; nobody waits for that. Of a worker nothing is wished."""
         if time.monotonic() - self._told_s >= SPENT_EVERY_S:
             self._tell()
+        return Wish.GO_ON
 
     def tell_last(self) -> None:
         """Tells it and waits: the driver asks the board as soon as the workers have ended."""

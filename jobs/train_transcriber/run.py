@@ -76,7 +76,7 @@ def _check_unchanged(run: str, saved: TranscriberRecipe, asked: TranscriberRecip
         )
 
 
-def _train(config: dict[str, Any], tell: Callable[[TranscriberProgress], None]) -> TranscriberResult:
+def _train(config: dict[str, Any], tell: Callable[[TranscriberProgress], object]) -> TranscriberResult:
     """One worker's part."""
     return run_transcriber_training(
         config["scores"], config["run"], config["recipe"], versions=config["versions"], on_progress=tell

@@ -62,9 +62,18 @@ class PlannedBlock:
     size_bytes: int = 0  # about
 
     def plain_rows(self) -> pa.Table:
-        """The rows in memory of their own, without what they share with those of other blocks."""
+        """All of it as a table in memory of its own, without what it shares with other blocks; with `block`, its name.
+
+        `from_plain_rows` takes it back, on another machine.
+        """
         texts = [pa.array(self.rows[name].to_pylist(), type=pa.string()) for name in _SHARED]
-        return pa.table([*texts, *self.rows.select(_OWN).combine_chunks().columns], [*_SHARED, *_OWN])
+        block = pa.DictionaryArray.from_arrays(np.zeros(len(self.rows), dtype=np.int8), [self.name])
+        return pa.table([*texts, *self.rows.select(_OWN).combine_chunks().columns, block], [*_SHARED, *_OWN, "block"])
+
+    @staticmethod
+    def from_plain_rows(rows: pa.Table) -> PlannedBlock:
+        """The block whose plain rows these are; there is at least one."""
+        return PlannedBlock(name=rows["block"][0].as_py(), rows=rows.select(PLAN_COLUMNS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,28 +191,39 @@ class _Rows:
 
 
 def _current_rows(manifest: pa.Table, parts: PartRows) -> _Rows:
-    """Rows of the files of the manifest, in its order.
-
-    Each file comes from one part alone. Of several, when it was read again, one that made pieces of it goes first.
-    """
-    rows = parts.table
-    keys = manifest_keys(manifest)
+    """Rows of the files of the manifest, in its order; each file's come from one part alone."""
+    keys = manifest_keys(manifest)  # [M], one a file
     order = np.argsort(keys, kind="stable")
-    places = places_in(keys[order], keys_of(rows["file_key"]))
-    row = np.flatnonzero(places >= 0)
-    file = order[places[row]]
-    rank = pc.is_valid(rows["stage"]).to_numpy().astype(np.int8)
-    rank += pc.equal(pc.fill_null(rows["stage"], ""), "fetch").to_numpy()
-    by_name = np.empty(len(parts.names), dtype=np.int64)  # the rank of each part's name
-    by_name[np.argsort(np.array(parts.names, dtype="S"), kind="stable")] = np.arange(len(parts.names))
-    part = rows["part"].to_numpy()[row]
-    best = np.lexsort((by_name[part], rank[row], file))
-    first = best[np.flatnonzero(np.diff(file[best], prepend=-1))]
-    part_of_file = np.full(len(manifest), -1, dtype=np.int32)
-    part_of_file[file[first]] = part[first]
-    chosen = _Rows(manifest, parts, row, file).only(part == part_of_file[file])
-    index_in_file = pc.fill_null(rows["index_in_file"], -1).to_numpy()[chosen.row]
-    return chosen.at(np.lexsort((index_in_file, chosen.file)))
+    places = places_in(keys[order], keys_of(parts.table["file_key"]))  # [P], one a row of the parts; -1: of no file
+    row = np.flatnonzero(places >= 0)  # [R]
+    rows = _Rows(manifest, parts, row, order[places[row]])
+    part = parts.table["part"].to_numpy()[row]
+    rows = rows.only(part == _part_of_file(rows, part)[rows.file])
+    index_in_file = pc.fill_null(parts.table["index_in_file"], -1).to_numpy()[rows.row]
+    return rows.at(np.lexsort((index_in_file, rows.file)))
+
+
+def _part_of_file(rows: _Rows, part: Numbers) -> Numbers:
+    """The part that counts of each file of the manifest, [M], -1 of one that no row is of.
+
+    Of several, when a file was read again, one that made pieces of it goes before one that refused it, and this before
+    one that could not fetch it; then the first by name.
+
+    Args:
+        rows: Some rows of the parts, R of them.
+        part: The part that each is in, [R].
+    """
+    stage = rows.parts.table["stage"]
+    rank = pc.is_valid(stage).to_numpy().astype(np.int8)  # [P]
+    rank += pc.equal(pc.fill_null(stage, ""), "fetch").to_numpy()
+    names = np.array(rows.parts.names, dtype="S")
+    place_of_name = np.empty(len(names), dtype=np.int64)
+    place_of_name[np.argsort(names, kind="stable")] = np.arange(len(names))
+    best_first = np.lexsort((place_of_name[part], rank[rows.row], rows.file))  # [R], file by file
+    first = best_first[np.flatnonzero(np.diff(rows.file[best_first], prepend=-1))]  # one of each file that has any
+    part_of_file = np.full(len(rows.manifest), -1, dtype=np.int64)
+    part_of_file[rows.file[first]] = part[first]
+    return part_of_file
 
 
 def _rejects(rows: _Rows) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
+from lstm_core.foundation.compiling import njit
 
 # Without reference counting: numba counts every array of a NamedTuple at each call, one atomic operation for each, and
 # Rules and Rows have 18. What shifts a row may choose took 6.2 us with it and 0.3 us without (one core of a Xeon with

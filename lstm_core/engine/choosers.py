@@ -1,13 +1,9 @@
-"""One step of B rows, head by head: the choice among what each may choose, and where it leaves the row. Compiled.
-
-Numba keeps compiled code on disk and sees a change of its file; of those it takes things from COMPILED_WITH tells.
-"""
+"""One step of B rows, head by head: the choice among what each may choose, and where it leaves the row. Compiled."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.masks import allow_durations, allow_instruments, allow_pitches, allow_shifts
@@ -35,6 +31,7 @@ from lstm_core.engine.rows import (
     Rows,
 )
 from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
+from lstm_core.foundation.compiling import njit
 from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import MAX_SOUNDING
 from lstm_core.representations.note_events import (
@@ -48,8 +45,6 @@ from lstm_core.representations.note_events import (
     TIME_SHIFT,
     VELOCITY,
 )
-
-COMPILED_WITH = "a953408c153e0812"  # content of the files that compiled code takes things from; see its test
 
 _SIZES = tuple(stream.size for stream in STREAMS)
 _LARGEST = max(_SIZES)

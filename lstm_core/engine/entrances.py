@@ -17,8 +17,6 @@ from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import NEVER
 from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT
 
-COMPILED_WITH = "bae31e197ca23824"  # content of the files that compiled code takes things from; see its test
-
 
 @borrowing
 def missing_bits(b: int, rules: Rules, rows: Rows) -> int:

@@ -56,8 +56,6 @@ from lstm_core.representations.note_events import (
     TIME_SHIFT,
 )
 
-COMPILED_WITH = "1a46dcdf926c85ac"  # content of the files that compiled code takes things from; see its test
-
 
 @borrowing
 def allow_shifts(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:

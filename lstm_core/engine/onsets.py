@@ -34,8 +34,6 @@ from lstm_core.representations.note_events import (
     STREAMS,
 )
 
-COMPILED_WITH = "a355060847f4e45d"  # content of the files that compiled code takes things from; see its test
-
 TICKS_OF = DURATIONS.copy()  # [V] of each value of the duration stream
 NUM_PITCHES = STREAMS[PITCH].size
 

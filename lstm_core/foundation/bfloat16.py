@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 from torch import Tensor
+
+from lstm_core.foundation.compiling import njit
 
 Floats = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.uint16]  # of bfloat16 numbers

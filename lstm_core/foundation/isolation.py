@@ -1,6 +1,6 @@
 """A process of its own that hostile files cannot hurt others from: how it is started, limited and found to have ended.
 
-Both sides are here: the parent calls `start_module` and `fault`, the module that it starts calls the rest. The time
+Both sides are here: the parent has a `Worker`, the module that it starts calls the functions below it. The time
 limits are kernel timers whose signals end the process, whatever code runs and whether or not the parent is still there.
 """
 
@@ -9,29 +9,121 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from lstm_core.foundation.closing import Closing
 
 READY = b"ready"  # the first thing such a process says
 START_TIMEOUT_S = 120  # to import what a format needs; 2 s on an idle machine
 OUT_OF_MEMORY = 77  # exit status
 TOO_SLOW = (-signal.SIGPROF, -signal.SIGALRM)  # exit statuses
 WAITING = 10  # times its processor time a file may take by the clock: the machine may be busy
+_FRAME = struct.Struct("<BQ")  # kind and length of a frame
 
 
-def start_module(
-    module: str, arguments: Sequence[object], *, open_files: Sequence[int] = ()
-) -> subprocess.Popen[bytes]:
-    """A process that runs `python -m module`, with pipes to and from it; it inherits the descriptors `open_files`.
+class Worker(Closing):
+    """A process that runs `python -m MODULE` and answers requests; begun when it is needed, and anew after its end.
 
-    Raises:
-        RuntimeError: it did not become ready.
+    Both sides speak in frames of a kind, a length and so many bytes: `send` and `receive`.
+
+    Args:
+        module: What to run; it calls `take_over` and `be_ready`.
+        arguments: Of its command line.
+        memory_bytes: That a file may need there, for messages.
+        most_served: Files after which the process is replaced; whatever it has leaked by then goes with it.
+        open_files: Descriptors that it inherits.
     """
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[object],
+        *,
+        memory_bytes: int,
+        most_served: int,
+        open_files: Sequence[int] = (),
+    ) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.num_served = 0  # files that this process has dealt with: its user counts them
+        self._module, self._arguments, self._open_files = module, arguments, open_files
+        self._memory_bytes, self._most_served = memory_bytes, most_served
+
+    def begin(self) -> None:
+        """Has a process ready: the same one, or a new one where none is, it was ended from outside or is used up.
+
+        Raises:
+            RuntimeError: it did not become ready.
+        """
+        if self.process is not None and (self.num_served >= self._most_served or self.process.poll() is not None):
+            self.close()
+        if self.process is None:
+            self.process = _started(self._module, self._arguments, self._open_files)
+            self.num_served = 0
+
+    def send(self, kind: int, body: bytes) -> None:
+        """Writes a frame; that the process has ended is seen, and explained, when it should answer."""
+        assert self.process is not None and self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            send(self.process.stdin, kind, body)
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """Kind and body of its next frame; None when it has ended."""
+        assert self.process is not None
+        return receive(self.process.stdout)
+
+    def end(self) -> tuple[int, bool]:
+        """Exit status of the process, killed where it had not ended, and whether it had served nothing before."""
+        process, self.process = self.process, None
+        was_fresh, self.num_served = self.num_served == 0, 0
+        if process is None:
+            return 0, was_fresh
+        process.kill()
+        status = process.wait()
+        for end in (process.stdout, process.stdin):
+            if end is not None:
+                with suppress(BrokenPipeError):  # what it had not read
+                    end.close()
+        return status, was_fresh
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.end()
+
+    def fault(self, status: int, limit: str) -> str:
+        """What a file did to the process that ended with `status`; `limit` is the time it had, in words."""
+        if status in TOO_SLOW:
+            return f"took longer than {limit}"
+        if status == OUT_OF_MEMORY:
+            mib = self._memory_bytes / 2**20
+            return f"needed more than {f'{mib / 1024:.1f} GiB' if mib >= 1024 else f'{mib:.0f} MiB'}"
+        return f"crashed the reader ({f'signal {-status}' if status < 0 else f'exit status {status}'})"
+
+
+def send(target: Any, kind: int, body: bytes) -> None:
+    """Writes one frame."""
+    target.write(_FRAME.pack(kind, len(body)))
+    target.write(body)
+    target.flush()
+
+
+def receive(source: Any) -> tuple[int, bytes] | None:
+    """Kind and body of the next frame, None where the other side has ended."""
+    header = source.read(_FRAME.size)
+    if len(header) < _FRAME.size:
+        return None
+    kind, size = _FRAME.unpack(header)
+    body = source.read(size)
+    return (kind, body) if len(body) == size else None
+
+
+def _started(module: str, arguments: Sequence[object], open_files: Sequence[int]) -> subprocess.Popen[bytes]:
     package_parent = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
         [sys.executable, "-P", "-W", "ignore", "-m", module, *map(str, arguments)],
@@ -46,26 +138,11 @@ def start_module(
             "OPENBLAS_NUM_THREADS": "1",  # a thread's stack would count as memory
         },
     )
-    if pipe(process.stdout).read(len(READY)) != READY:
+    assert process.stdout is not None
+    if process.stdout.read(len(READY)) != READY:
         process.kill()
         raise RuntimeError(f"the process of {module} does not start (exit status {process.wait()})")
     return process
-
-
-def fault(status: int, *, limit: str, memory_bytes: int) -> str:
-    """What a file did to the process that ended with `status`; `limit` is the time it had, in words."""
-    if status in TOO_SLOW:
-        return f"took longer than {limit}"
-    if status == OUT_OF_MEMORY:
-        mib = memory_bytes / 2**20
-        return f"needed more than {f'{mib / 1024:.1f} GiB' if mib >= 1024 else f'{mib:.0f} MiB'}"
-    return f"crashed the reader ({f'signal {-status}' if status < 0 else f'exit status {status}'})"
-
-
-def pipe(end: IO[bytes] | None) -> Any:
-    """An end of a pipe to a process that was started with pipes."""
-    assert end is not None
-    return end
 
 
 def take_over() -> tuple[Any, Any]:

@@ -7,13 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 from torch import Tensor
 
 from lstm_core.foundation.bfloat16 import FAST, Bits, Floats, PackedWeight, bits_of, has_fast_bf16, narrow, tanh, widen
+from lstm_core.foundation.compiling import njit
 from lstm_core.model.music_lstm import MusicLSTM
-
-COMPILED_WITH = "865049d0747f334c"  # content of the file that compiled code takes things from; see its test
 
 
 def arithmetic_of(name: str, device: str) -> torch.dtype:

@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.nn import functional
 
 from lstm_core.foundation.bfloat16 import FAST, Bits, Floats, PackedWeight, bits_of, narrow, tanh, widen
-
-COMPILED_WITH = "865049d0747f334c"  # content of the file that compiled code takes things from; see its test
+from lstm_core.foundation.compiling import njit
 
 
 def window_lstm(x: Tensor, hidden: Tensor, cell: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,6 +20,8 @@ from lstm_core.foundation.isolation import (
     be_ready,
     clock_stopped,
     limit_memory,
+    receive,
+    send,
     set_timers,
     take_over,
 )
@@ -36,8 +38,6 @@ from lstm_core.recordings.decoding import (
     READ,
     READ_REQUEST,
     REFUSED,
-    receive,
-    send,
 )
 from lstm_core.recordings.limits import RecordingLimits
 from lstm_core.recordings.recording import MAX_CHUNK_BYTES, Recording, open_recording
@@ -53,7 +53,7 @@ class Parent:
         self.num_free = NUM_SLOTS
 
     def send(self, kind: int, body: bytes) -> None:
-        """Nothing; hands over one frame."""
+        """Hands over one frame."""
         send(self._answers, kind, body)
 
     def wait(self) -> tuple[int, bytes]:

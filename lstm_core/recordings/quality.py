@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.foundation.errors import RecordingError
 from lstm_core.recordings.recording import Chunk
 from lstm_core.recordings.resampling import mix_to_mono, mono_shares
@@ -162,7 +162,7 @@ class _Scan:
 _PEAK, _CLIPPED, _RUN, _IN_BLOCK, _SUM, _ENERGY, _CHUNK_SUM, _CHUNK_ENERGY, _SCAN_SIZE = range(9)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _scan(x, block, state, blocks):  # type: ignore[no-untyped-def]
     """Number of blocks completed, their sums and energies in `blocks`; a peak says whether clipping is looked for."""
     at, number = 0, 0
@@ -187,7 +187,7 @@ def _scan(x, block, state, blocks):  # type: ignore[no-untyped-def]
     return number
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _sums(x):  # type: ignore[no-untyped-def]
     """Sum, energy and highest magnitude."""
     total, energy, low, high = 0.0, 0.0, np.float32(0.0), np.float32(0.0)
@@ -198,7 +198,7 @@ def _sums(x):  # type: ignore[no-untyped-def]
     return total, energy, max(high, -low)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _count_clipped(x, state):  # type: ignore[no-untyped-def]
     """Nothing; adds the samples in runs of CLIPPED_RUN or more at full scale."""
     run = state[_RUN]

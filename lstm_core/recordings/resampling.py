@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torchaudio
+
+from lstm_core.foundation.compiling import njit
 
 FILTER_WIDTH = 6  # zero crossings of the sinc on either side, torchaudio's own default
 MAX_RATIO_TERM = 2048  # of a ratio of rates in lowest terms; 192,000 to 22,050 has 1280. Others are off by under 1e-6
@@ -140,7 +141,7 @@ def _filters(ratio: Fraction) -> _Filters:
     return _Filters(width=int(made.width), starts=starts.astype(np.int64), taps=np.ascontiguousarray(taps))
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _apply(held, num_periods, period, starts, taps, resampled):  # type: ignore[no-untyped-def]
     """Nothing; fills `resampled` with what each filter makes of each period."""
     num_filters, num_taps = taps.shape

@@ -5,8 +5,6 @@ so each step is told, for each lag of LAGS, the event that would come next if th
 ago. The model decides how far to trust it (its copy weights, see model.py). The idea is that of the lookback features
 of Magenta's Lookback RNN (Waite, 2016), here for polyphony at any resolution, with a weight that is learnt for each
 step instead of labels that stand for "repeat".
-
-Numba keeps compiled code on disk and sees a change of its file; of those it takes things from COMPILED_WITH tells.
 """
 
 from __future__ import annotations
@@ -15,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.notes.score import Meter
 from lstm_core.representations.note_events import (
     INSTRUMENT,
@@ -28,8 +26,6 @@ from lstm_core.representations.note_events import (
     EventArray,
     event_onsets,
 )
-
-COMPILED_WITH = "857bd332e4d7697e"  # content of the files that compiled code takes things from; see its test
 
 LAGS = (1, 2, 4, 8, 16)  # bars
 NUM_AGREEMENTS = 8  # steps of the agreement that are told apart; 0 stands for nothing to look back to

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import io
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.foundation.errors import TonemillError
 
 Waveform = npt.NDArray[np.float32]
@@ -88,7 +88,7 @@ def _frames(waveform: AnyWaveform, bit_depth: int) -> npt.NDArray[np.generic]:
     return steps << 8 if bit_depth == 24 else steps
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _to_steps(waveform, scale, steps):  # type: ignore[no-untyped-def]
     for channel in range(len(waveform)):
         # Rows of their own, that numba knows to lie in one piece: half of the time of indexing both.

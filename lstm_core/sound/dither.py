@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.sound.audio import Waveform
 
 _NUMBERS_AT_ONCE = 1024
@@ -22,14 +22,14 @@ def quantise(waveform: Waveform, bit_depth: int, seed: int) -> None:
     _dither(waveform, np.uint64(np.random.Philox(key=seed & (2**64 - 1)).random_raw()))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _round(waveform, scale):  # type: ignore[no-untyped-def]
     for channel in waveform:
         for i in range(len(channel)):
             channel[i] = min(max(np.rint(channel[i] * scale), -scale), scale - np.float32(1.0)) / scale
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _dither(waveform, start):  # type: ignore[no-untyped-def]
     """Nothing; adds to each sample that sounds the difference of two uniform numbers of 16 bits, and rounds."""
     scale = np.float32(32768.0)
@@ -47,7 +47,7 @@ def _dither(waveform, start):  # type: ignore[no-untyped-def]
                 channel[i] = value if channel[i] != 0 else np.float32(0.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _draw(random, state):  # type: ignore[no-untyped-def]
     """Nothing; fills `random` with the numbers of SplitMix64 (G. Steele et al., 2014) that follow a state.
 

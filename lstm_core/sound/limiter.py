@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loudness import TILE_SAMPLES
-
-COMPILED_WITH = "08af5123c88c21a9"  # content of the files that compiled code takes things from; see its test
 
 ATTACK_S = 0.008  # the gain begins to fall this long before a peak
 RELEASE_S = 0.06  # a reduction shrinks to 1/e in this time; much shorter would follow the wave of a bass note
@@ -59,7 +57,7 @@ def apply_gain(waveform: Waveform, gain: float, borders: npt.NDArray[np.float32]
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _held(padded, half):  # type: ignore[no-untyped-def]
     """Highest reduction of the tiles whose own borders lie within `half` of a border."""
     held = np.zeros_like(padded)
@@ -69,7 +67,7 @@ def _held(padded, half):  # type: ignore[no-untyped-def]
     return held
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _followed(held, decay, before):  # type: ignore[no-untyped-def]
     followed = np.empty_like(held)
     for border in range(len(held)):
@@ -78,7 +76,7 @@ def _followed(held, decay, before):  # type: ignore[no-untyped-def]
     return followed
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _apply(source, gain, borders, target):  # type: ignore[no-untyped-def]
     for tile in range(-(-len(source) // TILE_SAMPLES)):
         first = tile * TILE_SAMPLES

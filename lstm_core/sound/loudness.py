@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.sound.audio import Waveform
 
 SILENCE_LUFS = -70.0  # blocks under the absolute gate count as silence; so does a waveform that has no others
@@ -135,7 +135,7 @@ def _k_weighting(sample_rate: int) -> npt.NDArray[np.float64]:
     return np.stack([first, second])
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _weighted_energies(left, right, filters, hop, num_hops, warm_up):  # type: ignore[no-untyped-def]
     """Energy of the K-weighted signals in each hop: float64 [num_hops]. They are read round and round."""
     energies = np.zeros(num_hops)
@@ -154,7 +154,7 @@ def _weighted_energies(left, right, filters, hop, num_hops, warm_up):  # type: i
     return energies
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _weigh(left, right, filters, state, energy):  # type: ignore[no-untyped-def]
     """`energy` with that of the K-weighted signals added; `state`, float64 [STATE_SIZE], goes on from call to call.
 
@@ -188,7 +188,7 @@ def _interpolators() -> tuple[npt.NDArray[np.float32], float]:
     return filters.astype(np.float32), float(np.abs(filters).sum(axis=1).max())
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _tile_maxima(x):  # type: ignore[no-untyped-def]
     """Highest sample of each tile: float32 [tiles].
 
@@ -213,7 +213,7 @@ def _tile_maxima(x):  # type: ignore[no-untyped-def]
     return maxima.view(np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _peak_of_tile(x, tile, filters, is_loop, rows):  # type: ignore[no-untyped-def]
     """Highest true peak from a tile's first sample up to the next one's, of a loop both ways; `rows`: `_scratch`."""
     size = len(x)
@@ -233,7 +233,7 @@ def _peak_of_tile(x, tile, filters, is_loop, rows):  # type: ignore[no-untyped-d
     return top
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _peak_within(x, start, count, filters, sums, tops):  # type: ignore[no-untyped-def]
     """Highest true peak of `count` samples that begin half a filter after `start`.
 
@@ -265,13 +265,13 @@ def _peak_within(x, start, count, filters, sums, tops):  # type: ignore[no-untyp
     return top
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _scratch():  # type: ignore[no-untyped-def]
     """Rows for the samples around a tile, sums of products and highest values: float32 [3, tile and filter]."""
     return np.zeros((3, TILE_SAMPLES + TAPS_PER_PHASE), dtype=np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _true_peak(x, filters, reach, is_loop):  # type: ignore[no-untyped-def]
     """Highest true peak. Only tiles that can beat the highest so far are interpolated.
 
@@ -291,7 +291,7 @@ def _true_peak(x, filters, reach, is_loop):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _raise_to_tile_peaks(x, filters, reach, is_loop, floor, peaks):  # type: ignore[no-untyped-def]
     """Nothing; raises each of `peaks` to the true peak of its tile where that is over `floor`."""
     maxima = _tile_maxima(x)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.foundation.errors import TonemillError
 from lstm_core.notes.score import FAMILIES
 from lstm_core.sound.audio import Waveform
@@ -268,7 +268,7 @@ def _high_pass(hz: float, sample_rate: int) -> npt.NDArray[np.float64]:
     return np.array([norm, 2 * (k * k - 1) * norm, (1 - np.sqrt(2) * k + k * k) * norm])
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _add_stem(left, right, gains, left_bus, right_bus, send):  # type: ignore[no-untyped-def]
     """Nothing; adds a piece of a stem, which may end early, to the two sides of a bus and to the room's send."""
     for i in range(len(left)):
@@ -277,7 +277,7 @@ def _add_stem(left, right, gains, left_bus, right_bus, send):  # type: ignore[no
         send[i] += (left[i] + right[i]) * gains[2]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _high_passed(sources, filters, warm_up, target):  # type: ignore[no-untyped-def]
     """Nothing; writes the sum of two stereo sources, float32 [4, S], each through its filter, to `target`.
 

@@ -6,13 +6,11 @@ steps of CONTROL_FRAMES; the volume runs linearly between two steps.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.sound.soundbank import PAD_FRAMES
-
-COMPILED_WITH = "2be5106d4d429d0c"  # content of the files that compiled code takes things from; see its test
 
 CONTROL_FRAMES = 64
 SILENCE_DB = 96.0  # a voice this far under its peak has ended; 16-bit audio holds no more
@@ -59,7 +57,7 @@ VOICE_DTYPE = np.dtype(
 )
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_voices(
     voices: npt.NDArray[np.void],
     groups: npt.NDArray[np.int64],
@@ -108,7 +106,7 @@ def add_voices(
             stem[1, start + i] += sound[i] * v["right"] * gain
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _make_voice(v, samples, loop_start, loop_end, sample_rate, plain, played, sound):  # type: ignore[no-untyped-def]
     """How many frames a voice sounds; they lie in `sound`, at most all of it.
 
@@ -148,14 +146,14 @@ def _make_voice(v, samples, loop_start, loop_end, sample_rate, plain, played, so
     return frame
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _gain(v, now, lfo):  # type: ignore[no-untyped-def]
     """Height of the volume envelope, tremolo included, 0..1 without it."""
     db = _volume_db(v, min(now, v["off"])) + max(now - v["off"], 0) * v["release_rate"]
     return 10.0 ** (-0.05 * (db - lfo * v["lfo_to_db"])) if db < SILENCE_DB else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _volume_db(v, time):  # type: ignore[no-untyped-def]
     """dB under the peak, before the release."""
     time -= v["delay"]
@@ -169,7 +167,7 @@ def _volume_db(v, time):  # type: ignore[no-untyped-def]
     return min(time * v["decay_rate"], v["sustain_db"])
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _modulation(v, now):  # type: ignore[no-untyped-def]
     """Height of the modulation envelope, 0..1."""
     if v["mod_to_step"] == 0.0 and v["mod_to_cutoff"] == 0.0:
@@ -184,7 +182,7 @@ def _modulation(v, now):  # type: ignore[no-untyped-def]
     return max(height - max(now - v["off"], 0) * v["mod_release_rate"], 0.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _bent_step(v, now, modulation, lfo):  # type: ignore[no-untyped-def]
     """Step through the recording under envelope, LFO and vibrato, fixed point."""
     cents = modulation * v["mod_to_step"] + lfo * v["lfo_to_step"]
@@ -192,7 +190,7 @@ def _bent_step(v, now, modulation, lfo):  # type: ignore[no-untyped-def]
     return np.int64(min(v["step"] * 2.0 ** (cents / 1200.0), MAX_STEP) * FIXED_ONE)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _triangle(time, delay, rate):  # type: ignore[no-untyped-def]
     """A triangle wave of -1..1 that starts upwards from 0 after a delay."""
     if time <= delay:
@@ -202,7 +200,7 @@ def _triangle(time, delay, rate):  # type: ignore[no-untyped-def]
     return 4.0 * turn - 1.0 if turn < 0.5 else 3.0 - 4.0 * turn
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _play(samples, loop_start, loop_end, step, sound, played):  # type: ignore[no-untyped-def]
     """Nothing; goes on filling `sound` from the recording, as far as that goes, and notes in `played` how far.
 
@@ -237,7 +235,7 @@ def _play(samples, loop_start, loop_end, step, sound, played):  # type: ignore[n
     played[1] = position
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _low_pass(sound, cutoff_cents, resonance_db, sample_rate, coefficients, state, rows):  # type: ignore[no-untyped-def]
     """Nothing; runs a two-pole low-pass over `sound` in place (R. Bristow-Johnson, Audio EQ Cookbook).
 
@@ -276,7 +274,7 @@ def _low_pass(sound, cutoff_cents, resonance_db, sample_rate, coefficients, stat
     state[0], state[1], state[2], state[3] = x1, x2, y1, y2
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _tune_low_pass(cutoff_cents, resonance_db, sample_rate, coefficients):  # type: ignore[no-untyped-def]
     hz = min(max(8.176 * 2.0 ** (cutoff_cents / 1200.0), 5.0), 0.45 * sample_rate)
     q = 10.0 ** ((resonance_db - 3.01) / 20.0)
@@ -291,7 +289,7 @@ def _tune_low_pass(cutoff_cents, resonance_db, sample_rate, coefficients):  # ty
     coefficients[3] = (1.0 - alpha) * scale
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _shape(sound, first, last):  # type: ignore[no-untyped-def]
     """Nothing; puts `sound` under a gain that runs from `first` to `last`."""
     slope = np.float32((last - first) / CONTROL_FRAMES)
@@ -300,7 +298,7 @@ def _shape(sound, first, last):  # type: ignore[no-untyped-def]
         sound[i] *= start + slope * np.float32(i + 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _mix(sound, left, right, left_side, right_side):  # type: ignore[no-untyped-def]
     """Nothing; adds mono `sound` to the two sides of a stem, each of its length.
 

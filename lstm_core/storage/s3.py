@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import email.utils
 import io
-import random
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -20,6 +18,7 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, FlexibleChecksumError
 from botocore.parsers import ResponseParserError
 
+from lstm_core.foundation.backoff import Backoff
 from lstm_core.foundation.errors import MissingError, StorageError, UnreachableError
 from lstm_core.storage.retries import add_retry
 from lstm_core.storage.s3_client import Patience, open_client
@@ -28,7 +27,7 @@ from lstm_core.storage.s3_stream import ChunkedReader
 from lstm_core.storage.stored_file import StoredFile, StoredVersion
 
 _PIECE_BYTES = 2**20  # of a body, read at once
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 8.0  # between attempts, doubled each time
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.4, 8.0  # between attempts, doubled each time
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _RAISED = (BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, OSError)
 T = TypeVar("T")
@@ -48,7 +47,6 @@ class S3Store:
     def __init__(self, patience: Patience | None = None) -> None:
         self._patience = patience or Patience()
         self._has_answered = False
-        self._jitter = random.Random()  # differs from worker to worker on purpose; nothing that is stored depends on it
         self._client, self._credentials = open_client(self._patience)
 
     def exists(self, uri: str) -> bool:
@@ -202,8 +200,8 @@ class S3Store:
 
     def _ask(self, action: str, uri: str, request: Callable[[], T]) -> T:
         """What a request gives, tried again with growing pauses while that can help."""
-        began_s = time.monotonic()
-        for attempt in count(1):
+        backoff = Backoff(first_s=_FIRST_WAIT_S, longest_s=_LONGEST_WAIT_S)
+        while True:
             try:
                 result = request()
             except StorageError:
@@ -213,16 +211,12 @@ class S3Store:
                     action=action, uri=uri, endpoint=self._client.meta.endpoint_url, credentials=self._credentials
                 )
                 problem = explained(error, told)
-                spent_s = time.monotonic() - began_s
-                wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt) * self._jitter.uniform(0.5, 1.0)
-                if isinstance(problem, PASSING) and spent_s + wait_s <= self._longest_s(problem):
+                if isinstance(problem, PASSING) and backoff.pause(within_s=self._longest_s(problem)):
                     add_retry()
-                    time.sleep(wait_s)
                     continue
-                raise _after(problem, attempt, spent_s) from error
+                raise _after(problem, backoff.num_attempts, backoff.spent_s) from error
             self._has_answered = True
             return result
-        raise AssertionError("an endless loop has ended")
 
     def _longest_s(self, problem: StorageError) -> float:
         if not isinstance(problem, UnreachableError):

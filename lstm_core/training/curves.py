@@ -33,7 +33,8 @@ def curves_png(rows: Sequence[Row], stream_names: Sequence[str], title: str) -> 
         _draw(panel, rows, stream)
         panel.set_title("event" if stream is None else stream_names[stream], fontsize=10, loc="left")
     panels[0].set_ylabel("nats")
-    panels[0].legend(fontsize=8, frameon=False)
+    if rows:
+        panels[0].legend(fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=11)
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})

@@ -6,6 +6,12 @@ A row is a dictionary with `kind` and `step`:
     train       nll, nll_of_stream, num_events, batch (digest), num_workers, gradient_norm, learning_rate, epoch,
                 time_s; one a step
     valid       nll, nll_of_stream, num_events, best_step; or train_nll where there is nothing to validate on
+
+An object in a store cannot be added to. So the newest rows are metrics.jsonl, which is written anew each time, and all
+before them are files of SEGMENT_ROWS that are written once:
+
+    RUN/metrics/rows-000000000.jsonl    the number is that of the first row
+    RUN/metrics.jsonl                   the rows after them, never none
 """
 
 from __future__ import annotations
@@ -17,26 +23,33 @@ from pathlib import Path
 from typing import Any
 
 from lstm_core import storage
+from lstm_core.foundation.closing import Closing
 
-METRICS_NAME, TENSORBOARD_NAME = "metrics.jsonl", "tensorboard"
+METRICS_NAME, SEGMENTS_NAME, TENSORBOARD_NAME = "metrics.jsonl", "metrics", "tensorboard"
+SEGMENT_ROWS = 500  # 150 to 200 kB
 Row = dict[str, Any]
 
 
-class MetricsLog:
-    """The rows of a run that stands at `step`: later ones of an earlier attempt are gone, so that none doubles."""
+class MetricsLog(Closing):
+    """The rows of a run that stands at `step`: later ones of an earlier attempt are gone, so that none doubles.
+
+    Close it when everything is stored: TensorBoard's writer is a thread and, of a run in a store, a folder.
+    """
 
     def __init__(self, run_uri: str | Path, step: int, stream_names: Sequence[str]) -> None:
         self.run_uri, self.stream_names = run_uri, list(stream_names)
-        self.rows = [row for row in read_metrics(run_uri) if row["step"] <= step] if step else []
-        self._lines = [json.dumps(row) + "\n" for row in self.rows]
-        self._start_step = step
+        segments, tail = _stored(run_uri)
+        kept = {name: [row for row in rows if 0 < step >= row["step"]] for name, rows in segments.items()}
+        self._outdated = {name: rows for name, rows in kept.items() if len(rows) < len(segments[name])}
+        closed = [row for rows in kept.values() for row in rows]
+        self.rows = _joined(closed, [row for row in tail if 0 < step >= row["step"]])
+        self._num_closed = len(closed)  # rows that stand in segments
         self._num_shown = len(self.rows)
-        self._writer: Any = None
+        self._events = _EventFiles(run_uri, step, self.stream_names)
 
     def add(self, row: Row) -> None:
         """Takes a row; `write` stores it."""
         self.rows.append(row)
-        self._lines.append(json.dumps(row) + "\n")
 
     def mean_train_nll(self, last_steps: int) -> float:
         """Nats per event over the last steps."""
@@ -44,45 +57,121 @@ class MetricsLog:
         return sum(values) / max(len(values), 1)
 
     def write(self) -> None:
-        """Stores all rows, and the events of those that are new."""
+        """Stores what is not stored yet."""
         self.prepared()()
 
     def prepared(self) -> Callable[[], None]:
         """What stores the rows of this moment when it is called, perhaps by another thread."""
-        rows, lines = self.rows[self._num_shown :], list(self._lines)
-        self._num_shown = len(self.rows)
+        shown, self._num_shown = self.rows[self._num_shown :], len(self.rows)
+        outdated, self._outdated = self._outdated, {}
+        full: dict[str, list[Row]] = {}
+        while len(self.rows) - self._num_closed > SEGMENT_ROWS:
+            first, self._num_closed = self._num_closed, self._num_closed + SEGMENT_ROWS
+            full[f"rows-{first:09d}.jsonl"] = self.rows[first : self._num_closed]
+        tail = self.rows[self._num_closed :]
 
         def store() -> None:
-            storage.write_bytes(storage.join(self.run_uri, METRICS_NAME), "".join(lines).encode())
-            self._write_events(rows)
+            # In this order there is no moment at which a row is nowhere; one that is in two files is read once.
+            for name, rows in sorted(outdated.items(), reverse=True):
+                _store_segment(self.run_uri, name, rows)
+            for name, rows in full.items():
+                _store_segment(self.run_uri, name, rows)
+            storage.write_bytes(storage.join(self.run_uri, METRICS_NAME), _lines(tail))
+            self._events.add(shown)
 
         return store
 
-    def _write_events(self, rows: Sequence[Row]) -> None:
-        local = storage.local_path(storage.join(self.run_uri, TENSORBOARD_NAME))
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # takes a second to import
+    def close(self) -> None:
+        """Ends TensorBoard's writer and removes its temporary folder."""
+        self._events.close()
 
-            folder = local or Path(tempfile.mkdtemp(prefix="tonemill-tensorboard-"))
-            self._writer = SummaryWriter(str(folder), purge_step=self._start_step + 1)
+
+class _EventFiles(Closing):
+    """Rows as TensorBoard's events: one file in a folder, in a store one for some hundred rows."""
+
+    def __init__(self, run_uri: str | Path, step: int, stream_names: Sequence[str]) -> None:
+        self._uri, self._stream_names = storage.join(run_uri, TENSORBOARD_NAME), stream_names
+        self._local = storage.local_path(self._uri)
+        self._purge_step: int | None = step + 1  # what an earlier attempt did from there on is not shown
+        self._writer: Any = None
+        self._num_rows = 0  # in the file
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Stores the events of rows."""
+        if self._writer is None:
+            self._open()
         for row in rows:
-            for name, value in _scalars(row, self.stream_names).items():
+            for name, value in _scalars(row, self._stream_names).items():
                 self._writer.add_scalar(name, value, row["step"])
         self._writer.flush()
-        if local is None:  # TensorBoard reads a store through a listing: the file so far, under its own name
+        self._num_rows += len(rows)
+        if self._local is None:  # TensorBoard reads a store through a listing: the file so far, under its own name
             for path in Path(self._writer.log_dir).iterdir():
-                uri = storage.join(self.run_uri, TENSORBOARD_NAME, path.name)
-                storage.write_bytes(uri, path.read_bytes())
+                storage.write_bytes(storage.join(self._uri, path.name), path.read_bytes())
+            if self._num_rows >= SEGMENT_ROWS:
+                self.close()
+
+    def _open(self) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # takes a second to import
+
+        if self._local is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="tonemill-tensorboard-")
+        folder = self._local or Path(self._temporary.name if self._temporary else "")
+        self._writer = SummaryWriter(str(folder), purge_step=self._purge_step)
+        self._purge_step, self._num_rows = None, 0
+
+    def close(self) -> None:
+        """Ends the file; the next rows begin another one."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
 
 
 def read_metrics(run_uri: str | Path) -> list[Row]:
     """The rows of a run, in order; none when it has not written any. A last line that was cut off is left out."""
-    try:
-        lines = storage.read_bytes(storage.join(run_uri, METRICS_NAME)).decode().splitlines()
+    segments, tail = _stored(run_uri)
+    return _joined([row for rows in segments.values() for row in rows], tail)
+
+
+def _joined(closed: list[Row], tail: list[Row]) -> list[Row]:
+    """The rows of all segments and those after them."""
+    there = {(row["kind"], row["step"]) for row in closed[-2 * SEGMENT_ROWS :]}
+    return closed + [row for row in tail if (row["kind"], row["step"]) not in there]
+
+
+def _stored(run_uri: str | Path) -> tuple[dict[str, list[Row]], list[Row]]:
+    """The rows of each segment by its name, in order, and those of the file of the newest."""
+    folder = storage.join(run_uri, SEGMENTS_NAME)
+    try:  # the newest first: what moves into a segment meanwhile is then in both rather than in none
+        tail = _parsed(storage.read_bytes(storage.join(run_uri, METRICS_NAME)))
     except storage.MissingError:
-        return []
+        tail = []
+    try:
+        names = sorted(file.path for file in storage.list_files(folder))
+    except storage.MissingError:
+        names = []
+    return {name: _parsed(storage.read_bytes(storage.join(folder, name))) for name in names}, tail
+
+
+def _store_segment(run_uri: str | Path, name: str, rows: Sequence[Row]) -> None:
+    uri = storage.join(run_uri, SEGMENTS_NAME, name)
+    if rows:
+        storage.write_bytes(uri, _lines(rows))
+    else:
+        storage.remove(uri)
+
+
+def _lines(rows: Sequence[Row]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _parsed(data: bytes) -> list[Row]:
     rows: list[Row] = []
-    for line in lines:
+    for line in data.decode().splitlines():
         try:
             rows.append(json.loads(line))
         except ValueError:

@@ -32,7 +32,7 @@ class TrainRecipe:
 
     name: str = ""  # of the checkpoint; empty: that of the run's folder
     representation: str = NOTES.name  # of those that the blocks hold, the one to learn
-    minutes: float = 10.0  # of training, once it has begun; the number of steps is made from the rate of the first ones
+    minutes: float = 10.0  # of training, once it has begun, by the clock: the number of steps follows its rate
     steps: int | None = None  # optimiser updates, instead of `minutes`
     # Learn all pieces in C major or A minor and let the engine transpose; a model that is fine-tuned keeps its own way.
     home_key: bool = True
@@ -67,7 +67,7 @@ class TrainRecipe:
         return (self.num_workers, self.num_workers) if isinstance(self.num_workers, int) else self.num_workers
 
 
-# Settings that a run may change when it goes on: none of them decides a number.
+# Settings that a run may change when it goes on: none of them decides a number (its minutes stay those of the begin).
 FREE = ("minutes", "num_workers", "threads_per_worker", "device", "checkpoint_every_s", "keep")
 
 

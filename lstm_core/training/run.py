@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import torch
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.dataset.pieces import SplitPieces
+from lstm_core.foundation.closing import Closing
 from lstm_core.foundation.errors import TrainingError
 from lstm_core.model.checkpoint import save_checkpoint
 from lstm_core.representations.representation import Representation
@@ -88,22 +89,18 @@ def run_training(
         representation=representation,
     )
     recent: list[tuple[float, int]] = []
-    try:
+    with run:
         while not run.is_finished:
             result = run.advance()
             recent = [*recent, (time.monotonic(), result.num_events)][-20:]
             elapsed = recent[-1][0] - recent[0][0]
             rate = sum(num for _, num in recent[1:]) / elapsed if elapsed > 0 else 0.0
             run.save(on_progress(run.progress(result, rate)) or Wish.GO_ON)
-    except BaseException:
-        with suppress(Exception):  # what went wrong first is what is told
-            run.writer.wait()
-        raise
-    return run.result()
+        return run.result()
 
 
-class TrainingRun:
-    """One worker's side of a run. Only rank 0 writes, in the background."""
+class TrainingRun(Closing):
+    """One worker's side of a run. Only rank 0 writes, in the background; close it to wait for that."""
 
     def __init__(
         self,
@@ -115,7 +112,9 @@ class TrainingRun:
         parent_uri: str = "",
         lease: str = "",
         representation: Representation | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self.run_uri, self.recipe, self._lease = str(run_uri), recipe, lease
         if recipe.threads_per_worker:
             torch.set_num_threads(recipe.threads_per_worker)
@@ -127,9 +126,17 @@ class TrainingRun:
         self.writer = RunWriter()
         state = self._newest_state()
         facts = {} if state is None else state.facts
-        self._begun_s = self._saved_s = self._drawn_s = time.monotonic()
+        self._begun_s = self._saved_s = self._drawn_s = self._clock()
         self.saved_step = step = 0 if state is None else state.step
-        self.length = RunLength(recipe, facts, agreed=self.group.agreed, begun_s=self._begun_s, begun_step=step)
+        self._elapsed_before_s: float = facts.get("elapsed_s", 0.0)
+        self.length = RunLength(
+            recipe,
+            facts,
+            agreed=self.group.agreed,
+            begun_s=self._begun_s,
+            begun_step=step,
+            spent_s=self._elapsed_before_s,
+        )
         self.best_nll: float = facts.get("best_nll", float("inf"))
         self.best_step: int = facts.get("best_step", 0)
         self.valid_nll: float | None = None
@@ -144,8 +151,6 @@ class TrainingRun:
         self.trainer = Trainer(model, pieces, recipe.train, device=self.device)
         names = [stream.name for stream in model.settings.streams]
         self.metrics = MetricsLog(run_uri, step, names)
-        self._elapsed_before_s: float = facts.get("elapsed_s", 0.0)
-        self._valid_s = 0.0
         if state is None:
             self._start()
         else:
@@ -159,12 +164,13 @@ class TrainingRun:
 
     def advance(self) -> StepResult:
         """One step, and what is due after it: validation and publication."""
-        result = self.trainer.train_step(self.length.num_steps or UNSETTLED)
+        result = self.trainer.train_step(
+            self.length.schedule_steps or UNSETTLED, self.length.position(self.trainer.step)
+        )
         if not result.is_finite:
             self._stop(result)
         self.metrics.add(self._row(result))
-        if not self.length.is_settled:
-            self.length.settle(self.trainer.step, time.monotonic(), self._valid_s)
+        self.length.take_step(self.trainer.step, self._clock())
         if self.is_finished or (
             self.length.valid_every is not None and self.trainer.step % self.length.valid_every == 0
         ):
@@ -177,7 +183,7 @@ class TrainingRun:
         Raises:
             RunLeft: that was the wish.
         """
-        is_due = time.monotonic() - self._saved_s >= self.recipe.checkpoint_every_s and self.writer.is_idle
+        is_due = self._clock() - self._saved_s >= self.recipe.checkpoint_every_s and self.writer.is_idle
         wish = Wish(int(self.group.agreed(max(wish, Wish.SAVE if is_due else Wish.GO_ON))))
         if wish != Wish.GO_ON or self.is_finished:
             self._save_state()
@@ -186,6 +192,11 @@ class TrainingRun:
             self.group.agreed(0)  # the others stay until it is stored
         if wish == Wish.LEAVE and not self.is_finished:
             raise RunLeft(f"left after step {self.trainer.step}")
+
+    def close(self) -> None:
+        """Ends the threads that store, once they have; what went wrong before is what is told."""
+        self.writer.close()
+        self.metrics.close()
 
     def progress(self, result: StepResult, events_per_s: float) -> RunProgress:
         """Where the run is after a step."""
@@ -227,17 +238,23 @@ class TrainingRun:
         return state
 
     def _start(self) -> None:
-        """Baselines, and the first validation, which also tells how long one takes."""
+        """Baselines, and the first validation, which also tells how long one takes, with its drawing."""
+        self._drawn_s = -math.inf
         if self.group.rank == 0:
+            curves_png([], self.metrics.stream_names, "")  # what draws takes seconds to import: not at the end of a run
             baselines = fit_baselines(self.blocks, self.valid_indices)
             self.metrics.add({"kind": "baselines", "step": 0, **asdict(baselines)})
         if self.valid_indices:
-            start = time.monotonic()
             self._validate()
-            self._valid_s = time.monotonic() - start
 
     def _validate(self) -> None:
         """Validates the averaged weights and publishes them when they are the best so far."""
+        start_s = self._clock()
+        self._judge()
+        self._draw_curves()
+        self.length.take_validation(self._clock() - start_s)
+
+    def _judge(self) -> None:
         row: Row = {"kind": "valid", "step": self.trainer.step}
         if self.valid_indices:
             found = self.trainer.evaluate(self.valid, self.valid_indices)
@@ -250,11 +267,13 @@ class TrainingRun:
             self.best_nll, self.best_step = nll, self.trainer.step
             self._publish()
         self.metrics.add(row | {"best_step": self.best_step})
+
+    def _draw_curves(self) -> None:
         if self.group.rank == 0:
-            if self.is_finished or time.monotonic() - self._drawn_s > CURVES_EVERY_S:
+            if self.is_finished or self._clock() - self._drawn_s > CURVES_EVERY_S:
                 picture = curves_png(self.metrics.rows, self.metrics.stream_names, self._title())
                 self.writer.write(lambda: self._store_curves(picture))
-                self._drawn_s = time.monotonic()
+                self._drawn_s = self._clock()
             self.writer.write(self.metrics.prepared())
 
     def _publish(self) -> None:
@@ -273,13 +292,12 @@ class TrainingRun:
         self.writer.write(store)
 
     def _save_state(self) -> None:
-        self._saved_s = time.monotonic()
+        self._saved_s = self._clock()
         tensors = self.trainer.state_tensors()
         if self.group.rank != 0:
             return
         facts: dict[str, Any] = {
-            "num_steps": self.length.num_steps,
-            "valid_every": self.length.valid_every,
+            **self.length.facts,
             "best_nll": self.best_nll,
             "best_step": self.best_step,
             "is_validated": bool(self.valid_indices),
@@ -323,7 +341,7 @@ class TrainingRun:
         }
 
     def _elapsed_s(self) -> float:
-        return self._elapsed_before_s + time.monotonic() - self._begun_s
+        return self._elapsed_before_s + self._clock() - self._begun_s
 
     def _stop(self, result: StepResult) -> None:
         names = [self.blocks.piece("train", piece).piece_id for piece in result.suspects[:8]]

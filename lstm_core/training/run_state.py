@@ -52,9 +52,20 @@ def save_state(run_uri: str | Path, state: RunState, *, keep: int) -> None:
 
 
 def newest_state(run_uri: str | Path) -> tuple[int, dict[str, Any]] | None:
-    """Step and facts of the newest state whose bytes are those that were written; None when there is none."""
-    state = load_newest_state(run_uri)
-    return None if state is None else (state.step, state.facts)
+    """Step and facts of the newest state that is there in its full size; None when there is none.
+
+    Reads no tensors: whether they are those that were written is seen when they are loaded.
+    """
+    sizes = _stored_sizes(run_uri)
+    for step in sorted(sizes, reverse=True):
+        try:
+            described = _description(run_uri, step)
+            _check_size(run_uri, step, sizes[step].get(TENSORS_NAME, -1), described)
+        except StorageError as error:
+            _log.warning("state passed over: %s", error)
+        else:
+            return step, described["facts"]
+    return None
 
 
 def load_newest_state(run_uri: str | Path) -> RunState | None:
@@ -72,38 +83,69 @@ def load_newest_state(run_uri: str | Path) -> RunState | None:
 
 def load_state(run_uri: str | Path, step: int) -> RunState:
     """The state of a step. StorageError says what is wrong with it."""
-    described, data = _read(run_uri, step)
+    described = _description(run_uri, step)
     try:
-        return RunState(step=step, tensors=load_tensors(data), facts=described["facts"])
-    except (SafetensorError, KeyError) as error:
+        tensors = load_tensors(_tensor_bytes(run_uri, step, described))
+        return RunState(step=step, tensors=tensors, facts=described["facts"])
+    except SafetensorError as error:
         raise StorageError(f"{_folder(run_uri, step)} is not a state that this version can use: {error}") from error
 
 
 def saved_steps(run_uri: str | Path) -> list[int]:
     """Steps of which anything is stored, whole or not."""
+    return sorted(_stored_sizes(run_uri))
+
+
+def _stored_sizes(run_uri: str | Path) -> dict[int, dict[str, int]]:
+    """Sizes in bytes of the files of each step, by name."""
     try:
         files = storage.list_files(storage.join(run_uri, "state"))
     except storage.MissingError:
-        return []
-    names = {file.path.split("/")[0] for file in files}
-    return sorted(int(name[5:]) for name in names if name.startswith("step-") and name[5:].isdigit())
+        return {}
+    found: dict[int, dict[str, int]] = {}
+    for file in files:
+        folder, _, name = file.path.partition("/")
+        if folder.startswith("step-") and folder[5:].isdigit():
+            found.setdefault(int(folder[5:]), {})[name] = file.size_bytes
+    return found
 
 
-def _read(run_uri: str | Path, step: int) -> tuple[dict[str, Any], bytes]:
+def _description(run_uri: str | Path, step: int) -> dict[str, Any]:
+    """What the JSON of a state says. StorageError where it is missing, damaged or of another version."""
     folder = _folder(run_uri, step)
     try:
-        described = json.loads(storage.read_bytes(storage.join(folder, JSON_NAME)))
-        promised = described["tensors"]
+        described: dict[str, Any] = json.loads(storage.read_bytes(storage.join(folder, JSON_NAME)))
+        written = described.get("format")
+        if written == FORMAT:
+            _ = described["facts"], described["tensors"]["sha256"], described["tensors"]["size_bytes"]
+    except storage.MissingError as error:
+        raise StorageError(f"{folder} was not finished: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{folder}/{JSON_NAME} is damaged: {error}") from error
+    if written != FORMAT:
+        raise StorageError(f"{folder} is of format {written!r}, this version reads {FORMAT!r}")
+    return described
+
+
+def _check_size(run_uri: str | Path, step: int, size_bytes: int, described: dict[str, Any]) -> None:
+    """StorageError where the tensors of a state are not there in full."""
+    if size_bytes < 0:
+        raise StorageError(f"{_folder(run_uri, step)} was not finished: it has no {TENSORS_NAME}")
+    if size_bytes != described["tensors"]["size_bytes"]:
+        raise StorageError(f"{_folder(run_uri, step)}/{TENSORS_NAME} was cut short or altered")
+
+
+def _tensor_bytes(run_uri: str | Path, step: int, described: dict[str, Any]) -> bytes:
+    """The tensors of a state as they were written; StorageError where they are not."""
+    folder = _folder(run_uri, step)
+    try:
         data = storage.read_bytes(storage.join(folder, TENSORS_NAME))
     except storage.MissingError as error:
         raise StorageError(f"{folder} was not finished: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{folder}/{JSON_NAME} is damaged: {error}") from error
-    if described.get("format") != FORMAT:
-        raise StorageError(f"{folder} is of format {described.get('format')!r}, this version reads {FORMAT!r}")
-    if len(data) != promised["size_bytes"] or hashlib.sha256(data).hexdigest() != promised["sha256"]:
+    _check_size(run_uri, step, len(data), described)
+    if hashlib.sha256(data).hexdigest() != described["tensors"]["sha256"]:
         raise StorageError(f"{folder}/{TENSORS_NAME} was cut short or altered")
-    return described, data
+    return data
 
 
 def _folder(run_uri: str | Path, step: int) -> str:

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from lstm_core.foundation.closing import Closing
+
 # Two threads of Python hand over to each other so often: at the usual 5 ms each of the thousand short calls of a step
 # would wait as long for a thread that computes.
 SWITCH_INTERVAL_S = 0.0002
 
 
-class RunWriter:
+class RunWriter(Closing):
     """Runs jobs in the order in which they were given; what one of them raises comes out of the next call."""
 
     def __init__(self) -> None:
@@ -39,6 +41,10 @@ class RunWriter:
             jobs, self._jobs = self._jobs, []
         for job in jobs:
             job.result()
+
+    def close(self) -> None:
+        """Ends the thread once everything is stored; what still goes wrong there is not told."""
+        self._pool.shutdown(wait=True)
 
     def _forget_finished(self) -> None:
         with self._lock:

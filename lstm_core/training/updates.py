@@ -61,7 +61,7 @@ class StepResult:
     wait_s: float  # until this worker's batch was there
 
 
-def learning_rate_at(step: int, num_steps: int, settings: TrainSettings) -> float:
+def learning_rate_at(step: float, num_steps: int, settings: TrainSettings) -> float:
     """Learning rate of step 0, 1, ...: linear warm-up, then a cosine (Loshchilov and Hutter 2017)."""
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
@@ -109,12 +109,15 @@ class Trainer:
         )
         self.gradients = FlatGradients(self.parameters, len(model.settings.streams) + 1 + NUM_SUMS)
 
-    def train_step(self, num_steps: int) -> StepResult:
-        """One optimiser update on the next window of every lane; `num_steps` is the length of the whole schedule."""
+    def train_step(self, num_steps: int, position: float | None = None) -> StepResult:
+        """One optimiser update on the next window of every lane.
+
+        `num_steps` is the length of the whole schedule, `position` where the step stands in it: by default its number.
+        """
         begun = time.perf_counter()
         batch = self.lanes.next_batch()
         wait_s = time.perf_counter() - begun
-        rate = learning_rate_at(self.step, num_steps, self.settings)
+        rate = learning_rate_at(self.step if position is None else position, num_steps, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()

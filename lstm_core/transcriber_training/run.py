@@ -29,7 +29,7 @@ from lstm_core.foundation.errors import TrainingError
 from lstm_core.sound.soundfont import find_soundfont
 from lstm_core.training.curves import curves_png
 from lstm_core.training.metrics import MetricsLog, Row
-from lstm_core.training.run_state import RunState, load_state, newest_state, save_state
+from lstm_core.training.run_state import RunState, load_newest_state, save_state
 from lstm_core.transcriber_training.calibration import (
     CLEAN,
     MIX,
@@ -78,7 +78,7 @@ def run_transcriber_training(
     recipe: TranscriberRecipe,
     *,
     versions: dict[str, str] | None = None,
-    on_progress: Callable[[TranscriberProgress], None] = lambda progress: None,
+    on_progress: Callable[[TranscriberProgress], object] = lambda progress: None,
 ) -> TranscriberResult:
     """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
 
@@ -90,19 +90,20 @@ def run_transcriber_training(
     run = TranscriberRun(Path(scores_folder), Path(run_folder), recipe, versions=versions or {})
     seconds = recipe.train.num_clips * recipe.train.num_frames / FRAME_RATE
     recent: list[float] = [time.monotonic()]
-    while not run.is_finished:
-        result = run.advance()
-        recent = [*recent, time.monotonic()][-20:]
-        rate = seconds * (len(recent) - 1) / max(recent[-1] - recent[0], 1e-6)
-        on_progress(
-            TranscriberProgress(
-                step=run.trainer.step,
-                num_steps=recipe.steps,
-                loss=sum(result.losses),
-                audio_s_per_s=rate,
-                scores=run.scores,
+    with run.metrics:
+        while not run.is_finished:
+            result = run.advance()
+            recent = [*recent, time.monotonic()][-20:]
+            rate = seconds * (len(recent) - 1) / max(recent[-1] - recent[0], 1e-6)
+            on_progress(
+                TranscriberProgress(
+                    step=run.trainer.step,
+                    num_steps=recipe.steps,
+                    loss=sum(result.losses),
+                    audio_s_per_s=rate,
+                    scores=run.scores,
+                )
             )
-        )
     return run.result()
 
 
@@ -127,10 +128,10 @@ class TranscriberRun:
         self.valid = _valid_clips(scores_folder, clips_folder, recipe) if self.rank == 0 else []
         self.scores: dict[str, float] = {}
         self.best_step, self.best_scores, self._best = 0, dict[str, float](), -1.0
-        found = newest_state(run_folder)
-        self.metrics = MetricsLog(run_folder, 0 if found is None else found[0], LOSS_NAMES)
+        found = load_newest_state(run_folder)
+        self.metrics = MetricsLog(run_folder, 0 if found is None else found.step, LOSS_NAMES)
         if found is not None:
-            self._load(load_state(run_folder, found[0]))
+            self._load(found)
         self._begun_s = self._saved_s = time.monotonic()
 
     @property

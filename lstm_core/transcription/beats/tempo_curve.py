@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from lstm_core.foundation.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 

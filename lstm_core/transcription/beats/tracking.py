@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy.ndimage import uniform_filter1d
 
+from lstm_core.foundation.compiling import njit
 from lstm_core.transcription.beats.network import TEMPI_BPM
 from lstm_core.transcription.transcription import BEAT, DOWNBEAT
 

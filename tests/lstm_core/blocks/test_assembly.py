@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lstm_core.blocks.assembly import Plan, SplitSettings, assemble_block, plan_blocks
+from lstm_core.blocks.assembly import Plan, PlannedBlock, SplitSettings, assemble_block, plan_blocks
 from lstm_core.blocks.corpus import Corpus, list_corpus
 from lstm_core.blocks.feature_blocks import BlockSet, open_blocks, write_index
 from lstm_core.blocks.part_rows import missing_files, read_rows
@@ -225,3 +225,19 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         SplitSettings(valid_share=1.5)
     with pytest.raises(ValueError, match=r"limits\.timeout_s is 0"):
         ReadLimits(timeout_s=0)
+
+
+def test_a_planned_block_is_the_same_on_another_machine(folder: Path) -> None:
+    """Its rows travel as Arrow bytes; its name was hidden in metadata of their schema, which any operation drops."""
+    plan, _ = prepare(folder, block_bytes=4_000)
+    assert len(plan.blocks) >= 4
+    for planned in plan.blocks:
+        sink = pa.BufferOutputStream()
+        table = planned.plain_rows().replace_schema_metadata(None)
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        sent = PlannedBlock.from_plain_rows(pa.ipc.open_stream(sink.getvalue()).read_all())
+        assert (sent.name, sent.rows.to_pylist()) == (planned.name, planned.rows.to_pylist())
+        assemble_block(str(folder / "parts"), str(folder / "again"), sent)
+        name = f"{planned.name}.arrow"
+        assert (folder / "again" / "blocks" / name).read_bytes() == (folder / "blocks" / "blocks" / name).read_bytes()

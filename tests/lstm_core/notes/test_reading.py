@@ -103,7 +103,7 @@ def test_a_file_that_takes_too_much_memory_is_cut_off_and_the_next_is_read() -> 
 
 def test_a_process_killed_between_files_is_replaced(reader: IsolatedReader) -> None:
     (first,) = reader.read_many([(MIDI, ".mid")])
-    process = reader._process
+    process = reader._worker.process
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
     (second,) = reader.read_many([(MIDI, ".mid")])
@@ -117,10 +117,10 @@ def test_a_crash_is_blamed_on_the_file_that_was_being_read() -> None:
         results = reader.read_many([(SLOW_TUNE, ".abc"), (MIDI, ".mid")])
 
         def kill() -> None:
-            while reader._process is None:
+            while reader._worker.process is None:
                 time.sleep(0.01)
             time.sleep(1.0)
-            os.kill(reader._process.pid, signal.SIGKILL)
+            os.kill(reader._worker.process.pid, signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
         killer.start()
@@ -141,7 +141,7 @@ def test_a_reader_whose_answers_were_not_all_wanted_starts_afresh(reader: Isolat
 def test_the_process_ends_with_the_reader() -> None:
     with IsolatedReader() as reader:
         list(reader.read_many([(MIDI, ".mid")]))
-        process = reader._process
+        process = reader._worker.process
         assert process is not None
         assert Path(f"/proc/{process.pid}").exists()
     assert process.poll() is not None

@@ -38,8 +38,8 @@ class Stream:
 
 
 def pid(decoder: IsolatedDecoder) -> int:
-    assert decoder._process is not None
-    return decoder._process.pid
+    assert decoder.worker.process is not None
+    return decoder.worker.process.pid
 
 
 def test_samples_and_facts_are_those_of_decoding_here(decoder: IsolatedDecoder, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_samples_and_facts_are_those_of_decoding_here(decoder: IsolatedDecoder, 
             for chunk, want in zip(chunks, wanted, strict=True):
                 np.testing.assert_array_equal(chunk, want)
             assert recording.duration_s == here.duration_s
-    assert decoder._num_served == 6
+    assert decoder.worker.num_served == 6
 
 
 def test_a_source_that_does_not_seek(decoder: IsolatedDecoder) -> None:
@@ -132,7 +132,7 @@ def test_too_much_time_and_too_much_memory_are_told_apart() -> None:
     with IsolatedDecoder(floor_s=0.05, seconds_per_s=0.0) as decoder:
         with pytest.raises(RecordingError, match=r"took longer than 0\.05 s and 0 s for each second of audio, a"):
             list(decoder.open(long_file).chunks())
-        assert decoder._process is None
+        assert decoder.worker.process is None
     # Chunks of 25 MB: what the process had free already, which is a question of chance, is not enough for one.
     wide_file = io.BytesIO(
         encode(np.tile(sine(440, 4.0, sample_rate=192_000), (4, 1)), "wav_float", sample_rate=192_000)
@@ -154,6 +154,6 @@ def test_waiting_for_whoever_reads_costs_no_time() -> None:
 def test_the_process_ends_with_the_decoder() -> None:
     with IsolatedDecoder() as decoder:
         list(decoder.open(io.BytesIO(FLAC)).chunks())
-        process = decoder._process
+        process = decoder.worker.process
         assert process is not None and Path(f"/proc/{process.pid}").exists()
     assert process.poll() is not None

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.foundation.errors import CheckpointError, TrainingError
 from lstm_core.model.checkpoint import load_checkpoint
@@ -17,7 +23,7 @@ from lstm_core.storage.lease import Lease, LeaseError
 from lstm_core.training.metrics import read_metrics
 from lstm_core.training.run import TrainingRun, run_training
 from lstm_core.training.run_result import RunLeft, RunProgress, Wish, finished_result
-from lstm_core.training.run_state import load_state, newest_state, saved_steps
+from lstm_core.training.run_state import load_newest_state, load_state, newest_state, saved_steps
 from lstm_core.training.updates import TrainSettings
 from tests.lstm_core.block_sets import tiny_recipe, write_tunes
 from tests.lstm_core.workers import run_workers
@@ -155,20 +161,86 @@ def test_a_corpus_of_one_piece_is_judged_by_its_training_loss(tmp_path: Path) ->
     assert load_checkpoint(tmp_path / "run" / "checkpoint").facts.valid_nll is None
 
 
-def test_minutes_become_steps_once(blocks: Path, tmp_path: Path) -> None:
-    """The length is settled after the first steps and kept when the run goes on, whatever the rate is then."""
-    recipe = tiny_recipe(steps=None, valid_every=None, minutes=0.05, checkpoint_every_s=0.0)
-    run = TrainingRun(blocks, tmp_path, recipe, versions={})
-    while run.length.num_steps is None:
-        run.advance()
-    run.writer.wait()  # a state is due only while nothing else is being stored
-    run.save()
-    run.writer.wait()
-    assert 6 <= run.trainer.step <= 24 and newest_state(tmp_path)[0] == run.trainer.step
-    settled = (run.length.num_steps, run.length.valid_every)
-    assert settled[0] > run.trainer.step and 2 <= settled[0] // settled[1] <= 41
-    again = TrainingRun(blocks, tmp_path, replace(recipe, minutes=5.0), versions={})
-    assert (again.length.num_steps, again.length.valid_every) == settled
+def test_minutes_become_steps_that_a_state_keeps(blocks: Path, tmp_path: Path) -> None:
+    """The length is settled after the first steps; a run that goes on begins with what was decided."""
+    recipe = tiny_recipe(steps=None, valid_every=None, minutes=1.0, checkpoint_every_s=0.0)
+    with TrainingRun(blocks, tmp_path, recipe, versions={}) as run:
+        while run.length.num_steps is None:
+            run.advance()
+        run.writer.wait()  # a state is due only while nothing else is being stored
+        run.save()
+        run.writer.wait()
+        assert 6 <= run.trainer.step <= 24 and newest_state(tmp_path)[0] == run.trainer.step
+        assert run.length.num_steps > run.trainer.step
+        assert 2 <= run.length.num_steps // run.length.valid_every <= 41
+    with TrainingRun(blocks, tmp_path, replace(recipe, minutes=5.0), versions={}) as again:
+        assert again.length.facts == run.length.facts
+
+
+@pytest.mark.slow
+def test_a_run_ends_by_the_clock_with_its_schedule_at_the_end(blocks: Path, tmp_path: Path) -> None:
+    """Steps that take five times as long from the 60th on: a run of two minutes took more than seven."""
+    now = [1000.0]
+    recipe = tiny_recipe(steps=None, valid_every=None, minutes=2.0)
+    with TrainingRun(blocks, tmp_path, recipe, versions={}, clock=lambda: now[0]) as run:
+        while not run.is_finished:
+            now[0] += 0.4 if run.trainer.step < 60 else 2.0
+            run.advance()
+            run.save()
+        assert run.result().step == newest_state(tmp_path)[0] < 120
+    assert now[0] - 1000.0 == pytest.approx(120.0, rel=0.05)
+    rates = [row["learning_rate"] for row in read_metrics(tmp_path) if row["kind"] == "train"]
+    assert rates[-1] == pytest.approx(recipe.train.learning_rate * recipe.train.final_learning_rate, rel=0.2)
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert finished_result(tmp_path) == run.result()
+
+
+BUSY = "import sys, time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+
+
+@pytest.mark.slow
+def test_a_real_run_ends_by_the_clock_on_a_machine_that_gets_busy(blocks: Path, tmp_path: Path) -> None:
+    """Programs that want all cores begin a third into the run; asking for 3 minutes took 338 s."""
+    busy: list[subprocess.Popen[bytes]] = []
+    start = time.monotonic()
+
+    def on_progress(progress: RunProgress) -> None:
+        if not busy and time.monotonic() - start > 7.0:
+            busy.extend(subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count() or 1))
+
+    try:
+        run_training(
+            blocks, tmp_path, tiny_recipe(steps=None, valid_every=None, minutes=20 / 60), on_progress=on_progress
+        )
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert busy and time.monotonic() - start == pytest.approx(20.0, abs=5.0)
+
+
+def test_a_state_is_found_without_reading_its_tensors(
+    blocks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To go on, and to inspect, read and hashed all tensors for two numbers, twice; altered ones are still refused."""
+    interrupted(blocks, tmp_path, tiny_recipe(), 4)
+    read: list[str] = []
+    read_bytes = storage.read_bytes
+    monkeypatch.setattr(storage, "read_bytes", lambda uri: (read.append(str(uri)), read_bytes(uri))[1])
+    found = newest_state(tmp_path)
+    assert found is not None and found[0] == 4 and finished_result(tmp_path) is None
+    assert read and all(uri.endswith(".json") for uri in read)
+    newest = tmp_path / "state" / "step-0000004" / "state.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1] + b"\xff")
+    state = load_newest_state(tmp_path)
+    assert state is not None and state.step == 3
+
+
+def test_the_threads_of_a_run_end_with_it(blocks: Path, tmp_path: Path) -> None:
+    """TensorBoard's writer and that of states stayed for as long as the process."""
+    before = threading.active_count()
+    run_training(blocks, tmp_path, tiny_recipe(steps=2))
+    assert threading.active_count() == before
 
 
 def test_other_blocks_are_refused(blocks: Path, tmp_path: Path) -> None:
