@@ -41,13 +41,21 @@ class GateResult:
     bound: float
 
 
-def audio_gates(data: bytes, *, num_samples: int, loop: bool, settings: MasterSettings) -> list[GateResult]:
+def audio_gates(
+    data: bytes,
+    *,
+    num_samples: int,
+    loop: bool,
+    settings: MasterSettings,
+    note_ends: npt.NDArray[np.int64] | None = None,
+) -> list[GateResult]:
     """Results of all gates that audio must pass, measured on what the bytes decode to.
 
     `decodes`; `length` in samples; `sample_rate` in Hz; `heard`, LUFS that must be exceeded; `clipping`, the longest
     run of equal extreme samples; `loudness`, LU off the target; `true_peak` in dBTP; for loops `seam_jump` and
     `seam_drop` (see `lstm_core.sound.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes
-    that do not decode fail the first, and nothing else is measured.
+    that do not decode fail the first, and nothing else is measured. `note_ends`: samples at which notes are released; where
+    they are unknown a loop whose instruments end abruptly may fail for its seam.
     """
     try:
         waveform, sample_rate = decode(data)
@@ -69,7 +77,7 @@ def audio_gates(data: bytes, *, num_samples: int, loop: bool, settings: MasterSe
     if not loop:
         ending = waveform[:, -max(round(ENDING_S * sample_rate), 1) :]
         return [*results, _at_most("ending", _level_dbfs(ending), ENDING_DBFS)]
-    jump, drop = measure_seam(waveform, sample_rate)
+    jump, drop = measure_seam(waveform, sample_rate, note_ends)
     return [*results, _seam_gate("seam_jump", jump), _seam_gate("seam_drop", drop)]
 
 

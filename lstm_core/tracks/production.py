@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lstm_core import storage
 from lstm_core.catalogue.roll import draw_roll
@@ -120,7 +121,13 @@ def finish_track(
         files = {audio_name: _encode(mastered.waveform, settings)}
         files |= {f"stems/{name}.{order.format}": _encode(stem, settings) for name, stem in mastered.stems.items()}
     with clock.stage("gates"):
-        gates = audio_gates(files[audio_name], num_samples=plan.num_samples, loop=order.loop, settings=settings)
+        gates = audio_gates(
+            files[audio_name],
+            num_samples=plan.num_samples,
+            loop=order.loop,
+            settings=settings,
+            note_ends=note_ends(score, order.sample_rate),
+        )
         gates += gates_of_score(score, order, plan)
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
@@ -159,6 +166,12 @@ def score_of(events: EventArray, plan: TrackPlan, *, title: str = "") -> Score:
     """The score of generated events, in the tempo and meter of its plan."""
     meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
     return decode_events(events, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)
+
+
+def note_ends(score: Score, sample_rate: int) -> npt.NDArray[np.int64]:
+    """Samples at which the notes of a score are released: int64 [N]."""
+    ticks = (score.notes["onset"] + score.notes["duration"]).astype(np.int64)
+    return np.rint(score.seconds(ticks) * sample_rate).astype(np.int64)
 
 
 def gates_of_score(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateResult]:
