@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks
+from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks, may_pass
 from jobs.runtime.local_ray import ray_running
 from jobs.runtime.progress import Progress
 from jobs.runtime.recipe import save_recipe
@@ -183,8 +183,7 @@ def _make(work: TrackWork, wanted: dict[str, TrackOrder], kept: dict[str, TrackR
                 waiting = {
                     track_id: made.outcomes[track_id]["attempt"] + 1
                     for track_id in wanted
-                    if track_id not in made.records
-                    and made.outcomes[track_id]["attempt"] + 1 < work.recipe.max_attempts
+                    if track_id not in made.records and may_pass(made.outcomes[track_id], work.recipe)
                 }
     made.failures = [
         _failure(wanted[track_id], made.outcomes[track_id]) for track_id in wanted if track_id not in made.records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,12 @@ import numpy.typing as npt
 from lstm_core.notes.score import DRUMS, Score
 from lstm_core.orders.plan import FEWEST_PITCHES
 from lstm_core.sound.audio import AudioError, Waveform, decode
+from lstm_core.sound.levelling import LOUDNESS_TOLERANCE_LU
 from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
 from lstm_core.sound.mastering import MasterSettings
 from lstm_core.sound.seam import SeamMeasure, measure_seam
 
-LOUDNESS_TOLERANCE_LU = 0.2  # what we promise; EBU R 128 allows 0.5
+TAKES_DIFFER_LU = 2.0  # in the loudest that they can be: 0.6 to 2.1 in five orders of six, 3.6 in the sixth
 FLAT_TOP_DBFS = -0.1  # under this nothing is clipping
 LONGEST_FLAT_TOP = 2  # neighbours at the very same extreme value; three are clipping
 ENDING_S, ENDING_DBFS = 0.01, -60.0  # the last of a track that does not loop; chopped notes are at -40 and more
@@ -54,8 +56,8 @@ def audio_gates(
     `decodes`; `length` in samples; `sample_rate` in Hz; `heard`, LUFS that must be exceeded; `clipping`, the longest
     run of equal extreme samples; `loudness`, LU off the target; `true_peak` in dBTP; for loops `seam_jump` and
     `seam_drop` (see `lstm_core.sound.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes
-    that do not decode fail the first, and nothing else is measured. `note_ends`: samples at which notes are released; where
-    they are unknown a loop whose instruments end abruptly may fail for its seam.
+    that do not decode fail the first, and nothing else is measured. `note_ends`: samples at which notes are
+    released; where they are unknown a loop whose notes end abruptly may fail for its seam.
     """
     try:
         waveform, sample_rate = decode(data)
@@ -113,6 +115,19 @@ def score_gates(
     share = float((np.cumsum(edges)[:num_bars] > 0).mean()) if num_bars else 0.0
     results.append(_at_least("bars_with_notes", share, SMALLEST_SHARE_OF_BARS_WITH_NOTES))
     return results
+
+
+def note_ends(score: Score, sample_rate: int) -> npt.NDArray[np.int64]:
+    """Samples at which the notes of a score are released: int64 [N]."""
+    ticks = (score.notes["onset"] + score.notes["duration"]).astype(np.int64)
+    return np.rint(score.seconds(ticks) * sample_rate).astype(np.int64)
+
+
+def is_out_of_reach(gates: Iterable[GateResult]) -> bool:
+    """Whether no other take of an order would be as loud as it asks: this one was limited as hard as we do."""
+    by_name = {gate.name: gate for gate in gates}
+    heard, loudness = by_name.get("heard"), by_name.get("loudness")
+    return heard is not None and heard.is_passed and loudness is not None and loudness.value > TAKES_DIFFER_LU
 
 
 def score_fingerprint(score: Score) -> str:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_core import storage
 from lstm_core.catalogue.roll import draw_roll
@@ -32,7 +31,7 @@ from lstm_core.sound.audio import encode
 from lstm_core.sound.mastering import MasterSettings, master
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import iter_stems, render_stems
-from lstm_core.tracks.gates import GateResult, audio_gates, score_fingerprint, score_gates
+from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, score_fingerprint, score_gates
 
 if TYPE_CHECKING:  # what finishes tracks has no use for torch, which takes seconds to import and hundreds of megabytes
     from lstm_core.model.checkpoint import Checkpoint
@@ -166,12 +165,6 @@ def score_of(events: EventArray, plan: TrackPlan, *, title: str = "") -> Score:
     """The score of generated events, in the tempo and meter of its plan."""
     meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
     return decode_events(events, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)
-
-
-def note_ends(score: Score, sample_rate: int) -> npt.NDArray[np.int64]:
-    """Samples at which the notes of a score are released: int64 [N]."""
-    ticks = (score.notes["onset"] + score.notes["duration"]).astype(np.int64)
-    return np.rint(score.seconds(ticks) * sample_rate).astype(np.int64)
 
 
 def gates_of_score(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateResult]:
