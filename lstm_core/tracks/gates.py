@@ -17,7 +17,7 @@ from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_pea
 from lstm_core.sound.mastering import MasterSettings
 from lstm_core.sound.seam import SeamMeasure, measure_seam
 
-TAKES_DIFFER_LU = 2.0  # in the loudest that they can be: 0.6 to 2.1 in five orders of six, 3.6 in the sixth
+TAKES_DIFFER_LU = 3.0  # in the loudest that they can be: 0.7 to 2.4 in five orders of six, 3.6 in the sixth
 FLAT_TOP_DBFS = -0.1  # under this nothing is clipping
 LONGEST_FLAT_TOP = 2  # neighbours at the very same extreme value; three are clipping
 ENDING_S, ENDING_DBFS = 0.01, -60.0  # the last of a track that does not loop; chopped notes are at -40 and more

@@ -242,7 +242,7 @@ def test_no_take_is_made_in_vain_for_a_loudness_out_of_reach() -> None:
         return {"attempt": attempt, "gates": [asdict(gate) for gate in gates]}
 
     assert may_pass(outcome(0.5), GenerateRecipe()) and not may_pass(outcome(0.5, attempt=3), GenerateRecipe())
-    assert not may_pass(outcome(3.0), GenerateRecipe())
+    assert not may_pass(outcome(4.0), GenerateRecipe())
 
 
 def test_of_two_tracks_with_the_same_notes_one_is_made_anew(run_folder: Path, tmp_path: Path) -> None:
