@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-faults check check-infra bench golden golden-tracks lock clean setup
+.PHONY: help demo test test-unit test-faults fuzz check check-infra bench golden golden-tracks lock clean setup
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -29,6 +29,9 @@ test-faults: $(READY)  ## Kill the machines of clusters at work, and see that no
 
 test-unit: $(READY)  ## Only the quick tests
 	@$(PY) -m pytest $(TWO_AT_ONCE) -m "not slow"
+
+fuzz: $(READY)  ## Try the properties of the tests on new random examples (ten minutes); prints what fails
+	@$(PY) -m pytest --hypothesis-profile=fuzz --hypothesis-show-statistics -m hypothesis --timeout=1200 tests/lstm_core
 
 check: $(READY)  ## Style, types, import boundaries, no registry addresses
 	@$(PY) -m ruff check .

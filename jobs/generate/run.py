@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from jobs.generate.track_errors import ErrorWatch
-from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks, send
+from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks, may_pass, send
 from jobs.runtime.local_ray import ray_running
 from jobs.runtime.progress import Progress
 from jobs.runtime.recipe import save_recipe
@@ -194,7 +194,7 @@ def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, Trac
                     for track_id in wanted
                     if track_id not in made.records
                     and not made.errors.is_done_with(track_id)
-                    and made.outcomes[track_id]["attempt"] + 1 < work.recipe.max_attempts
+                    and may_pass(made.outcomes[track_id], work.recipe)
                 }
     made.failures = [
         _failure(wanted[track_id], made.outcomes[track_id]) for track_id in wanted if track_id not in made.records

@@ -32,11 +32,13 @@ from jobs.runtime.sent_files import SentFile, send_file
 from jobs.runtime.work_log import count, log_unit
 from lstm_core.catalogue.folder import commit_track
 from lstm_core.foundation.errors import SoundFontError, StorageError
+from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.note_events import EventArray
+from lstm_core.sound.loudness import SILENCE_LUFS
 from lstm_core.sound.soundfont import SoundFont, obtain_soundfont
 from lstm_core.tracks.finishing import finish_track, total_seconds
-from lstm_core.tracks.gates import GateResult
+from lstm_core.tracks.gates import GateResult, is_out_of_reach
 from lstm_core.tracks.identity import Provenance
 
 if TYPE_CHECKING:
@@ -240,14 +242,23 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
     return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
 
 
-def _told(gate: GateResult) -> str:
+def _told(gate: GateResult, order: TrackOrder) -> str:
     """Why a gate held a track back, and what to order where that is known."""
     hint = " (it goes round: order temperature = 1.15 and top_p = 1)" if gate.name == "distinct_bars" else ""
+    loudest = math.floor(10 * (order.loudness_lufs - gate.value)) / 10
+    if gate.name == "loudness" and loudest > SILENCE_LUFS:
+        hint = f" (under its true peak this music gets no louder: order loudness_lufs = {loudest:.1f} or less)"
     return f"{gate.name} is {gate.value:.3f}, bound {gate.bound:.3f}{hint}"
 
 
 def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
-    return not outcome["is_passed"] and outcome["attempt"] + 1 < recipe.max_attempts and recipe.device == "cpu"
+    return not outcome["is_passed"] and recipe.device == "cpu" and may_pass(outcome, recipe)
+
+
+def may_pass(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
+    """Whether a track that was held back is worth another take."""
+    gates = [GateResult(**gate) for gate in outcome["gates"]]
+    return outcome["attempt"] + 1 < recipe.max_attempts and not is_out_of_reach(gates)
 
 
 def _finish(track: PlannedTrack, attempt: int, events: EventArray, work: TrackWork) -> dict[str, Any]:
@@ -286,7 +297,7 @@ def _finish(track: PlannedTrack, attempt: int, events: EventArray, work: TrackWo
         "track_id": track_id,
         "attempt": attempt,
         "is_passed": not failed,
-        "reason": "; ".join(map(_told, failed)),
+        "reason": "; ".join(_told(gate, track.order) for gate in failed),
         "gates": [asdict(gate) for gate in finished.record.gates],
         "record": record,
         "errors": [],

@@ -13,14 +13,12 @@ from lstm_core.foundation.errors import TonemillError
 from lstm_core.notes.score import FAMILIES
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.dither import quantise
-from lstm_core.sound.limiter import apply_gain, limiting_gain
-from lstm_core.sound.loudness import integrated_loudness, tile_peaks, true_peak_dbtp
+from lstm_core.sound.levelling import Levelled, Leveller
+from lstm_core.sound.limiter import apply_gain
+from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.sound.output_formats import output_format
 from lstm_core.sound.reverb import ROOMS, convolve, impulse_response
 
-LOUDNESS_AIM_LU = 0.05  # the gain is searched until the loudness is this near; the gates allow 0.2
-MAX_GAIN_STEPS = 8  # each runs the limiter once; 1 to 3 are usual
-PEAK_MARGIN_DB = 0.3  # under four times the rate peaks hide: FFmpeg's meter found one 0.18 dB higher in 50 tracks
 LONGEST_FADE_S = 3.0
 SHORTEST_FADE_S = 0.01
 LOW_CUT_HZ, CUT_HZ = 30.0, 90.0  # under these only rumble and mud
@@ -139,11 +137,14 @@ def master(
     fit = _Fit(num_samples, loop, settings, music_end)
     bus = _mix(stems, fit)
     loudness = integrated_loudness(bus, settings.sample_rate, is_loop=loop)
-    gain, borders, finished = 0.0, None, np.zeros_like(bus)
+    levelled = Levelled(-np.inf, None, np.zeros_like(bus), loudness)
     if np.isfinite(loudness):
-        gain, borders, finished, loudness = _levelled(bus, loudness, loop, settings)
+        levelled = Leveller(bus, loudness, loop, settings.sample_rate, settings.true_peak_dbtp).level(
+            settings.loudness_lufs
+        )
         if settings.bit_depth != 32:
-            quantise(finished, settings.bit_depth, seed)
+            quantise(levelled.waveform, settings.bit_depth, seed)
+    gain, borders, finished = levelled.gain, levelled.borders, levelled.waveform
     del bus
     kept: dict[str, Waveform] = {}
     if keep_stems and isinstance(stems, Mapping):
@@ -151,7 +152,7 @@ def master(
     peak = float(max(finished.max(), -finished.min()))
     return Master(
         waveform=finished,
-        loudness_lufs=loudness,
+        loudness_lufs=levelled.loudness_lufs,
         true_peak_dbtp=true_peak_dbtp(finished, is_loop=loop),
         sample_peak_dbfs=float(20 * np.log10(peak)) if peak > 0 else -np.inf,
         limited_db=0.0 if borders is None else float(-20 * np.log10(borders.min())),
@@ -167,33 +168,6 @@ class _Fit:
     loop: bool
     settings: MasterSettings
     music_end: int | None
-
-
-def _levelled(
-    bus: Waveform, loudness: float, loop: bool, settings: MasterSettings
-) -> tuple[float, npt.NDArray[np.float32] | None, Waveform, float]:
-    """Gain, limiting gain, the result and its loudness: at the loudness asked for and under the ceiling."""
-    ceiling = float(10 ** ((settings.true_peak_dbtp - PEAK_MARGIN_DB) / 20))
-    unlimited = loudness
-    gain_db = settings.loudness_lufs - loudness
-    peaks: npt.NDArray[np.float32] | None = None
-    floor = np.inf
-    for _ in range(MAX_GAIN_STEPS):
-        gain = float(10 ** (gain_db / 20))
-        if peaks is None or ceiling / gain < floor:
-            floor = ceiling / gain * 0.8  # room for the next steps, which are louder
-            peaks = tile_peaks(bus, floor, is_loop=loop)
-        borders = limiting_gain(peaks * np.float32(gain), ceiling, settings.sample_rate, is_loop=loop)
-        finished = apply_gain(bus, gain, borders)
-        if borders is None:
-            loudness = unlimited + gain_db
-        else:
-            loudness = integrated_loudness(finished, settings.sample_rate, is_loop=loop)
-        missing = settings.loudness_lufs - loudness
-        if abs(missing) <= LOUDNESS_AIM_LU:
-            break
-        gain_db += missing * 1.1  # what is added comes through the limiter smaller
-    return gain, borders, finished, loudness
 
 
 def _mix(stems: Stems, fit: _Fit) -> Waveform:

@@ -8,6 +8,9 @@ onsets of the track, because the seam is a barline, where a note may begin with 
     drop   how much the spectrum loses from the 20 ms before to the 20 ms after, as a mean over bands in dB, gains not
            counted: a tail that was cut off instead of being led into the start
 
+The seam is a barline, where notes may end with full right too: a drop is also held against those where notes end inside
+the track. A clarinet of FluidR3_GM loses 9 dB so, and was refused for its seam in four takes out of four.
+
 Checked on 26 pieces looped with and without their tails: whole loops lie at ranks up to 0.98 (jump) and 0.82 (drop) of
 their own track; of loops without tails every one with a note held into the seam lay over 0.99 in at least one.
 """
@@ -40,8 +43,10 @@ class SeamMeasure:
     bound: float  # PERCENTILE of the same measure at the other places, or what is harmless anywhere
 
 
-def measure_seam(waveform: Waveform, sample_rate: int) -> tuple[SeamMeasure, SeamMeasure]:
-    """Jump and drop of a loop, float32 [C, S]."""
+def measure_seam(
+    waveform: Waveform, sample_rate: int, note_ends: npt.NDArray[np.int64] | None = None
+) -> tuple[SeamMeasure, SeamMeasure]:
+    """Jump and drop of a loop, float32 [C, S]; `note_ends`, if known: samples at which notes are released."""
     num_samples = waveform.shape[1]
     around = min(round(AROUND_S * sample_rate), max(num_samples // 4, 1))
     near = max(min(round(NEAR_S * sample_rate), around // 2), 1)
@@ -49,9 +54,13 @@ def measure_seam(waveform: Waveform, sample_rate: int) -> tuple[SeamMeasure, Sea
     windows = _windows(waveform, others, around)
     jumps = _jumps(windows, near)
     drops = _drops(windows)
+    drop_bound = _bound(drops[1:], LEAST_DROP_BOUND_DB)
+    if note_ends is not None:
+        ends = _apart_from_seam(np.unique(note_ends), num_samples, around)
+        drop_bound = _bound(_drops(_windows(waveform, ends, around))[1:], drop_bound)
     return (
         SeamMeasure(at_seam=float(jumps[0]), bound=_bound(jumps[1:], LEAST_JUMP_BOUND)),
-        SeamMeasure(at_seam=float(drops[0]), bound=_bound(drops[1:], LEAST_DROP_BOUND_DB)),
+        SeamMeasure(at_seam=float(drops[0]), bound=drop_bound),
     )
 
 
@@ -70,7 +79,11 @@ def _places(waveform: Waveform, around: int) -> npt.NDArray[np.int64]:
     is_peak = (rise >= np.roll(rise, 1)) & (rise > np.roll(rise, -1))
     peaks = np.flatnonzero(is_peak)
     onsets = peaks[np.argsort(-rise[peaks], kind="stable")][:NUM_ONSETS] * _ONSET_HOP
-    places = np.unique(np.concatenate([spread, onsets]))
+    return _apart_from_seam(np.unique(np.concatenate([spread, onsets])), num_samples, around)
+
+
+def _apart_from_seam(places: npt.NDArray[np.int64], num_samples: int, around: int) -> npt.NDArray[np.int64]:
+    """Those of some samples whose surroundings do not reach those of the seam: int64 [P]."""
     return np.asarray(places[(places > 2 * around) & (places < num_samples - 2 * around)])
 
 

@@ -20,7 +20,7 @@ from lstm_core.sound.mastering import MasterSettings, master
 from lstm_core.sound.output_formats import encode, output_format
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import iter_stems, render_stems
-from lstm_core.tracks.gates import GateResult, audio_gates, order_gates
+from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, order_gates
 from lstm_core.tracks.identity import Provenance
 from lstm_core.tracks.record import track_record
 
@@ -73,7 +73,13 @@ def finish_track(
         files = {f"{name}{suffix}": _encode(waveform, settings) for name, waveform in audio.items()}
     with clock.stage("gates"):
         data = files[f"master{suffix}"]
-        gates = audio_gates(data, num_samples=plan.num_samples, loop=order.loop, settings=settings)
+        gates = audio_gates(
+            data,
+            num_samples=plan.num_samples,
+            loop=order.loop,
+            settings=settings,
+            note_ends=note_ends(score, order.sample_rate),
+        )
         gates += order_gates(score, order, plan)
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)

@@ -31,9 +31,11 @@ class TrainSettings:
     gradient_clip: float = 1.0  # largest norm
     average_decay: float = 0.998  # of the averaged weights, once there are enough steps
     precision: str = "bf16"  # or "float32": what matrix products are computed in
-    seed: int = 1
+    seed: int = 1  # 32 bits: torch takes no more of a seed
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < 1 << 32:
+            raise ValueError(f"seed is {self.seed}, it must be a whole number from 0 to {(1 << 32) - 1}")
         for name in ("num_lanes", "window", "learning_rate", "gradient_clip"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be above 0")

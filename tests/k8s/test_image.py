@@ -142,5 +142,5 @@ def test_packages_of_developers_are_thrown_away_and_those_of_jobs_are_kept() -> 
     # aiohttp: only the extra "default" of ray leads there; nvidia-...: only the extras of cuda-toolkit, through torch.
     assert kept >= {"ray", "torch", "torchaudio", "pyarrow", "boto3", "music21", "aiohttp", "nvidia-cublas"}
     thrown = set(keep_runtime.superfluous(ROOT / "pyproject.toml"))
-    assert thrown >= {"pytest", "mypy", "ruff", "moto", "hypothesis", "playwright"}
+    assert thrown >= {"pytest", "mypy", "ruff", "moto", "hypothesis", "playwright", "pyloudnorm"}
     assert thrown & (kept | keep_runtime.TOOLS) == set()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.k8s.kuberay_rules import MAX_NAME_LENGTHS, kuberay_problems
+from tests.k8s.kuberay_rules import (
+    MAX_NAME_LENGTHS,
+    UNUSED_OF_CLUSTER,
+    UNUSED_OF_GROUP,
+    UNUSED_OF_JOB,
+    UNUSED_VARIABLES,
+    kuberay_problems,
+)
 from tests.k8s.manifest_rules import rule_problems, schema_problems
 from tests.k8s.platform_rules import platform_problems
 from tests.k8s.pod_rules import TOKEN_FOLDER
@@ -60,8 +68,6 @@ def job(**changes: Any) -> Manifest:
 RULES_CASES: list[tuple[dict[str, Any], str]] = [
     # KubeRay's own
     ({f"{HEAD}.{POD}.containers": []}, "need a container"),
-    ({f"{HEAD}.resources": {"CPU": "1"}}, "resources stand in rayStartParams and in the group"),
-    ({f"{GROUP}.rayStartParams.labels": "a=b"}, "rayStartParams.labels is not supported"),
     ({f"{HEAD}.{POD}.restartPolicy": "Always"}, "head: restartPolicy is Always"),
     ({f"{GROUP}.{POD}.restartPolicy": "OnFailure"}, "cpu: restartPolicy is OnFailure"),
     ({"enableInTreeAutoscaling": False, f"{GROUP}.maxReplicas": GONE}, "both needed where nothing scales"),
@@ -71,20 +77,7 @@ RULES_CASES: list[tuple[dict[str, Any], str]] = [
     ({"rayVersion": "2.55.1"}, "priority of a group needs rayVersion 2.56"),
     ({"rayVersion": "2.51.0"}, "token needs rayVersion 2.52"),
     ({"rayVersion": GONE}, "token needs rayVersion 2.52 or later, got None"),
-    ({f"{GROUP}.suspend": True}, "cannot be suspended under the autoscaler"),
-    ({"enableInTreeAutoscaling": False, f"{HEAD}.{RAY}.env.+": {"name": "RAY_enable_autoscaler_v2", "value": "1"}},
-     "RAY_enable_autoscaler_v2 needs enableInTreeAutoscaling"),
-    ({f"{HEAD}.{RAY}.env.+": {"name": "RAY_enable_autoscaler_v2", "value": "1"}}, "are both set; use the former"),
     ({"autoscalerOptions.idleTimeoutSeconds": -1}, "idleTimeoutSeconds is negative"),
-    ({"autoscalerOptions.env.+": {"name": "KUBERAY_GEN_AUTOSCALER_START_CMD", "value": "x"}}, "is KubeRay's own"),
-    ({"authOptions.enableK8sTokenAuth": True}, "enableK8sTokenAuth and secretName exclude each other"),
-    ({"authOptions.enableK8sTokenAuth": True, "authOptions.mode": "disabled"}, "enableK8sTokenAuth needs mode token"),
-    ({"networkPolicy.mode": "DenyAll"}, "networkPolicy needs a feature gate"),
-    ({"tlsOptions.enabled": True}, "tlsOptions needs a feature gate"),
-    ({"historyServerOptions.collectorOptions.image": "x"}, "historyServerOptions needs a feature gate"),
-    ({f"{HEAD}.{RAY}.env.+": {"name": "RAY_REDIS_ADDRESS", "value": "x"}}, "needs gcsFaultToleranceOptions"),
-    ({f"{HEAD}.{RAY}.env.+": {"name": "REDIS_USERNAME", "value": "x"}}, "redisUsername"),
-    ({"managedBy": "me"}, "managedBy has to be one of"),
     # Ours, of clusters
     ({"authOptions.mode": "disabled"}, "is not closed by the token"),
     ({"authOptions.secretName": "other"}, "is not closed by the token"),
@@ -142,43 +135,14 @@ JOB_CASES: list[tuple[dict[str, Any], str]] = [
     # KubeRay's own
     ({"suspend": True, "shutdownAfterJobFinishes": False, "ttlSecondsAfterFinished": 0}, "suspend needs shutdownAfter"),
     ({"shutdownAfterJobFinishes": False}, "ttlSecondsAfterFinished needs shutdownAfterJobFinishes"),
-    ({"clusterSelector": {"ray.io/cluster": "a"}, "suspend": True}, "clusterSelector cannot be suspended"),
-    ({"clusterSelector": {"a": "b"}}, "names no ray.io/cluster"),
-    ({"rayClusterSpec": None}, "needs rayClusterSpec or clusterSelector"),
-    ({"clusterSelector": {"ray.io/cluster": "a"}}, "backoffLimit needs a cluster of the job's own"),
-    ({"submissionMode": "InteractiveMode"}, "no InteractiveMode"),
-    ({"submissionMode": "Sidecar"}, "submissionMode Sidecar is unknown"),
-    ({"submissionMode": "SidecarMode"}, "SidecarMode and submitterPodTemplate exclude each other"),
-    ({"submissionMode": "SidecarMode"}, "SidecarMode and submitterConfig exclude each other"),
+    ({"rayClusterSpec": None}, "a RayJob needs rayClusterSpec"),
     ({"activeDeadlineSeconds": 0}, "activeDeadlineSeconds has to be positive"),
     ({"preRunningDeadlineSeconds": 0}, "preRunningDeadlineSeconds has to be positive"),
     ({"backoffLimit": -1}, "backoffLimit is negative"),
     ({"ttlSecondsAfterFinished": -1}, "ttlSecondsAfterFinished is negative"),
-    ({"managedBy": "me"}, "managedBy has to be one of"),
-    ({"rayClusterSpec.authOptions.enableK8sTokenAuth": True}, "a RayJob cannot use enableK8sTokenAuth"),
     ({f"rayClusterSpec.{HEAD}.{POD}.restartPolicy": "Always"}, "head: restartPolicy is Always"),
-    ({"deletionStrategy": {"onSuccess": {"policy": "DeleteCluster"}}}, "or onSuccess and onFailure both"),
-    ({"deletionStrategy.deletionRules": [{"policy": "DeleteSelf", "condition": {"jobStatus": "FAILED"}}]},
-     "deletionRules excludes shutdownAfterJobFinishes and ttl"),
-    ({"deletionStrategy": {"onSuccess": {"policy": "DeleteNone"}, "onFailure": {"policy": "DeleteCluster"}}},
-     "shutdownAfterJobFinishes and DeleteNone"),
-    ({"deletionStrategy": {"onSuccess": {"policy": "DeleteWorkers"}, "onFailure": {"policy": "DeleteCluster"}}},
-     "DeleteWorkers is forbidden with autoscaling"),
-    ({"deletionStrategy": {"onSuccess": {"policy": "DeleteSelf"}, "onFailure": {"policy": "DeleteSelf"},
-                           "deletionRules": [{"policy": "DeleteSelf", "condition": {"jobStatus": "FAILED"}}]}},
-     "deletionRules excludes onSuccess and onFailure"),
-    ({"deletionStrategy.deletionRules": [{"policy": "DeleteSelf", "condition": {"ttlSeconds": 1}}]},
-     "needs one of jobStatus and jobDeploymentStatus"),
-    ({"deletionStrategy.deletionRules": [{"policy": "DeleteSelf", "condition": {"jobStatus": "FAILED"}}] * 2},
-     "two rules of DeleteSelf for FAILED"),
-    ({"deletionStrategy.deletionRules": [
-        {"policy": "DeleteCluster", "condition": {"jobStatus": "FAILED", "ttlSeconds": 9}},
-        {"policy": "DeleteSelf", "condition": {"jobStatus": "FAILED", "ttlSeconds": 8}}]},
-     "ttlSeconds have to grow"),
-    ({"clusterSelector": {"ray.io/cluster": "a"}, "deletionStrategy": {
-        "onSuccess": {"policy": "DeleteCluster"}, "onFailure": {"policy": "DeleteSelf"}}},
-     "neither the cluster nor its workers can be deleted"),
     # Ours
+    ({"submissionMode": "SidecarMode"}, "submissionMode has to be K8sJobMode"),
     ({"submitterPodTemplate": GONE}, "refused by a restricted namespace"),
     ({"preRunningDeadlineSeconds": GONE}, "needs both deadlines"),
     ({"shutdownAfterJobFinishes": GONE}, "keeps its nodes"),
@@ -198,29 +162,42 @@ def test_broken_job_is_caught(changes: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "message"),
+    ("made", "prefix", "unused"),
     [
-        ("RayCluster", "a" * 54, "may have 53 characters, aaaa"),
-        ("RayJob", "a" * 48, "may have 47 characters"),
-        ("RayCronJob", "a" * 37, "may have 36 characters"),
-        ("RayJob", "night-2026.11", "is no DNS label"),
-        ("RayJob", "7up", "is no DNS label"),
+        (cluster, "", UNUSED_OF_CLUSTER),
+        (cluster, f"{GROUP}.", UNUSED_OF_GROUP),
+        (job, "", UNUSED_OF_JOB),
+        (job, "rayClusterSpec.", UNUSED_OF_CLUSTER),
+        (job, f"rayClusterSpec.{HEAD}.", UNUSED_OF_GROUP),
     ],
 )
-def test_names_that_kuberay_refuses(kind: str, name: str, message: str) -> None:
-    spec = cluster()["spec"] if kind == "RayCluster" else job()["spec"]
-    if kind == "RayCronJob":
-        spec = {"schedule": "0 1 * * *", "jobTemplate": spec}
-    manifest = {"apiVersion": "ray.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+def test_use_of_what_no_rule_is_written_for_is_caught(
+    made: Callable[..., Manifest], prefix: str, unused: tuple[str, ...]
+) -> None:
+    for field in unused:
+        problems = rule_problems(made(**{prefix + field: "x"}))
+        assert [problem for problem in problems if f"{field}: KubeRay's rules for it are not" in problem] != []
+    for name in UNUSED_VARIABLES:
+        for place in (f"{GROUP}.{RAY}", f"{HEAD}.{RAY}", "autoscalerOptions"):
+            problems = rule_problems(cluster(**{f"{place}.env.+": {"name": name, "value": "1"}}))
+            assert [problem for problem in problems if f"{name}: KubeRay's rules for it are not" in problem] != []
+    cron = {"apiVersion": "ray.io/v1", "kind": "RayCronJob", "metadata": {"name": "a"}, "spec": {}}
+    assert kuberay_problems(cron) == ["KubeRay's rules for a RayCronJob are not written down here"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a" * 54, "may have 53 characters, aaaa"), ("night-2026.11", "is no DNS label"), ("7up", "is no DNS label")],
+)
+def test_names_that_kuberay_refuses(name: str, message: str) -> None:
+    manifest = cluster()
+    manifest["metadata"]["name"] = name
     assert [problem for problem in kuberay_problems(manifest) if message in problem] != []
-    manifest["metadata"]["name"] = "a" * MAX_NAME_LENGTHS[kind]
-    assert kuberay_problems(manifest) == []
-
-
-def test_schedule_of_a_ray_cron_job_names_no_time_zone() -> None:
-    spec = {"schedule": "CRON_TZ=UTC 0 1 * * *", "jobTemplate": job()["spec"]}
-    manifest = {"apiVersion": "ray.io/v1", "kind": "RayCronJob", "metadata": {"name": "night"}, "spec": spec}
-    assert kuberay_problems(manifest) == ["no TZ in a schedule: use timeZone"]
+    for manifest in (cluster(), job()):
+        longest = "a" * MAX_NAME_LENGTHS[manifest["kind"]]
+        for good, is_good in ((longest, True), (longest + "a", False)):
+            manifest["metadata"]["name"] = good
+            assert (kuberay_problems(manifest) == []) is is_good
 
 
 def test_queued_job_with_more_kinds_of_pods_than_kueue_takes_is_caught() -> None:

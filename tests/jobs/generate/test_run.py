@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,10 +22,11 @@ import torch
 from jobs.command_line import main as cli
 from jobs.generate import run as generate
 from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
-from jobs.generate.track_pipeline import _told
+from jobs.generate.track_pipeline import _told, may_pass
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.order_file import read_order
 from lstm_core.sound.audio import decode
 from lstm_core.tracks.gates import GateResult
@@ -239,10 +241,26 @@ def test_a_track_that_never_passes_is_reported_and_the_others_are_made(
     assert [row["name"] for row in failures] == ["dull"]  # another order does not make it forgotten
 
 
-def test_what_goes_round_is_told_what_to_order() -> None:
-    told = _told(GateResult("distinct_bars", False, 16.0, 99.0))
-    assert told.startswith("distinct_bars is 16.000, bound 99.000 (") and "top_p = 1" in told
-    assert _told(GateResult("silence", False, 1.0, 0.5)) == "silence is 1.000, bound 0.500"
+def test_a_gate_says_what_to_order() -> None:
+    gate = GateResult(name="distinct_bars", is_passed=False, value=3.0, bound=4.0)
+    told = "distinct_bars is 3.000, bound 4.000 (it goes round: order temperature = 1.15 and top_p = 1)"
+    loud, round_and_round = TrackOrder(loudness_lufs=-8.0), TrackOrder()
+    assert _told(gate, round_and_round) == told
+    assert _told(GateResult("pitches", False, 2.0, 3.0), round_and_round) == "pitches is 2.000, bound 3.000"
+    softer = "under its true peak this music gets no louder: order loudness_lufs = -10.6 or less"
+    assert _told(GateResult("loudness", False, 2.52, 0.2), loud) == f"loudness is 2.520, bound 0.200 ({softer})"
+    assert _told(GateResult("loudness", False, 192.0, 0.2), loud) == "loudness is 192.000, bound 0.200"
+
+
+def test_no_take_is_made_in_vain_for_a_loudness_out_of_reach() -> None:
+    """Four takes were rendered before an order for -8 LUFS failed that no take could meet."""
+
+    def outcome(missing_lu: float, attempt: int = 0) -> dict[str, Any]:
+        gates = [GateResult("heard", True, -20.0, -70.0), GateResult("loudness", False, missing_lu, 0.2)]
+        return {"attempt": attempt, "gates": [asdict(gate) for gate in gates]}
+
+    assert may_pass(outcome(0.5), GenerateRecipe()) and not may_pass(outcome(0.5, attempt=3), GenerateRecipe())
+    assert not may_pass(outcome(4.0), GenerateRecipe())
 
 
 def test_of_two_tracks_with_the_same_notes_one_is_made_anew(run_folder: Path, tmp_path: Path) -> None:

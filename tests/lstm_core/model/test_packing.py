@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +117,24 @@ def test_widths_that_are_said_to_agree_do() -> None:
     narrow = packed(PackedStep(model, 16, dtype=dtype), [4], [5])[0]
     wide = packed(PackedStep(model, 64, dtype=dtype), [50], [5])[0]
     assert all((a == b).all() for a, b in zip(narrow, wide, strict=True))
+
+
+LIMITED = """
+import torch
+from lstm_core.foundation.bfloat16 import PackedWeight, has_fast_bf16
+from lstm_core.model.packing import arithmetic_of
+rows, weight = torch.eye(4), torch.arange(12.0).reshape(3, 4)
+product = PackedWeight(weight.bfloat16(), 4)(rows.bfloat16())
+print(has_fast_bf16(), arithmetic_of("auto", "cpu"), torch.equal(product.float(), weight.T))
+"""
+
+
+@pytest.mark.parametrize("limit", ["AVX2", "SSE41"])
+def test_bf16_is_not_chosen_where_onednn_is_held_to_older_instructions(limit: str) -> None:
+    """The CPU has AVX512-BF16 and oneDNN may not use it: it ended in a RuntimeError of _reorder_linear_weight."""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": limit}
+    found = subprocess.run([sys.executable, "-c", LIMITED], env=environment, capture_output=True, text=True)
+    assert found.stdout.split() == ["False", "torch.float32", "True"], found.stderr
 
 
 def test_a_width_that_does_not_agree_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_core.foundation.errors import ScoreError
 from lstm_core.notes.limits import MAX_NOTE_TICKS
 from lstm_core.notes.midi import read_midi, write_midi
 from lstm_core.notes.score import DRUMS, Meter, NoteArray, Score, Tempo, make_notes
+from tests.properties import share
 
 CORPORA = Path(__file__).resolve().parents[4] / "shared" / "corpora"
 END = b"\0\xff\x2f\0"
@@ -213,8 +214,8 @@ scores = st.builds(
 )
 
 
+@share(0.6)
 @given(scores)
-@settings(max_examples=60, deadline=None, derandomize=True)
 def test_what_is_written_reads_back_the_same(score: Score) -> None:
     again = read_midi(write_midi(score))
     assert rows(again.notes) == rows(score.notes)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.keys import scale_pitch_classes, tonic_chord
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import MIN_TAIL_S, TEMPO_TOLERANCE, plan_track
+from tests.properties import share
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_what_is_too_short_says_what_would_do(fields: dict, message: str) -> Non
 METERS = ("4/4", "3/4", "6/8", "2/16", "1/4", "8/4", "7/8", "12/8", "2/4")
 
 
-@settings(max_examples=300, deadline=None)
+@share(3)
 @given(
     st.floats(0.1, 1800.0),
     st.one_of(st.just(0.0), st.floats(30.0, 300.0)),

@@ -1,12 +1,13 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_core.sound.limiter import ATTACK_S, RELEASE_S, apply_gain, limiting_gain
 from lstm_core.sound.loudness import TILE_SAMPLES
+from tests.properties import share
 
 
-@settings(max_examples=60, deadline=None)
+@share(0.6)
 @given(
     peaks=st.lists(st.floats(0.0, 4.0, width=32), min_size=1, max_size=300),
     ceiling=st.floats(0.1, 1.0),

@@ -11,8 +11,10 @@ from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
 from lstm_core.tracks.gates import (
     LONGEST_SILENCE_BARS,
+    TAKES_DIFFER_LU,
     GateResult,
     audio_gates,
+    is_out_of_reach,
     longest_flat_top,
     score_fingerprint,
     score_gates,
@@ -71,6 +73,15 @@ def test_every_fault_of_the_audio_fails_its_gate(stems: dict[str, np.ndarray]) -
 def test_a_loop_that_does_not_loop_fails(stems: dict[str, np.ndarray]) -> None:
     good = mastered(stems, loop=True)
     assert failures(gates_of(good[:, :-5000], loop=True)) & {"seam_jump", "seam_drop"}
+
+
+def test_only_a_loudness_far_away_is_out_of_reach_of_other_takes(stems: dict[str, np.ndarray]) -> None:
+    """Four takes were made of an order that none of them could meet."""
+    good = mastered(stems, loop=False)
+    for missing_lu, is_out in ((0.0, False), (TAKES_DIFFER_LU - 0.3, False), (TAKES_DIFFER_LU + 0.3, True)):
+        assert is_out_of_reach(gates_of(good * 10 ** (-missing_lu / 20))) is is_out
+    assert not is_out_of_reach(gates_of(np.zeros_like(good))), "another take need not be silent"
+    assert not is_out_of_reach([])
 
 
 def test_flat_tops_are_counted_by_neighbours() -> None:

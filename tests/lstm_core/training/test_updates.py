@@ -138,6 +138,18 @@ def test_impossible_settings_are_refused() -> None:
         TrainSettings(window=0)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**63 - 1])
+def test_a_seed_of_more_than_32_bits_is_refused(seed: int) -> None:
+    """Such a seed ended the first step of a run with "Overflow when unpacking long long"."""
+    with pytest.raises(ValueError, match=f"seed is {seed}, it must be a whole number from 0 to 4294967295"):
+        TrainSettings(seed=seed)
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_every_seed_of_32_bits_trains(seed: int) -> None:
+    assert np.isfinite(tiny_trainer(dropout=0.3, seed=seed).train_step(8).nll)
+
+
 WORKER = """
 from tests.lstm_core.training.test_updates import tiny_trainer
 trainer = tiny_trainer(dropout=0.3)

@@ -1,0 +1,88 @@
+"""The gain into the limiter at which a mix comes out as loud as it is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.sound.audio import Waveform
+from lstm_core.sound.limiter import apply_gain, limiting_gain
+from lstm_core.sound.loudness import integrated_loudness, tile_peaks
+
+LOUDNESS_AIM_LU = 0.05  # the gain is searched until the loudness is this near
+LOUDNESS_TOLERANCE_LU = 0.2  # what we promise; EBU R 128 allows 0.5
+MAX_GAIN_STEPS = 8  # each runs the limiter once; 1 to 3 are usual
+MAX_HALVINGS = 12  # of the range of gains, where the steps do not come near enough: from -9 LUFS on
+MOST_DRIVE_DB = 24.0  # into the limiter; 16 dB more made 0.1 LU or less of 9 tracks out of 10, and 0.5 of the tenth
+PEAK_MARGIN_DB = 0.3  # under four times the rate peaks hide: FFmpeg's meter found one 0.18 dB higher in 50 tracks
+
+
+@dataclass(frozen=True)
+class Levelled:
+    """A mix at some gain, limited."""
+
+    gain_db: float
+    borders: npt.NDArray[np.float32] | None  # of the limiting gain, see limiting_gain; None where nothing is limited
+    waveform: Waveform
+    loudness_lufs: float
+
+    @property
+    def gain(self) -> float:
+        """The gain as a factor."""
+        return float(10 ** (self.gain_db / 20))
+
+
+class Leveller:
+    """Limits a mix, float32 [C, S], at one gain after another, and measures how loud it comes out.
+
+    Args:
+        mix: with `loudness` LUFS as it is.
+        loudness: finite.
+        loop: whether the end runs into the start.
+        sample_rate: in Hz.
+        true_peak_dbtp: that nothing may exceed.
+    """
+
+    def __init__(self, mix: Waveform, loudness: float, loop: bool, sample_rate: int, true_peak_dbtp: float) -> None:
+        self._mix, self._loudness, self._loop, self._sample_rate = mix, loudness, loop, sample_rate
+        self._ceiling = float(10 ** ((true_peak_dbtp - PEAK_MARGIN_DB) / 20))
+        self._peaks: npt.NDArray[np.float32] | None = None
+        self._floor = np.inf
+
+    def level(self, wanted_lufs: float) -> Levelled:
+        """The mix as loud as it is wanted; or at MOST_DRIVE_DB where the limiter leaves it softer than that."""
+        first = found = self._at(wanted_lufs - self._loudness)
+        for _ in range(MAX_GAIN_STEPS - 1):
+            missing = wanted_lufs - found.loudness_lufs
+            if abs(missing) <= LOUDNESS_AIM_LU:
+                return found
+            found = self._at(found.gain_db + missing * 1.1)  # what is added comes through the limiter smaller
+        if abs(wanted_lufs - found.loudness_lufs) <= LOUDNESS_TOLERANCE_LU:
+            return found
+        return self._bracketed(wanted_lufs, first, self._at(first.gain_db + MOST_DRIVE_DB))
+
+    def _bracketed(self, wanted_lufs: float, soft: Levelled, loud: Levelled) -> Levelled:
+        """The same by halving the range of gains between one that is too soft and one that may be too loud."""
+        if loud.loudness_lufs < wanted_lufs:
+            return loud
+        for _ in range(MAX_HALVINGS):
+            found = self._at((soft.gain_db + loud.gain_db) / 2)
+            if abs(wanted_lufs - found.loudness_lufs) <= LOUDNESS_AIM_LU:
+                return found
+            soft, loud = (found, loud) if found.loudness_lufs < wanted_lufs else (soft, found)
+        return loud
+
+    def _at(self, gain_db: float) -> Levelled:
+        gain = float(10 ** (gain_db / 20))
+        if self._peaks is None or self._ceiling / gain < self._floor:
+            self._floor = self._ceiling / gain * 0.8  # for the next steps, which are louder
+            self._peaks = tile_peaks(self._mix, self._floor, is_loop=self._loop)
+        peaks = self._peaks * np.float32(gain)
+        borders = limiting_gain(peaks, self._ceiling, self._sample_rate, is_loop=self._loop)
+        waveform = apply_gain(self._mix, gain, borders)
+        if borders is None:
+            return Levelled(gain_db, None, waveform, self._loudness + gain_db)
+        loudness = integrated_loudness(waveform, self._sample_rate, is_loop=self._loop)
+        return Levelled(gain_db, borders, waveform, loudness)
