@@ -56,7 +56,7 @@ from lstm_core.representations.note_events import (
     TIME_SHIFT,
 )
 
-COMPILED_WITH = "11d34795fc3a0eaf"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "b5ea686976333af2"  # content of the files that compiled code takes things from; see its test
 
 
 @borrowing

@@ -34,7 +34,7 @@ from lstm_core.representations.note_events import (
     STREAMS,
 )
 
-COMPILED_WITH = "3ecf2f4f8377a90d"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "197c4bb8566f4614"  # content of the files that compiled code takes things from; see its test
 
 TICKS_OF = DURATIONS.copy()  # [V] of each value of the duration stream
 NUM_PITCHES = STREAMS[PITCH].size
