@@ -13,6 +13,7 @@ from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.ensembles import draw_density, draw_ensemble
 from lstm_core.orders.order import with_seed
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.rules import can_transpose
 from lstm_core.representations.conditions import Conditions, transposed_key
 from lstm_core.representations.note_events import EventArray, decode_events
 from lstm_core.representations.notes import NOTES
@@ -26,11 +27,14 @@ def request_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> Req
     """
     order, plan, primer = track.order, track.plan, track.primer
     ensemble = _programs_of(primer) if primer is not None else draw_ensemble(facts.statistics, order.style, order.seed)
+    rules = make_rules(with_seed(order, track.seed_of(attempt)), plan, primer=primer, ensemble=ensemble)
     shift = home_shift(plan.key) if facts.home_key else 0
+    if not can_transpose(rules, shift):
+        shift = 0
     heard = [programs[0] for programs in plan.programs] or ensemble
     families = sum({1 << family_of(program) for program in heard})
     return Request(
-        rules=make_rules(with_seed(order, track.seed_of(attempt)), plan, primer=primer, ensemble=ensemble),
+        rules=rules,
         conditions=Conditions(
             style=order.style or None,
             key=None if plan.key is None else transposed_key(plan.key, shift),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.orders.timeline import NEVER, SpanLimits
-from lstm_core.representations.note_events import FIRST_DRUM, FIRST_PITCH, STREAMS, transposed_events
+from lstm_core.representations.note_events import FIRST_DRUM, FIRST_PITCH, PITCH, STREAMS, transposed_events
 
 
 def _record(*names: str) -> np.dtype[np.void]:
@@ -98,6 +98,15 @@ def transposed_rules(rules: Rules, semitones: int) -> Rules:
     pitches[..., FIRST_PITCH + inside] = melodic[..., source[inside]]
     locked = transposed_events(rules.locked.reshape(-1, len(STREAMS)), semitones).reshape(rules.locked.shape)
     return rules._replace(pitches=pitches, max_pitch=max_pitch_of(pitches), locked=locked)
+
+
+def can_transpose(rules: Rules, semitones: int) -> bool:
+    """Whether all locked notes, and some pitch of each mask that has one, are MIDI pitches `semitones` higher too."""
+    pitch = rules.locked[..., PITCH].astype(np.int64)
+    melodic = pitch[(pitch >= FIRST_PITCH) & (pitch < FIRST_DRUM)] + semitones
+    has_pitch = transposed_rules(rules, semitones).max_pitch > 0
+    is_inside = (melodic >= FIRST_PITCH) & (melodic < FIRST_DRUM)
+    return bool(is_inside.all() and (has_pitch == (rules.max_pitch > 0)).all())
 
 
 def _widened(table: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:

@@ -17,7 +17,16 @@ from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.constraints import CONSTRAINTS, Constraint, make_rules, make_timeline
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
-from lstm_core.orders.timeline import FREE, LOCKED_FIRST, LOCKED_ONLY, NEVER, Assignment, Timeline, notes_of
+from lstm_core.orders.timeline import (
+    FREE,
+    LOCKED_FIRST,
+    LOCKED_ONLY,
+    NEVER,
+    Assignment,
+    Timeline,
+    instrument_values,
+    notes_of,
+)
 from lstm_core.representations.conditions import Conditions
 from lstm_core.representations.note_events import (
     DRUM_INSTRUMENT,
@@ -98,7 +107,12 @@ def check_obeyed(timeline: Timeline, events: EventArray) -> None:
     stands = {(int(n["onset"]), int(n["program"]), int(n["pitch"]), int(n["duration"])) for n in played}
     asked = decode_events(_alone(timeline)).notes
     assert {(int(n["onset"]), int(n["program"]), int(n["pitch"]), int(n["duration"])) for n in asked} <= stands
+    for programs in timeline.parts:
+        assert set(notes[:, INSTRUMENT].tolist()) & set(instrument_values(programs)), f"{programs} is not heard"
     melodic = notes[:, INSTRUMENT] >= FIRST_PROGRAM
+    chord_at = timeline.spans[-1].limits.chord_at
+    if chord_at != NEVER and timeline.span_at(chord_at).limits.exclusive == FREE:
+        assert (ticks == chord_at).any()
     for i in np.flatnonzero(~is_locked):
         tick, note = int(ticks[i]), notes[i]
         span, limits = timeline.span_at(tick), timeline.span_at(tick).limits
@@ -344,4 +358,3 @@ def test_timelines_that_cannot_be_met_are_refused(fields: dict[str, Any], constr
     order = replace(ORDER, **fields)
     with pytest.raises(OrderError, match=message):
         make_rules(order, plan_track(order), constraints=(*CONSTRAINTS, constraint))
-    assert FREE == 0

@@ -12,7 +12,7 @@ from lstm_core.orders.constraints import GRAMMAR, make_rules, make_timeline
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
-from lstm_core.orders.rules import Rules, set_row, stack_rules, transposed_rules
+from lstm_core.orders.rules import Rules, can_transpose, set_row, stack_rules, transposed_rules
 from lstm_core.orders.timeline import NEVER, Assignment, Timeline
 from lstm_core.representations.note_events import DRUM_INSTRUMENT, FIRST_DRUM, FIRST_PITCH, FIRST_PROGRAM
 
@@ -132,6 +132,15 @@ def test_a_transposed_row_moves_its_pitches_and_no_drums() -> None:
     assert pitches(moved, BODY) == [pitch - 5 for pitch in pitches(rules, BODY)] == [55, 57, 59, 60, 62]
     assert (moved.pitches[..., FIRST_DRUM:] == rules.pitches[..., FIRST_DRUM:]).all()
     assert moved.max_pitch[0, 0, 0] == 63
+
+
+def test_a_row_is_not_moved_where_its_notes_would_fall_out_of_midi() -> None:
+    """A locked pitch below 0 used to come to the model as a value that its table does not have."""
+    assert can_transpose(rules_of(key="C", pitch_low=0, pitch_high=5, loop=True), -5)
+    assert not can_transpose(rules_of(key="C", pitch_low=0, pitch_high=4, loop=True), -5)
+    primer = np.array([[0, FIRST_PROGRAM, FIRST_PITCH + 4, 24, 8]], dtype=np.uint8)
+    rules = make_rules(order_of(), plan_track(order_of()), primer=primer)
+    assert can_transpose(rules, -4) and not can_transpose(rules, -5) and can_transpose(rules, 6)
 
 
 def test_without_constraints_everything_may_begin() -> None:
