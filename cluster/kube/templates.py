@@ -26,7 +26,7 @@ _RENDER_S = 60
 def k8s_folder() -> Path:
     """The folder k8s/ beside the packages, or that of $TONEMILL_K8S."""
     given = os.environ.get(FOLDER_VARIABLE)
-    folder = Path(given).expanduser() if given else Path(__file__).resolve().parents[1] / "k8s"
+    folder = Path(given).expanduser() if given else Path(__file__).resolve().parents[2] / "k8s"
     if not (folder / "overlays").is_dir():
         raise ClusterFileError(
             f"There are no manifests in {folder}. Set {FOLDER_VARIABLE} to the folder k8s/ of a checkout of Tonemill."

@@ -213,7 +213,7 @@ def lay_out(studio: Studio, node: RayNode, pod: Object, server: KubeServer) -> l
                 placed.append(f"{mount['mountPath']}/{item['path']}")
                 studio.put(node, placed[-1], base64.b64decode(stored[item["key"]]))
             lock = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
-            studio.run(node, "sh", "-c", lock if mount["readOnly"] else "true", mount["mountPath"])
+            studio.run(node, "sh", "-c", lock if mount.get("readOnly") else "true", mount["mountPath"])
     return placed
 
 
