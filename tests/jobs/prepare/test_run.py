@@ -217,9 +217,7 @@ def test_a_representation_that_there_is_not_is_refused_before_any_work(tmp_path:
     blocks = write_blocks(tmp_path / "blocks", 2, 1)
     with pytest.raises(RepresentationError, match="no representation 'codec-1'"):
         run_train(str(blocks), str(tmp_path / "run"), tiny_recipe(representation="codec-1"))
-    with pytest.raises(
-        BlockError, match="holds its pieces as notes-1, not as four-voices-1"
-    ):
+    with pytest.raises(BlockError, match="holds its pieces as notes-1, not as four-voices-1"):
         run_train(str(blocks), str(tmp_path / "run"), tiny_recipe(representation="four-voices-1"))
     assert not (tmp_path / "run").exists()
 
