@@ -15,7 +15,7 @@ The folders from the ground up; each uses what stands above it in this list (tes
     notes/                 a file of MIDI, MusicXML, ABC or Humdrum becomes a Score; what a Score is like
     sound/                 a Score becomes stems, stems a master, a master a file
     recordings/            a recording of any codec becomes samples
-    representations/       a Score becomes K streams of integers, and what a model is told besides
+    representations/       a Score becomes K streams of integers, and what a model is told besides; a table of them
     model/                 MusicLSTM, its packed form, checkpoints, the base checkpoint
     transcription/         samples become notes and beats, and these a Score
     blocks/                a corpus becomes Arrow blocks of pieces

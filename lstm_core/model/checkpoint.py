@@ -36,7 +36,7 @@ class CheckpointFacts:
     """What a checkpoint says of itself."""
 
     name: str
-    representation: str  # of the events, streams.REPRESENTATION for notes
+    representation: str  # of the events, see representations.table
     styles: tuple[str, ...]  # values 1.. of the style context
     step: int  # optimiser updates so far
     valid_nll: float | None  # nats per event on the validation pieces

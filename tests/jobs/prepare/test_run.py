@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.command_line.inspect_blocks import inspect_blocks
 from jobs.prepare.corpus_reading import cut_parts
 from jobs.prepare.recipe import PrepareRecipe
 from jobs.prepare.run import PrepareResult, run_prepare
 from jobs.runtime.recipe import load_recipe
+from jobs.train.run import run_train
 from lstm_core.blocks.assembly import SplitSettings
 from lstm_core.blocks.corpus import CorpusError, list_corpus
 from lstm_core.blocks.feature_blocks import open_blocks
+from lstm_core.foundation.errors import BlockError, RecipeError, RepresentationError
+from lstm_core.model.checkpoint import load_checkpoint
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.score import Score, make_notes
+from lstm_core.training.run import run_training
+from tests.lstm_core.block_sets import tiny_recipe
+from tests.lstm_core.block_sets import write_tunes as write_blocks
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "corpora"
 
@@ -75,7 +83,7 @@ def check_summary(blocks: Path, result: PrepareResult, parts: set[str]) -> None:
 
 @pytest.mark.slow
 def test_good_and_bad_files_together_and_again(
-    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TONEMILL_PRICES", '{"currency": "EUR", "head": 3.6, "cpu": 99.0}')
     corpus, blocks = tmp_path / "my corpus", tmp_path / "blocks"
@@ -136,6 +144,19 @@ def test_good_and_bad_files_together_and_again(
     stored = {path.name.partition(".")[0] for path in (blocks / "blocks").iterdir()}
     assert stored == {entry.name for entry in fourth.index.blocks}
 
+    recipe = replace(recipe, representations=("notes-1", "four-voices-1"))
+    fifth = run_prepare(str(corpus), str(blocks), recipe, num_workers=2)
+    assert fifth.num_read == fifth.num_files and fifth.index.num_pieces == fourth.index.num_pieces
+    assert any("differs from the one before in representations" in w and "read again" in w for w in fifth.warnings)
+    notes, voices = fifth.index.representations
+    assert notes == fourth.index.representations[0]
+    assert (voices.name, voices.dtype) == ("four-voices-1", "uint8") and voices.num_pieces["train"] > 0
+    inspect_blocks(str(blocks))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "four-voices-1: soprano 47, alto 47, tenor 47, bass 47 (uint8)" in shown
+    run_training(blocks, tmp_path / "run", tiny_recipe(steps=2, representation="four-voices-1"))
+    assert load_checkpoint(tmp_path / "run" / "checkpoint").facts.representation == "four-voices-1"
+
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path, ray_cluster: None) -> None:
@@ -187,6 +208,18 @@ def test_real_game_music(tmp_path: Path, ray_cluster: None) -> None:
     assert result.index.duration_s / 3600 == pytest.approx(4.9, abs=0.1)
     assert next(iter(result.index.licences)).startswith("Copyright © 2001-2024 Contributors to the Freedoom project")
     assert sum(result.index.num_pieces.values()) == 111 and result.index.num_pieces["valid"] >= 1
+
+
+def test_a_representation_that_there_is_not_is_refused_before_any_work(tmp_path: Path) -> None:
+    for names in ([], ["codec-1"], ["notes-1", "notes-1"]):
+        with pytest.raises(RecipeError, match="must name one or more of notes-1, four-voices-1, each once"):
+            load_recipe(PrepareRecipe, None, {"representations": names})
+    blocks = write_blocks(tmp_path / "blocks", 2, 1)
+    with pytest.raises(RepresentationError, match="no representation 'codec-1'"):
+        run_train(str(blocks), str(tmp_path / "run"), tiny_recipe(representation="codec-1"))
+    with pytest.raises(BlockError, match="holds its pieces as notes-1, not as four-voices-1"):
+        run_train(str(blocks), str(tmp_path / "run"), tiny_recipe(representation="four-voices-1"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_parts_share_the_work_evenly_and_hold_every_file_once() -> None:

@@ -22,7 +22,9 @@ from lstm_core.notes.describe import describe
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.reading import read_score
 from lstm_core.notes.score import DRUMS, Score, make_notes
+from lstm_core.representations.four_voice_grid import FOUR_VOICES
 from lstm_core.representations.note_events import encode_score
+from lstm_core.representations.notes import NOTES
 
 
 class DirectReader:
@@ -111,6 +113,36 @@ def test_rows_hold_what_the_score_says(folder: Path) -> None:
     assert row["bar_pitch_max"] == description.bars.pitch_max.tolist()
     assert row["bar_density"] == pytest.approx(description.bars.density)
     assert len(row["bar_key"]) == row["num_bars"] == description.num_bars
+
+
+def test_another_representation_leaves_splits_and_groups_as_they_are(folder: Path) -> None:
+    """Pieces are the same pieces in the same splits, and each is stored once more where four voices can sing it."""
+    dense = Score(notes=make_notes([(24 * n, 24, 0, 50 + 5 * voice + n, 90) for n in range(9) for voice in range(5)]))
+    (folder / "corpus" / "airs" / "dense.mid").write_bytes(write_midi(dense))
+    _, alone = prepare(folder)
+    representations = [NOTES, FOUR_VOICES]
+    corpus, parts_uri, blocks_uri = list_corpus(folder / "corpus"), str(folder / "both"), str(folder / "both blocks")
+    limits = ReadLimits(max_file_bytes=200_000)
+    make_part(corpus.uri, corpus.manifest, parts_uri, DirectReader(), limits, representations)
+    settings, names = SplitSettings(), [one.name for one in representations]
+    plan = plan_blocks(corpus, read_rows(parts_uri), parts_uri, settings, block_bytes=10**9, representations=names)
+    for planned in plan.blocks:
+        assemble_block(parts_uri, blocks_uri, planned)
+    write_index(blocks_uri, [planned.name for planned in plan.blocks])
+    both = open_blocks(blocks_uri, representation="four-voices-1", verify=True)
+    assert {block.name for block in both.index.blocks}.isdisjoint(block.name for block in alone.index.blocks)
+    events = {}
+    for row, plain in zip(all_rows(both), all_rows(alone), strict=True):
+        events[row["uri"]] = row.pop("events")
+        assert events[row["uri"]]["notes-1"] == plain.pop("events")["notes-1"]  # type: ignore[attr-defined, index]
+        assert row == plain
+    for uri, found in events.items():
+        score = read_score((folder / "corpus" / str(uri)).read_bytes(), ".mid")[0]
+        grid = FOUR_VOICES.encode(score)
+        assert found["four-voices-1"] == (None if grid is None else grid.tobytes())  # type: ignore[index]
+    spelt = sum(found["four-voices-1"] is not None for found in events.values())  # type: ignore[index]
+    assert 0 < spelt < len(events) and spelt == sum(both.index.representations[1].num_pieces.values())
+    assert spelt == both.num_pieces("train") + both.num_pieces("valid")
 
 
 def test_near_duplicates_share_group_and_split(folder: Path) -> None:
