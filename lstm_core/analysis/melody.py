@@ -1,0 +1,272 @@
+"""The melody of a piece: one line of notes, which may pass from instrument to instrument and may rest.
+
+Each note is given points by what stands around it (is it on top, does it go on by step, is it one of many of equal
+length, does its pitch recur, ...), each way from one note to the next by its interval and rest, and the line of most
+points is taken: the skyline of Uitdenbogerd and Zobel, "Manipulation of music for melody matching" (1998), as a path.
+The line is then followed once more with its own register and note lengths known. Points were learnt by averaged
+structured perceptron (Collins, EMNLP 2002) from songs whose voice was hidden in the piano part: half of those of
+OpenScore Lieder that benchmarks.analysis does not measure. What no song can teach is set by hand: what an instrument
+usually plays, and how a melody changes hands.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lstm_core.analysis import kernels as k
+from lstm_core.analysis.grid import Bools, Floats, Ints
+from lstm_core.analysis.layers import Layers
+from lstm_core.notes import NoteArray
+
+SOLO_POLYPHONY = 1.15  # notes at once: below it the music is one line, and that line its melody
+REACH = 48  # notes back that a line is followed
+
+# What a note gets for each unit of a measure, when a line is first sought and when it is followed again.
+POINTS = (
+    (0.12, 1.09),  # any note
+    (0.27, 0.27),  # a note that sounds above it, of at most four
+    (-0.74, -0.74),  # octaves to the next above
+    (-0.16, -0.08),  # octaves to the next below
+    (-0.67, -0.52),  # a note struck with it in its layer and as long, of at most three
+    (1.39, 0.82),  # log2 of its beats
+    (-0.14, 0.64),  # octaves above what is usual around
+    (-1.2, 0.43),  # the same squared
+    (0.49, 0.39),  # comes by step
+    (1.51, 1.3),  # goes on by step
+    (-0.21, -0.32),  # a leap from and to notes as long
+    (-0.1, -0.27),  # a leap on one side
+    (-0.9, -0.73),  # notes as long on both sides
+    (-0.84, -0.64),  # log of how often its pitch recurs within a bar
+    (1.18, 1.19),  # log of the notes of its layer within a beat
+    (1.81, 1.17),  # share of its time on top
+    (0.88, 0.66),  # log2 of its beats if on top
+    (-0.56, -0.53),  # leaps on both sides if on top
+    (-3.72, -3.31),  # share of notes as long within a bar
+    (0.82, 1.44),  # the same if on top
+    (-0.26, -0.36),  # a note as long one beat off
+    (-0.73, -0.7),  # a note as long one bar off
+    (-1.08, -0.98),  # begins off the beat
+    (0.0, -0.52),  # octaves above the line
+    (0.0, -2.74),  # the same squared
+    (0.0, -1.51),  # how much longer or shorter than the line's notes, log2
+)
+# What a way adds by its leap (unison, up to 2, 4, 5, 7, 9, 12 semitones, wider) and by its rest (see best_line).
+_LEAP_POINTS = (
+    (1.29, 2.14, 1.44, 1.14, 0.39, -0.41, -1.69, -9.66),
+    (0.67, 1.54, 0.91, 0.73, 0.16, -0.46, -1.25, -7.28),
+)
+_REST_POINTS = (
+    (-7.37, -3.49, -0.77, 2.18, 1.96, 2.16, 1.66, -0.04, -1.64),
+    (-4.61, -2.9, -0.9, 1.82, 1.52, 1.63, 1.15, -0.47, -2.24),
+)
+
+_LEAP_BOUNDS = (0, 2, 4, 5, 7, 9, 12)  # widest interval of each kind of leap, in semitones
+_WINDOW_BARS = 8  # on either side, over which the line's own register is taken
+_REGISTER_BARS, _REGISTER_SHARE = 4, 0.8  # and the usual height of all notes
+_OTHER_HAND, _OTHER_PROGRAM = -0.3, -2.5  # for a way that leads to another layer
+_LAYER_SHARE = 0.7  # of what a layer's notes get over _WINDOW_BARS is counted to each of them
+_LONE_LINE = 0.8  # for a note of a layer that plays one note at a time
+_VELOCITY_STEP = 20.0  # velocity above the others of its bar for one point more
+_TIMPANI = 47
+# Points of a note by its program: (first, last, points); by families of General MIDI where nothing else is said.
+_PROGRAM_POINTS = (
+    (8, 15, 0.2),
+    (16, 23, -0.2),
+    (24, 31, -0.4),
+    (28, 28, -1.5),
+    (32, 39, -5.0),
+    (43, 43, -3.0),
+    (44, 44, -1.0),
+    (45, 45, -0.7),
+    (46, 46, -0.7),
+    (47, 47, -9.0),
+    (48, 51, -0.6),
+    (55, 55, -2.0),
+    (56, 60, 0.6),
+    (58, 58, -2.0),
+    (64, 79, 0.8),
+    (80, 86, 1.0),
+    (87, 87, -1.0),
+    (88, 95, -1.5),
+    (96, 103, -1.0),
+    (104, 111, 0.2),
+    (112, 127, -3.0),
+)
+
+
+def find_melody(notes: NoteArray, layers: Layers) -> Bools:
+    """Which of the pitched notes are the melody, no two begun at once: bool [pitched]."""
+    if len(layers.onset) == 0:
+        return np.zeros(0, dtype=bool)
+    if mean_polyphony(layers) < SOLO_POLYPHONY and layers.num_layers == 1:
+        return _one_at_a_time(layers)
+    measures = _measures(layers)
+    by_hand = _points_by_hand(notes[layers.is_pitched], layers)
+    first, again = np.array(POINTS).T
+    is_in = _line(layers, measures @ first[: measures.shape[1]] + by_hand, 0)
+    if not is_in.any():
+        return is_in
+    measures = np.column_stack([measures, _line_measures(layers, is_in)])
+    return _line(layers, measures @ again + by_hand, 1)
+
+
+def mean_polyphony(layers: Layers) -> float:
+    """Pitched notes that sound at once, averaged over the time when any does."""
+    reached = np.maximum.accumulate(layers.end)
+    before = np.concatenate([layers.onset[:1], reached[:-1]])
+    busy = int(np.maximum(reached - np.maximum(layers.onset, before), 0).sum())
+    return float((layers.end - layers.onset).sum() / max(busy, 1))
+
+
+def _one_at_a_time(layers: Layers) -> Bools:
+    """All notes, of those begun at once the highest."""
+    is_in = np.ones(len(layers.onset), dtype=bool)
+    is_in[:-1] = layers.onset[1:] > layers.onset[:-1]  # notes of one onset and program stand in order of pitch
+    return is_in
+
+
+def _line(layers: Layers, gain: Floats, search: int) -> Bools:
+    """The line of most points, given those of each note, at the first or second search (0, 1): bool [pitched]."""
+    gain = gain + _LAYER_SHARE * _of_layer(layers, gain)
+    program = layers.program
+    other = program[:, None] != program[None, :]
+    switches = np.where(other, _OTHER_PROGRAM, np.where(np.eye(len(program), dtype=bool), 0.0, _OTHER_HAND))
+    return k.best_line(
+        gain,
+        layers.onset,
+        layers.end,
+        layers.pitch,
+        layers.layer,
+        layers.beat_ticks,
+        _per_semitone(_LEAP_POINTS[search]),
+        np.array(_REST_POINTS[search]),
+        switches,
+        REACH,
+    )
+
+
+def _of_layer(layers: Layers, gain: Floats) -> Floats:
+    """How much more than notes of other layers those of a note's layer get in the bars around, clipped: [pitched]."""
+    num_bars = int(layers.bar.max()) + 1
+    at = layers.layer * num_bars + layers.bar
+    size = layers.num_layers * num_bars
+    shape = (layers.num_layers, num_bars)
+    own = _around(np.bincount(at, weights=gain, minlength=size).reshape(shape), _WINDOW_BARS)
+    count = _around(np.bincount(at, minlength=size).reshape(shape).astype(np.float64), _WINDOW_BARS)
+    mean = own / np.maximum(count, 1.0)
+    everywhere = own.sum(axis=0) / np.maximum(count.sum(axis=0), 1.0)
+    more: Floats = np.clip(mean - everywhere, -2.0, 2.0)[layers.layer, layers.bar]
+    return more
+
+
+def _measures(layers: Layers) -> Floats:
+    """What is known of each note before any line is, in the order of POINTS: float64 [pitched, measures]."""
+    around = k.surroundings(
+        layers.onset, layers.end, layers.pitch, layers.layer, layers.beat_ticks, layers.bar_ticks
+    )
+    is_top = around[:, k.ABOVE] == 0
+    length = _log_beats(layers)
+    before, after = around[:, k.LEAP_BEFORE], around[:, k.LEAP_AFTER]
+    equal_share = (around[:, k.EQUAL_LENGTHS] + 1) / (around[:, k.BAR_NOTES] + 1)
+    height = (layers.pitch - _usual_height(layers)) / 12.0
+    columns = (
+        np.ones(len(length)),
+        np.minimum(around[:, k.ABOVE], 4),
+        np.where(is_top, 0.0, np.minimum(around[:, k.GAP_ABOVE], 24) / 12.0),
+        np.where(around[:, k.GAP_BELOW] > 90, 0.0, np.minimum(around[:, k.GAP_BELOW], 24) / 12.0),
+        np.minimum(around[:, k.SAME_STRUCK], 3),
+        length,
+        height,
+        np.minimum(height**2, 4.0),
+        around[:, k.STEP_BEFORE],
+        around[:, k.STEP_AFTER],
+        before * after,
+        np.abs(before - after),
+        around[:, k.EQUAL_BEFORE] * around[:, k.EQUAL_AFTER],
+        np.log1p(around[:, k.RECURRENCES]),
+        np.log1p(around[:, k.NEAR_NOTES]),
+        _share_on_top(layers),
+        is_top * length,
+        is_top * before * after,
+        equal_share,
+        is_top * equal_share,
+        np.minimum(around[:, k.BEAT_PERIODS], 2),
+        np.minimum(around[:, k.BAR_PERIODS], 2),
+        (layers.onset - layers.bar_start) % layers.beat_ticks > 0,
+    )
+    return np.column_stack(columns).astype(np.float64)
+
+
+def _line_measures(layers: Layers, is_in: Bools) -> Floats:
+    """How far each note lies from the line that was found, in octaves, squared, and in length: float64 [pitched, 3]."""
+    num_bars = int(layers.bar.max()) + 1
+    length = _log_beats(layers)
+    weight = np.minimum(layers.end - layers.onset, layers.bar_ticks) * is_in
+
+    def near(values: Floats) -> Floats:
+        return _around(np.bincount(layers.bar, weights=values, minlength=num_bars)[None], _WINDOW_BARS)[0]
+
+    mass, count = near(weight.astype(np.float64)), near(is_in.astype(np.float64))
+    pitch = (near((weight * layers.pitch).astype(np.float64)) / np.maximum(mass, 1e-9))[layers.bar]
+    usual_length = (near(is_in * length) / np.maximum(count, 1e-9))[layers.bar]
+    is_known = count[layers.bar] > 0
+    away = np.where(is_known, (layers.pitch - pitch) / 12.0, 0.0)
+    return np.column_stack([away, np.minimum(away**2, 2.0), np.abs(length - usual_length)])
+
+
+def _points_by_hand(pitched: NoteArray, layers: Layers) -> Floats:
+    """Points for the instrument, for a layer that is one line, and for velocity: float64 [pitched]."""
+    table = np.zeros(128)
+    for first, last, points in _PROGRAM_POINTS:
+        table[first : last + 1] = points
+    moments = np.unique(np.stack([layers.layer, layers.onset]), axis=1)[0]
+    attacks = np.bincount(moments, minlength=layers.num_layers)
+    sizes = np.bincount(layers.layer, minlength=layers.num_layers)
+    is_line = sizes <= 1.1 * attacks
+    velocity = pitched["velocity"].astype(np.float64)
+    num_bars = int(layers.bar.max()) + 1
+    usual = np.bincount(layers.bar, weights=velocity, minlength=num_bars)
+    usual /= np.maximum(np.bincount(layers.bar, minlength=num_bars), 1)
+    louder = np.clip((velocity - usual[layers.bar]) / _VELOCITY_STEP, -1.0, 1.0)
+    points: Floats = table[layers.program[layers.layer]] + _LONE_LINE * is_line[layers.layer] + louder
+    return points
+
+
+def _log_beats(layers: Layers) -> Floats:
+    """Binary logarithm of each note's length in beats, within 3 of 0: float64 [pitched]."""
+    length: Floats = np.clip(np.log2((layers.end - layers.onset) / layers.beat_ticks), -3.0, 3.0)
+    return length
+
+
+def _usual_height(layers: Layers) -> Floats:
+    """Pitch below which notes lie for _REGISTER_SHARE of their time, in the bars around each note: float64 [pitched]."""
+    num_bars = int(layers.bar.max()) + 1
+    weight = np.minimum(layers.end - layers.onset, layers.bar_ticks).astype(np.float64)
+    counts = np.bincount(layers.bar * 128 + layers.pitch, weights=weight, minlength=num_bars * 128)
+    ranks = np.cumsum(_around(counts.reshape(num_bars, 128).T, _REGISTER_BARS), axis=0)
+    height = (ranks < _REGISTER_SHARE * ranks[-1]).sum(axis=0)
+    return height[layers.bar].astype(np.float64)
+
+
+def _share_on_top(layers: Layers) -> Floats:
+    """At how many of the four quarters of a note nothing sounds above it, as a share: float64 [pitched]."""
+    high = k.highest(layers.onset, layers.end, layers.pitch)
+    length = layers.end - layers.onset
+    on_top: Floats = np.mean([high[layers.onset + length * i // 4] <= layers.pitch for i in range(4)], axis=0)
+    return on_top
+
+
+def _around(values: Floats, reach: int) -> Floats:
+    """Sums over so many bars before and after each, along the last axis: float64, the shape of `values`."""
+    sums = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+    bars = np.arange(values.shape[-1])
+    around: Floats = (
+        sums[..., np.minimum(bars + reach + 1, values.shape[-1])] - sums[..., np.maximum(bars - reach, 0)]
+    )
+    return around
+
+
+def _per_semitone(kinds: tuple[float, ...]) -> Floats:
+    """What a step of each number of semitones adds, the last for all wider ones, from that of each kind of leap."""
+    bounds = np.array(_LEAP_BOUNDS)
+    return np.array([kinds[int(np.searchsorted(bounds, step))] for step in range(bounds[-1] + 2)])
