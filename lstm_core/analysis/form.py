@@ -30,12 +30,13 @@ _BEGINNING_SHARE = 0.67  # of it that the first half has: a section is known by 
 
 # What it costs to tell a section of so many bars; bars of new music cost one each.
 _LENGTH_COST = np.full(17, 3.4)
-_LENGTH_COST[[1, 2, 3, 4, 5, 6, 7, 8]] = (3.5, 2.8, 2.9, 1.9, 2.6, 2.3, 2.6, 1.2)
+_LENGTH_COST[[1, 2, 3, 4, 5, 6, 7, 8]] = (3.5, 3.0, 3.1, 2.5, 2.9, 2.5, 2.7, 1.2)
 _LENGTH_COST[[9, 10, 12, 16]] = (2.8, 2.6, 2.4, 2.7)
 _LAST_COST = 1.9  # at most, for the section that ends the piece, however long
 _REPEAT_COST, _KNOWN_SOURCE = 0.4, 0.5  # of telling a section as a repeat; less where the source begins a section
 _NOVELTY_BONUS = 2.0  # for a section to begin where the texture changes throughout
 _NOVELTY_BARS = 4
+_RUN_BONUS, _SOURCE_BONUS, _SHORTEST_RUN = 0.8, 0.5, 4  # where a run of so many bars begins, and its source
 _SAME_AGAIN = 0.6  # mean likeness of a stretch that comes again
 
 _EXPECTED = 0.4  # likeness from which on a bar gains by being told as a repeat
@@ -90,7 +91,7 @@ def find_form(notes: NoteArray, is_melody: Bools, grid: Grid) -> Form:
     """Form of a piece from all its notes and which of them are the melody."""
     likeness, weight = _compare_bars(notes, is_melody, grid)
     pickup = _pickup_bars(notes, grid)
-    bonus = _NOVELTY_BONUS * _novelty(notes, is_melody, grid)
+    bonus = _NOVELTY_BONUS * _novelty(notes, is_melody, grid) + _run_bonus(likeness)
     starts = _section_starts(likeness, weight, bonus, pickup)
     source, transposed = _references(likeness, starts)
     phrase_starts = _phrase_starts(starts, _rests(notes, is_melody, grid), pickup)
@@ -159,6 +160,19 @@ def _novelty(notes: NoteArray, is_melody: Bools, grid: Grid) -> Floats:
     return peaks
 
 
+def _run_bonus(likeness: _Likeness) -> Floats:
+    """For a section to begin where a run of references begins, and where its source does: float64 [bars]."""
+    source, _ = _references(likeness, np.array([0, len(likeness.plain)]))
+    lag = np.where(source == NO_SOURCE, 0, np.arange(len(source)) - source)
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(lag)) + 1, [len(lag)]])
+    bonus = np.zeros(len(source))
+    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if source[start] != NO_SOURCE and stop - start >= _SHORTEST_RUN:
+            bonus[start] = max(bonus[start], _RUN_BONUS)
+            bonus[source[start]] = max(bonus[source[start]], _SOURCE_BONUS)
+    return bonus
+
+
 def _section_starts(likeness: _Likeness, weight: Floats, bonus: Floats, pickup: int) -> Ints:
     """Bars at which sections begin, and the end: int64 [sections + 1]. A pickup goes with the first."""
     like = likeness.either[pickup:]
@@ -180,7 +194,7 @@ def _merged(starts: Ints, like: Floats) -> Ints:
     for begin, end in zip(begins, ends, strict=True):
         for first in begins:
             stop = first + end - begin
-            if stop <= begin and stop in ends and like[begin:end, begin - first].mean() >= _SAME_AGAIN:
+            if stop <= begin and stop in ends and begin - first < like.shape[1] and like[begin:end, begin - first].mean() >= _SAME_AGAIN:
                 whole.add((first, stop))
     inner = set()
     for first, stop in whole:

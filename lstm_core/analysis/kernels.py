@@ -119,7 +119,7 @@ def _look(
             row[GAP_BELOW] = min(row[GAP_BELOW], -interval)
     if onset[j] == onset[i]:
         if is_same and not length_differs:
-            row[SAME_STRUCK] += 1.0
+            row[SAME_STRUCK] += interval % 12 != 0  # a line in octaves is one line
         else:
             row[OTHERS_STRUCK] += 1.0
         return
@@ -428,3 +428,21 @@ def best_references(
     for bar in range(bars - 1, 0, -1):
         path[bar - 1] = came[bar, path[bar]]
     return path
+
+
+@njit(cache=True)
+def has_octave(
+    onset: npt.NDArray[np.int64], pitch: npt.NDArray[np.int64], layer: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Whether the layer of each note begins a note one octave higher with it: bool [N]."""
+    found = np.zeros(len(onset), dtype=np.bool_)
+    for i in range(len(onset)):
+        j = i - 1
+        while j >= 0 and onset[j] == onset[i]:
+            found[i] = found[i] or (layer[j] == layer[i] and pitch[j] == pitch[i] + 12)
+            j -= 1
+        j = i + 1
+        while j < len(onset) and onset[j] == onset[i]:
+            found[i] = found[i] or (layer[j] == layer[i] and pitch[j] == pitch[i] + 12)
+            j += 1
+    return found

@@ -20,6 +20,7 @@ class Layers:
     is_pitched: Bools  # of each note of the score: bool [N]
     layer: Ints  # of each pitched note: int64 [pitched]
     program: Ints  # of each layer: int64 [layers]
+    part: Ints  # number of its program and part, which both hands share: int64 [layers]
     onset: Ints  # of each pitched note, as all below: int64 [pitched]
     end: Ints
     pitch: Ints
@@ -50,6 +51,7 @@ def find_layers(notes: NoteArray, grid: Grid) -> Layers:
         is_pitched=~unpitched,
         layer=layer,
         program=part[names // 2] // 256,
+        part=names // 2,
         onset=onset,
         end=end,
         pitch=pitch,

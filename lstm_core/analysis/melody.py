@@ -50,24 +50,26 @@ POINTS = (
     (0.0, -2.74),  # the same squared
     (0.0, -1.51),  # how much longer or shorter than the line's notes, log2
 )
-# What a way adds by its leap (unison, up to 2, 4, 5, 7, 9, 12 semitones, wider) and by its rest (see best_line).
+# What a way adds by its leap (unison, up to 2, 4, 5, 7, 9, 12 semitones, wider) and by its rest (see best_line). Set by
+# hand are the widest leap and the small overlap: no voice does the one, and no singer the other, but players do both.
 _LEAP_POINTS = (
-    (1.29, 2.14, 1.44, 1.14, 0.39, -0.41, -1.69, -9.66),
-    (0.67, 1.54, 0.91, 0.73, 0.16, -0.46, -1.25, -7.28),
+    (1.29, 2.14, 1.44, 1.14, 0.39, -0.41, -1.69, -3.5),
+    (0.67, 1.54, 0.91, 0.73, 0.16, -0.46, -1.25, -3.5),
 )
 _REST_POINTS = (
-    (-7.37, -3.49, -0.77, 2.18, 1.96, 2.16, 1.66, -0.04, -1.64),
-    (-4.61, -2.9, -0.9, 1.82, 1.52, 1.63, 1.15, -0.47, -2.24),
+    (-7.37, -3.49, 1.5, 2.18, 1.96, 2.16, 1.66, -0.04, -1.64),
+    (-4.61, -2.9, 1.5, 1.82, 1.52, 1.63, 1.15, -0.47, -2.24),
 )
 
 _LEAP_BOUNDS = (0, 2, 4, 5, 7, 9, 12)  # widest interval of each kind of leap, in semitones
 _WINDOW_BARS = 8  # on either side, over which the line's own register is taken
 _REGISTER_BARS, _REGISTER_SHARE = 4, 0.8  # and the usual height of all notes
-_OTHER_HAND, _OTHER_PROGRAM = -0.3, -2.5  # for a way that leads to another layer
+_OTHER_HAND, _OTHER_PART = -0.3, -5.0  # for a way that leads to another layer
 _LAYER_SHARE = 0.7  # of what a layer's notes get over _WINDOW_BARS is counted to each of them
 _LONE_LINE = 0.8  # for a note of a layer that plays one note at a time
+_PULSES = 6  # notes on one or two pitches within three bars: they are no melody
+_DRONE_BEATS = 4  # nor are notes so long alone
 _VELOCITY_STEP = 20.0  # velocity above the others of its bar for one point more
-_TIMPANI = 47
 # Points of a note by its program: (first, last, points); by families of General MIDI where nothing else is said.
 _PROGRAM_POINTS = (
     (8, 15, 0.2),
@@ -107,7 +109,8 @@ def find_melody(notes: NoteArray, layers: Layers) -> Bools:
     if not is_in.any():
         return is_in
     measures = np.column_stack([measures, _line_measures(layers, is_in)])
-    return _line(layers, measures @ again + by_hand, 1)
+    is_in = _line(layers, measures @ again + by_hand, 1)
+    return is_in & _moves(layers, is_in)
 
 
 def mean_polyphony(layers: Layers) -> float:
@@ -128,9 +131,8 @@ def _one_at_a_time(layers: Layers) -> Bools:
 def _line(layers: Layers, gain: Floats, search: int) -> Bools:
     """The line of most points, given those of each note, at the first or second search (0, 1): bool [pitched]."""
     gain = gain + _LAYER_SHARE * _of_layer(layers, gain)
-    program = layers.program
-    other = program[:, None] != program[None, :]
-    switches = np.where(other, _OTHER_PROGRAM, np.where(np.eye(len(program), dtype=bool), 0.0, _OTHER_HAND))
+    other = layers.part[:, None] != layers.part[None, :]
+    switches = np.where(other, _OTHER_PART, np.where(np.eye(len(other), dtype=bool), 0.0, _OTHER_HAND))
     return k.best_line(
         gain,
         layers.onset,
@@ -143,6 +145,22 @@ def _line(layers: Layers, gain: Floats, search: int) -> Bools:
         switches,
         REACH,
     )
+
+
+def _moves(layers: Layers, is_in: Bools) -> Bools:
+    """Where a line is a melody and no pulse or drone: bool [pitched].
+
+    In the bars around a note it has three pitches, or few notes; and notes of less than four beats.
+    """
+    num_bars = int(layers.bar.max()) + 1
+    found = np.zeros((num_bars, 128), dtype=np.float64)
+    found[layers.bar[is_in], layers.pitch[is_in]] = 1.0
+    pitches = (_around(found.T, 1) > 0).sum(axis=0)
+    notes = _around(np.bincount(layers.bar[is_in], minlength=num_bars)[None].astype(np.float64), 1)[0]
+    is_short = is_in & (layers.end - layers.onset < _DRONE_BEATS * layers.beat_ticks)
+    short = _around(np.bincount(layers.bar[is_short], minlength=num_bars)[None].astype(np.float64), 1)[0]
+    moves: Bools = (((pitches >= 3) | (notes < _PULSES)) & (short > 0))[layers.bar]
+    return moves
 
 
 def _of_layer(layers: Layers, gain: Floats) -> Floats:
@@ -202,16 +220,18 @@ def _line_measures(layers: Layers, is_in: Bools) -> Floats:
     num_bars = int(layers.bar.max()) + 1
     length = _log_beats(layers)
     weight = np.minimum(layers.end - layers.onset, layers.bar_ticks) * is_in
+    row = layers.part[layers.layer]  # a line that passes to another part changes its register
+    num_rows = int(row.max()) + 1
 
     def near(values: Floats) -> Floats:
-        return _around(np.bincount(layers.bar, weights=values, minlength=num_bars)[None], _WINDOW_BARS)[0]
+        sums = np.bincount(row * num_bars + layers.bar, weights=values, minlength=num_rows * num_bars)
+        return _around(sums.reshape(num_rows, num_bars), _WINDOW_BARS)[row, layers.bar]
 
     mass, count = near(weight.astype(np.float64)), near(is_in.astype(np.float64))
-    pitch = (near((weight * layers.pitch).astype(np.float64)) / np.maximum(mass, 1e-9))[layers.bar]
-    usual_length = (near(is_in * length) / np.maximum(count, 1e-9))[layers.bar]
-    is_known = count[layers.bar] > 0
-    away = np.where(is_known, (layers.pitch - pitch) / 12.0, 0.0)
-    return np.column_stack([away, np.minimum(away**2, 2.0), np.abs(length - usual_length)])
+    pitch = near((weight * layers.pitch).astype(np.float64)) / np.maximum(mass, 1e-9)
+    usual_length = near(is_in * length) / np.maximum(count, 1e-9)
+    away = np.where(count > 0, (layers.pitch - pitch) / 12.0, 0.0)
+    return np.column_stack([away, np.minimum(away**2, 2.0), np.where(count > 0, np.abs(length - usual_length), 0.5)])
 
 
 def _points_by_hand(pitched: NoteArray, layers: Layers) -> Floats:
@@ -233,9 +253,13 @@ def _points_by_hand(pitched: NoteArray, layers: Layers) -> Floats:
 
 
 def _log_beats(layers: Layers) -> Floats:
-    """Binary logarithm of each note's length in beats, within 3 of 0: float64 [pitched]."""
-    length: Floats = np.clip(np.log2((layers.end - layers.onset) / layers.beat_ticks), -3.0, 3.0)
-    return length
+    """Binary logarithm of each note's length in beats, from -3 up; beyond four beats it falls: float64 [pitched].
+
+    So long a note is held by who accompanies.
+    """
+    length = np.maximum(np.log2((layers.end - layers.onset) / layers.beat_ticks), -3.0)
+    folded: Floats = np.where(length > 2.0, np.maximum(2.0 - 2.0 * (length - 2.0), -3.0), length)
+    return folded
 
 
 def _usual_height(layers: Layers) -> Floats:

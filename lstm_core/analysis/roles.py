@@ -87,7 +87,7 @@ def _doublings(layers: Layers, is_melody: Bools, cells: _Cells) -> Bools:
     same_length = np.abs((layers.end - layers.onset) - (layers.end - layers.onset)[beside]) <= 2
     is_octave = goes_with & same_length & (layers.layer == layers.layer[beside]) & (interval == 12)
     others = cells.sum(~is_melody)
-    doubles = (cells.sum(goes_with) >= _DOUBLING_SHARE * others) & (others >= 2)
+    doubles = (cells.sum(goes_with) >= _DOUBLING_SHARE * others) & (others >= 3)
     found: Bools = is_octave | (goes_with & cells.spread(doubles))
     return found
 
@@ -105,7 +105,7 @@ def _bass(layers: Layers, is_tune: Bools, around: Floats, cells: _Cells) -> Bool
     is_line = count <= 1.15 * attacks  # the layer plays one note at a time in this bar
     # In a broken chord the bass is its lowest note, struck at least a third below what sounds around it in its layer.
     floor = k.lowest_within(layers.onset, layers.pitch, layers.layer, layers.beat_ticks)
-    is_figural = _is_figural(layers, may_be, around, cells)
+    is_figural = _is_figural(layers, may_be, around, cells) & _breaks_chords(layers)[:, None]
     stands_low = layers.pitch - floor < 3
     by_note = is_lowest & is_low & (layers.pitch <= HIGHEST_BASS) & (stands_low | ~cells.spread(is_figural))
     # A layer that is one line is the bass as a whole, or not.
@@ -190,10 +190,10 @@ def _others(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) -> npt.
 
 def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) -> Floats:
     """How much each layer's given notes of each bar are COUNTER, HARMONY, FIGURE: float64 [layers, bars, 3]."""
+    is_in = is_in & ~k.has_octave(layers.onset, layers.pitch, layers.layer)  # a line in octaves is one line
     count = cells.sum(is_in)
     some = np.maximum(count, 1.0)
-    first = _is_first_of_attack(layers, is_in)
-    attacks = cells.sum(is_in & first)
+    attacks = cells.sum(is_in & _is_first_of_attack(layers, is_in))
     chordal = 1.0 - np.clip((2.0 * attacks - count) / some, 0.0, 1.0)  # 1: all in pairs or more
     length = layers.end - layers.onset
     beats_a_bar = np.maximum(cells.sum(is_in * layers.bar_ticks / layers.beat_ticks) / some, 1.0)
@@ -208,13 +208,20 @@ def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) ->
     single = 1.0 - chordal
     is_slow = np.clip(mean_beats - 1.0, 0.0, 1.0)
     is_fast = np.clip(density - 0.8, 0.0, 1.0)
-    harmony = 1.8 * chordal + 0.9 * is_slow + 0.35 * recurs * (1.0 - is_fast) + 0.3 * together * (1.0 - is_fast)
+    harmony = 0.3 + 1.8 * chordal + 0.9 * is_slow + 0.35 * recurs * (1.0 - is_fast) + 0.3 * together * (1.0 - is_fast)
     figure = single * (0.5 * equal + 0.6 * is_fast + 0.5 * leaps + 0.4 * periodic + 0.3 * recurs) + 0.3 * is_fast
-    counter = single * (0.9 * steps + 0.7 * (1.0 - equal) + 0.5 * (1.0 - recurs) + 0.3 * (1.0 - together)) - 0.4 * is_slow
-    counter = counter + 0.25 * single * _is_solo_part(layers)[:, None]
-    weight = np.minimum(count, 4.0) / 4.0
+    is_moving = np.clip((attacks - 1.0) / 2.0, 0.0, 1.0) * np.minimum(cells.sum(is_in * length / layers.bar_ticks), 1.0)
+    counter = single * is_moving * (1.3 * steps + 0.6 * (1.0 - equal) + 0.4 * (1.0 - recurs) + 0.3 * (1.0 - together))
+    counter = counter + 0.2 * single * _is_solo_part(layers)[:, None] - 0.2
+    covered = cells.sum(is_in * np.minimum(length, layers.bar_ticks) / layers.bar_ticks)
+    weight = np.clip(np.maximum(count / 4.0, covered), 0.0, 1.0)
     scores: Floats = np.stack([counter, harmony, figure], axis=-1) * weight[..., None]
     return scores
+
+
+def _breaks_chords(layers: Layers) -> Bools:
+    """Which layers are of instruments that play chords: keyboards, organs, guitars, harp: bool [layers]."""
+    return (layers.program < 32) | (layers.program == 46)
 
 
 def _is_solo_part(layers: Layers) -> Floats:
