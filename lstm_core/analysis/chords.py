@@ -40,7 +40,7 @@ _SUFFIXES = ("", "m", "dim", "+", "sus2", "sus4", "7", "maj7", "m7", "m7b5", "di
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 # Log-odds of a quality before anything is heard; a triad is what is meant unless the tones say more.
-_QUALITY_PRIOR = np.array([0.0, 0.0, -0.9, -1.8, -1.6, -1.2, -0.3, -0.9, -0.6, -0.9, -1.1, -1.1])
+_QUALITY_PRIOR = np.array([0.0, 0.0, -0.9, -1.8, -2.0, -1.6, -0.3, -0.9, -0.6, -0.9, -1.1, -1.1])
 _TONE_WEIGHTS = (1.0, 0.85, 0.7, 0.55)  # how often root, third, fifth and seventh sound, in units of the root
 _IN_KEY, _OUT_OF_KEY = 0.1, 0.03  # the same of any other tone
 _BASS_SHARES = (0.62, 0.13, 0.12, 0.05)  # of the lowest line, by tone of the chord; the rest falls to all others

@@ -432,17 +432,15 @@ def best_references(
 
 @njit(cache=True)
 def has_octave(
-    onset: npt.NDArray[np.int64], pitch: npt.NDArray[np.int64], layer: npt.NDArray[np.int64]
+    onset: npt.NDArray[np.int64], pitch: npt.NDArray[np.int64], line: npt.NDArray[np.int64], is_same: bool
 ) -> npt.NDArray[np.bool_]:
-    """Whether the layer of each note begins a note one octave higher with it: bool [N]."""
+    """Whether the line of each note (or, not `is_same`, another) begins a note an octave above with it: bool [N]."""
     found = np.zeros(len(onset), dtype=np.bool_)
     for i in range(len(onset)):
-        j = i - 1
-        while j >= 0 and onset[j] == onset[i]:
-            found[i] = found[i] or (layer[j] == layer[i] and pitch[j] == pitch[i] + 12)
+        j = i
+        while j > 0 and onset[j - 1] == onset[i]:
             j -= 1
-        j = i + 1
         while j < len(onset) and onset[j] == onset[i]:
-            found[i] = found[i] or (layer[j] == layer[i] and pitch[j] == pitch[i] + 12)
+            found[i] = found[i] or (pitch[j] == pitch[i] + 12 and (line[j] == line[i]) == is_same)
             j += 1
     return found

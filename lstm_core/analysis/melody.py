@@ -23,52 +23,55 @@ REACH = 48  # notes back that a line is followed
 
 # What a note gets for each unit of a measure, when a line is first sought and when it is followed again.
 POINTS = (
-    (0.12, 1.09),  # any note
-    (0.27, 0.27),  # a note that sounds above it, of at most four
-    (-0.74, -0.74),  # octaves to the next above
-    (-0.16, -0.08),  # octaves to the next below
-    (-0.67, -0.52),  # a note struck with it in its layer and as long, of at most three
-    (1.39, 0.82),  # log2 of its beats
-    (-0.14, 0.64),  # octaves above what is usual around
-    (-1.2, 0.43),  # the same squared
-    (0.49, 0.39),  # comes by step
-    (1.51, 1.3),  # goes on by step
-    (-0.21, -0.32),  # a leap from and to notes as long
-    (-0.1, -0.27),  # a leap on one side
-    (-0.9, -0.73),  # notes as long on both sides
-    (-0.84, -0.64),  # log of how often its pitch recurs within a bar
-    (1.18, 1.19),  # log of the notes of its layer within a beat
-    (1.81, 1.17),  # share of its time on top
-    (0.88, 0.66),  # log2 of its beats if on top
-    (-0.56, -0.53),  # leaps on both sides if on top
-    (-3.72, -3.31),  # share of notes as long within a bar
-    (0.82, 1.44),  # the same if on top
-    (-0.26, -0.36),  # a note as long one beat off
-    (-0.73, -0.7),  # a note as long one bar off
-    (-1.08, -0.98),  # begins off the beat
-    (0.0, -0.52),  # octaves above the line
-    (0.0, -2.74),  # the same squared
-    (0.0, -1.51),  # how much longer or shorter than the line's notes, log2
+    (3.96, 5.05),  # any note
+    (0.72, 0.66),  # a note that sounds above it, of at most four
+    (-0.30, -0.45),  # octaves to the next above
+    (-0.07, -0.02),  # octaves to the next below
+    (-0.52, -0.41),  # a note struck with it in its layer and as long, of at most three
+    (1.54, 1.33),  # log2 of its beats
+    (1.93, 3.11),  # octaves above what is usual around
+    (-0.66, 0.41),  # the same squared
+    (0.32, 0.32),  # comes by step
+    (0.87, 0.80),  # goes on by step
+    (0.08, 0.12),  # a leap from and to notes as long
+    (-0.34, -0.34),  # a leap on one side
+    (-1.01, -0.90),  # notes as long on both sides
+    (-0.74, -0.66),  # log of how often its pitch recurs within a bar
+    (0.66, 0.69),  # log of the notes of its layer within a beat
+    (1.60, 1.33),  # share of its time on top
+    (0.41, 0.30),  # log2 of its beats if on top
+    (-1.78, -1.73),  # leaps on both sides if on top
+    (-3.33, -3.57),  # share of notes as long within a bar
+    (2.15, 2.20),  # the same if on top
+    (-0.04, -0.13),  # a note as long one beat off
+    (-0.84, -0.83),  # a note as long one bar off
+    (-1.19, -1.10),  # begins off the beat
+    (0.00, -1.53),  # octaves above the line
+    (0.00, -1.94),  # the same squared
+    (0.00, -0.96),  # how much longer or shorter than the line's notes, log2
 )
 # What a way adds by its leap (unison, up to 2, 4, 5, 7, 9, 12 semitones, wider) and by its rest (see best_line). Set by
 # hand are the widest leap and the small overlap: no voice does the one, and no singer the other, but players do both.
 _LEAP_POINTS = (
-    (1.29, 2.14, 1.44, 1.14, 0.39, -0.41, -1.69, -3.5),
-    (0.67, 1.54, 0.91, 0.73, 0.16, -0.46, -1.25, -3.5),
+    (-0.42, 0.8, -0.29, -0.62, -1.37, -1.86, -2.65, -3.5),
+    (-0.84, 0.37, -0.69, -0.96, -1.59, -2.02, -2.62, -3.5),
 )
 _REST_POINTS = (
-    (-7.37, -3.49, 1.5, 2.18, 1.96, 2.16, 1.66, -0.04, -1.64),
-    (-4.61, -2.9, 1.5, 1.82, 1.52, 1.63, 1.15, -0.47, -2.24),
+    (-9.91, -5.58, 1.5, 1.47, 1.61, 1.85, 1.75, 0.34, -2.32),
+    (-8.29, -5.38, 1.5, 1.13, 1.2, 1.41, 1.2, -0.26, -3.04),
 )
 
 _LEAP_BOUNDS = (0, 2, 4, 5, 7, 9, 12)  # widest interval of each kind of leap, in semitones
 _WINDOW_BARS = 8  # on either side, over which the line's own register is taken
 _REGISTER_BARS, _REGISTER_SHARE = 4, 0.8  # and the usual height of all notes
-_OTHER_HAND, _OTHER_PART = -0.3, -5.0  # for a way that leads to another layer
-_LAYER_SHARE = 0.7  # of what a layer's notes get over _WINDOW_BARS is counted to each of them
-_LONE_LINE = 0.8  # for a note of a layer that plays one note at a time
-_PULSES = 6  # notes on one or two pitches within three bars: they are no melody
+_OTHER_HAND, _OTHER_PART = -0.3, -7.0  # for a way that leads to another layer
+_PART_SHARE = 1.0  # of what a part's notes get over _WINDOW_BARS is counted to each of them
+_LONE_LINE = 1.0  # for a note of a layer that plays one note at a time
+_PULSES = 4  # notes on one pitch within three bars, four times as many on two: they are no melody
+_PLAYED_THROUGH = 0.75  # share of a layer's onsets in a bar from which on all of them are melody
 _DRONE_BEATS = 4  # nor are notes so long alone
+_DOUBLED_ABOVE = 1.0  # off a note that another part doubles an octave higher
+_NO_BASS = 67  # mean pitch from which on an instrument does not do what it usually does below
 _VELOCITY_STEP = 20.0  # velocity above the others of its bar for one point more
 # Points of a note by its program: (first, last, points); by families of General MIDI where nothing else is said.
 _PROGRAM_POINTS = (
@@ -110,7 +113,7 @@ def find_melody(notes: NoteArray, layers: Layers) -> Bools:
         return is_in
     measures = np.column_stack([measures, _line_measures(layers, is_in)])
     is_in = _line(layers, measures @ again + by_hand, 1)
-    return is_in & _moves(layers, is_in)
+    return _filled(layers, is_in & _moves(layers, is_in))
 
 
 def mean_polyphony(layers: Layers) -> float:
@@ -130,7 +133,7 @@ def _one_at_a_time(layers: Layers) -> Bools:
 
 def _line(layers: Layers, gain: Floats, search: int) -> Bools:
     """The line of most points, given those of each note, at the first or second search (0, 1): bool [pitched]."""
-    gain = gain + _LAYER_SHARE * _of_layer(layers, gain)
+    gain = gain + _PART_SHARE * _of_part(layers, gain)
     other = layers.part[:, None] != layers.part[None, :]
     switches = np.where(other, _OTHER_PART, np.where(np.eye(len(other), dtype=bool), 0.0, _OTHER_HAND))
     return k.best_line(
@@ -150,7 +153,7 @@ def _line(layers: Layers, gain: Floats, search: int) -> Bools:
 def _moves(layers: Layers, is_in: Bools) -> Bools:
     """Where a line is a melody and no pulse or drone: bool [pitched].
 
-    In the bars around a note it has three pitches, or few notes; and notes of less than four beats.
+    In the bars around a note it has more than one pitch, or few notes, and notes of less than four beats.
     """
     num_bars = int(layers.bar.max()) + 1
     found = np.zeros((num_bars, 128), dtype=np.float64)
@@ -159,21 +162,42 @@ def _moves(layers: Layers, is_in: Bools) -> Bools:
     notes = _around(np.bincount(layers.bar[is_in], minlength=num_bars)[None].astype(np.float64), 1)[0]
     is_short = is_in & (layers.end - layers.onset < _DRONE_BEATS * layers.beat_ticks)
     short = _around(np.bincount(layers.bar[is_short], minlength=num_bars)[None].astype(np.float64), 1)[0]
-    moves: Bools = (((pitches >= 3) | (notes < _PULSES)) & (short > 0))[layers.bar]
+    moves: Bools = ((notes < _PULSES * pitches**2) & (short > 0))[layers.bar]
     return moves
 
 
-def _of_layer(layers: Layers, gain: Floats) -> Floats:
-    """How much more than notes of other layers those of a note's layer get in the bars around, clipped: [pitched]."""
+def _filled(layers: Layers, is_in: Bools) -> Bools:
+    """The line with all it left out of a layer's bar of which it has most: who plays it plays it through: [pitched]."""
     num_bars = int(layers.bar.max()) + 1
-    at = layers.layer * num_bars + layers.bar
-    size = layers.num_layers * num_bars
-    shape = (layers.num_layers, num_bars)
+    cell, size = layers.layer * num_bars + layers.bar, layers.num_layers * num_bars
+    moment = layers.onset * layers.num_layers + layers.layer
+    is_highest = np.zeros(len(moment), dtype=bool)  # of those that its layer begins then; notes stand in order of pitch
+    is_highest[len(moment) - 1 - np.unique(moment[::-1], return_index=True)[1]] = True
+    attacks = np.bincount(cell[is_highest], minlength=size)
+    is_most = np.bincount(cell[is_in], minlength=size) >= _PLAYED_THROUGH * np.maximum(attacks, 1)
+    line = np.flatnonzero(is_in)
+    before = line[np.maximum(np.searchsorted(layers.onset[line], layers.onset, side="right") - 1, 0)] if len(line) else line
+    if len(line) == 0:
+        return is_in
+    # Another part's melody is not cut into, nor are two notes begun at once.
+    is_free = (layers.onset[before] != layers.onset) & (
+        (layers.layer[before] == layers.layer) | (layers.end[before] <= layers.onset)
+    )
+    filled: Bools = is_in | (is_most[cell] & is_highest & is_free)
+    return filled
+
+
+def _of_part(layers: Layers, gain: Floats) -> Floats:
+    """How much more than notes of other parts those of a note's part get in the bars around, clipped: [pitched]."""
+    num_bars = int(layers.bar.max()) + 1
+    part = layers.part[layers.layer]
+    shape = (int(part.max()) + 1, num_bars)
+    at, size = part * num_bars + layers.bar, shape[0] * num_bars
     own = _around(np.bincount(at, weights=gain, minlength=size).reshape(shape), _WINDOW_BARS)
     count = _around(np.bincount(at, minlength=size).reshape(shape).astype(np.float64), _WINDOW_BARS)
     mean = own / np.maximum(count, 1.0)
     everywhere = own.sum(axis=0) / np.maximum(count.sum(axis=0), 1.0)
-    more: Floats = np.clip(mean - everywhere, -2.0, 2.0)[layers.layer, layers.bar]
+    more: Floats = np.clip(mean - everywhere, -2.0, 2.0)[part, layers.bar]
     return more
 
 
@@ -248,7 +272,10 @@ def _points_by_hand(pitched: NoteArray, layers: Layers) -> Floats:
     usual = np.bincount(layers.bar, weights=velocity, minlength=num_bars)
     usual /= np.maximum(np.bincount(layers.bar, minlength=num_bars), 1)
     louder = np.clip((velocity - usual[layers.bar]) / _VELOCITY_STEP, -1.0, 1.0)
-    points: Floats = table[layers.program[layers.layer]] + _LONE_LINE * is_line[layers.layer] + louder
+    pitch = np.bincount(layers.layer, weights=layers.pitch, minlength=layers.num_layers) / np.maximum(sizes, 1)
+    by_program = np.where((table[layers.program] < 0) & (pitch > _NO_BASS), 0.0, table[layers.program])
+    doubled = k.has_octave(layers.onset, layers.pitch, layers.part[layers.layer], False)
+    points: Floats = (by_program + _LONE_LINE * is_line)[layers.layer] + louder - _DOUBLED_ABOVE * doubled
     return points
 
 

@@ -27,6 +27,7 @@ HIGHEST_BASS_LINE = 66  # nor does a line
 BASS_REACH = 13  # semitones above the low quarter of the lowest notes
 _BASS_PROGRAMS = (*range(32, 40), 43, 58, 87)
 _NO_BASS = (47, *range(112, 128))
+_BASS_HEIGHT = 55  # mean pitch below which an instrument of the bass is one
 _WINDOW_BARS = 8
 _SWITCH = 0.8  # what a change of role costs
 _BASS_SWITCH = 0.5
@@ -110,14 +111,14 @@ def _bass(layers: Layers, is_tune: Bools, around: Floats, cells: _Cells) -> Bool
     by_note = is_lowest & is_low & (layers.pitch <= HIGHEST_BASS) & (stands_low | ~cells.spread(is_figural))
     # A layer that is one line is the bass as a whole, or not.
     share = cells.sum(is_lowest & is_low & (layers.pitch <= HIGHEST_BASS_LINE)) / np.maximum(count, 1.0)
-    is_bass_program = np.isin(layers.program, _BASS_PROGRAMS)
+    is_bass_program = np.isin(layers.program, _BASS_PROGRAMS) & (_mean_pitch(layers) < _BASS_HEIGHT)
     evidence = np.where(count > 0, share - 0.5, 0.0) + np.where(is_bass_program[:, None] & (count > 0), 2.0, 0.0)
     as_line = _steady(evidence, count > 0) & (is_line | is_bass_program[:, None]) & ~is_figural
     has_bass_player = (is_bass_program[:, None] & (count > 0)).any(axis=0)
     plays_line = cells.spread(as_line) & may_be
     alone = ~has_bass_player[layers.bar] & ~(cells.sum(plays_line).sum(axis=0) > 0)[layers.bar]
     found: Bools = np.where(
-        np.isin(program, _BASS_PROGRAMS), may_be & cells.spread(as_line), (plays_line & ~has_bass_player[layers.bar])
+        is_bass_program[layers.layer], may_be & cells.spread(as_line), (plays_line & ~has_bass_player[layers.bar])
     ).astype(bool) | (by_note & alone & in_company)
     return found
 
@@ -190,7 +191,7 @@ def _others(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) -> npt.
 
 def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) -> Floats:
     """How much each layer's given notes of each bar are COUNTER, HARMONY, FIGURE: float64 [layers, bars, 3]."""
-    is_in = is_in & ~k.has_octave(layers.onset, layers.pitch, layers.layer)  # a line in octaves is one line
+    is_in = is_in & ~k.has_octave(layers.onset, layers.pitch, layers.layer, True)  # a line in octaves is one line
     count = cells.sum(is_in)
     some = np.maximum(count, 1.0)
     attacks = cells.sum(is_in & _is_first_of_attack(layers, is_in))
@@ -212,7 +213,8 @@ def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) ->
     figure = single * (0.5 * equal + 0.6 * is_fast + 0.5 * leaps + 0.4 * periodic + 0.3 * recurs) + 0.3 * is_fast
     is_moving = np.clip((attacks - 1.0) / 2.0, 0.0, 1.0) * np.minimum(cells.sum(is_in * length / layers.bar_ticks), 1.0)
     counter = single * is_moving * (1.3 * steps + 0.6 * (1.0 - equal) + 0.4 * (1.0 - recurs) + 0.3 * (1.0 - together))
-    counter = counter + 0.2 * single * _is_solo_part(layers)[:, None] - 0.2
+    is_low = np.clip((52.0 - cells.sum(is_in * layers.pitch) / some) / 12.0, 0.0, 1.0)
+    counter = counter - 0.8 * is_low + 0.2 * single * _is_solo_part(layers)[:, None] - 0.2
     covered = cells.sum(is_in * np.minimum(length, layers.bar_ticks) / layers.bar_ticks)
     weight = np.clip(np.maximum(count / 4.0, covered), 0.0, 1.0)
     scores: Floats = np.stack([counter, harmony, figure], axis=-1) * weight[..., None]
@@ -222,6 +224,12 @@ def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) ->
 def _breaks_chords(layers: Layers) -> Bools:
     """Which layers are of instruments that play chords: keyboards, organs, guitars, harp: bool [layers]."""
     return (layers.program < 32) | (layers.program == 46)
+
+
+def _mean_pitch(layers: Layers) -> Floats:
+    """Mean pitch of each layer: float64 [layers]."""
+    sums = np.bincount(layers.layer, weights=layers.pitch, minlength=layers.num_layers)
+    return sums / np.maximum(np.bincount(layers.layer, minlength=layers.num_layers), 1)
 
 
 def _is_solo_part(layers: Layers) -> Floats:
