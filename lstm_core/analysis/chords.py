@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from lstm_core.analysis.grid import Floats, Grid, Ints, spread
-from lstm_core.analysis.kernels import best_path
+from lstm_core.analysis.paths import best_path
 from lstm_core.notes import TICKS_PER_QUARTER, NoteArray
 
 QUALITIES = ("maj", "min", "dim", "aug", "sus2", "sus4", "7", "maj7", "min7", "m7b5", "dim7", "5")
@@ -114,10 +114,12 @@ def _profiles(notes: NoteArray, grid: Grid) -> Floats:
     length = np.diff(grid.slots)[slot]
     late = onset[note] - grid.slots[slot]
     beat = grid.bar_beats[grid.slot_bar[slot]]
-    accent = np.select([late == 0, late < 0, late % beat == 0], [1.25, np.where(2 * shared >= length, 1.0, 0.5), 1.0], 0.8)
+    accent = np.select(
+        [late == 0, late < 0, late % beat == 0], [1.25, np.where(2 * shared >= length, 1.0, 0.5), 1.0], 0.8
+    )
     weight = np.maximum(shared, TICKS_PER_QUARTER // 4) / length * accent
     flat = np.bincount(slot * 12 + notes["pitch"][note] % 12, weights=weight, minlength=grid.num_slots * 12)
-    compressed: Floats = flat.reshape(-1, 12) ** 0.8  # a tone doubled in three octaves is still one tone
+    compressed: Floats = np.power(flat.reshape(-1, 12), 0.8)  # a tone doubled in three octaves is still one tone
     return compressed
 
 
@@ -162,7 +164,8 @@ def _keys(profile: Floats, grid: Grid) -> Ints:
     rows = [np.roll(tones, tonic) for tones in (_MAJOR_KEY, _MINOR_KEY) for tonic in range(12)]
     scores = _KEY_TONES * heard @ np.log(12.0 * np.array(rows)).T
     changes = np.where(np.eye(24, dtype=bool), 0.0, _KEY_CHANGE)[None]
-    return best_path(scores, changes, np.zeros(len(scores), dtype=np.int64))
+    keys: Ints = best_path(scores, changes, np.zeros(len(scores), dtype=np.int64))
+    return keys
 
 
 def _chord_scores(profile: Floats, lowest: Floats, certainty: Floats, key: Ints) -> Floats:
@@ -217,7 +220,9 @@ def _changes() -> Floats:
     return np.stack([np.where(same_root, other_quality, cost + table) for cost in (_CHANGE_AT_BAR, _CHANGE_IN_BAR)])
 
 
-def _long_silence(is_silent: np.ndarray[tuple[int], np.dtype[np.bool_]], grid: Grid) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _long_silence(
+    is_silent: np.ndarray[tuple[int], np.dtype[np.bool_]], grid: Grid
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Silent slots in runs of a bar or more, and those at either end; a shorter rest keeps its chord: bool [slots]."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], is_silent.astype(np.int8), [0]])))
     long = np.zeros(len(is_silent), dtype=bool)

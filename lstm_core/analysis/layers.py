@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.chords import is_unpitched
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints, spread
+from lstm_core.analysis.surroundings import surroundings
 from lstm_core.notes import NoteArray
 
 HANDS_APART = 12.0  # semitones between the mean pitches of two hands, at least
@@ -28,6 +29,7 @@ class Layers:
     beat_ticks: Ints
     bar_ticks: Ints
     bar_start: Ints
+    around: Floats  # kernels.surroundings of each pitched note: [pitched, NUM_SURROUNDINGS]
 
     @property
     def num_layers(self) -> int:
@@ -47,6 +49,7 @@ def find_layers(notes: NoteArray, grid: Grid) -> Layers:
         own = np.flatnonzero(key == number)
         upper[own] = _upper_hand(onset[own], end[own], pitch[own], grid)
     names, layer = np.unique(key * 2 + upper, return_inverse=True)
+    beat, bar_length = grid.bar_beats[bar], np.diff(grid.barlines)[bar]
     return Layers(
         is_pitched=~unpitched,
         layer=layer,
@@ -56,9 +59,10 @@ def find_layers(notes: NoteArray, grid: Grid) -> Layers:
         end=end,
         pitch=pitch,
         bar=bar,
-        beat_ticks=grid.bar_beats[bar],
-        bar_ticks=np.diff(grid.barlines)[bar],
+        beat_ticks=beat,
+        bar_ticks=bar_length,
         bar_start=grid.barlines[bar],
+        around=surroundings(onset, end, pitch, layer, beat, bar_length),
     )
 
 

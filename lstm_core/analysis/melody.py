@@ -4,64 +4,28 @@ Each note is given points by what stands around it (is it on top, does it go on 
 length, does its pitch recur, ...), each way from one note to the next by its interval and rest, and the line of most
 points is taken: the skyline of Uitdenbogerd and Zobel, "Manipulation of music for melody matching" (1998), as a path.
 The line is then followed once more with its own register and note lengths known. Points were learnt by averaged
-structured perceptron (Collins, EMNLP 2002) from songs whose voice was hidden in the piano part: half of those of
-OpenScore Lieder that benchmarks.analysis does not measure. What no song can teach is set by hand: what an instrument
-usually plays, and how a melody changes hands.
+structured perceptron (Collins, EMNLP 2002) from music whose parts were made one: 145 songs of OpenScore Lieder with
+the voice hidden among the piano's notes, and 64 stretches of OpenScore String Quartets with the first violin among the
+others', counted twice; none of them is measured by benchmarks.analysis. What they cannot teach is set by hand: what an
+instrument usually plays, and how a melody passes from part to part.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from lstm_core.analysis import kernels as k
-from lstm_core.analysis.grid import Bools, Floats, Ints
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.analysis import surroundings as k
+from lstm_core.analysis.grid import Bools, Floats
 from lstm_core.analysis.layers import Layers
+from lstm_core.analysis.melody_points import LEAP_POINTS, POINTS, PROGRAM_POINTS, REST_POINTS, per_semitone
+from lstm_core.analysis.paths import best_line
 from lstm_core.notes import NoteArray
 
 SOLO_POLYPHONY = 1.15  # notes at once: below it the music is one line, and that line its melody
 REACH = 48  # notes back that a line is followed
-
-# What a note gets for each unit of a measure, when a line is first sought and when it is followed again.
-POINTS = (
-    (3.96, 5.05),  # any note
-    (0.72, 0.66),  # a note that sounds above it, of at most four
-    (-0.30, -0.45),  # octaves to the next above
-    (-0.07, -0.02),  # octaves to the next below
-    (-0.52, -0.41),  # a note struck with it in its layer and as long, of at most three
-    (1.54, 1.33),  # log2 of its beats
-    (1.93, 3.11),  # octaves above what is usual around
-    (-0.66, 0.41),  # the same squared
-    (0.32, 0.32),  # comes by step
-    (0.87, 0.80),  # goes on by step
-    (0.08, 0.12),  # a leap from and to notes as long
-    (-0.34, -0.34),  # a leap on one side
-    (-1.01, -0.90),  # notes as long on both sides
-    (-0.74, -0.66),  # log of how often its pitch recurs within a bar
-    (0.66, 0.69),  # log of the notes of its layer within a beat
-    (1.60, 1.33),  # share of its time on top
-    (0.41, 0.30),  # log2 of its beats if on top
-    (-1.78, -1.73),  # leaps on both sides if on top
-    (-3.33, -3.57),  # share of notes as long within a bar
-    (2.15, 2.20),  # the same if on top
-    (-0.04, -0.13),  # a note as long one beat off
-    (-0.84, -0.83),  # a note as long one bar off
-    (-1.19, -1.10),  # begins off the beat
-    (0.00, -1.53),  # octaves above the line
-    (0.00, -1.94),  # the same squared
-    (0.00, -0.96),  # how much longer or shorter than the line's notes, log2
-)
-# What a way adds by its leap (unison, up to 2, 4, 5, 7, 9, 12 semitones, wider) and by its rest (see best_line). Set by
-# hand are the widest leap and the small overlap: no voice does the one, and no singer the other, but players do both.
-_LEAP_POINTS = (
-    (-0.42, 0.8, -0.29, -0.62, -1.37, -1.86, -2.65, -3.5),
-    (-0.84, 0.37, -0.69, -0.96, -1.59, -2.02, -2.62, -3.5),
-)
-_REST_POINTS = (
-    (-9.91, -5.58, 1.5, 1.47, 1.61, 1.85, 1.75, 0.34, -2.32),
-    (-8.29, -5.38, 1.5, 1.13, 1.2, 1.41, 1.2, -0.26, -3.04),
-)
-
-_LEAP_BOUNDS = (0, 2, 4, 5, 7, 9, 12)  # widest interval of each kind of leap, in semitones
 _WINDOW_BARS = 8  # on either side, over which the line's own register is taken
 _REGISTER_BARS, _REGISTER_SHARE = 4, 0.8  # and the usual height of all notes
 _OTHER_HAND, _OTHER_PART = -0.3, -7.0  # for a way that leads to another layer
@@ -73,30 +37,6 @@ _DRONE_BEATS = 4  # nor are notes so long alone
 _DOUBLED_ABOVE = 1.0  # off a note that another part doubles an octave higher
 _NO_BASS = 67  # mean pitch from which on an instrument does not do what it usually does below
 _VELOCITY_STEP = 20.0  # velocity above the others of its bar for one point more
-# Points of a note by its program: (first, last, points); by families of General MIDI where nothing else is said.
-_PROGRAM_POINTS = (
-    (8, 15, 0.2),
-    (16, 23, -0.2),
-    (24, 31, -0.4),
-    (28, 28, -1.5),
-    (32, 39, -5.0),
-    (43, 43, -3.0),
-    (44, 44, -1.0),
-    (45, 45, -0.7),
-    (46, 46, -0.7),
-    (47, 47, -9.0),
-    (48, 51, -0.6),
-    (55, 55, -2.0),
-    (56, 60, 0.6),
-    (58, 58, -2.0),
-    (64, 79, 0.8),
-    (80, 86, 1.0),
-    (87, 87, -1.0),
-    (88, 95, -1.5),
-    (96, 103, -1.0),
-    (104, 111, 0.2),
-    (112, 127, -3.0),
-)
 
 
 def find_melody(notes: NoteArray, layers: Layers) -> Bools:
@@ -136,18 +76,19 @@ def _line(layers: Layers, gain: Floats, search: int) -> Bools:
     gain = gain + _PART_SHARE * _of_part(layers, gain)
     other = layers.part[:, None] != layers.part[None, :]
     switches = np.where(other, _OTHER_PART, np.where(np.eye(len(other), dtype=bool), 0.0, _OTHER_HAND))
-    return k.best_line(
+    found: Bools = best_line(
         gain,
         layers.onset,
         layers.end,
         layers.pitch,
         layers.layer,
         layers.beat_ticks,
-        _per_semitone(_LEAP_POINTS[search]),
-        np.array(_REST_POINTS[search]),
+        per_semitone(LEAP_POINTS[search]),
+        np.array(REST_POINTS[search]),
         switches,
         REACH,
     )
+    return found
 
 
 def _moves(layers: Layers, is_in: Bools) -> Bools:
@@ -176,7 +117,9 @@ def _filled(layers: Layers, is_in: Bools) -> Bools:
     attacks = np.bincount(cell[is_highest], minlength=size)
     is_most = np.bincount(cell[is_in], minlength=size) >= _PLAYED_THROUGH * np.maximum(attacks, 1)
     line = np.flatnonzero(is_in)
-    before = line[np.maximum(np.searchsorted(layers.onset[line], layers.onset, side="right") - 1, 0)] if len(line) else line
+    before = (
+        line[np.maximum(np.searchsorted(layers.onset[line], layers.onset, side="right") - 1, 0)] if len(line) else line
+    )
     if len(line) == 0:
         return is_in
     # Another part's melody is not cut into, nor are two notes begun at once.
@@ -203,9 +146,7 @@ def _of_part(layers: Layers, gain: Floats) -> Floats:
 
 def _measures(layers: Layers) -> Floats:
     """What is known of each note before any line is, in the order of POINTS: float64 [pitched, measures]."""
-    around = k.surroundings(
-        layers.onset, layers.end, layers.pitch, layers.layer, layers.beat_ticks, layers.bar_ticks
-    )
+    around = layers.around
     is_top = around[:, k.ABOVE] == 0
     length = _log_beats(layers)
     before, after = around[:, k.LEAP_BEFORE], around[:, k.LEAP_AFTER]
@@ -261,16 +202,17 @@ def _line_measures(layers: Layers, is_in: Bools) -> Floats:
 def _points_by_hand(pitched: NoteArray, layers: Layers) -> Floats:
     """Points for the instrument, for a layer that is one line, and for velocity: float64 [pitched]."""
     table = np.zeros(128)
-    for first, last, points in _PROGRAM_POINTS:
-        table[first : last + 1] = points
+    for first, last, more in PROGRAM_POINTS:
+        table[first : last + 1] = more
     moments = np.unique(np.stack([layers.layer, layers.onset]), axis=1)[0]
     attacks = np.bincount(moments, minlength=layers.num_layers)
     sizes = np.bincount(layers.layer, minlength=layers.num_layers)
     is_line = sizes <= 1.1 * attacks
     velocity = pitched["velocity"].astype(np.float64)
     num_bars = int(layers.bar.max()) + 1
-    usual = np.bincount(layers.bar, weights=velocity, minlength=num_bars)
-    usual /= np.maximum(np.bincount(layers.bar, minlength=num_bars), 1)
+    usual = np.bincount(layers.bar, weights=velocity, minlength=num_bars) / np.maximum(
+        np.bincount(layers.bar, minlength=num_bars), 1
+    )
     louder = np.clip((velocity - usual[layers.bar]) / _VELOCITY_STEP, -1.0, 1.0)
     pitch = np.bincount(layers.layer, weights=layers.pitch, minlength=layers.num_layers) / np.maximum(sizes, 1)
     by_program = np.where((table[layers.program] < 0) & (pitch > _NO_BASS), 0.0, table[layers.program])
@@ -290,13 +232,14 @@ def _log_beats(layers: Layers) -> Floats:
 
 
 def _usual_height(layers: Layers) -> Floats:
-    """Pitch below which notes lie for _REGISTER_SHARE of their time, in the bars around each note: float64 [pitched]."""
+    """Pitch below which notes lie for _REGISTER_SHARE of their time in the bars around: float64 [pitched]."""
     num_bars = int(layers.bar.max()) + 1
     weight = np.minimum(layers.end - layers.onset, layers.bar_ticks).astype(np.float64)
     counts = np.bincount(layers.bar * 128 + layers.pitch, weights=weight, minlength=num_bars * 128)
     ranks = np.cumsum(_around(counts.reshape(num_bars, 128).T, _REGISTER_BARS), axis=0)
     height = (ranks < _REGISTER_SHARE * ranks[-1]).sum(axis=0)
-    return height[layers.bar].astype(np.float64)
+    usual: Floats = height[layers.bar].astype(np.float64)
+    return usual
 
 
 def _share_on_top(layers: Layers) -> Floats:
@@ -307,17 +250,9 @@ def _share_on_top(layers: Layers) -> Floats:
     return on_top
 
 
-def _around(values: Floats, reach: int) -> Floats:
+def _around(values: npt.NDArray[Any], reach: int) -> Floats:
     """Sums over so many bars before and after each, along the last axis: float64, the shape of `values`."""
     sums = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
     bars = np.arange(values.shape[-1])
-    around: Floats = (
-        sums[..., np.minimum(bars + reach + 1, values.shape[-1])] - sums[..., np.maximum(bars - reach, 0)]
-    )
+    around: Floats = sums[..., np.minimum(bars + reach + 1, values.shape[-1])] - sums[..., np.maximum(bars - reach, 0)]
     return around
-
-
-def _per_semitone(kinds: tuple[float, ...]) -> Floats:
-    """What a step of each number of semitones adds, the last for all wider ones, from that of each kind of leap."""
-    bounds = np.array(_LEAP_BOUNDS)
-    return np.array([kinds[int(np.searchsorted(bounds, step))] for step in range(bounds[-1] + 2)])

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lstm_core.analysis.chords import chord_name
-from lstm_core.analysis.form import EXACT, NEW, TRANSPOSED
 from lstm_core.analysis.piece import Analysis
+from lstm_core.analysis.references import EXACT, NEW, TRANSPOSED
 from lstm_core.analysis.roles import DRUM, ROLES
 from lstm_core.notes import Score
 
@@ -103,7 +103,10 @@ def _draw_bars(pen: ImageDraw.ImageDraw, analysis: Analysis, system: _System) ->
     bottom = system.top + SYSTEM_HEIGHT - 10
     phrase_starts = set(analysis.phrase_starts.tolist())
     for section in analysis.sections:
-        first, last = max(section.start_bar, system.first_bar), min(section.start_bar + section.num_bars, system.last_bar)
+        first, last = (
+            max(section.start_bar, system.first_bar),
+            min(section.start_bar + section.num_bars, system.last_bar),
+        )
         if first < last:
             box = (system.x(analysis.barlines[first]), system.top, system.x(analysis.barlines[last]), bottom)
             pen.rectangle(box, fill=_BANDS[section.letter % len(_BANDS)])

@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from lstm_core.analysis.chords import find_chords
 from lstm_core.analysis.energy import bar_energy
-from lstm_core.analysis.form import Section, find_form
+from lstm_core.analysis.form import find_form
 from lstm_core.analysis.grid import make_grid
 from lstm_core.analysis.layers import find_layers
 from lstm_core.analysis.melody import find_melody
 from lstm_core.analysis.roles import ROLES, assign_roles
+from lstm_core.analysis.sections import Section
 from lstm_core.notes import Score
 
 

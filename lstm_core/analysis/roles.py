@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.analysis import kernels as k
+from lstm_core.analysis import surroundings as k
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
 from lstm_core.analysis.layers import Layers
+from lstm_core.analysis.paths import best_path
 from lstm_core.notes import DRUMS, NoteArray
 
 ROLES = ("melody", "counter-melody", "harmony", "figure", "bass", "drums")
@@ -46,9 +47,10 @@ class _Cells:
         """Sum of a value of each note: float64 [layers, bars]."""
         size = self.num_layers * self.num_bars
         sums = np.bincount(self.index, weights=values.astype(np.float64), minlength=size)
-        return sums.reshape(self.num_layers, self.num_bars)
+        table: Floats = sums.astype(np.float64).reshape(self.num_layers, self.num_bars)
+        return table
 
-    def spread(self, table: Floats | Bools | Ints) -> npt.NDArray[Any]:
+    def spread(self, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The cell of each note: [pitched]."""
         return table.reshape(-1)[self.index]
 
@@ -62,10 +64,9 @@ def assign_roles(notes: NoteArray, layers: Layers, is_melody: Bools, grid: Grid)
     cells = _Cells(
         index=layers.layer * grid.num_bars + layers.bar, num_layers=layers.num_layers, num_bars=grid.num_bars
     )
-    around = k.surroundings(layers.onset, layers.end, layers.pitch, layers.layer, layers.beat_ticks, layers.bar_ticks)
     is_tune = is_melody | _doublings(layers, is_melody, cells)
-    is_bass = _bass(layers, is_tune, around, cells)
-    found = _others(layers, ~is_tune & ~is_bass, around, cells)
+    is_bass = _bass(layers, is_tune, cells)
+    found = _others(layers, ~is_tune & ~is_bass, cells)
     found[is_bass] = BASS
     found[is_tune] = MELODY
     roles[layers.is_pitched] = found
@@ -93,12 +94,14 @@ def _doublings(layers: Layers, is_melody: Bools, cells: _Cells) -> Bools:
     return found
 
 
-def _bass(layers: Layers, is_tune: Bools, around: Floats, cells: _Cells) -> Bools:
+def _bass(layers: Layers, is_tune: Bools, cells: _Cells) -> Bools:
     """Which notes are the bass: bool [pitched]."""
     program = layers.program[layers.layer]
     may_be = ~is_tune & ~np.isin(program, _NO_BASS)
-    is_lowest = (around[:, k.GAP_BELOW] > 90) & may_be
-    in_company = (around[:, k.ABOVE] > 0) | (cells.sum(is_lowest).sum(axis=0) < cells.sum(may_be).sum(axis=0))[layers.bar]
+    is_lowest = (layers.around[:, k.GAP_BELOW] > 90) & may_be
+    in_company = (layers.around[:, k.ABOVE] > 0) | (cells.sum(is_lowest).sum(axis=0) < cells.sum(may_be).sum(axis=0))[
+        layers.bar
+    ]
     usual = _low_quarter(layers, is_lowest & in_company)
     is_low = layers.pitch <= usual + BASS_REACH
     attacks = _attacks(layers, may_be, cells)
@@ -106,7 +109,7 @@ def _bass(layers: Layers, is_tune: Bools, around: Floats, cells: _Cells) -> Bool
     is_line = count <= 1.15 * attacks  # the layer plays one note at a time in this bar
     # In a broken chord the bass is its lowest note, struck at least a third below what sounds around it in its layer.
     floor = k.lowest_within(layers.onset, layers.pitch, layers.layer, layers.beat_ticks)
-    is_figural = _is_figural(layers, may_be, around, cells) & _breaks_chords(layers)[:, None]
+    is_figural = _is_figural(layers, may_be, cells) & _breaks_chords(layers)[:, None]
     stands_low = layers.pitch - floor < 3
     by_note = is_lowest & is_low & (layers.pitch <= HIGHEST_BASS) & (stands_low | ~cells.spread(is_figural))
     # A layer that is one line is the bass as a whole, or not.
@@ -114,7 +117,7 @@ def _bass(layers: Layers, is_tune: Bools, around: Floats, cells: _Cells) -> Bool
     is_bass_program = np.isin(layers.program, _BASS_PROGRAMS) & (_mean_pitch(layers) < _BASS_HEIGHT)
     evidence = np.where(count > 0, share - 0.5, 0.0) + np.where(is_bass_program[:, None] & (count > 0), 2.0, 0.0)
     as_line = _steady(evidence, count > 0) & (is_line | is_bass_program[:, None]) & ~is_figural
-    has_bass_player = (is_bass_program[:, None] & (count > 0)).any(axis=0)
+    has_bass_player = np.asarray((is_bass_program[:, None] & (count > 0)).any(axis=0))
     plays_line = cells.spread(as_line) & may_be
     alone = ~has_bass_player[layers.bar] & ~(cells.sum(plays_line).sum(axis=0) > 0)[layers.bar]
     found: Bools = np.where(
@@ -133,7 +136,8 @@ def _low_quarter(layers: Layers, is_in: Bools) -> Floats:
     near = np.where(near.sum(axis=1, keepdims=True) >= 4, near, sums[-1])
     ranks = np.cumsum(near, axis=1)
     quarter = (ranks < 0.25 * ranks[:, -1:]).sum(axis=1)
-    return quarter[layers.bar].astype(np.float64)
+    found: Floats = quarter[layers.bar].astype(np.float64)
+    return found
 
 
 def _attacks(layers: Layers, is_in: Bools, cells: _Cells) -> Floats:
@@ -150,11 +154,11 @@ def _is_first_of_attack(layers: Layers, is_in: Bools) -> Bools:
     return first
 
 
-def _is_figural(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) -> Bools:
+def _is_figural(layers: Layers, is_in: Bools, cells: _Cells) -> Bools:
     """Where a layer breaks chords: single notes of equal length, a beat and a half or more of them, that leap."""
-    leaps = is_in & ((around[:, k.LEAP_BEFORE] > 0) | (around[:, k.LEAP_AFTER] > 0))
-    steps = is_in & (around[:, k.STEP_BEFORE] > 0) & (around[:, k.STEP_AFTER] > 0)
-    equal = is_in & ((around[:, k.EQUAL_BEFORE] > 0) | (around[:, k.EQUAL_AFTER] > 0))
+    leaps = is_in & ((layers.around[:, k.LEAP_BEFORE] > 0) | (layers.around[:, k.LEAP_AFTER] > 0))
+    steps = is_in & (layers.around[:, k.STEP_BEFORE] > 0) & (layers.around[:, k.STEP_AFTER] > 0)
+    equal = is_in & ((layers.around[:, k.EQUAL_BEFORE] > 0) | (layers.around[:, k.EQUAL_AFTER] > 0))
     count = np.maximum(cells.sum(is_in), 1.0)
     beats = np.maximum(cells.sum(is_in * (layers.beat_ticks / layers.bar_ticks)) / count, 1e-9)
     density = _attacks(layers, is_in, cells) * beats  # attacks a beat
@@ -174,22 +178,23 @@ def _steady(evidence: Floats, plays: Bools) -> Bools:
     kinds = np.zeros(evidence.shape[1], dtype=np.int64)
     for layer in range(len(evidence)):
         scores = np.column_stack([np.zeros(evidence.shape[1]), evidence[layer]])
-        found[layer] = (k.best_path(scores, changes, kinds) == 1) & plays[layer]
+        found[layer] = (best_path(scores, changes, kinds) == 1) & plays[layer]
     return found
 
 
-def _others(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) -> npt.NDArray[np.uint8]:
+def _others(layers: Layers, is_in: Bools, cells: _Cells) -> npt.NDArray[np.uint8]:
     """COUNTER, HARMONY or FIGURE for the given notes, by layer and bar: uint8 [pitched]."""
-    scores = _role_scores(layers, is_in, around, cells)
+    scores = _role_scores(layers, is_in, cells)
     changes = np.where(np.eye(3, dtype=bool), 0.0, -_SWITCH)[None]
     kinds = np.zeros(cells.num_bars, dtype=np.int64)
     table = np.empty((cells.num_layers, cells.num_bars), dtype=np.uint8)
     for layer in range(cells.num_layers):
-        table[layer] = COUNTER + k.best_path(scores[layer], changes, kinds)
-    return cells.spread(table).copy()
+        table[layer] = COUNTER + best_path(scores[layer], changes, kinds)
+    found: npt.NDArray[np.uint8] = cells.spread(table).copy()
+    return found
 
 
-def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) -> Floats:
+def _role_scores(layers: Layers, is_in: Bools, cells: _Cells) -> Floats:
     """How much each layer's given notes of each bar are COUNTER, HARMONY, FIGURE: float64 [layers, bars, 3]."""
     is_in = is_in & ~k.has_octave(layers.onset, layers.pitch, layers.layer, True)  # a line in octaves is one line
     count = cells.sum(is_in)
@@ -200,12 +205,14 @@ def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) ->
     beats_a_bar = np.maximum(cells.sum(is_in * layers.bar_ticks / layers.beat_ticks) / some, 1.0)
     density = attacks / beats_a_bar
     mean_beats = cells.sum(is_in * length / layers.beat_ticks) / some
-    steps = cells.sum(is_in & (np.maximum(around[:, k.STEP_BEFORE], around[:, k.STEP_AFTER]) > 0)) / some
-    leaps = cells.sum(is_in & (np.maximum(around[:, k.LEAP_BEFORE], around[:, k.LEAP_AFTER]) > 0)) / some
-    equal = cells.sum(is_in & (np.maximum(around[:, k.EQUAL_BEFORE], around[:, k.EQUAL_AFTER]) > 0)) / some
-    periodic = cells.sum(is_in & (around[:, k.BEAT_PERIODS] + around[:, k.BAR_PERIODS] > 0)) / some
-    recurs = cells.sum(is_in * np.minimum(around[:, k.RECURRENCES], 3) / 3.0) / some
-    together = cells.sum(is_in * np.minimum(around[:, k.OTHERS_STRUCK], 2) / 2.0) / some
+    steps = cells.sum(is_in & (np.maximum(layers.around[:, k.STEP_BEFORE], layers.around[:, k.STEP_AFTER]) > 0)) / some
+    leaps = cells.sum(is_in & (np.maximum(layers.around[:, k.LEAP_BEFORE], layers.around[:, k.LEAP_AFTER]) > 0)) / some
+    equal = (
+        cells.sum(is_in & (np.maximum(layers.around[:, k.EQUAL_BEFORE], layers.around[:, k.EQUAL_AFTER]) > 0)) / some
+    )
+    periodic = cells.sum(is_in & (layers.around[:, k.BEAT_PERIODS] + layers.around[:, k.BAR_PERIODS] > 0)) / some
+    recurs = cells.sum(is_in * np.minimum(layers.around[:, k.RECURRENCES], 3) / 3.0) / some
+    together = cells.sum(is_in * np.minimum(layers.around[:, k.OTHERS_STRUCK], 2) / 2.0) / some
     single = 1.0 - chordal
     is_slow = np.clip(mean_beats - 1.0, 0.0, 1.0)
     is_fast = np.clip(density - 0.8, 0.0, 1.0)
@@ -223,7 +230,8 @@ def _role_scores(layers: Layers, is_in: Bools, around: Floats, cells: _Cells) ->
 
 def _breaks_chords(layers: Layers) -> Bools:
     """Which layers are of instruments that play chords: keyboards, organs, guitars, harp: bool [layers]."""
-    return (layers.program < 32) | (layers.program == 46)
+    found: Bools = (layers.program < 32) | (layers.program == 46)
+    return found
 
 
 def _mean_pitch(layers: Layers) -> Floats:
