@@ -47,7 +47,9 @@ _BASS_SHARES = (0.62, 0.13, 0.12, 0.05)  # of the lowest line, by tone of the ch
 _POWER_BASS = (0.75, 0.12)
 _OTHER_BASS = 0.015
 _TONES_HEARD = 3.2  # a full slot counts as so many independent tones
+_MORE_HEARD = 0.6  # more for each pitch class that sounds throughout besides one
 _BASS_HEARD = 1.2  # and its lowest line as so many
+_FIFTHS_TOGETHER = 0.6  # more for a bare fifth where parts sound together: a lone line is silent about thirds
 _OUTSIDE = 0.6  # what a tone of the chord outside the key costs
 _DEGREE_BONUS = {0: 0.65, 7: 0.6, 5: 0.45, 2: 0.1, 9: 0.15}  # of roots above the tonic
 _CHANGE_AT_BAR, _CHANGE_IN_BAR = -0.6, -1.2  # log-odds of another root
@@ -152,7 +154,7 @@ def _lowest_line(notes: NoteArray, grid: Grid) -> tuple[Floats, Floats]:
     polyphony = np.add.reduceat(sounding.astype(np.float64), grid.slots[:-1]) / np.maximum(busy, 1.0)
     height = np.clip((64.0 - floor) / 12.0, 0.0, 1.0)  # a line above middle C bears nothing
     certainty = np.clip(polyphony - 1.0, 0.0, 1.0) * (0.4 + 0.6 * height)
-    broken = np.where(floor < 128, 0.5 * height, 0.0)  # a chord may be broken: its first and lowest note is the bass
+    broken = np.where(floor < 128, 0.9 * height, 0.0)  # a chord may be broken: its first and lowest note is the bass
     return line, np.maximum(certainty, broken)
 
 
@@ -173,12 +175,14 @@ def _chord_scores(profile: Floats, lowest: Floats, certainty: Floats, key: Ints)
     tones, basses, prior = _tables()
     mass = profile.sum(axis=1)
     shares = profile / np.maximum(mass, 1e-9)[:, None]
-    heard = _TONES_HEARD * (1.0 - np.exp(-mass))
+    heard = _TONES_HEARD * (1.0 - np.exp(-mass)) + _MORE_HEARD * np.maximum(mass - 1.2, 0.0)
     scores = np.zeros((len(profile), len(basses)))
     for found in np.unique(key).tolist():
         rows = key == found
         scores[rows] = heard[rows, None] * (shares[rows] @ tones[found].T) + prior[found]
     scores += (_BASS_HEARD * certainty)[:, None] * (lowest @ basses.T)
+    fifths = np.arange(scores.shape[1]) % len(QUALITIES) == QUALITIES.index("5")
+    scores[:, fifths] += _FIFTHS_TOGETHER * np.maximum(2.0 * certainty - 1.0, 0.0)[:, None]
     return scores
 
 

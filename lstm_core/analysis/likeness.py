@@ -16,7 +16,7 @@ from numba import njit
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
 from lstm_core.notes import DRUMS, NoteArray
 
-MAX_LAG = 512  # bars back that a bar is compared with
+MAX_LAG = 256  # bars back that a bar is compared with
 PLACE_TICKS = 3  # a thirty-second: onsets so near count as one
 TRANSPOSED_SHARE = 0.9  # of its likeness a transposed bar counts
 

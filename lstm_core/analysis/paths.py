@@ -107,6 +107,9 @@ def best_line(
     return is_in
 
 
+_UNLIKE_COST = 1.4  # a bar unlike its source costs more than one that is told as new
+
+
 @njit(cache=True)
 def best_sections(
     like: npt.NDArray[np.float64],
@@ -116,6 +119,7 @@ def best_sections(
     source_bonus: npt.NDArray[np.float64],
     repeat_cost: float,
     last_cost: float,
+    usual_length: int,
 ) -> npt.NDArray[np.int64]:
     """Bars at which sections begin so that the piece is told most briefly, the end included: int64 [sections + 1].
 
@@ -124,14 +128,16 @@ def best_sections(
     `source_bonus` of the bar that the stretch begins with.
 
     Args:
-        like: Likeness of each bar and the one so many before, float64 [bars, lags]. weight: Of each bar.
+        like: Likeness of each bar and the one so many before, float64 [bars, lags].
+        weight: Of each bar.
+        last_cost: At most that of the section that ends the piece, if it is shorter than `usual_length`.
     """
     bars, lags = like.shape
     longest = len(length_cost) - 1
     sums = np.zeros((lags, bars + 1))
     for lag in range(1, lags):
         for bar in range(bars):
-            sums[lag, bar + 1] = sums[lag, bar] + weight[bar] * (1.0 - like[bar, lag])
+            sums[lag, bar + 1] = sums[lag, bar] + weight[bar] * _UNLIKE_COST * (1.0 - like[bar, lag])
     mass = np.zeros(bars + 1)
     for bar in range(bars):
         mass[bar + 1] = mass[bar] + weight[bar]
@@ -144,7 +150,7 @@ def best_sections(
                 repeated = sums[lag, stop] - sums[lag, start] + repeat_cost - source_bonus[start - lag]
                 told = min(told, repeated)
             own = length_cost[stop - start]
-            if stop == bars:
+            if stop == bars and stop - start < usual_length:
                 own = min(own, last_cost)
             value = cost[start] + told + own - start_bonus[start]
             if value < cost[stop]:

@@ -42,8 +42,14 @@ class Analysis:
 
 
 def analyse(score: Score) -> Analysis:
-    """Chords, roles, melody, form and energy of a score; the same notes give the same arrays."""
+    """Chords, roles, melody, form and energy of a score; the same notes give the same arrays.
+
+    Raises:
+        ValueError: it holds no notes.
+    """
     notes = score.notes
+    if len(notes) == 0:
+        raise ValueError("a score without notes has nothing to analyse")
     grid = make_grid(score)
     chords = find_chords(notes, grid)
     layers = find_layers(notes, grid)

@@ -108,10 +108,16 @@ def _bass(layers: Layers, is_tune: Bools, cells: _Cells) -> Bools:
     count = cells.sum(may_be)
     is_line = count <= 1.15 * attacks  # the layer plays one note at a time in this bar
     # In a broken chord the bass is its lowest note, struck at least a third below what sounds around it in its layer.
-    floor = k.lowest_within(layers.onset, layers.pitch, layers.layer, layers.beat_ticks)
+    single = layers.around[:, k.SAME_STRUCK] == 0
+    floor = k.lowest_within(layers.onset, layers.pitch, layers.layer, layers.beat_ticks, np.ones_like(single))
+    # After a low note of its own a chord is an afterbeat.
+    root = k.lowest_within(layers.onset, layers.pitch, layers.layer, 3 * layers.beat_ticks + 1, single)
+    is_afterbeat = ~single & (layers.pitch - root >= 5)
     is_figural = _is_figural(layers, may_be, cells) & _breaks_chords(layers)[:, None]
     stands_low = layers.pitch - floor < 3
-    by_note = is_lowest & is_low & (layers.pitch <= HIGHEST_BASS) & (stands_low | ~cells.spread(is_figural))
+    by_note = (
+        is_lowest & is_low & ~is_afterbeat & (layers.pitch <= HIGHEST_BASS) & (stands_low | ~cells.spread(is_figural))
+    )
     # A layer that is one line is the bass as a whole, or not.
     share = cells.sum(is_lowest & is_low & (layers.pitch <= HIGHEST_BASS_LINE)) / np.maximum(count, 1.0)
     is_bass_program = np.isin(layers.program, _BASS_PROGRAMS) & (_mean_pitch(layers) < _BASS_HEIGHT)

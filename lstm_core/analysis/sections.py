@@ -24,7 +24,8 @@ _BEGINNING_SHARE = 0.67  # of it that the first half has: a section is known by 
 _LENGTH_COST = np.full(17, 3.4)
 _LENGTH_COST[[1, 2, 3, 4, 5, 6, 7, 8]] = (3.5, 3.0, 3.1, 2.5, 2.9, 2.5, 2.7, 1.2)
 _LENGTH_COST[[9, 10, 12, 16]] = (2.8, 2.6, 2.4, 2.7)
-_LAST_COST = 1.9  # at most, for the section that ends the piece, however long
+_USUAL_BARS = 8
+_LAST_COST = 1.9  # at most, for a shorter section that ends the piece
 _REPEAT_COST, _KNOWN_SOURCE = 0.4, 0.5  # of telling a section as a repeat; less where the source begins a section
 _NOVELTY_BONUS = 2.0  # for a section to begin where the texture changes throughout
 _NOVELTY_BARS = 4
@@ -55,7 +56,9 @@ def section_starts(
     source = np.zeros(len(like))
     starts = np.array([0, len(like)])
     for _ in range(2):  # once more, with what sections begin with known
-        starts = best_sections(like, weight[pickup:], _LENGTH_COST, bonus[pickup:], source, _REPEAT_COST, _LAST_COST)
+        starts = best_sections(
+            like, weight[pickup:], _LENGTH_COST, bonus[pickup:], source, _REPEAT_COST, _LAST_COST, _USUAL_BARS
+        )
         source = np.zeros(len(like))
         source[starts[:-1]] = _KNOWN_SOURCE
     starts = _merged(starts, like) + pickup
@@ -85,11 +88,11 @@ def _novelty(notes: NoteArray, is_melody: Bools, grid: Grid) -> Floats:
     bar = grid.bar_of(notes["onset"].astype(np.int64))
     programs, which = np.unique(notes["program"], return_inverse=True)
     counts = np.bincount(bar * len(programs) + which, minlength=grid.num_bars * len(programs))
-    plays = (counts.reshape(grid.num_bars, -1) > 0).astype(np.float64)
+    plays = (counts.reshape(grid.num_bars, len(programs)) > 0).astype(np.float64)
     quarters = np.diff(grid.barlines) / 24.0
     density = np.log2(1.0 + np.bincount(bar, minlength=grid.num_bars) / quarters)
     sings = np.bincount(bar[is_melody], minlength=grid.num_bars) > 0
-    features = np.column_stack([plays / np.sqrt(len(programs)) * 1.5, density / 3.0, 0.5 * sings])
+    features = np.column_stack([plays / np.sqrt(max(len(programs), 1)) * 1.5, density / 3.0, 0.5 * sings])
     sums = np.concatenate([np.zeros((1, features.shape[1])), np.cumsum(features, axis=0)])
     found = np.zeros(grid.num_bars)
     bars = np.arange(1, grid.num_bars)

@@ -137,18 +137,19 @@ def lowest_within(
     pitch: npt.NDArray[np.int64],
     layer: npt.NDArray[np.int64],
     reach: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.int64]:
-    """Lowest pitch that the layer of each note begins within `reach` ticks before or after it: int64 [N]."""
+    """Lowest of each note and those of its layer that count and begin within `reach` ticks of it: int64 [N]."""
     low = pitch.copy()
     for i in range(len(onset)):
         j = i - 1
         while j >= 0 and onset[j] > onset[i] - reach[i]:
-            if layer[j] == layer[i]:
+            if counts[j] and layer[j] == layer[i]:
                 low[i] = min(low[i], pitch[j])
             j -= 1
         j = i + 1
         while j < len(onset) and onset[j] < onset[i] + reach[i]:
-            if layer[j] == layer[i]:
+            if counts[j] and layer[j] == layer[i]:
                 low[i] = min(low[i], pitch[j])
             j += 1
     return low
