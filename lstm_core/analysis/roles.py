@@ -90,7 +90,7 @@ def _doublings(layers: Layers, is_melody: Bools, cells: _Cells) -> Bools:
     is_octave = goes_with & same_length & (layers.layer == layers.layer[beside]) & (interval == 12)
     others = cells.sum(~is_melody)
     doubles = (cells.sum(goes_with) >= _DOUBLING_SHARE * others) & (others >= 3)
-    found: Bools = is_octave | (goes_with & cells.spread(doubles))
+    found: Bools = (is_octave | (goes_with & cells.spread(doubles))) & ~_bass_players(layers)[layers.layer]
     return found
 
 
@@ -120,7 +120,7 @@ def _bass(layers: Layers, is_tune: Bools, cells: _Cells) -> Bools:
     )
     # A layer that is one line is the bass as a whole, or not.
     share = cells.sum(is_lowest & is_low & (layers.pitch <= HIGHEST_BASS_LINE)) / np.maximum(count, 1.0)
-    is_bass_program = np.isin(layers.program, _BASS_PROGRAMS) & (_mean_pitch(layers) < _BASS_HEIGHT)
+    is_bass_program = _bass_players(layers)
     evidence = np.where(count > 0, share - 0.5, 0.0) + np.where(is_bass_program[:, None] & (count > 0), 2.0, 0.0)
     as_line = _steady(evidence, count > 0) & (is_line | is_bass_program[:, None]) & ~is_figural
     has_bass_player = np.asarray((is_bass_program[:, None] & (count > 0)).any(axis=0))
@@ -240,10 +240,12 @@ def _breaks_chords(layers: Layers) -> Bools:
     return found
 
 
-def _mean_pitch(layers: Layers) -> Floats:
-    """Mean pitch of each layer: float64 [layers]."""
+def _bass_players(layers: Layers) -> Bools:
+    """Which layers are of instruments of the bass that play in its register: bool [layers]."""
     sums = np.bincount(layers.layer, weights=layers.pitch, minlength=layers.num_layers)
-    return sums / np.maximum(np.bincount(layers.layer, minlength=layers.num_layers), 1)
+    mean = sums / np.maximum(np.bincount(layers.layer, minlength=layers.num_layers), 1)
+    found: Bools = np.isin(layers.program, _BASS_PROGRAMS) & (mean < _BASS_HEIGHT)
+    return found
 
 
 def _is_solo_part(layers: Layers) -> Floats:

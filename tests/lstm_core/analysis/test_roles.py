@@ -16,6 +16,7 @@ from tests.lstm_core.analysis.made_pieces import (
     accompaniment,
     band,
     chord_tones,
+    drum_bars,
     piano,
     tune,
     with_parts,
@@ -113,6 +114,15 @@ def test_octaves_of_the_melody_are_melody_but_one_line_is_the_lead() -> None:
     analysis = analyse(score)
     assert share(analysis, np.isin(score.notes["program"], (40, 42)), MELODY) >= 0.97
     assert (score.notes["program"][analysis.is_melody > 0] == 40).all()
+
+
+def test_a_bass_that_goes_along_with_the_melody_is_still_the_bass() -> None:
+    lead = tune(12, 8, program=81)
+    rows = [*lead, *[(o, d, 33, p - 24, v) for o, d, _, p, v in lead], *drum_bars(8)]
+    score = with_parts(Score(notes=make_notes(rows)))
+    analysis = analyse(score)
+    assert share(analysis, score.notes["program"] == 81, MELODY) == 1.0
+    assert share(analysis, score.notes["program"] == 33, BASS) == 1.0
 
 
 def test_a_tune_alone_is_all_melody() -> None:
