@@ -34,34 +34,61 @@ def surroundings(
     """
     count = len(onset)
     found = np.zeros((count, NUM_SURROUNDINGS))
-    longest = np.int64(0)
+    length = end - onset
+    longest = length.max() if count else 0
+    sums = np.zeros(count + 1)
+    sums[1:] = np.cumsum(length)
     for i in range(count):
-        longest = max(longest, end[i] - onset[i])
-    for i in range(count):
-        row = found[i]
-        row[GAP_ABOVE] = row[GAP_BELOW] = _NEVER_GAP
-        length = end[i] - onset[i]
-        total, near = 0.0, 0
-        reach = min(longest, 4 * bar[i])
-        j = i - 1
-        while j >= 0 and onset[j] >= onset[i] - max(bar[i], reach):
-            if onset[j] < onset[i] - bar[i] and end[j] <= onset[i] + 2:
-                j -= 1
-                continue
-            _look(row, i, j, onset, end, pitch, layer, beat[i], bar[i])
-            if onset[j] >= onset[i] - beat[i]:
-                total += end[j] - onset[j]
-                near += 1
-            j -= 1
-        j = i + 1
-        while j < count and onset[j] <= onset[i] + bar[i]:
-            _look(row, i, j, onset, end, pitch, layer, beat[i], bar[i])
-            if onset[j] <= onset[i] + beat[i]:
-                total += end[j] - onset[j]
-                near += 1
-            j += 1
-        row[RELATIVE_LENGTH] = np.log2(length * max(near, 1) / total) if total > 0.0 else 0.0
+        _sounding(found[i], i, onset, end, pitch, layer, min(longest, 4 * bar[i]))
+        first = np.searchsorted(onset, onset[i] - beat[i])
+        stop = np.searchsorted(onset, onset[i] + beat[i], side="right")
+        others = sums[stop] - sums[first] - length[i]
+        if others > 0.0:
+            found[i, RELATIVE_LENGTH] = np.log2(length[i] * (stop - first - 1) / others)
+    order = np.argsort(layer, kind="mergesort")  # of each layer in order of onset
+    for k in range(count):
+        i = order[k]
+        m = k - 1
+        while m >= 0 and layer[order[m]] == layer[i] and onset[order[m]] >= onset[i] - bar[i]:
+            _look(found[i], i, order[m], onset, end, pitch, beat[i], bar[i])
+            m -= 1
+        m = k + 1
+        while m < count and layer[order[m]] == layer[i] and onset[order[m]] <= onset[i] + bar[i]:
+            _look(found[i], i, order[m], onset, end, pitch, beat[i], bar[i])
+            m += 1
     return found
+
+
+@njit(cache=True)
+def _sounding(
+    row: npt.NDArray[np.float64],
+    i: int,
+    onset: npt.NDArray[np.int64],
+    end: npt.NDArray[np.int64],
+    pitch: npt.NDArray[np.int64],
+    layer: npt.NDArray[np.int64],
+    reach: int,
+) -> None:
+    """Enters what sounds when note i begins, of what began at most `reach` ticks before, and what begins with it."""
+    row[GAP_ABOVE] = row[GAP_BELOW] = _NEVER_GAP
+    first = i
+    while first > 0 and onset[first - 1] >= onset[i] - reach:
+        first -= 1
+    j = first
+    while j < len(onset) and onset[j] <= onset[i]:
+        if j != i:
+            if end[j] > onset[i] + 2:
+                if pitch[j] > pitch[i]:
+                    row[ABOVE] += 1.0
+                    row[GAP_ABOVE] = min(row[GAP_ABOVE], pitch[j] - pitch[i])
+                elif pitch[j] < pitch[i]:
+                    row[GAP_BELOW] = min(row[GAP_BELOW], pitch[i] - pitch[j])
+            if onset[j] == onset[i]:
+                if layer[j] == layer[i] and abs(end[j] - end[i]) <= 1:
+                    row[SAME_STRUCK] += (pitch[j] - pitch[i]) % 12 != 0  # a line in octaves is one line
+                else:
+                    row[OTHERS_STRUCK] += 1.0
+        j += 1
 
 
 @njit(cache=True)
@@ -72,50 +99,31 @@ def _look(
     onset: npt.NDArray[np.int64],
     end: npt.NDArray[np.int64],
     pitch: npt.NDArray[np.int64],
-    layer: npt.NDArray[np.int64],
     beat: int,
     bar: int,
 ) -> None:
-    """Enters what note j is to note i."""
-    interval = pitch[j] - pitch[i]
-    is_same = layer[i] == layer[j]
-    length_differs = abs((end[j] - onset[j]) - (end[i] - onset[i])) > 1
-    if onset[j] <= onset[i] and end[j] > onset[i] + 2:  # sounds when i begins
-        if interval > 0:
-            row[ABOVE] += 1.0
-            row[GAP_ABOVE] = min(row[GAP_ABOVE], interval)
-        elif interval < 0:
-            row[GAP_BELOW] = min(row[GAP_BELOW], -interval)
-    if onset[j] == onset[i]:
-        if is_same and not length_differs:
-            row[SAME_STRUCK] += interval % 12 != 0  # a line in octaves is one line
-        else:
-            row[OTHERS_STRUCK] += 1.0
-        return
-    if not is_same:
-        return
-    if abs(onset[j] - onset[i]) <= beat:
-        row[NEAR_NOTES] += 1.0
+    """Enters what note j is to note i of the same layer, at most a bar away."""
     distance = abs(onset[j] - onset[i])
-    if distance <= bar:
-        row[BAR_NOTES] += 1.0
-        if interval == 0:
-            row[RECURRENCES] += 1.0
-        if not length_differs:
-            row[EQUAL_LENGTHS] += 1.0
-            if distance == beat and abs(interval) <= 7:
-                row[BEAT_PERIODS] += 1.0
-            if distance == bar and abs(interval) <= 7:
-                row[BAR_PERIODS] += 1.0
+    if distance == 0:
+        return
+    interval = abs(pitch[j] - pitch[i])
+    is_as_long = abs((end[j] - onset[j]) - (end[i] - onset[i])) <= 1
+    row[NEAR_NOTES] += distance <= beat
+    row[BAR_NOTES] += 1.0
+    row[RECURRENCES] += interval == 0
+    if is_as_long:
+        row[EQUAL_LENGTHS] += 1.0
+        row[BEAT_PERIODS] += distance == beat and interval <= 7
+        row[BAR_PERIODS] += distance == bar and interval <= 7
     joins_before = onset[j] < onset[i] and abs(end[j] - onset[i]) <= _JOIN_TICKS
     joins_after = onset[j] > onset[i] and abs(onset[j] - end[i]) <= _JOIN_TICKS
     if joins_before or joins_after:
         shift = 0 if joins_before else 1
-        if abs(interval) <= 2:
+        if interval <= 2:
             row[STEP_BEFORE + shift] = 1.0
-        if not length_differs:
+        if is_as_long:
             row[EQUAL_BEFORE + shift] = 1.0
-            if 3 <= abs(interval) <= 12:
+            if 3 <= interval <= 12:
                 row[LEAP_BEFORE + shift] = 1.0
 
 
