@@ -6,8 +6,8 @@ points is taken: the skyline of Uitdenbogerd and Zobel, "Manipulation of music f
 The line is then followed once more with its own register and note lengths known. Points were learnt by averaged
 structured perceptron (Collins, EMNLP 2002) from music whose parts were made one: 145 songs of OpenScore Lieder with
 the voice hidden among the piano's notes, and 64 stretches of OpenScore String Quartets with the first violin among the
-others', counted twice; none of them is measured by benchmarks.analysis. What they cannot teach is set by hand: what an
-instrument usually plays, and how a melody passes from part to part.
+others', every second counted twice; none of them is measured by benchmarks.analysis. What they cannot teach is set by
+hand: what an instrument usually plays, and how a melody passes from part to part.
 """
 
 from __future__ import annotations

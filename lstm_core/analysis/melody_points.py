@@ -8,42 +8,42 @@ from lstm_core.analysis.grid import Floats
 
 # What a note gets for each unit of a measure, when a line is first sought and when it is followed again.
 POINTS = (
-    (3.96, 5.05),  # any note
-    (0.72, 0.66),  # a note that sounds above it, of at most four
-    (-0.30, -0.45),  # octaves to the next above
-    (-0.07, -0.02),  # octaves to the next below
-    (-0.52, -0.41),  # a note struck with it in its layer and as long, of at most three
-    (1.54, 1.33),  # log2 of its beats
-    (1.93, 3.11),  # octaves above what is usual around
-    (-0.66, 0.41),  # the same squared
-    (0.32, 0.32),  # comes by step
-    (0.87, 0.80),  # goes on by step
-    (0.08, 0.12),  # a leap from and to notes as long
-    (-0.34, -0.34),  # a leap on one side
-    (-1.01, -0.90),  # notes as long on both sides
-    (-0.74, -0.66),  # log of how often its pitch recurs within a bar
-    (0.66, 0.69),  # log of the notes of its layer within a beat
-    (1.60, 1.33),  # share of its time on top
-    (0.41, 0.30),  # log2 of its beats if on top
-    (-1.78, -1.73),  # leaps on both sides if on top
-    (-3.33, -3.57),  # share of notes as long within a bar
-    (2.15, 2.20),  # the same if on top
-    (-0.04, -0.13),  # a note as long one beat off
-    (-0.84, -0.83),  # a note as long one bar off
-    (-1.19, -1.10),  # begins off the beat
-    (0.00, -1.53),  # octaves above the line
-    (0.00, -1.94),  # the same squared
-    (0.00, -0.96),  # how much longer or shorter than the line's notes, log2
+    (3.25, 4.46),  # any note
+    (0.72, 0.63),  # a note that sounds above it, of at most four
+    (-0.52, -0.59),  # octaves to the next above
+    (-0.14, -0.10),  # octaves to the next below
+    (-0.52, -0.38),  # a note struck with it in its layer and as long, of at most three
+    (1.60, 1.29),  # log2 of its beats
+    (1.76, 2.89),  # octaves above what is usual around
+    (-0.66, 0.62),  # the same squared
+    (0.36, 0.28),  # comes by step
+    (1.05, 0.89),  # goes on by step
+    (0.00, 0.07),  # a leap from and to notes as long
+    (-0.38, -0.40),  # a leap on one side
+    (-0.95, -0.88),  # notes as long on both sides
+    (-0.88, -0.73),  # log of how often its pitch recurs within a bar
+    (0.84, 0.89),  # log of the notes of its layer within a beat
+    (1.51, 1.13),  # share of its time on top
+    (0.51, 0.36),  # log2 of its beats if on top
+    (-1.80, -1.56),  # leaps on both sides if on top
+    (-3.64, -3.82),  # share of notes as long within a bar
+    (2.37, 2.39),  # the same if on top
+    (-0.07, -0.17),  # a note as long one beat off
+    (-0.90, -0.90),  # a note as long one bar off
+    (-1.26, -1.18),  # begins off the beat
+    (0.00, -1.44),  # octaves above the line
+    (0.00, -2.33),  # the same squared
+    (0.00, -1.25),  # how much longer or shorter than the line's notes, log2
 )
 # What a way adds by its leap (unison, up to 2, 4, 5, 7, 9, 12 semitones, wider) and by its rest (see best_line). Set by
 # hand are the widest leap and the small overlap: no voice does the one, and no singer the other, but players do both.
 LEAP_POINTS = (
-    (-0.42, 0.8, -0.29, -0.62, -1.37, -1.86, -2.65, -3.5),
-    (-0.84, 0.37, -0.69, -0.96, -1.59, -2.02, -2.62, -3.5),
+    (0.01, 1.18, 0.1, -0.25, -1.02, -1.69, -2.53, -3.5),
+    (-0.47, 0.73, -0.31, -0.59, -1.22, -1.76, -2.38, -3.5),
 )
 REST_POINTS = (
-    (-9.91, -5.58, 1.5, 1.47, 1.61, 1.85, 1.75, 0.34, -2.32),
-    (-8.29, -5.38, 1.5, 1.13, 1.2, 1.41, 1.2, -0.26, -3.04),
+    (-9.54, -5.36, 1.5, 1.81, 1.92, 2.13, 1.87, 0.27, -2.13),
+    (-7.56, -4.93, 1.5, 1.46, 1.48, 1.65, 1.34, -0.26, -2.96),
 )
 _LEAP_BOUNDS = (0, 2, 4, 5, 7, 9, 12)  # widest interval of each kind of leap, in semitones
 # Points of a note by its program: (first, last, points); by families of General MIDI where nothing else is said.
