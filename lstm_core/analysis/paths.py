@@ -118,7 +118,7 @@ def best_sections(
     start_bonus: npt.NDArray[np.float64],
     source_bonus: npt.NDArray[np.float64],
     repeat_cost: float,
-    last_cost: float,
+    edge_cost: float,
     usual_length: int,
 ) -> npt.NDArray[np.int64]:
     """Bars at which sections begin so that the piece is told most briefly, the end included: int64 [sections + 1].
@@ -130,7 +130,8 @@ def best_sections(
     Args:
         like: Likeness of each bar and the one so many before, float64 [bars, lags].
         weight: Of each bar.
-        last_cost: At most that of the section that ends the piece, if it is shorter than `usual_length`.
+        edge_cost: At most that of a section that ends the piece, if it is shorter than `usual_length`, or begins
+            it, if it is no longer than half of that.
     """
     bars, lags = like.shape
     longest = len(length_cost) - 1
@@ -150,8 +151,9 @@ def best_sections(
                 repeated = sums[lag, stop] - sums[lag, start] + repeat_cost - source_bonus[start - lag]
                 told = min(told, repeated)
             own = length_cost[stop - start]
-            if stop == bars and stop - start < usual_length:
-                own = min(own, last_cost)
+            is_intro = start == 0 and stop - start <= usual_length // 2
+            if is_intro or (stop == bars and stop - start < usual_length):
+                own = min(own, edge_cost)
             value = cost[start] + told + own - start_bonus[start]
             if value < cost[stop]:
                 cost[stop], came[stop] = value, start

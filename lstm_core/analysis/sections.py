@@ -21,13 +21,13 @@ from lstm_core.notes import NoteArray
 SAME_LETTER = 0.5  # mean likeness from which on two sections bear one letter
 _BEGINNING_SHARE = 0.67  # of it that the first half has: a section is known by how it begins, many end alike
 # What it costs to tell a section of so many bars; bars of new music cost one each.
-_LENGTH_COST = np.full(17, 3.4)
+_LENGTH_COST = np.full(17, 4.3)
 _LENGTH_COST[[1, 2, 3, 4, 5, 6, 7, 8]] = (3.5, 3.0, 3.1, 2.5, 2.9, 2.5, 2.7, 1.2)
-_LENGTH_COST[[9, 10, 12, 16]] = (2.8, 2.6, 2.4, 2.7)
+_LENGTH_COST[[9, 10, 11, 12, 16]] = (2.8, 3.0, 3.6, 3.6, 3.2)
 _USUAL_BARS = 8
-_LAST_COST = 1.9  # at most, for a shorter section that ends the piece
+_EDGE_COST = 2.1  # at most, for a shorter section that begins or ends the piece
 _REPEAT_COST, _KNOWN_SOURCE = 0.4, 0.5  # of telling a section as a repeat; less where the source begins a section
-_NOVELTY_BONUS = 2.0  # for a section to begin where the texture changes throughout
+_NOVELTY_BONUS = 1.2  # for a section to begin where the texture changes throughout
 _NOVELTY_BARS = 4
 _RUN_BONUS, _SOURCE_BONUS, _SHORTEST_RUN = 0.8, 0.5, 4  # where a run of so many bars begins, and its source
 _SAME_AGAIN = 0.6  # mean likeness of a stretch that comes again
@@ -57,7 +57,7 @@ def section_starts(
     starts = np.array([0, len(like)])
     for _ in range(2):  # once more, with what sections begin with known
         starts = best_sections(
-            like, weight[pickup:], _LENGTH_COST, bonus[pickup:], source, _REPEAT_COST, _LAST_COST, _USUAL_BARS
+            like, weight[pickup:], _LENGTH_COST, bonus[pickup:], source, _REPEAT_COST, _EDGE_COST, _USUAL_BARS
         )
         source = np.zeros(len(like))
         source[starts[:-1]] = _KNOWN_SOURCE
@@ -67,7 +67,7 @@ def section_starts(
 
 
 def _run_bonus(likeness: Likeness) -> Floats:
-    """For a section to begin where a run of references begins, and where its source does: float64 [bars]."""
+    """For a section to begin where a run of references begins or is over, and where its source is: float64 [bars]."""
     source, _ = find_references(likeness, np.array([0, len(likeness.plain)]))
     lag = np.where(source == NO_SOURCE, 0, np.arange(len(source)) - source)
     edges = np.concatenate([[0], np.flatnonzero(np.diff(lag)) + 1, [len(lag)]])
@@ -75,7 +75,9 @@ def _run_bonus(likeness: Likeness) -> Floats:
     for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if source[start] != NO_SOURCE and stop - start >= _SHORTEST_RUN:
             bonus[start] = max(bonus[start], _RUN_BONUS)
-            bonus[source[start]] = max(bonus[source[start]], _SOURCE_BONUS)
+            for bar in (source[start], source[stop - 1] + 1, stop):
+                if bar < len(bonus):
+                    bonus[bar] = max(bonus[bar], _SOURCE_BONUS)
     return bonus
 
 

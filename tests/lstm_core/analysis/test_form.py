@@ -125,3 +125,9 @@ def test_sources_are_earlier_bars_and_only_new_bars_have_none() -> None:
     assert ((analysis.source_bar == NO_SOURCE) == (analysis.relation == NEW)).all()
     assert (analysis.similarity[analysis.relation == NEW] == 0).all()
     assert sum(part.num_bars for part in analysis.sections) == len(bars)
+
+
+def test_a_return_tells_where_the_first_section_ended() -> None:
+    """A of eight bars, B of six, A again came out as six and eight: nothing but the return tells them apart."""
+    analysis = build(section(1, 0), section(2, 8, bars=6), section(1, 14))
+    assert form_of(analysis) == "A8 B6 A8"
