@@ -47,7 +47,7 @@ def compare_bars(notes: NoteArray, is_melody: Bools, grid: Grid) -> tuple[Likene
     order = one[np.lexsort((place[one], bar[one]))]
     first = np.searchsorted(bar[order], np.arange(grid.num_bars + 1))
     max_lag = min(max(grid.num_bars - 1, 1), MAX_LAG)
-    plain, moved, shift, _ = _bar_likeness(
+    plain, moved, shift = _bar_likeness(
         first, place[order], notes["pitch"][order].astype(np.int64), kind[order], max_lag
     )
     weight = np.where(np.diff(first) > 0, 1.0, 0.1)
@@ -62,8 +62,8 @@ def _bar_likeness(
     pitch: npt.NDArray[np.int64],
     kind: npt.NDArray[np.int64],
     max_lag: int,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """How alike each bar is to each earlier one: as it stands, transposed, by how much, and in rhythm alone.
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+    """How alike each bar is to each earlier one: as it stands, transposed, and by how much.
 
     Likeness is the Jaccard index of (place in the bar, pitch), the mean of that of the melody and that of all pitched
     notes where there is a melody; drums count a seventh where there are any. Two empty bars are alike.
@@ -75,51 +75,21 @@ def _bar_likeness(
         max_lag: Bars back that are looked at.
 
     Returns:
-        Likeness, likeness transposed, semitones (later minus earlier), rhythm: [bars, max_lag + 1], by lag.
+        Likeness, likeness transposed, semitones (later minus earlier): [bars, max_lag + 1], by lag.
     """
     bars = len(first) - 1
     plain = np.zeros((bars, max_lag + 1), dtype=np.float32)
     moved = np.zeros((bars, max_lag + 1), dtype=np.float32)
     shift = np.zeros((bars, max_lag + 1), dtype=np.int8)
-    rhythm = np.zeros((bars, max_lag + 1), dtype=np.float32)
     sizes = np.zeros((bars, 3))
     for bar in range(bars):
         for n in range(first[bar], first[bar + 1]):
             sizes[bar, kind[n]] += 1.0
-    both = np.zeros((3, 25))  # notes in common by kind and semitones up from -12; in row 1 those of melody as well
+    both = np.zeros((3, 25))
     for bar in range(bars):
         for lag in range(1, min(bar, max_lag) + 1):
             other = bar - lag
-            both[:] = 0.0
-            a, b = first[bar], first[other]
-            places, shared = 0, 0
-            while a < first[bar + 1] or b < first[other + 1]:
-                at = np.int64(1 << 60)
-                if a < first[bar + 1]:
-                    at = place[a]
-                if b < first[other + 1]:
-                    at = min(at, place[b])
-                a_stop, b_stop = a, b
-                a_pitched, b_pitched = False, False
-                while a_stop < first[bar + 1] and place[a_stop] == at:
-                    a_pitched = a_pitched or kind[a_stop] < 2
-                    a_stop += 1
-                while b_stop < first[other + 1] and place[b_stop] == at:
-                    b_pitched = b_pitched or kind[b_stop] < 2
-                    b_stop += 1
-                places += a_pitched or b_pitched
-                shared += a_pitched and b_pitched
-                for i in range(a, a_stop):
-                    for j in range(b, b_stop):
-                        up = pitch[i] - pitch[j] + 12
-                        if kind[i] == 2 or kind[j] == 2:
-                            if kind[i] == kind[j] and up == 12:
-                                both[2, 12] += 1.0
-                        elif 0 <= up < 25:
-                            both[1, up] += 1.0
-                            if kind[i] == 0 and kind[j] == 0:
-                                both[0, up] += 1.0
-                a, b = a_stop, b_stop
+            _count_common(both, first, place, pitch, kind, bar, other)
             best, best_up = 0.0, 0
             for up in range(25):
                 if both[1, up] > 0.0 or up == 12:
@@ -130,8 +100,34 @@ def _bar_likeness(
                         best, best_up = value, up - 12
             moved[bar, lag] = best
             shift[bar, lag] = best_up
-            rhythm[bar, lag] = shared / places if places else 0.0
-    return plain, moved, shift, rhythm
+    return plain, moved, shift
+
+
+@njit(cache=True)
+def _count_common(
+    both: npt.NDArray[np.float64],
+    first: npt.NDArray[np.int64],
+    place: npt.NDArray[np.int64],
+    pitch: npt.NDArray[np.int64],
+    kind: npt.NDArray[np.int64],
+    bar: int,
+    other: int,
+) -> None:
+    """Counts notes in common of two bars by kind and semitones up from -12, those of the melody also in row 1."""
+    both[:] = 0.0
+    b = first[other]
+    for i in range(first[bar], first[bar + 1]):
+        while b < first[other + 1] and place[b] < place[i]:
+            b += 1
+        j = b
+        while j < first[other + 1] and place[j] == place[i]:
+            up = pitch[i] - pitch[j] + 12
+            if kind[i] == 2 or kind[j] == 2:
+                both[2, 12] += kind[i] == kind[j] and up == 12
+            elif 0 <= up < 25:
+                both[1, up] += 1.0
+                both[0, up] += kind[i] == 0 and kind[j] == 0
+            j += 1
 
 
 @njit(cache=True)
