@@ -34,9 +34,9 @@ from lstm_core.analysis.layers import Layers, find_layers
 from lstm_core.analysis.melody import find_melody
 from lstm_core.analysis.piece import analyse
 from lstm_core.analysis.surroundings import ABOVE
-from lstm_core.errors import ScoreError
-from lstm_core.notes import DRUMS, NoteArray, Score, bar_starts, tidy
-from lstm_core.scores.reading import IsolatedReader, read_score
+from lstm_core.foundation.errors import ScoreError
+from lstm_core.notes.reading import IsolatedReader, read_score
+from lstm_core.notes.score import DRUMS, NoteArray, Score, bar_starts, tidy
 
 TRIADS = (0, 1, 2, 3, 4, 5, 0, 0, 1, 2, 2, 11)  # index into QUALITIES of the triad within each quality
 MIN_CHORDS = 8  # of a tune that is counted

@@ -13,6 +13,7 @@ The folders from the ground up; each uses what stands above it in this list (tes
     foundation/            errors for users, processes that may crash, compiled code, memory, arithmetic
     storage/               a URI is read and written: local files and S3, leases
     notes/                 a file of MIDI, MusicXML, ABC or Humdrum becomes a Score; what a Score is like
+    analysis/              what stands where in a Score: chords, roles, melody, form, energy
     sound/                 a Score becomes stems, stems a master, a master a file
     recordings/            a recording of any codec becomes samples
     representations/       a Score becomes K streams of integers, and what a model is told besides; a table of them

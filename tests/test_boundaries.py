@@ -22,6 +22,7 @@ FLOORS = {
         "foundation",
         "storage",
         "notes",
+        "analysis",
         "sound",
         "recordings",
         "representations",

@@ -18,7 +18,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats, Grid, Ints, spread
 from lstm_core.analysis.paths import best_path
-from lstm_core.notes import TICKS_PER_QUARTER, NoteArray
+from lstm_core.notes.score import TICKS_PER_QUARTER, NoteArray
 
 QUALITIES = ("maj", "min", "dim", "aug", "sus2", "sus4", "7", "maj7", "min7", "m7b5", "dim7", "5")
 CHORD_STEPS = (

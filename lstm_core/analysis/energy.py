@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstm_core.analysis.grid import Floats, Grid, spread
-from lstm_core.notes import DRUMS, Score
+from lstm_core.notes.score import DRUMS, Score
 
 _SHARES = (0.35, 0.25, 0.15, 0.15, 0.10)
 MOST_NOTES = 32.0  # a second

@@ -10,7 +10,7 @@ from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
 from lstm_core.analysis.likeness import compare_bars
 from lstm_core.analysis.references import describe_references, find_references
 from lstm_core.analysis.sections import Section, label_sections, section_starts
-from lstm_core.notes import NoteArray
+from lstm_core.notes.score import NoteArray
 
 _PHRASE_COST = {1: 1.6, 2: 0.7, 3: 0.7, 4: 0.0, 5: 0.6, 6: 0.8, 7: 1.2, 8: 0.9}
 _REST_BONUS = 0.8  # for a phrase to begin after a rest or long note of the melody

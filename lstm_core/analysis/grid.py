@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.notes import TICKS_PER_QUARTER, Meter, Score, bar_starts
+from lstm_core.notes.score import TICKS_PER_QUARTER, Meter, Score, bar_starts
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_core.analysis.chords import is_unpitched
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints, spread
 from lstm_core.analysis.surroundings import surroundings
-from lstm_core.notes import NoteArray
+from lstm_core.notes.score import NoteArray
 
 HANDS_APART = 12.0  # semitones between the mean pitches of two hands, at least
 HANDS_POLYPHONY = 1.6  # notes of a part at once, in the mean, from which on two hands may play it

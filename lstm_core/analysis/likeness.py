@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
-from lstm_core.notes import DRUMS, NoteArray
+from lstm_core.foundation.compiling import njit
+from lstm_core.notes.score import DRUMS, NoteArray
 
 MAX_LAG = 256  # bars back that a bar is compared with
 PLACE_TICKS = 3  # a thirty-second: onsets so near count as one

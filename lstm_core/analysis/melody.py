@@ -22,7 +22,7 @@ from lstm_core.analysis.grid import Bools, Floats
 from lstm_core.analysis.layers import Layers
 from lstm_core.analysis.melody_points import LEAP_POINTS, POINTS, PROGRAM_POINTS, REST_POINTS, per_semitone
 from lstm_core.analysis.paths import best_line
-from lstm_core.notes import NoteArray
+from lstm_core.notes.score import NoteArray
 
 SOLO_POLYPHONY = 1.15  # notes at once: below it the music is one line, and that line its melody
 REACH = 48  # notes back that a line is followed

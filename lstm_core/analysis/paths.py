@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from lstm_core.foundation.compiling import njit
 
 
 @njit(cache=True)

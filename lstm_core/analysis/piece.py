@@ -15,7 +15,7 @@ from lstm_core.analysis.layers import find_layers
 from lstm_core.analysis.melody import find_melody
 from lstm_core.analysis.roles import ROLES, assign_roles
 from lstm_core.analysis.sections import Section
-from lstm_core.notes import Score
+from lstm_core.notes.score import Score
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth of their own

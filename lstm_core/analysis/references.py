@@ -12,7 +12,7 @@ import numpy as np
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
 from lstm_core.analysis.likeness import PLACE_TICKS, TRANSPOSED_SHARE, Likeness
 from lstm_core.analysis.paths import best_references
-from lstm_core.notes import DRUMS, NoteArray
+from lstm_core.notes.score import DRUMS, NoteArray
 
 RELATIONS = ("new", "exact", "transposed", "varied")
 NEW, EXACT, TRANSPOSED, VARIED = range(4)

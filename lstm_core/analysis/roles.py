@@ -18,7 +18,7 @@ from lstm_core.analysis import surroundings as k
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
 from lstm_core.analysis.layers import Layers
 from lstm_core.analysis.paths import best_path
-from lstm_core.notes import DRUMS, NoteArray
+from lstm_core.notes.score import DRUMS, NoteArray
 
 ROLES = ("melody", "counter-melody", "harmony", "figure", "bass", "drums")
 MELODY, COUNTER, HARMONY, FIGURE, BASS, DRUM = range(6)

@@ -16,7 +16,7 @@ from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
 from lstm_core.analysis.likeness import Likeness
 from lstm_core.analysis.paths import best_sections
 from lstm_core.analysis.references import EXACT_LIKENESS, NO_SOURCE, find_references
-from lstm_core.notes import NoteArray
+from lstm_core.notes.score import NoteArray
 
 SAME_LETTER = 0.5  # mean likeness from which on two sections bear one letter
 _BEGINNING_SHARE = 0.67  # of it that the first half has: a section is known by how it begins, many end alike

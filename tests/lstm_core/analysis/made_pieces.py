@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lstm_core.analysis.chords import CHORD_STEPS, QUALITIES
-from lstm_core.notes import DRUMS, Meter, Score, make_notes
+from lstm_core.notes.score import DRUMS, Meter, Score, make_notes
 
 Row = tuple[int, int, int, int, int]  # onset, duration, program, pitch, velocity
 QUARTER, BAR = 24, 96

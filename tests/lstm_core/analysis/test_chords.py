@@ -7,7 +7,7 @@ import pytest
 
 from lstm_core.analysis.chords import NO_CHORD, QUALITIES, chord_name, find_chords
 from lstm_core.analysis.grid import make_grid, slots_per_bar
-from lstm_core.notes import Meter, Score, make_notes
+from lstm_core.notes.score import Meter, Score, make_notes
 from tests.lstm_core.analysis.made_pieces import BAR, POP, accompaniment, chord_tones, progression, tune
 
 MINOR = ((9, "min"), (2, "min"), (4, "7"), (9, "min"))

@@ -9,7 +9,7 @@ import pytest
 
 from lstm_core.analysis.energy import bar_energy
 from lstm_core.analysis.grid import make_grid
-from lstm_core.notes import Score, Tempo, make_notes
+from lstm_core.notes.score import Score, Tempo, make_notes
 from tests.lstm_core.analysis.made_pieces import BAR, Row, band, drum_bars, tune
 
 

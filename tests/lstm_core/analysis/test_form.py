@@ -7,7 +7,7 @@ import pytest
 
 from lstm_core.analysis.piece import Analysis, analyse
 from lstm_core.analysis.references import EXACT, NEW, NO_SOURCE, TRANSPOSED, VARIED
-from lstm_core.notes import Meter, Score, make_notes
+from lstm_core.notes.score import Meter, Score, make_notes
 from tests.lstm_core.analysis.made_pieces import BAR, POP, Row, accompaniment, drum_bars, tune
 
 OTHER = ((5, "maj"), (7, "maj"), (4, "min"), (9, "min"))

@@ -11,7 +11,7 @@ from PIL import Image
 from lstm_core.analysis.picture import ROLE_COLOURS, SYSTEM_HEIGHT, draw_analysis
 from lstm_core.analysis.piece import analyse
 from lstm_core.analysis.roles import BASS, DRUM, FIGURE, MELODY
-from lstm_core.notes import Score, make_notes
+from lstm_core.notes.score import Score, make_notes
 from tests.lstm_core.analysis.made_pieces import band, drum_bars
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lstm_core.analysis.piece import Analysis, analyse
 from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELODY, ROLES
-from lstm_core.notes import Score, make_notes
+from lstm_core.notes.score import Score, make_notes
 from tests.lstm_core.analysis.made_pieces import (
     BAR,
     POP,
