@@ -99,7 +99,8 @@ def _check_same_meaning(parent: Checkpoint, representation: Representation, sour
     if parent.facts.representation != representation.name:
         raise CheckpointError(
             f"{source} was trained on events of representation {parent.facts.representation!r}, this run learns "
-            f"{representation.name!r}. Start without init_from, or on blocks that hold the representation of {source}."
+            f"{representation.name!r}. Start without init_from, or with representation = "
+            f"{parent.facts.representation!r} on blocks that hold it."
         )
     ours = {"stream": representation.streams, "context": representation.contexts(parent.facts.styles)}
     theirs = {"stream": settings.streams, "context": settings.contexts}
