@@ -20,7 +20,7 @@ from benchmarks.report import print_metric
 from jobs.prepare.run import run_prepare
 from lstm_core.training.recipe import TrainRecipe
 from lstm_core.training.run import TrainingRun
-from lstm_core.training.run_result import Wish
+from lstm_core.training.run_result import RunSignal
 
 WARM_UP_STEPS = 4
 TARGET_BLOCK, TARGET_SHARE, MINUTE_S = 0.05, 0.02, 60.0
@@ -62,7 +62,7 @@ def _cycle(run: TrainingRun) -> tuple[float, float, float]:
     """Seconds that a state held the run up, of the two steps beside its writing, and of one step undisturbed."""
     run.advance()
     times = [time.perf_counter()]
-    run.save(Wish.SAVE)
+    run.save(RunSignal.SAVE)
     times.append(time.perf_counter())
     run.advance()
     run.advance()

@@ -71,7 +71,7 @@ def _work(corpus: Path, parts: Path, number: int, num_workers: int, barrier: Bar
     import torch
 
     from lstm_core.blocks.recording_parts import make_recording_part
-    from lstm_core.transcription.listening import Listener, Source
+    from lstm_core.transcription.recording_transcriber import Listener, Source
     from lstm_core.transcription.transcriber import Transcriber
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
@@ -168,7 +168,7 @@ def hear(path: Path) -> None:
     """Prints what it takes to listen to one recording."""
     import torch
 
-    from lstm_core.transcription.listening import Listener, Source
+    from lstm_core.transcription.recording_transcriber import Listener, Source
     from lstm_core.transcription.transcriber import Transcriber
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 

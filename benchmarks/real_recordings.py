@@ -20,7 +20,7 @@ from lstm_core.notes.describe import describe
 from lstm_core.recordings.recording import open_recording
 from lstm_core.recordings.resampling import resample_mono
 from lstm_core.transcription.beats.grid import score_of
-from lstm_core.transcription.picture import draw_hearing
+from lstm_core.transcription.picture import draw_transcription
 from lstm_core.transcription.roles import ROLE_NAMES
 from lstm_core.transcription.spectrogram import BINS_PER_SEMITONE, FRAME_RATE, LOWEST_PITCH, SAMPLE_RATE, Spectrogram
 from lstm_core.transcription.transcriber import Transcriber
@@ -65,7 +65,7 @@ def hear(path: Path, transcriber: Transcriber, pictures: Path | None) -> None:
         drawn = mono[: round(DRAWN_S * SAMPLE_RATE)]
         with torch.inference_mode():
             levels = Spectrogram()(torch.from_numpy(drawn)[None])[0].numpy()
-        picture = draw_hearing(
+        picture = draw_transcription(
             levels,
             replace(transcription, duration_s=min(transcription.duration_s, DRAWN_S)),
             frame_rate=FRAME_RATE,

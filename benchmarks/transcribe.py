@@ -57,7 +57,7 @@ Notes = npt.NDArray[np.float64]  # rows of (onset_s, offset_s, pitch), [n, 3]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Heard:
+class Transcribed:
     """What our transcriber makes of one excerpt."""
 
     transcription: Transcription
@@ -152,7 +152,7 @@ def _print(
         print_metric(f"basic_pitch_{name}", peer_value, unit, **facts)
 
 
-def _report_rhythm(excerpts: Sequence[Excerpt], mixed: Sequence[Excerpt], heard: list[Heard]) -> None:
+def _report_rhythm(excerpts: Sequence[Excerpt], mixed: Sequence[Excerpt], heard: list[Transcribed]) -> None:
     counts = sum((drum_counts(e, h.transcription) for e, h in zip(mixed, heard[-len(mixed) :], strict=True)))
     f1 = 2 * counts[:, 2] / np.maximum(counts[:, 0] + counts[:, 1], 1)
     of_kind = {DRUM_NAMES[kind]: round(float(value), 4) for kind, value in zip((KICK, SNARE, HAT), f1, strict=True)}
@@ -165,7 +165,7 @@ def _report_rhythm(excerpts: Sequence[Excerpt], mixed: Sequence[Excerpt], heard:
     _print("tempo_share", float(np.mean(right)), "share", None, {"excerpts": len(right)})
 
 
-def _report_keys(excerpts: Sequence[Excerpt], heard: list[Heard] | None, peer: list[Notes] | None) -> None:
+def _report_keys(excerpts: Sequence[Excerpt], heard: list[Transcribed] | None, peer: list[Notes] | None) -> None:
     keys = [describe(excerpt.score).key for excerpt in excerpts]
     share = None
     if heard is not None:
@@ -177,7 +177,7 @@ def _report_keys(excerpts: Sequence[Excerpt], heard: list[Heard] | None, peer: l
     _print("key_share", share, "share", of_peer, {"excerpts": len(keys)})
 
 
-def _hear(excerpts: Sequence[Excerpt], checkpoint: str) -> list[Heard]:
+def _hear(excerpts: Sequence[Excerpt], checkpoint: str) -> list[Transcribed]:
     """What the transcriber makes of each file; the first is done twice, and its first time not counted."""
     transcriber = Transcriber(load_transcriber(checkpoint))
     heard = []
@@ -193,11 +193,11 @@ def _hear(excerpts: Sequence[Excerpt], checkpoint: str) -> list[Heard]:
             print(f"{excerpt.name}: {error}", file=sys.stderr)
             gridded = None
         seconds = time.process_time() - start
-        heard.append(Heard(transcription=transcription, gridded=gridded, seconds=seconds))
+        heard.append(Transcribed(transcription=transcription, gridded=gridded, seconds=seconds))
     return heard[1:]
 
 
-def _report_speed(excerpts: Sequence[Excerpt], heard: list[Heard] | None, peer: PeerNotes | None) -> None:
+def _report_speed(excerpts: Sequence[Excerpt], heard: list[Transcribed] | None, peer: PeerNotes | None) -> None:
     audio_s = sum(excerpt.duration_s for excerpt in excerpts)
     ours = None if heard is None else audio_s / sum(h.seconds for h in heard)
     of_peer = None if peer is None else audio_s / sum(peer.seconds)

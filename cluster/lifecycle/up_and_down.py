@@ -12,7 +12,7 @@ from cluster.kube.api import KubeApi
 from cluster.kube.objects import CLUSTER_LABEL, CronJobState, Object, RayClusterState, RayJobState, RayPod
 from cluster.kube.resources import PART_OF, Kube
 from cluster.kube.templates import platform
-from cluster.schedules.nights import SCHEDULE_LABEL
+from cluster.schedules.scheduled_runs import SCHEDULE_LABEL
 from cluster.settings import Cluster
 
 DEFAULT_TOKEN = "secret:tonemill-ray-token/auth_token"  # where the manifests look for the token of Ray

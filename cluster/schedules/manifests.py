@@ -15,16 +15,16 @@ from cluster.kube.api import Object
 from cluster.kube.manifest import job_manifest, mount_in_head
 from cluster.kube.resources import Kube
 from cluster.kube.templates import job_template, schedule_templates, to_yaml
-from cluster.schedules.nights import (
+from cluster.schedules.schedule import Schedule
+from cluster.schedules.scheduled_runs import (
     DATE_LABEL,
     DATE_SLOT,
     DIGITS_SLOT,
     SCHEDULE_LABEL,
     TIME_ZONE_ANNOTATION,
-    night_name,
     partition_of,
+    scheduled_run_name,
 )
-from cluster.schedules.schedule import Schedule
 from cluster.settings import Cluster
 
 ORDER_ANNOTATION = "tonemill.io/order"
@@ -38,7 +38,7 @@ def schedule_manifests(schedule: Schedule, cluster: Cluster) -> list[Object]:
     Raises:
         ScheduleError: there is no catalogue. ClusterFileError, KubernetesError: the overlay cannot be rendered.
     """
-    template = night_template(schedule, cluster)
+    template = scheduled_run_template(schedule, cluster)
     labels = {SCHEDULE_LABEL: schedule.name}
     others, cron_job = [], None
     for manifest in schedule_templates(cluster):
@@ -61,7 +61,7 @@ def schedule_manifests(schedule: Schedule, cluster: Cluster) -> list[Object]:
     return [config_map, *others, cron_job]
 
 
-def night_template(schedule: Schedule, cluster: Cluster) -> Object:
+def scheduled_run_template(schedule: Schedule, cluster: Cluster) -> Object:
     """The RayJob of a night, with slots for its date.
 
     Raises:
@@ -78,7 +78,7 @@ def night_template(schedule: Schedule, cluster: Cluster) -> Object:
         arguments += ["--workers", str(schedule.workers)]
     for setting in schedule.settings:
         arguments += ["--set", setting]
-    name = night_name(schedule.name, DIGITS_SLOT)
+    name = scheduled_run_name(schedule.name, DIGITS_SLOT)
     manifest = job_manifest(job_template(cluster, "generate"), "generate", arguments, name=name)
     metadata = manifest["metadata"]
     metadata["labels"] |= {SCHEDULE_LABEL: schedule.name, DATE_LABEL: DATE_SLOT}

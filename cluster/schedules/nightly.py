@@ -20,7 +20,7 @@ from cluster.errors import ClusterError, ScheduleError
 from cluster.kube.api import KubeApi
 from cluster.kube.objects import Object
 from cluster.kube.resources import Kube
-from cluster.schedules.nights import logical_date, parse_date, start_night, zone_of
+from cluster.schedules.scheduled_runs import logical_date, parse_date, start_scheduled_run, zone_of
 
 JOB_NAME_VARIABLE = "TONEMILL_JOB_NAME"  # of the Job that the CronJob made, from the label of its pod
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         now = datetime.now(UTC)
         day = parse_date(given.date) if given.date else logical_date(given.job_name, zone_of(template), now)
         kube = Kube(KubeApi.connect(), str(metadata.get("namespace", "tonemill")))
-        state, is_new = start_night(kube, template, day)
+        state, is_new = start_scheduled_run(kube, template, day)
     except ClusterError as error:
         print(f"nightly: {error}", file=sys.stderr)
         return 2

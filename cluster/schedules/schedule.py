@@ -31,7 +31,7 @@ from typing import Any
 
 from cluster.errors import ScheduleError
 from cluster.schedules.cron import Cron, parse_cron
-from cluster.schedules.nights import DATE_SLOT, DIGITS_SLOT, MAX_SCHEDULE_NAME, fill_in, parse_zone
+from cluster.schedules.scheduled_runs import DATE_SLOT, DIGITS_SLOT, MAX_SCHEDULE_NAME, fill_in, parse_zone
 from lstm_core.foundation.plain import STRICT, PlainError
 from lstm_core.foundation.toml_text import Bare, toml_key, toml_value
 

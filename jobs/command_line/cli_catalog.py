@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lstm_core.catalogue.nights import Night
+    from lstm_core.catalogue.scheduled_runs import ScheduledRun
 
 catalog_app = typer.Typer(
     name="catalog", help="The nights of a catalogue: list them, merge them.", no_args_is_help=True
@@ -19,9 +19,9 @@ Catalogue = Annotated[str, typer.Argument(help="Folder or URI of the catalogue t
 @catalog_app.command("list")
 def list_command(catalogue: Catalogue) -> None:
     """Show the nights of a catalogue: tracks, hours, failures."""
-    from lstm_core.catalogue.nights import list_nights
+    from lstm_core.catalogue.scheduled_runs import list_scheduled_runs
 
-    nights = list_nights(catalogue)
+    nights = list_scheduled_runs(catalogue)
     if not nights:
         print(f"{catalogue}: no nights yet. `tonemill schedule` has them made.")
         return
@@ -32,9 +32,9 @@ def list_command(catalogue: Catalogue) -> None:
 def merge(catalogue: Catalogue) -> None:
     """Write one table and one page over all finished nights. Run again, it writes the same."""
     from lstm_core import storage
-    from lstm_core.catalogue.nights import merge_nights
+    from lstm_core.catalogue.scheduled_runs import merge_scheduled_runs
 
-    page_uri, nights = merge_nights(catalogue, title=storage.name_of(catalogue))
+    page_uri, nights = merge_scheduled_runs(catalogue, title=storage.name_of(catalogue))
     finished = [night for night in nights if night.is_finished]
     hours = sum(night.duration_s for night in finished) / 3600
     print(f"{len(finished)} nights, {sum(night.num_tracks for night in finished):,} tracks, {hours:.1f} h")
@@ -43,7 +43,7 @@ def merge(catalogue: Catalogue) -> None:
     print(f"open {page_uri}")
 
 
-def _print_nights(nights: list[Night]) -> None:
+def _print_nights(nights: list[ScheduledRun]) -> None:
     from rich.table import Table
 
     from jobs.command_line.screen import Screen

@@ -127,9 +127,9 @@ def apply(
     """Have an order made every night. Applied again, it replaces the schedule of the same name."""
     from cluster.kube.templates import to_yaml
     from cluster.lifecycle.up_and_down import connect
-    from cluster.schedules.manifests import night_template, schedule_manifests
-    from cluster.schedules.nights import fill_in
+    from cluster.schedules.manifests import schedule_manifests, scheduled_run_template
     from cluster.schedules.schedule import read_schedule
+    from cluster.schedules.scheduled_runs import fill_in
     from cluster.settings import find_cluster
 
     schedule = read_schedule(file)
@@ -141,7 +141,7 @@ def apply(
         print(to_yaml(manifests), end="")
         return
     kube = connect(cluster)
-    kube.check(fill_in(night_template(schedule, cluster), days[0]))  # better refused now than in the night
+    kube.check(fill_in(scheduled_run_template(schedule, cluster), days[0]))  # better refused now than in the night
     for manifest in manifests:
         kube.apply(manifest)
         print(f"applied {manifest['kind']}/{manifest['metadata']['name']}")
@@ -156,12 +156,12 @@ def run(
     """Make up for a night that was missed or failed. A night that ran or runs is left alone."""
     from cluster.lifecycle.up_and_down import connect
     from cluster.schedules.manifests import stored_template
-    from cluster.schedules.nights import parse_past_date, repeat_night
+    from cluster.schedules.scheduled_runs import parse_past_date, repeat_scheduled_run
     from cluster.settings import find_cluster
 
     kube = connect(find_cluster(cluster_name))
     template = stored_template(kube, name)
-    state, is_new = repeat_night(kube, template, parse_past_date(date, template))
+    state, is_new = repeat_scheduled_run(kube, template, parse_past_date(date, template))
     print(f"{state.name}: {'started' if is_new else f'is there: {state.told}'}")
 
 
@@ -187,7 +187,7 @@ def _print_runs(schedule: Schedule) -> list[Any]:
     from datetime import UTC, datetime
     from itertools import islice
 
-    from cluster.schedules.nights import parse_zone
+    from cluster.schedules.scheduled_runs import parse_zone
 
     zone, now = parse_zone(schedule.time_zone), datetime.now(UTC)
     runs = list(islice(schedule.parsed_cron.runs(now, zone), NUM_RUNS_SHOWN))

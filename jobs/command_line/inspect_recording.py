@@ -19,7 +19,7 @@ from lstm_core.recordings.licences import licence_of_tags
 from lstm_core.recordings.recording import open_recording
 from lstm_core.recordings.resampling import resample_mono
 from lstm_core.transcription.beats.grid import GriddedScore, score_of
-from lstm_core.transcription.picture import MAX_S, draw_hearing
+from lstm_core.transcription.picture import MAX_S, draw_transcription
 from lstm_core.transcription.roles import ROLE_NAMES
 from lstm_core.transcription.spectrogram import BINS_PER_SEMITONE, FRAME_RATE, LOWEST_PITCH, SAMPLE_RATE, Spectrogram
 from lstm_core.transcription.transcriber import Transcriber
@@ -108,7 +108,7 @@ def _kept(chunks: Iterable[Chunk], drawn: list[Chunk]) -> Iterator[Chunk]:
 def _picture(waveform: Chunk, transcription: Transcription, gridded: GriddedScore) -> bytes:
     with torch.inference_mode():
         levels = Spectrogram()(torch.from_numpy(waveform)[None])[0].numpy()
-    return draw_hearing(
+    return draw_transcription(
         levels,
         transcription,
         frame_rate=FRAME_RATE,

@@ -45,7 +45,7 @@ SCORES = {"chorale": 47, "reel": 45, "jig": 40, "hornpipe": 30}
 FINE_TUNING = TrainSettings(learning_rate=4e-4, warmup_steps=10, num_lanes=32)  # gentle: a minute must not undo hours
 # What is heard differs from what the base model learnt (9.5 against 2.7 nats an event): at 4e-4 the same minute left
 # a madrigal a quarter of its notes.
-FINE_TUNING_BY_EAR = TrainSettings(learning_rate=5e-5, warmup_steps=10, num_lanes=32)
+FINE_TUNING_ON_TRANSCRIPTIONS = TrainSettings(learning_rate=5e-5, warmup_steps=10, num_lanes=32)
 VALID_EVENTS = 6_000  # a look at the validation pieces takes a second or two of that minute
 FROM_NOTHING = TrainSettings(num_lanes=32)  # without a base checkpoint
 
@@ -180,7 +180,7 @@ def order_text(tracks: tuple[DemoTrack, ...], styles: tuple[str, ...]) -> str:
 def _train(blocks: Path, run: Path, settings: DemoSettings, *, verbose: bool) -> None:
     """Trains, or goes on training, so that the run is complete, and of these blocks and settings."""
     has_base = settings.use_base and (BASE / JSON_NAME).exists()
-    fine_tuning = FINE_TUNING if settings.from_scores else FINE_TUNING_BY_EAR
+    fine_tuning = FINE_TUNING if settings.from_scores else FINE_TUNING_ON_TRANSCRIPTIONS
     recipe = TrainRecipe(
         name="demo",
         minutes=settings.minutes,

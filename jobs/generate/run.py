@@ -35,13 +35,13 @@ from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpo
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import order_fields
-from lstm_core.orders.order_file import Order, check_room
+from lstm_core.orders.order_file import Order, check_free_space
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import total_seconds
 from lstm_core.tracks.identity import Provenance, describe_checkpoint, track_id_of
 
-__all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "room_bytes", "run_generate"]
+__all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "free_bytes", "run_generate"]
 
 RESERVE_BYTES = 200_000_000  # of the disk that a run leaves free
 
@@ -93,7 +93,7 @@ def run_generate(
     known = KnownTracks(catalogue)
     kept = {record.track_id: record for record in known.refresh() if record.track_id in wanted}
     missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
-    check_room(len(missing), sum(map(estimated_size_bytes, missing)), _free_bytes(catalogue))
+    check_free_space(len(missing), sum(map(estimated_size_bytes, missing)), _free_bytes(catalogue))
     save_recipe(recipe, catalogue, f"orders/{_file_name(order.name)}.recipe.toml")
     work = TrackWork(
         checkpoint=checkpoint,
@@ -140,7 +140,7 @@ def _summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float
     )
 
 
-def room_bytes(catalogue: str) -> float | None:
+def free_bytes(catalogue: str) -> float | None:
     """What the tracks of an order may take in a catalogue, those counted that are there; None for no limit known."""
     free = _free_bytes(catalogue)
     if free is None:

@@ -110,7 +110,7 @@ class ListenerActor:
         import ray
         import torch
 
-        from lstm_core.transcription.listening import Listener
+        from lstm_core.transcription.recording_transcriber import Listener
         from lstm_core.transcription.transcriber import Transcriber
         from lstm_core.transcription.warm_up import compile_listening
 

@@ -55,7 +55,7 @@ def by_kind(files: pa.Table) -> tuple[pa.Table, pa.Table]:
     return files.filter(pc.invert(is_recording)), files.filter(is_recording)
 
 
-def with_hearing(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
+def with_transcription(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
     """The corpus with the network and the limits of listening in the keys of its recordings: with others they are
     other files. Scores keep theirs.
 

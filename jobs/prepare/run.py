@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.prepare.corpus_reading import listen_to_recordings, read_scores, rows_of
-from jobs.prepare.recipe import PrepareRecipe, by_kind, changes, parts_fingerprint, with_hearing
+from jobs.prepare.recipe import PrepareRecipe, by_kind, changes, parts_fingerprint, with_transcription
 from jobs.prepare.report import write_report
 from jobs.runtime.effort import Effort, EffortMeter, effort_of_row
 from jobs.runtime.local_ray import ray_running
@@ -112,7 +112,7 @@ def run_prepare(
     prices_of_environment()  # which are wanted at the end, are refused before any work
     recipe = recipe or PrepareRecipe()
     corpus_uri, blocks_uri = storage.absolute(corpus_uri), storage.absolute(blocks_uri)
-    corpus = with_hearing(list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None), recipe)
+    corpus = with_transcription(list_corpus(corpus_uri, styles_csv=recipe.styles_csv or None), recipe)
     with ExitStack() as stack:
         lease = stack.enter_context(Lease(blocks_uri))
         parts_uri = storage.join(blocks_uri, "parts", parts_fingerprint(recipe))

@@ -26,7 +26,7 @@ from lstm_core.training.metrics import read_metrics
 from lstm_core.training.recipe import TrainRecipe, changed_settings
 from lstm_core.training.run import CURVES_NAME, nothing_to_train_on, run_training
 from lstm_core.training.run_length import RATE_STEPS
-from lstm_core.training.run_result import RunProgress, RunResult, Wish, finished_result
+from lstm_core.training.run_result import RunProgress, RunResult, RunSignal, finished_result
 from lstm_core.training.run_state import newest_state
 
 POLL_S = 0.5
@@ -151,7 +151,7 @@ def _parent_uri(init_from: str) -> str:
     return absolute(find_checkpoint(init_from)) if init_from not in ("", "base") else ""
 
 
-def _train(config: dict[str, Any], tell: Callable[[RunProgress], Wish]) -> RunResult:
+def _train(config: dict[str, Any], tell: Callable[[RunProgress], RunSignal]) -> RunResult:
     """One worker's part."""
     return run_training(
         config["blocks_uri"],

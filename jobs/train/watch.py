@@ -12,7 +12,7 @@ from ray.train.v2._internal.execution.callback import ControllerCallback
 from jobs.runtime.work_log import count, log_unit
 from lstm_core import storage
 from lstm_core.foundation.errors import TrainingError
-from lstm_core.training.run_result import Wish
+from lstm_core.training.run_result import RunSignal
 
 ANSWER_S = 10.0  # the board answers in milliseconds; a machine that is busy or frozen may take longer
 REQUEST_NAME = ".ray-request"  # in the run's folder: under which name Ray has reserved machines for it
@@ -49,7 +49,7 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
         """
         before, now = type(previous_state).__name__, type(current_state).__name__
         if now == "PreemptingState" and before != now:
-            self._board.want.remote(Wish.LEAVE)
+            self._board.want.remote(RunSignal.LEAVE)
         elif now == "ResizingState":
             self._save_first()
         elif now == "RestartingState" and before != now:
@@ -65,7 +65,7 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
     def _save_first(self) -> None:
         """Waits until a state of now is stored: the workers are about to be ended."""
         with suppress(ray.exceptions.RayError):
-            step = ray.get(self._board.want.remote(Wish.SAVE), timeout=ANSWER_S)
+            step = ray.get(self._board.want.remote(RunSignal.SAVE), timeout=ANSWER_S)
             end = time.monotonic() + self._save_wait_s
             while time.monotonic() < end:
                 if ray.get(self._board.saved_step.remote(), timeout=ANSWER_S) >= step:

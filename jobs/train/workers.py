@@ -16,11 +16,11 @@ from typing import Any, Generic, TypeVar
 
 from jobs.runtime.summary import Nodes, nodes_of_ray
 from jobs.runtime.work_log import observe
-from jobs.train.board import Restart, make_board
+from jobs.train.progress_actor import Restart, start_progress_actor
 from lstm_core import storage
 from lstm_core.foundation.errors import BlockError, CheckpointError, TonemillError, TrainingError
 from lstm_core.storage.lease import LeaseError
-from lstm_core.training.run_result import Wish
+from lstm_core.training.run_result import RunSignal
 
 _OF_ALL = (TrainingError, CheckpointError, BlockError)  # another attempt would end the same way, on all workers
 # Threads that wait for each other asleep. Awake, they slow a step tenfold once other programs want the cores too:
@@ -88,7 +88,7 @@ def parsed_workers(text: str) -> int | list[int]:
 
 
 def train_on_workers(
-    program: Callable[[dict[str, Any], Callable[[P], Wish]], R],
+    program: Callable[[dict[str, Any], Callable[[P], RunSignal]], R],
     config: dict[str, Any],
     run_uri: str,
     where: Placement,
@@ -103,7 +103,7 @@ def train_on_workers(
     Raises:
         TonemillError: what the program raised; other errors come as Ray has them.
     """
-    board = make_board()
+    board = start_progress_actor()
     trainer = _trainer(board, {"program": program, "config": config, "run_uri": run_uri}, where)
     return _outcome(board, _fitted(trainer, board, show))
 
@@ -220,7 +220,7 @@ class _Reporter:
         self._num_granted = 0  # the number of the last wish that was passed on
         self._taken_s = time.perf_counter()
 
-    def take(self, progress: Any) -> Wish:
+    def take(self, progress: Any) -> RunSignal:
         """Takes the progress of a step and gives back what is wished, each wish once."""
         self._spending.take(progress)
         before_s, self._taken_s = self._taken_s, time.perf_counter()
@@ -232,16 +232,16 @@ class _Reporter:
         if self._answer is None:
             self._answer = shown
         if number == self._num_granted:
-            return Wish.GO_ON
+            return RunSignal.GO_ON
         self._num_granted = number
         return wish
 
-    def _answered(self) -> tuple[Wish, int]:
+    def _answered(self) -> tuple[RunSignal, int]:
         """The board's wish and its number, if there is an answer; else the last number."""
         import ray
 
         if self._answer is None or not ray.wait([self._answer], timeout=0)[0]:
-            return Wish.GO_ON, self._num_granted
+            return RunSignal.GO_ON, self._num_granted
         answer, self._answer = self._answer, None
         wish, number = ray.get(answer)
         return wish, number
@@ -256,11 +256,11 @@ class _Spending:
         self._board, self._worker = board, ray.get_runtime_context().get_actor_id()
         self._begun_s, self._told_s = time.process_time(), time.monotonic()
 
-    def take(self, progress: Any) -> Wish:
+    def take(self, progress: Any) -> RunSignal:
         """Tells it where it has not been told for a while; nobody waits for that. Of a worker nothing is wished."""
         if time.monotonic() - self._told_s >= SPENT_EVERY_S:
             self._tell()
-        return Wish.GO_ON
+        return RunSignal.GO_ON
 
     def tell_last(self) -> None:
         """Tells it and waits: the driver asks the board as soon as the workers have ended."""

@@ -25,7 +25,7 @@ from lstm_core.recordings.licences import licence_of_tags
 from lstm_core.recordings.limits import ListenLimits
 from lstm_core.representations.notes import NOTES
 from lstm_core.representations.representation import Representation
-from lstm_core.transcription.listening import Heard, Listener, Source, measures_of
+from lstm_core.transcription.recording_transcriber import Listener, Source, Transcribed, measures_of
 
 
 def make_recording_part(
@@ -49,7 +49,7 @@ def recording_tables(
     rows: list[dict[str, Any]] = []
     found = listener.listen_many(_sources(corpus_uri, manifest, listener.limits))
     for file, heard in zip(manifest, found, strict=True):
-        if not isinstance(heard, Heard):
+        if not isinstance(heard, Transcribed):
             stage = heard.stage if isinstance(heard, RecordingError) else "fetch"
             rows.append({"file_key": file["file_key"], "stage": stage, "reason": str(heard)})
             continue

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, NoteArray, Score, Tempo, bar_starts, tidy
 
-UNTOLD_TEMPO_BPM = 120.0  # what readers give a page without a tempo, and notation programs write when nobody chose
-UNTOLD_PROGRAM = 0
-VOICES = (UNTOLD_PROGRAM, 52, 53)  # choir aahs and voice oohs: what readers make of parts called Soprano, Alto, ...
+DEFAULT_TEMPO_BPM = 120.0  # what readers give a page without a tempo, and notation programs write when nobody chose
+DEFAULT_PROGRAM = 0
+VOICES = (DEFAULT_PROGRAM, 52, 53)  # choir aahs and voice oohs: what readers make of parts called Soprano, Alto, ...
 MAX_CHORD_SHARE = 0.1  # of the notes of a melody, for double stops
 
 # Usual tempos in quarters a minute of a melody by its meter: dances as they are danced (a jig in 6/8 at 116 beats of
@@ -86,7 +86,7 @@ def arrange(score: Score) -> Score:
     parts = _parts_from_above(notes)
     is_melodic = not (notes["program"] == DRUMS).any()
     in_lines = is_melodic and _plays_lines(notes)
-    if in_lines and len(score.tempos) == 1 and score.tempos[0].bpm == UNTOLD_TEMPO_BPM:
+    if in_lines and len(score.tempos) == 1 and score.tempos[0].bpm == DEFAULT_TEMPO_BPM:
         score = replace(score, tempos=(Tempo(tick=0, bpm=_usual_bpm(score, len(parts), number)),))
     usual_velocity = int(np.bincount(notes["velocity"]).argmax())
     is_flat = np.count_nonzero(notes["velocity"] == usual_velocity) >= FLAT_SHARE * len(notes)
@@ -126,7 +126,7 @@ def _programs(notes: NoteArray, parts: list[int], number: int) -> npt.NDArray[np
     if len(parts) == 1:
         low, high = int(notes["pitch"].min()), int(notes["pitch"].max())
         able = [player for player in _SOLOISTS if player.lowest <= low and high <= player.highest]
-        programs[:] = able[number % len(able)].program if able else UNTOLD_PROGRAM
+        programs[:] = able[number % len(able)].program if able else DEFAULT_PROGRAM
         return programs
     ensemble = _ENSEMBLES[number % len(_ENSEMBLES)]
     for rank, part in enumerate(parts):

@@ -82,8 +82,8 @@ class TrackOrder:
             raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
             raise OrderError("exact_tempo is true, but no bpm is given that could be kept exactly.")
-        if self.room not in ROOMS:
-            raise OrderError(f'room is "{self.room}", it must be one of {", ".join(ROOMS)}.')
+        if self.room not in REVERBS:
+            raise OrderError(f'room is "{self.room}", it must be one of {", ".join(REVERBS)}.')
         parse_meter(self.meter)
         if len(self.instruments) > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {len(self.instruments)} names, at most {MAX_INSTRUMENTS} are played.")
@@ -102,7 +102,7 @@ class TrackOrder:
                 )
 
 
-ROOMS = ("none", "studio", "hall")
+REVERBS = ("none", "studio", "hall")
 
 
 def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:

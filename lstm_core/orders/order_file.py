@@ -46,10 +46,10 @@ class Order:
         return tuple(track.order for track in self.planned)
 
 
-def read_order(uri: str | Path, *, room_bytes: float | None = None) -> Order:
+def read_order(uri: str | Path, *, free_bytes: float | None = None) -> Order:
     """The tracks of an order file (.toml, .csv, .parquet), every one checked to be possible.
 
-    `room_bytes` is what there is place for: an order that takes more is refused before all of it is worked out.
+    `free_bytes` is what there is place for: an order that takes more is refused before all of it is worked out.
 
     Raises:
         OrderError: the file is malformed, asks for no tracks, or some rows cannot be met; the first mistakes are named.
@@ -59,16 +59,16 @@ def read_order(uri: str | Path, *, room_bytes: float | None = None) -> Order:
     stem, _, suffix = name.rpartition(".")
     folder = storage.absolute(uri).rpartition("/")[0]
     if suffix == "toml":
-        return expand_order(_parse_toml(data, name), default_name=stem, folder=folder, room_bytes=room_bytes)
+        return expand_order(_parse_toml(data, name), default_name=stem, folder=folder, free_bytes=free_bytes)
     if suffix in ("csv", "parquet"):
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
         with PrimerReader() as primers:
-            return Order(name=stem, planned=_checked(rows, folder, primers, room_bytes))
+            return Order(name=stem, planned=_checked(rows, folder, primers, free_bytes))
     raise OrderError(f"{name}: an order is a .toml, .csv or .parquet file.")
 
 
 def expand_order(
-    values: Mapping[str, Any], *, default_name: str, folder: str = "", room_bytes: float | None = None
+    values: Mapping[str, Any], *, default_name: str, folder: str = "", free_bytes: float | None = None
 ) -> Order:
     """The tracks of an order in TOML form.
 
@@ -90,7 +90,7 @@ def expand_order(
             if wish not in _FIELDS:
                 order_from_fields({wish: ""})  # says which field was meant
     least = sum(count * _least_bytes(wishes) for count, wishes in zip(counts, wishes_of, strict=True))
-    check_room(sum(counts), least, room_bytes)
+    check_free_space(sum(counts), least, free_bytes)
     num_digits = max(3, len(str(sum(counts))))
     tracks: list[PlannedTrack] = []
     with PrimerReader() as primers:
@@ -103,12 +103,12 @@ def expand_order(
         return Order(name=name, planned=_distinct(tracks, primers))
 
 
-def check_room(num_tracks: int, size_bytes: float, room_bytes: float | None) -> None:
+def check_free_space(num_tracks: int, size_bytes: float, free_bytes: float | None) -> None:
     """Refuses tracks that there is not room for; None is room for everything."""
-    if room_bytes is not None and size_bytes > room_bytes:
+    if free_bytes is not None and size_bytes > free_bytes:
         raise StorageError(
             f"The order's {num_tracks:,} tracks take about {_told(size_bytes)} or more, there is room for "
-            f"{_told(max(room_bytes, 0))}. Free some space, order less, or use a catalogue in s3://."
+            f"{_told(max(free_bytes, 0))}. Free some space, order less, or use a catalogue in s3://."
         )
 
 
@@ -213,7 +213,7 @@ def _track_seed(*parts: int) -> int:
 
 
 def _checked(
-    rows: Iterator[dict[str, Any]], folder: str, primers: PrimerReader, room_bytes: float | None
+    rows: Iterator[dict[str, Any]], folder: str, primers: PrimerReader, free_bytes: float | None
 ) -> tuple[PlannedTrack, ...]:
     tracks: list[PlannedTrack] = []
     seedless: list[int] = []
@@ -230,7 +230,7 @@ def _checked(
             mistakes.append(f"row {number}: {error}")
             continue
         size_bytes += estimated_size_bytes(order)
-        check_room(number, size_bytes, room_bytes)
+        check_free_space(number, size_bytes, free_bytes)
         _check_num_tracks(number)
     if mistakes:
         more = f"\n... and {len(mistakes) - MAX_MISTAKES} more" if len(mistakes) > MAX_MISTAKES else ""

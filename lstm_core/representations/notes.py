@@ -62,7 +62,7 @@ def note_arrays(piece: Piece, reading: Reading) -> PieceArrays:
         told = random.random(5)
         piece = _thinned(piece, reading.augment.thinned_share, random)
         conditions = replace(conditions, families=piece.families, density=piece.density)
-        conditions = drop_conditions(conditions, reading.augment.untold_share, told)
+        conditions = drop_conditions(conditions, reading.augment.condition_dropout, told)
     contexts, onset_positions = bar_contexts(event_onsets(piece.events), piece.meters)
     fixed = np.broadcast_to(condition_values(conditions, reading.styles), (len(contexts), len(DROPPED)))
     events = transposed_events(piece.events, shift)

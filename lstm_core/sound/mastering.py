@@ -17,7 +17,7 @@ from lstm_core.sound.levelling import Levelled, Leveller
 from lstm_core.sound.limiter import apply_gain
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.sound.output_formats import output_format
-from lstm_core.sound.reverb import ROOMS, convolve, impulse_response
+from lstm_core.sound.reverb import REVERBS, convolve, impulse_response
 
 LONGEST_FADE_S = 3.0
 SHORTEST_FADE_S = 0.01
@@ -83,8 +83,8 @@ class MasterSettings:
             raise MasteringError(f"loudness_lufs must be -40..-8, got {self.loudness_lufs}")
         if not -12 <= self.true_peak_dbtp <= 0:
             raise MasteringError(f"true_peak_dbtp must be -12..0, got {self.true_peak_dbtp}")
-        if self.room != "none" and self.room not in ROOMS:
-            raise MasteringError(f"room must be one of none, {', '.join(ROOMS)}, got {self.room!r}")
+        if self.room != "none" and self.room not in REVERBS:
+            raise MasteringError(f"room must be one of none, {', '.join(REVERBS)}, got {self.room!r}")
         if not 0 <= self.room_level <= 1:
             raise MasteringError(f"room_level must be 0..1, got {self.room_level}")
         if unknown := sorted(set(self.mix) - set(FAMILIES)):

@@ -19,7 +19,7 @@ _PIECES_AT_ONCE = 4  # of the signal, transformed together: as many as the trans
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class Reverb:
     decay_s: tuple[float, float, float, float]  # to -60 dB, below 500 Hz, 500-2000 Hz, 2-6 kHz, above
     delay_s: float  # to the first reflection
     reflections_s: float  # the early ones come until here
@@ -28,11 +28,11 @@ class Room:
     seed: int
 
 
-ROOMS = {
-    "studio": Room(
+REVERBS = {
+    "studio": Reverb(
         decay_s=(0.55, 0.6, 0.5, 0.3), delay_s=0.004, reflections_s=0.045, num_reflections=14, early_share=0.35, seed=11
     ),
-    "hall": Room(
+    "hall": Reverb(
         decay_s=(1.6, 1.5, 1.15, 0.6), delay_s=0.016, reflections_s=0.09, num_reflections=18, early_share=0.2, seed=12
     ),
 }
@@ -43,9 +43,9 @@ def impulse_response(name: str, sample_rate: int) -> Waveform:
     """What a room gives back of a click: float32 [2, S], energy 1 on either side, the two sides independent.
 
     Early reflections over noise that decays exponentially, faster the higher the band (J. A. Moorer, About this
-    reverberation business, 1979, with the decay times of real rooms after H. Kuttruff, Room Acoustics).
+    reverberation business, 1979, with the decay times of real rooms after H. Kuttruff, Reverb Acoustics).
     """
-    room = ROOMS[name]
+    room = REVERBS[name]
     num_samples = round((room.delay_s + max(room.decay_s)) * sample_rate)
     random = np.random.Generator(np.random.Philox(room.seed))
     time_s = np.arange(num_samples) / sample_rate
@@ -93,7 +93,7 @@ def convolve(signal: npt.NDArray[np.float32], response: Waveform) -> Waveform:
 
 
 def _decaying_noise(
-    room: Room, random: np.random.Generator, num_samples: int, sample_rate: int
+    room: Reverb, random: np.random.Generator, num_samples: int, sample_rate: int
 ) -> npt.NDArray[np.float64]:
     noise = scipy.fft.rfft(random.standard_normal((2, num_samples)), axis=1)
     hz = scipy.fft.rfftfreq(num_samples, 1 / sample_rate)

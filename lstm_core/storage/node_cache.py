@@ -69,9 +69,9 @@ def kept_copy(sha256: str, fill: Callable[[Path], object], *, source: str, size_
     if not _is_whole(copy):
         with local.locked(folder / "locks" / sha256[:2]):  # 256 at most, not one for each copy there ever was
             if not _is_whole(copy):
-                make_room(size_bytes)
+                make_free_space(size_bytes)
                 local.write(copy, fill_checked)
-                make_room(0)
+                make_free_space(0)
     return copy
 
 
@@ -103,7 +103,7 @@ def kept_download(address: str, version: str, fill: Callable[[Path], object]) ->
     return copy, sha256
 
 
-def make_room(size_bytes: int) -> None:
+def make_free_space(size_bytes: int) -> None:
     """Removes the least recently used copies that nobody uses, until so many bytes fit under the bound."""
     folder = cache_folder()
     copies: list[tuple[float, int, Path]] = []

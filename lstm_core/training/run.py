@@ -37,7 +37,7 @@ from lstm_core.training.initial_model import initial_model
 from lstm_core.training.metrics import MetricsLog, Row
 from lstm_core.training.recipe import TrainRecipe
 from lstm_core.training.run_length import RunLength
-from lstm_core.training.run_result import CHECKPOINT_NAME, RunLeft, RunProgress, RunResult, Wish
+from lstm_core.training.run_result import CHECKPOINT_NAME, RunLeft, RunProgress, RunResult, RunSignal
 from lstm_core.training.run_state import RunState, load_newest_state, load_state, save_state
 from lstm_core.training.run_writer import RunWriter
 from lstm_core.training.updates import StepResult, Trainer
@@ -58,7 +58,7 @@ def run_training(
     parent_uri: str = "",
     lease: str = "",
     representation: Representation | None = None,
-    on_progress: Callable[[RunProgress], Wish | None] = lambda progress: None,
+    on_progress: Callable[[RunProgress], RunSignal | None] = lambda progress: None,
 ) -> RunResult:
     """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
 
@@ -95,7 +95,7 @@ def run_training(
             recent = [*recent, (time.monotonic(), result.num_events)][-20:]
             elapsed = recent[-1][0] - recent[0][0]
             rate = sum(num for _, num in recent[1:]) / elapsed if elapsed > 0 else 0.0
-            run.save(on_progress(run.progress(result, rate)) or Wish.GO_ON)
+            run.save(on_progress(run.progress(result, rate)) or RunSignal.GO_ON)
         return run.result()
 
 
@@ -177,20 +177,20 @@ class TrainingRun(Closing):
             self._validate()
         return result
 
-    def save(self, wish: Wish = Wish.GO_ON) -> None:
+    def save(self, wish: RunSignal = RunSignal.GO_ON) -> None:
         """Stores a state if one is due, or wished on the first worker; waits for it only where nothing comes after.
 
         Raises:
             RunLeft: that was the wish.
         """
         is_due = self._clock() - self._saved_s >= self.recipe.checkpoint_every_s and self.writer.is_idle
-        wish = Wish(int(self.group.agreed(max(wish, Wish.SAVE if is_due else Wish.GO_ON))))
-        if wish != Wish.GO_ON or self.is_finished:
+        wish = RunSignal(int(self.group.agreed(max(wish, RunSignal.SAVE if is_due else RunSignal.GO_ON))))
+        if wish != RunSignal.GO_ON or self.is_finished:
             self._save_state()
-        if wish == Wish.LEAVE or self.is_finished:
+        if wish == RunSignal.LEAVE or self.is_finished:
             self.writer.wait()
             self.group.agreed(0)  # the others stay until it is stored
-        if wish == Wish.LEAVE and not self.is_finished:
+        if wish == RunSignal.LEAVE and not self.is_finished:
             raise RunLeft(f"left after step {self.trainer.step}")
 
     def close(self) -> None:

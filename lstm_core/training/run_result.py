@@ -12,7 +12,7 @@ from lstm_core.training.run_state import newest_state
 CHECKPOINT_NAME = "checkpoint"
 
 
-class Wish(IntEnum):
+class RunSignal(IntEnum):
     """What whoever watches a run wants of it after a step."""
 
     GO_ON = 0

@@ -19,7 +19,7 @@ import torch
 
 from lstm_core import storage
 from lstm_core.sound.soundfont import find_soundfont
-from lstm_core.transcriber_training.beat_training import heard_clips, train_beats
+from lstm_core.transcriber_training.beat_training import train_beats, transcribed_clips
 from lstm_core.transcriber_training.clips import ClipPool
 from lstm_core.transcriber_training.recipe import TranscriberRecipe
 from lstm_core.transcriber_training.run import TRANSCRIBER_NAME
@@ -52,7 +52,7 @@ def run_beat_training(
     run, settings = Path(run_folder), recipe.beats
     uri = run / TRANSCRIBER_NAME
     checkpoint = load_transcriber(uri)
-    clips = heard_clips(
+    clips = transcribed_clips(
         run / f"heard-{checkpoint.facts.step:07d}",
         fused(checkpoint.model).in_fast_order(),
         beat_pool(Path(scores_folder), run / "beat_clips", recipe),

@@ -67,7 +67,7 @@ class BeatTrainSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be above 0")
 
 
-class HeardClips(NamedTuple):
+class TranscribedClips(NamedTuple):
     """What the first network hears in some clips, and their beats."""
 
     features: npt.NDArray[np.float16]  # [n, steps, num_features]
@@ -76,7 +76,7 @@ class HeardClips(NamedTuple):
     has_beat: npt.NDArray[np.bool_]  # [n]
 
 
-def hear_clips(model: TranscriberModel, pool: ClipPool, number: int, seed: int) -> HeardClips:
+def transcribe_clips(model: TranscriberModel, pool: ClipPool, number: int, seed: int) -> TranscribedClips:
     """The clips of one shard, varied as `seed` says, as a model in evaluation mode hears them."""
     shard = pool.shard(number)
     num_frames = shard.num_frames - shard.num_frames % FRAMES_PER_STEP
@@ -92,7 +92,7 @@ def hear_clips(model: TranscriberModel, pool: ClipPool, number: int, seed: int) 
         beats.append(np.rint(targets.beats * 255).astype(np.uint8))
         tempi.append(local_tempo(clip.sounded, num_frames // FRAMES_PER_STEP))
         has_beat.append(targets.has_beat and len(clip.sounded.beats_s) >= FEWEST_BEATS)
-    return HeardClips(np.stack(features), np.stack(beats), np.stack(tempi), np.array(has_beat))
+    return TranscribedClips(np.stack(features), np.stack(beats), np.stack(tempi), np.array(has_beat))
 
 
 def local_tempo(sounded: Sounded, num_steps: int) -> npt.NDArray[np.float32]:
@@ -121,7 +121,7 @@ def beat_losses(logits: BeatLogits, beats: Tensor, bpm: Tensor) -> Tensor:
 class BeatTrainer:
     """A beat network in training. Deterministic: the same clips and settings make the same weights."""
 
-    def __init__(self, network: BeatNetwork, clips: list[HeardClips], settings: BeatTrainSettings) -> None:
+    def __init__(self, network: BeatNetwork, clips: list[TranscribedClips], settings: BeatTrainSettings) -> None:
         self.network, self.settings, self.step = network, settings, 0
         self.clips = clips
         self.places = [(i, j) for i, some in enumerate(clips) for j in np.flatnonzero(some.has_beat).tolist()]
@@ -171,7 +171,9 @@ class BeatTrainer:
         return stacked[0], stacked[1], stacked[2]
 
 
-def heard_clips(folder: Path, model: TranscriberModel, pool: ClipPool, settings: BeatTrainSettings) -> list[HeardClips]:
+def transcribed_clips(
+    folder: Path, model: TranscriberModel, pool: ClipPool, settings: BeatTrainSettings
+) -> list[TranscribedClips]:
     """All clips that a beat network learns from, as a model hears them; one file in `folder` a shard and variant."""
     model.eval()
     found = []
@@ -181,16 +183,16 @@ def heard_clips(folder: Path, model: TranscriberModel, pool: ClipPool, settings:
             if not path.exists():
                 folder.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".part")
-                save_file(hear_clips(model, pool, number, settings.seed << 8 | variant)._asdict(), partial)
+                save_file(transcribe_clips(model, pool, number, settings.seed << 8 | variant)._asdict(), partial)
                 partial.replace(path)
             file: Any = safe_open(path, framework="numpy")
-            found.append(HeardClips(*(file.get_tensor(name) for name in HeardClips._fields)))
+            found.append(TranscribedClips(*(file.get_tensor(name) for name in TranscribedClips._fields)))
     return found
 
 
 def train_beats(
     network: BeatNetwork,
-    clips: list[HeardClips],
+    clips: list[TranscribedClips],
     settings: BeatTrainSettings,
     on_step: Callable[[int, list[float]], None] = lambda step, losses: None,
 ) -> None:

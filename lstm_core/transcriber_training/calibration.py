@@ -101,14 +101,16 @@ def calibrate(model: TranscriberModel, clips: Sequence[ValidClip], onset_weight:
     return Calibration(losses, thresholds, {name: round(float(score), 4) for name, score in scores.items()})
 
 
-Heard = list[npt.NDArray[np.float32]]  # onset, frame, velocity, drums, velocity of drums, beats; 0 to 1
+Transcribed = list[npt.NDArray[np.float32]]  # onset, frame, velocity, drums, velocity of drums, beats; 0 to 1
 
 
-def _heard(model: TranscriberModel, clips: Sequence[ValidClip], onset_weight: float) -> tuple[list[Heard], list[float]]:
+def _heard(
+    model: TranscriberModel, clips: Sequence[ValidClip], onset_weight: float
+) -> tuple[list[Transcribed], list[float]]:
     """What the network makes of clips of equal length, and its mean losses."""
     was_training, device = model.training, model.notes.weight.device
     model.eval()
-    heard: list[Heard] = []
+    heard: list[Transcribed] = []
     losses = torch.zeros(len(LOSS_NAMES))
     for first in range(0, len(clips), _ROWS_AT_ONCE):
         rows = clips[first : first + _ROWS_AT_ONCE]
@@ -129,7 +131,7 @@ def _as_mixed(clip: ValidClip) -> Sounded:
     return clip.sounded if clip.kind == MIX else replace(clip.sounded, drums=clip.sounded.drums[:0])
 
 
-def _onset_curve(heard: list[Heard], clips: Sequence[ValidClip], kind: str) -> list[float]:
+def _onset_curve(heard: list[Transcribed], clips: Sequence[ValidClip], kind: str) -> list[float]:
     """Mean F1 of onsets at each threshold of the grid."""
     curve = []
     for threshold in _ONSET_GRID:
@@ -144,7 +146,7 @@ def _onset_curve(heard: list[Heard], clips: Sequence[ValidClip], kind: str) -> l
     return curve
 
 
-def _drum_f1(heard: list[Heard], clips: Sequence[ValidClip], drum: int, threshold: float) -> float:
+def _drum_f1(heard: list[Transcribed], clips: Sequence[ValidClip], drum: int, threshold: float) -> float:
     total = OnsetScore(0, 0, 0)
     for parts, clip in zip(heard, clips, strict=True):
         found = decode_drums(parts[3], parts[4], Thresholds(drums=(threshold,) * NUM_DRUMS))
@@ -155,7 +157,7 @@ def _drum_f1(heard: list[Heard], clips: Sequence[ValidClip], drum: int, threshol
     return total.f1
 
 
-def _frame_f1(heard: list[Heard], clips: Sequence[ValidClip], threshold: float) -> float:
+def _frame_f1(heard: list[Transcribed], clips: Sequence[ValidClip], threshold: float) -> float:
     both = found = played = 0
     for parts, clip in zip(heard, clips, strict=True):
         is_found = parts[1] >= threshold
@@ -164,7 +166,7 @@ def _frame_f1(heard: list[Heard], clips: Sequence[ValidClip], threshold: float) 
     return 2 * both / max(int(found + played), 1)
 
 
-def _beat_f1(heard: list[Heard], clips: Sequence[ValidClip], threshold: float) -> float:
+def _beat_f1(heard: list[Transcribed], clips: Sequence[ValidClip], threshold: float) -> float:
     scores = [0.0]
     for parts, clip in zip(heard, clips, strict=True):
         beats_s = clip.sounded.beats_s

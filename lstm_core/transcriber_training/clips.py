@@ -30,11 +30,11 @@ from lstm_core.transcriber_training.realism import (
     at_loudness,
     compressed,
     equaliser_db,
-    in_a_room,
     noise_power,
     overdriven,
     to_bytes,
     to_power,
+    with_reverb,
 )
 from lstm_core.transcriber_training.renders import Render, RenderSettings, draw_performance, render
 from lstm_core.transcriber_training.targets import (
@@ -176,8 +176,8 @@ class ClipPool:
         if random.random() < self.settings.overdrive:
             melodic = overdriven(melodic, random)
         if random.random() < self.settings.rooms:
-            melodic = in_a_room(melodic, random)
-            drums = in_a_room(drums, random) if random.random() < 0.5 else drums
+            melodic = with_reverb(melodic, random)
+            drums = with_reverb(drums, random) if random.random() < 0.5 else drums
         if random.random() < self.settings.compression:
             melodic, drums = compressed(melodic, random), compressed(drums, random)
         if random.random() < self.settings.codecs:

@@ -14,7 +14,7 @@ FULL_DB = 6.0  # the highest level that a byte holds
 _STEPS_PER_DB = 255 / (FULL_DB - FLOOR_DB)
 
 
-def in_a_room(signal: Mono, random: np.random.Generator) -> Mono:
+def with_reverb(signal: Mono, random: np.random.Generator) -> Mono:
     """The signal with the answer of a room drawn anew, of the same length: noise that decays, treble first."""
     decay_s, wet_db, delay_s = random.uniform(0.25, 1.8), random.uniform(-22, -5), random.uniform(0.003, 0.03)
     num_samples = round(decay_s * SAMPLE_RATE)

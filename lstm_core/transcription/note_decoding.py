@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lstm_core.transcription.spectrogram import FRAME_RATE
 from lstm_core.transcription.transcriber_model import FIRST_PITCH, NUM_DRUMS
-from lstm_core.transcription.transcription import HEARD_DRUM_DTYPE, HEARD_NOTE_DTYPE
+from lstm_core.transcription.transcription import TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE
 
 _SILENT_FRAMES = 2  # in a row end a note
 SHORTEST_S = 0.03  # of a note
@@ -57,14 +57,14 @@ def find_peaks(
 def decode_notes(
     onset: Probabilities, frame: Probabilities, velocity: Probabilities, thresholds: Thresholds
 ) -> npt.NDArray[np.void]:
-    """Notes of a whole recording: HEARD_NOTE_DTYPE [N]. Arguments: float32 [F, P], 0 to 1."""
+    """Notes of a whole recording: TRANSCRIBED_NOTE_DTYPE [N]. Arguments: float32 [F, P], 0 to 1."""
     decoder = NoteDecoder(thresholds)
     decoder.push(onset, frame, velocity)
     return decoder.finish()
 
 
 def decode_drums(drums: Probabilities, velocity: Probabilities, thresholds: Thresholds) -> npt.NDArray[np.void]:
-    """Drum hits of a whole recording: HEARD_DRUM_DTYPE [N]. Arguments: float32 [F, NUM_DRUMS], 0 to 1."""
+    """Drum hits of a whole recording: TRANSCRIBED_DRUM_DTYPE [N]. Arguments: float32 [F, NUM_DRUMS], 0 to 1."""
     decoder = DrumDecoder(thresholds)
     decoder.push(drums, velocity)
     return decoder.finish()
@@ -81,7 +81,7 @@ class NoteDecoder:
         self._rest: list[Probabilities] | None = None  # onset, frame, velocity of the last two frames
         self._first = -1  # frame of the recording at which the rest begins
         self._done: list[npt.NDArray[np.void]] = []
-        self._open = np.zeros(0, dtype=HEARD_NOTE_DTYPE)
+        self._open = np.zeros(0, dtype=TRANSCRIBED_NOTE_DTYPE)
 
     def push(self, onset: Probabilities, frame: Probabilities, velocity: Probabilities) -> None:
         """Takes the next frames: float32 [F, P] each, 0 to 1."""
@@ -97,11 +97,11 @@ class NoteDecoder:
         self._rest = [part[-2:] for part in stretch]
 
     def finish(self) -> npt.NDArray[np.void]:
-        """All notes, HEARD_NOTE_DTYPE [N] in ascending (onset_s, pitch); what still sounds ends with the last frame."""
+        """All notes, TRANSCRIBED_NOTE_DTYPE [N] in ascending (onset_s, pitch); what still sounds ends with the last frame."""
         if self._rest is not None:
             silence = np.zeros((_SILENT_FRAMES, self._rest[0].shape[1]), dtype=np.float32)
             self.push(silence, silence, silence)
-        notes = np.concatenate([np.zeros(0, dtype=HEARD_NOTE_DTYPE), *self._done])
+        notes = np.concatenate([np.zeros(0, dtype=TRANSCRIBED_NOTE_DTYPE), *self._done])
         return notes[np.lexsort((notes["pitch"], notes["onset_s"]))]
 
     def _decode(self, onset: Probabilities, frame: Probabilities, velocity: Probabilities) -> None:
@@ -111,7 +111,7 @@ class NoteDecoder:
         is_inner = (at > 0) & (at < num_frames - 1)
         at, pitch, place = at[is_inner], pitch[is_inner], place[is_inner]
         silences = _silences(frame < self._thresholds.frame)
-        notes = np.zeros(len(at), dtype=HEARD_NOTE_DTYPE)
+        notes = np.zeros(len(at), dtype=TRANSCRIBED_NOTE_DTYPE)
         notes["onset_s"] = np.maximum((place + self._first) / FRAME_RATE, 0.0)
         notes["pitch"] = pitch + FIRST_PITCH
         notes["velocity"] = np.clip(np.rint(velocity[at, pitch] * 127), 1, 127)
@@ -149,7 +149,7 @@ class DrumDecoder:
         at, kind, place = find_peaks(drums, self._thresholds)
         is_inner = (at > 0) & (at < len(drums) - 1)
         at, kind, place = at[is_inner], kind[is_inner], place[is_inner]
-        hits = np.zeros(len(at), dtype=HEARD_DRUM_DTYPE)
+        hits = np.zeros(len(at), dtype=TRANSCRIBED_DRUM_DTYPE)
         hits["onset_s"] = np.maximum((place + self._first) / FRAME_RATE, 0.0)
         hits["drum"], hits["confidence"] = kind, drums[at, kind]
         hits["velocity"] = np.clip(np.rint(velocity[at, kind] * 127), 1, 127)
@@ -157,11 +157,11 @@ class DrumDecoder:
         self._first += max(len(drums) - 2, 0)
 
     def finish(self) -> npt.NDArray[np.void]:
-        """All hits: HEARD_DRUM_DTYPE [N] in ascending (onset_s, drum)."""
+        """All hits: TRANSCRIBED_DRUM_DTYPE [N] in ascending (onset_s, drum)."""
         if self._rest is not None:
             nothing = np.zeros((1, NUM_DRUMS), dtype=np.float32)
             self.push(nothing, nothing)
-        hits = np.concatenate([np.zeros(0, dtype=HEARD_DRUM_DTYPE), *self._done])
+        hits = np.concatenate([np.zeros(0, dtype=TRANSCRIBED_DRUM_DTYPE), *self._done])
         return hits[np.lexsort((hits["drum"], hits["onset_s"]))]
 
 

@@ -23,7 +23,7 @@ COLOURS = ((232, 119, 34), (196, 30, 58), (90, 60, 160), (120, 190, 235), (20, 1
 Pixels = npt.NDArray[np.uint8]
 
 
-def draw_hearing(
+def draw_transcription(
     levels_db: npt.NDArray[np.float32],
     transcription: Transcription,
     *,

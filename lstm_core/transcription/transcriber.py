@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lstm_core.transcription.beats.network import BeatHearing, beat_features
+from lstm_core.transcription.beats.network import BeatFeatures, beat_features
 from lstm_core.transcription.note_decoding import DrumDecoder, NoteDecoder, Thresholds
 from lstm_core.transcription.spectrogram import FLOOR_DB, FRAME_RATE, HOP_LENGTH, MARGIN, SAMPLE_RATE, Spectrogram
 from lstm_core.transcription.transcriber_checkpoint import TranscriberCheckpoint
@@ -70,7 +70,7 @@ class Transcriber:
         open_: list[_Hearing] = []
         waiting: list[tuple[_Hearing, _Window]] = []
         for chunks in recordings:
-            hearing = _Hearing(self.thresholds, None if self.beats is None else BeatHearing(self.beats, self.device))
+            hearing = _Hearing(self.thresholds, None if self.beats is None else BeatFeatures(self.beats, self.device))
             open_.append(hearing)
             for window in self._windows(chunks, hearing):
                 waiting.append((hearing, window))
@@ -135,7 +135,7 @@ class Transcriber:
 class _Hearing:
     """What was heard of one recording so far."""
 
-    def __init__(self, thresholds: Thresholds, beats: BeatHearing | None) -> None:
+    def __init__(self, thresholds: Thresholds, beats: BeatFeatures | None) -> None:
         self.num_samples, self.is_read = 0, False
         self._notes, self._drums = NoteDecoder(thresholds), DrumDecoder(thresholds)
         self._first_guess: list[npt.NDArray[np.float32]] = [np.zeros((0, 2), dtype=np.float32)]

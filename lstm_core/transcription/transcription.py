@@ -11,18 +11,18 @@ KICK, SNARE, HAT, TOM, CYMBAL = range(5)
 DRUM_NAMES = ("kick", "snare", "hat", "tom", "cymbal")
 BEAT, DOWNBEAT = 0, 1  # columns of Transcription.beat_activation
 
-HEARD_NOTE_DTYPE = np.dtype(
+TRANSCRIBED_NOTE_DTYPE = np.dtype(
     [("onset_s", "f8"), ("offset_s", "f8"), ("pitch", "u1"), ("velocity", "u1"), ("confidence", "f4")]
 )
-HEARD_DRUM_DTYPE = np.dtype([("onset_s", "f8"), ("drum", "u1"), ("velocity", "u1"), ("confidence", "f4")])
+TRANSCRIBED_DRUM_DTYPE = np.dtype([("onset_s", "f8"), ("drum", "u1"), ("velocity", "u1"), ("confidence", "f4")])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transcription:
     """Notes, drum hits and beat activations of one recording."""
 
-    notes: npt.NDArray[np.void]  # HEARD_NOTE_DTYPE, in ascending (onset_s, pitch); confidence 0 to 1
-    drums: npt.NDArray[np.void]  # HEARD_DRUM_DTYPE, in ascending (onset_s, drum)
+    notes: npt.NDArray[np.void]  # TRANSCRIBED_NOTE_DTYPE, in ascending (onset_s, pitch); confidence 0 to 1
+    drums: npt.NDArray[np.void]  # TRANSCRIBED_DRUM_DTYPE, in ascending (onset_s, drum)
     beat_activation: npt.NDArray[np.float32]  # [F, 2] probability that a beat, a downbeat falls on the frame
     frame_rate: float  # frames a second; frame f is centred on f / frame_rate seconds
     duration_s: float

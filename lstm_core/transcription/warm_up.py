@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_core.foundation.compiling import compile_once
 from lstm_core.sound.output_formats import encode
-from lstm_core.transcription.listening import Listener, Source
+from lstm_core.transcription.recording_transcriber import Listener, Source
 
 _DURATION_S, _BEAT_S = 10.0, 0.5
 

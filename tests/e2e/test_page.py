@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lstm_core.catalogue.folder import write_catalog
-from lstm_core.catalogue.nights import merge_nights
+from lstm_core.catalogue.scheduled_runs import merge_nights
 from tests.e2e.page_catalogue import HOSTILE, SAMPLE_RATE, add_track, fill
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")

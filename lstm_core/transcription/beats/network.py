@@ -103,7 +103,7 @@ class BeatNetwork(nn.Module):
         return BeatLogits(beats.reshape(len(beats), -1, NUM_BEATS), tempo)
 
 
-class BeatHearing:
+class BeatFeatures:
     """The beats of one recording out of features that come in stretches, in the same memory for any length."""
 
     def __init__(self, network: BeatNetwork, device: torch.device) -> None:

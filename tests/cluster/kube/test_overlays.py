@@ -13,8 +13,8 @@ from cluster.kube.submitter import KubeSubmitter
 from cluster.kube.templates import containers_of
 from cluster.lifecycle.up_and_down import put_up
 from cluster.schedules.manifests import schedule_manifests, stored_template
-from cluster.schedules.nights import start_night
 from cluster.schedules.schedule import Schedule
+from cluster.schedules.scheduled_runs import start_scheduled_run
 from cluster.settings import Buckets, Cluster
 from tests.cluster.kube_server import KubeServer
 
@@ -47,7 +47,7 @@ def test_an_overlay_from_nothing_to_a_night(
     schedule = Schedule(name="dungeon", cron="@daily", order={"count": 1})
     for manifest in schedule_manifests(schedule, cluster):
         kube.apply(manifest)
-    state, is_new = start_night(kube, stored_template(kube, "dungeon"), date(2026, 11, 22))
+    state, is_new = start_scheduled_run(kube, stored_template(kube, "dungeon"), date(2026, 11, 22))
     assert (state.name, is_new) == ("dungeon-20261122", True)
     cron_job = kube_server.find("CronJob", "dungeon")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     container = cron_job["containers"][0]

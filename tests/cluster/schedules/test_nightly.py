@@ -16,7 +16,7 @@ import yaml
 from cluster.kube.resources import Kube
 from cluster.kube.templates import to_yaml
 from cluster.schedules import nightly
-from cluster.schedules.nights import parse_date, repeat_night, start_night
+from cluster.schedules.scheduled_runs import parse_date, repeat_scheduled_run, start_scheduled_run
 from tests.cluster.conftest import make_rayjob
 from tests.cluster.kube_operator import Operator, Plan
 from tests.cluster.kube_requests import Account
@@ -83,17 +83,17 @@ def test_a_night_that_ran_is_left_alone(
 ) -> None:
     operator.plan = Plan(result=result)  # type: ignore[arg-type]
     job, day = yaml.safe_load(template.read_text()), parse_date("2026-11-22")
-    assert start_night(kube, job, day)[1] is True
+    assert start_scheduled_run(kube, job, day)[1] is True
     for event in kube.watch("RayJob", timeout_s=10):
         if event and event.object.get("status", {}).get("jobStatus") == result:
             break
     before = kube_server.find("RayJob", "dungeon-20261122")
-    assert start_night(kube, job, day)[1] is False
+    assert start_scheduled_run(kube, job, day)[1] is False
     assert kube_server.find("RayJob", "dungeon-20261122") == before
     assert before["spec"]["entrypoint"].endswith("s3://x/nights/dungeon/date=2026-11-22")
     operator.plan = Plan(is_endless=True)
-    assert repeat_night(kube, job, day)[1] is (result == "FAILED")  # by command, what failed is made anew
-    assert repeat_night(kube, job, day)[1] is False  # and what runs is left alone
+    assert repeat_scheduled_run(kube, job, day)[1] is (result == "FAILED")  # by command, what failed is made anew
+    assert repeat_scheduled_run(kube, job, day)[1] is False  # and what runs is left alone
     assert kube_server.names("RayJob") == ["dungeon-20261122"]
 
 

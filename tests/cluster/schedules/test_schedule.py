@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from cluster.errors import ClusterFileError, KubernetesError, ScheduleError
-from cluster.schedules.manifests import night_template, schedule_manifests
-from cluster.schedules.nights import fill_in, logical_date, parse_past_date
+from cluster.schedules.manifests import schedule_manifests, scheduled_run_template
 from cluster.schedules.schedule import Schedule, read_schedule
+from cluster.schedules.scheduled_runs import fill_in, logical_date, parse_past_date
 from cluster.settings import Cluster
 from tests.cluster.conftest import make_rayjob, write_overlay
 
@@ -129,7 +129,7 @@ def test_what_a_schedule_becomes(studio: Cluster) -> None:
     assert pod["volumes"][0]["configMap"]["name"] == config_map["metadata"]["name"] == "dungeon"
     assert pod["containers"][0]["image"] == studio.image
     template = yaml.safe_load(config_map["data"]["rayjob.yaml"])
-    assert template == night_template(schedule, studio)
+    assert template == scheduled_run_template(schedule, studio)
     night = fill_in(template, NIGHT)
     assert night["metadata"]["name"] == "dungeon-20261122"
     assert night["spec"]["entrypoint"] == (

@@ -15,7 +15,7 @@ from jobs.command_line import main as cli
 from tests.cluster.kube_operator import Operator, Plan
 from tests.cluster.kube_server import KubeServer
 from tests.cluster.lifecycle.test_up_and_down import OUTPUT
-from tests.lstm_core.catalogue.test_nights import make_night
+from tests.lstm_core.catalogue.test_scheduled_runs import make_scheduled_run
 
 NIGHTLY = 'cron = "0 2 * * *"\ntime_zone = "Europe/Berlin"\n[order]\ncount = 3\n[order.track]\nduration_s = 30\n'
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
@@ -134,8 +134,8 @@ def test_the_nights_of_a_catalogue(capsys: pytest.CaptureFixture[str], tmp_path:
         0,
         f"{catalogue}: no nights yet. `tonemill schedule` has them made.\n",
     )
-    make_night(catalogue, "dungeon", "2026-11-21", ["a", "b"], num_failures=1)
-    make_night(catalogue, "dungeon", "2026-11-22", ["c"])
+    make_scheduled_run(catalogue, "dungeon", "2026-11-21", ["a", "b"], num_failures=1)
+    make_scheduled_run(catalogue, "dungeon", "2026-11-22", ["c"])
     code, out, _ = run(capsys, "catalog", "list", catalogue)
     assert (
         code == 0

@@ -22,7 +22,7 @@ from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 from tests.jobs.command_line.test_main import run
 from tests.lstm_core.encoded import encode
 from tests.lstm_core.sounds import bundled_soundfont
-from tests.lstm_core.transcription.test_listening import RATE, tune
+from tests.lstm_core.transcription.test_recording_transcriber import RATE, tune
 
 
 def test_picture_midi_and_figures_of_a_tune(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

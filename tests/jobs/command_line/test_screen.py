@@ -33,8 +33,8 @@ from jobs.command_line.main import _explain
 from jobs.command_line.screen import Screen, visible
 from lstm_core.blocks.feature_blocks import BLOCK_SCHEMA, write_block, write_index
 from lstm_core.catalogue.folder import commit_track
-from lstm_core.catalogue.nights import Night
 from lstm_core.catalogue.records import GateVerdict, make_record
+from lstm_core.catalogue.scheduled_runs import ScheduledRun
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
 from tests.lstm_core.block_sets import _row, tune
@@ -125,7 +125,7 @@ def show_cluster(folder: Path) -> None:
 
 
 def show_nights(folder: Path) -> None:
-    night = Night(
+    night = ScheduledRun(
         schedule=HOSTILE, date=date(2026, 11, 22), num_tracks=1, duration_s=1.0, num_failures=0, is_finished=True
     )  # fmt: skip
     _print_nights([night])

@@ -15,7 +15,7 @@ from lstm_core.foundation.errors import RecipeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class Reverb:
     size_m: float = 4.0
     kind: Literal["hall", "plate"] = "hall"
 
@@ -33,7 +33,7 @@ class Show:
     window: tuple[int, int] = (1, 2)
     limit: int | None = None
     names: dict[str, str] = field(default_factory=dict)
-    room: Room = field(default_factory=Room)
+    room: Reverb = field(default_factory=Reverb)
 
 
 def toml(tmp_path: Path, text: str) -> Path:
@@ -55,7 +55,7 @@ def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
         window=(3, 4),
         limit=7,
         names={"two words": "x"},
-        room=Room(size_m=9.0, kind="plate"),
+        room=Reverb(size_m=9.0, kind="plate"),
     )
     assert isinstance(load_recipe(Show, toml(tmp_path, text)).room.size_m, float)
 
@@ -63,11 +63,11 @@ def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
 def test_overrides_go_before_the_file_also_inside_tables(tmp_path: Path) -> None:
     overrides = parse_overrides(["room.size_m=2", "title=No quotes needed", "gains_db=[1.5]", 'names.a="b"'])
     loaded = load_recipe(Show, toml(tmp_path, 'title = "A"\ncount = 5\n[room]\nsize_m = 9\n'), overrides)
-    assert loaded == Show(title="No quotes needed", count=5, gains_db=(1.5,), names={"a": "b"}, room=Room(size_m=2.0))
+    assert loaded == Show(title="No quotes needed", count=5, gains_db=(1.5,), names={"a": "b"}, room=Reverb(size_m=2.0))
 
 
 def test_a_saved_recipe_is_the_same_again_and_names_versions(tmp_path: Path) -> None:
-    show = Show(title='quote " slash \\ é\n\x7f', names={"two words": "x", "": "y"}, room=Room(size_m=0.1))
+    show = Show(title='quote " slash \\ é\n\x7f', names={"two words": "x", "": "y"}, room=Reverb(size_m=0.1))
     save_recipe(show, tmp_path)
     path = tmp_path / "recipe.toml"
     assert load_recipe(Show, path) == show

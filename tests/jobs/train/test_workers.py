@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from jobs.train.board import MAX_FALLS, Board
+from jobs.train.progress_actor import MAX_CRASHES, ProgressActor
 from jobs.train.workers import Placement, parsed_workers, train_on_workers
 from lstm_core.foundation.errors import TrainingError
-from lstm_core.training.run_result import RunProgress, Wish
+from lstm_core.training.run_result import RunProgress, RunSignal
 
 
 def progress(step: int) -> RunProgress:
@@ -34,18 +34,18 @@ def test_other_numbers_of_workers_are_refused(text: str) -> None:
 
 
 def test_a_run_that_falls_without_getting_on_is_given_up() -> None:
-    board: Board[RunProgress, int] = Board()
+    board: ProgressActor[RunProgress, int] = ProgressActor()
     for step in (2, 8, 9):  # states of 1, 4 and 4
         board.show(progress(step))
         assert board.fall("the disk is full") == ""
     verdict = board.fall("boom")  # before another step was done
-    assert verdict == f"The run ended {MAX_FALLS} times after step 9, and would again. The last reason: boom"
+    assert verdict == f"The run ended {MAX_CRASHES} times after step 9, and would again. The last reason: boom"
     result, mistake, restarts = board.outcome()
     assert result is None and str(mistake) == verdict and [restart.step for restart in restarts] == [2, 8, 9, 9]
 
 
 def test_a_run_whose_machines_die_goes_on_unless_it_is_after_one_step() -> None:
-    board: Board[RunProgress, int] = Board()
+    board: ProgressActor[RunProgress, int] = ProgressActor()
     for step in (8, 9, 8, 9, 8, 9):
         board.show(progress(step))
         assert board.fall("a machine died", is_death=True) == ""
@@ -54,32 +54,32 @@ def test_a_run_whose_machines_die_goes_on_unless_it_is_after_one_step() -> None:
 
 
 def test_a_run_that_gets_on_is_never_given_up() -> None:
-    board: Board[RunProgress, int] = Board()
+    board: ProgressActor[RunProgress, int] = ProgressActor()
     for step in range(2, 40, 2):
         board.show(progress(step))
         assert board.fall("boom") == ""
 
 
 def test_what_was_wished_is_no_fall_and_ends_with_the_workers() -> None:
-    board: Board[RunProgress, int] = Board()
-    assert board.show(progress(4)) == (Wish.GO_ON, 0)
-    assert board.want(Wish.SAVE) == 4 and board.saved_step() == 2
-    assert board.want(Wish.LEAVE) == 4
-    assert board.show(progress(5)) == (Wish.LEAVE, 2)
-    assert [board.fall("left") for _ in range(MAX_FALLS + 1)] == [""] * (MAX_FALLS + 1)
+    board: ProgressActor[RunProgress, int] = ProgressActor()
+    assert board.show(progress(4)) == (RunSignal.GO_ON, 0)
+    assert board.want(RunSignal.SAVE) == 4 and board.saved_step() == 2
+    assert board.want(RunSignal.LEAVE) == 4
+    assert board.show(progress(5)) == (RunSignal.LEAVE, 2)
+    assert [board.fall("left") for _ in range(MAX_CRASHES + 1)] == [""] * (MAX_CRASHES + 1)
     board.begin()
-    assert board.show(progress(6)) == (Wish.GO_ON, 0)
+    assert board.show(progress(6)) == (RunSignal.GO_ON, 0)
 
 
 def test_what_workers_took_is_the_last_that_each_of_them_told() -> None:
-    board: Board[RunProgress, int] = Board()
+    board: ProgressActor[RunProgress, int] = ProgressActor()
     assert board.cpu_s() == 0.0
     for worker, cpu_s in (("one", 1.0), ("two", 0.5), ("one", 2.25)):
         board.spend(worker, cpu_s)
     assert board.cpu_s() == 2.75
 
 
-def crash_at_step_3(config: dict[str, Any], tell: Callable[[RunProgress], Wish]) -> None:
+def crash_at_step_3(config: dict[str, Any], tell: Callable[[RunProgress], RunSignal]) -> None:
     with Path(config["log"]).open("a") as log:
         log.write(f"{os.getpid()}\n")
     for step in (1, 2, 3):
@@ -96,4 +96,4 @@ def test_a_loop_of_crashes_is_broken_and_named(ray_cluster: None, tmp_path: Path
     where = Placement(num_workers=1, threads=1, use_gpu=False)
     with pytest.raises(TrainingError, match=r"3 times after step 3, .* reason: .*turned to stone"):
         train_on_workers(crash_at_step_3, {"log": str(tmp_path / "log")}, str(tmp_path / "run"), where, wait)
-    assert len((tmp_path / "log").read_text().split()) == MAX_FALLS
+    assert len((tmp_path / "log").read_text().split()) == MAX_CRASHES

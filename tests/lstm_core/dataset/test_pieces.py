@@ -15,7 +15,7 @@ from lstm_core.representations.notes import HIGHEST_TRANSPOSED, LOWEST_TRANSPOSE
 from lstm_core.representations.representation import AugmentSettings
 from tests.lstm_core.block_sets import STYLES, write_tunes
 
-TOLD = AugmentSettings(transpose=6, untold_share=0.0)
+TOLD = AugmentSettings(transpose=6, condition_dropout=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_validation_pieces_are_as_written_and_told_everything(blocks: BlockSet) 
 
 
 def test_conditions_are_left_untold_one_by_one(blocks: BlockSet) -> None:
-    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings(untold_share=0.3))
+    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings(condition_dropout=0.3))
     loads = [pieces.load(index, epoch) for index in range(9) for epoch in range(60)]
     told = np.array([[*(load.contexts[0, STYLE:] > 0), bool(load.flags.any())] for load in loads])
     assert told.mean(axis=0) == pytest.approx([0.7] * 5, abs=0.06)
@@ -97,7 +97,7 @@ def test_no_note_leaves_the_midi_range(lowest: int, highest: int, wanted: int, e
 
 
 def test_a_thinned_piece_is_told_what_is_left(blocks: BlockSet) -> None:
-    augment = AugmentSettings(transpose=0, untold_share=0.0, thinned_share=0.5)
+    augment = AugmentSettings(transpose=0, condition_dropout=0.0, thinned_share=0.5)
     pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=augment)
     num_thinned = 0
     for epoch in range(40):

@@ -122,11 +122,11 @@ def test_an_order_that_there_is_no_room_for_is_refused_before_it_is_worked_out(t
     with pytest.raises(
         StorageError, match=r"150,000 tracks take about 1,2\d\d\.\d GB or more, there is room for 70\.0 GB"
     ):
-        read_order(path, room_bytes=70e9)
+        read_order(path, free_bytes=70e9)
     rows = write(tmp_path, "big.csv", "duration_s\n" + "60\n" * 50)
     with pytest.raises(StorageError, match="The order's 13 tracks"):
-        read_order(rows, room_bytes=100e6)
-    assert len(read_order(rows, room_bytes=500e6).tracks) == 50
+        read_order(rows, free_bytes=100e6)
+    assert len(read_order(rows, free_bytes=500e6).tracks) == 50
 
 
 CSV = """name,duration_s,loop,instruments,key,seed

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from lstm_core.sound.reverb import ROOMS, convolve, impulse_response
+from lstm_core.sound.reverb import REVERBS, convolve, impulse_response
 
 
 @pytest.mark.parametrize(("name", "sample_rate"), [("hall", 44100), ("studio", 48000)])
@@ -10,7 +10,7 @@ def test_a_room_decays_in_its_time_and_faster_in_the_treble(name: str, sample_ra
     response = impulse_response(name, sample_rate).astype(np.float64)
     np.testing.assert_allclose(np.square(response).sum(axis=1), 1, rtol=1e-5)
     middle_s, treble_s = (_decay_s(response, band, sample_rate) for band in ((600, 1500), (9000, 16000)))
-    assert middle_s == pytest.approx(ROOMS[name].decay_s[1], rel=0.2)
+    assert middle_s == pytest.approx(REVERBS[name].decay_s[1], rel=0.2)
     assert treble_s < 0.7 * middle_s
 
 
@@ -22,11 +22,11 @@ def _decay_s(response: np.ndarray, band: tuple[int, int], sample_rate: int) -> f
     return float(3 * (stop - start) / sample_rate)
 
 
-@pytest.mark.parametrize("name", sorted(ROOMS))
+@pytest.mark.parametrize("name", sorted(REVERBS))
 def test_a_room_is_wide_silent_at_first_and_without_bass(name: str) -> None:
     response = impulse_response(name, 44100)
     assert abs(float(response[0] @ response[1])) < 0.15
-    delay = round(ROOMS[name].delay_s * 44100)
+    delay = round(REVERBS[name].delay_s * 44100)
     assert np.square(response[:, : delay // 2]).sum() < 1e-3
     spectrum = np.square(np.abs(np.fft.rfft(response, axis=1))).mean(axis=0)
     hz = np.fft.rfftfreq(response.shape[1], 1 / 44100)

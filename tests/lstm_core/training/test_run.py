@@ -22,7 +22,7 @@ from lstm_core.representations.conditions import STYLE
 from lstm_core.storage.lease import Lease, LeaseError
 from lstm_core.training.metrics import read_metrics
 from lstm_core.training.run import TrainingRun, run_training
-from lstm_core.training.run_result import RunLeft, RunProgress, Wish, finished_result
+from lstm_core.training.run_result import RunLeft, RunProgress, RunSignal, finished_result
 from lstm_core.training.run_state import load_newest_state, load_state, newest_state, saved_steps
 from lstm_core.training.updates import TrainSettings
 from tests.lstm_core.block_sets import tiny_recipe, write_tunes
@@ -117,14 +117,14 @@ def test_it_leaves_when_that_is_wished_and_loses_nothing(blocks: Path, tmp_path:
             blocks,
             tmp_path / "left",
             recipe,
-            on_progress=lambda progress: Wish.LEAVE if progress.step == 5 else Wish.GO_ON,
+            on_progress=lambda progress: RunSignal.LEAVE if progress.step == 5 else RunSignal.GO_ON,
         )
     assert newest_state(tmp_path / "left")[0] == 5
     seen: list[int] = []
 
-    def on_progress(progress: RunProgress) -> Wish:
+    def on_progress(progress: RunProgress) -> RunSignal:
         seen.append(progress.saved_step)
-        return Wish.SAVE if progress.step == 7 else Wish.GO_ON
+        return RunSignal.SAVE if progress.step == 7 else RunSignal.GO_ON
 
     run_training(blocks, tmp_path / "left", recipe, on_progress=on_progress)
     assert seen[:2] == [5, 5] and seen[-1] == 7  # stored in the background

@@ -8,11 +8,11 @@ from lstm_core.transcriber_training.realism import (
     at_loudness,
     compressed,
     equaliser_db,
-    in_a_room,
     noise_power,
     overdriven,
     to_bytes,
     to_power,
+    with_reverb,
 )
 from lstm_core.transcription.spectrogram import NUM_BINS, SAMPLE_RATE
 
@@ -46,11 +46,11 @@ def test_silence_survives_a_codec():
 def test_a_room_rings_on_and_never_before():
     click = np.zeros(SAMPLE_RATE, dtype=np.float32)
     click[5000] = 1.0
-    heard = in_a_room(click, np.random.default_rng(0))
+    heard = with_reverb(click, np.random.default_rng(0))
     assert np.abs(heard[:4990]).max() < 1e-3
     assert heard[5000] == pytest.approx(1.0, abs=0.05)
     assert (heard[5100:] ** 2).sum() > 1e-3
-    assert np.array_equal(heard, in_a_room(click, np.random.default_rng(0)))
+    assert np.array_equal(heard, with_reverb(click, np.random.default_rng(0)))
 
 
 def test_overdrive_and_compression_bring_loud_and_soft_nearer():

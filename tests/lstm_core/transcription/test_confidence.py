@@ -6,17 +6,17 @@ import pytest
 from lstm_core.recordings.limits import ListenLimits
 from lstm_core.transcription.beats.tracking import Beats
 from lstm_core.transcription.confidence import confidence_of
-from lstm_core.transcription.transcription import HEARD_DRUM_DTYPE, HEARD_NOTE_DTYPE, Transcription
+from lstm_core.transcription.transcription import TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
 
 BOUND = ListenLimits().least_confidence
 
 
 def heard(num_notes: int, sure: float, short: float = 0.0, num_hits: int = 0) -> Transcription:
     """Notes of 0.3 s, a share of them of 0.05 s, all equally sure; hits that are surer."""
-    notes = np.zeros(num_notes, dtype=HEARD_NOTE_DTYPE)
+    notes = np.zeros(num_notes, dtype=TRANSCRIBED_NOTE_DTYPE)
     notes["onset_s"], notes["confidence"] = np.arange(num_notes) / 4, sure
     notes["offset_s"] = notes["onset_s"] + np.where(np.arange(num_notes) < short * num_notes, 0.05, 0.3)
-    drums = np.zeros(num_hits, dtype=HEARD_DRUM_DTYPE)
+    drums = np.zeros(num_hits, dtype=TRANSCRIBED_DRUM_DTYPE)
     drums["confidence"] = 0.8
     activation = np.zeros((0, 2), dtype=np.float32)
     return Transcription(notes=notes, drums=drums, beat_activation=activation, frame_rate=50.0, duration_s=60.0)

@@ -18,18 +18,18 @@ from lstm_core.transcription.picture import (
     LINE_S,
     NOTE,
     ONSET,
-    draw_hearing,
+    draw_transcription,
 )
-from lstm_core.transcription.transcription import HEARD_DRUM_DTYPE, HEARD_NOTE_DTYPE, SNARE, Transcription
+from lstm_core.transcription.transcription import SNARE, TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
 
 BINS, LOWEST = 30, 60  # ten semitones of three bins
 WIDTH = LEFT + 1500  # a hundred pixels a second
 
 
 def picture(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    notes = np.zeros(1, dtype=HEARD_NOTE_DTYPE)
+    notes = np.zeros(1, dtype=TRANSCRIBED_NOTE_DTYPE)
     notes["onset_s"], notes["offset_s"], notes["pitch"] = 17.0, 18.0, 64
-    drums = np.zeros(1, dtype=HEARD_DRUM_DTYPE)
+    drums = np.zeros(1, dtype=TRANSCRIBED_DRUM_DTYPE)
     drums["onset_s"], drums["drum"] = 4.0, SNARE
     heard = Transcription(
         notes=notes,
@@ -38,7 +38,7 @@ def picture(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         frame_rate=50.0,
         duration_s=2 * LINE_S,
     )
-    png = draw_hearing(
+    png = draw_transcription(
         levels,
         heard,
         frame_rate=50.0,

@@ -13,8 +13,8 @@ from lstm_core.foundation.errors import ScoreError
 from lstm_core.notes.describe import describe
 from lstm_core.notes.score import DRUMS, Meter, Score, Tempo, make_notes
 from lstm_core.transcription.beats.grid import GriddedScore, score_of
-from lstm_core.transcription.transcription import HEARD_DRUM_DTYPE, HEARD_NOTE_DTYPE, Transcription
-from tests.lstm_core.imperfect_hearing import activations, heard
+from lstm_core.transcription.transcription import TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
+from tests.lstm_core.imperfect_transcription import activations, heard
 
 Row = tuple[int, int, int, int, int]
 
@@ -143,7 +143,7 @@ def test_a_tempo_an_octave_too_slow_is_doubled() -> None:
 
 def test_drums_become_keys_of_general_midi() -> None:
     beats_s = 0.5 + 0.5 * np.arange(65)
-    hits = np.zeros(5, dtype=HEARD_DRUM_DTYPE)
+    hits = np.zeros(5, dtype=TRANSCRIBED_DRUM_DTYPE)
     hits["onset_s"], hits["drum"], hits["velocity"], hits["confidence"] = beats_s[:5], range(5), 90, 0.8
     played = replace(_beaten(beats_s, np.arange(65) % 4, beats_s), drums=hits)
     notes = score_of(played).score.notes
@@ -188,10 +188,10 @@ def _beaten(
     beats_s: npt.NDArray[np.float64], places: npt.NDArray[np.int64], onsets_s: npt.NDArray[np.float64]
 ) -> Transcription:
     """Beats, and a note at each of some onsets."""
-    notes = np.zeros(len(onsets_s), dtype=HEARD_NOTE_DTYPE)
+    notes = np.zeros(len(onsets_s), dtype=TRANSCRIBED_NOTE_DTYPE)
     notes["onset_s"], notes["offset_s"], notes["pitch"] = onsets_s, onsets_s + 0.1, 60 + np.arange(len(onsets_s)) % 5
     notes["velocity"], notes["confidence"] = 80, 0.9
     duration_s = float(beats_s[-1]) + 1.0
     found = activations(beats_s, places, duration_s=duration_s, random=np.random.default_rng(1))
-    none = np.zeros(0, dtype=HEARD_DRUM_DTYPE)
+    none = np.zeros(0, dtype=TRANSCRIBED_DRUM_DTYPE)
     return Transcription(notes=notes, drums=none, beat_activation=found, frame_rate=62.5, duration_s=duration_s)

@@ -9,11 +9,11 @@ import torch
 from lstm_core.transcriber_training.beat_training import (
     BeatTrainer,
     BeatTrainSettings,
-    HeardClips,
-    hear_clips,
-    heard_clips,
+    TranscribedClips,
     local_tempo,
     tempo_targets,
+    transcribe_clips,
+    transcribed_clips,
 )
 from lstm_core.transcriber_training.targets import SOUNDED_DRUM_DTYPE, SOUNDED_NOTE_DTYPE, Sounded, frame_targets
 from lstm_core.transcription.beats import network as beat_network
@@ -21,7 +21,7 @@ from lstm_core.transcription.beats.network import (
     NUM_TEMPI,
     STEP_RATE,
     TEMPI_BPM,
-    BeatHearing,
+    BeatFeatures,
     BeatNetwork,
     BeatNetworkSettings,
     beat_features,
@@ -49,7 +49,7 @@ def with_beats(bpm: float, duration_s: float) -> Sounded:
     )
 
 
-def pulses(num_clips: int, num_steps: int) -> HeardClips:
+def pulses(num_clips: int, num_steps: int) -> TranscribedClips:
     """Clips of steady tempi in which every onset is a beat, and the lowest pitch falls on downbeats."""
     features = np.zeros((num_clips, num_steps, num_features(TINY.rhythm_size)), dtype=np.float16)
     beats, tempo = [], []
@@ -60,7 +60,7 @@ def pulses(num_clips: int, num_steps: int) -> HeardClips:
             features[clip, steps[steps < num_steps], pitch] = 1.0
         beats.append(np.rint(frame_targets(sounded, 0, 2 * num_steps).beats * 255).astype(np.uint8))
         tempo.append(local_tempo(sounded, num_steps))
-    return HeardClips(features, np.stack(beats), np.stack(tempo), np.ones(num_clips, dtype=bool))
+    return TranscribedClips(features, np.stack(beats), np.stack(tempo), np.ones(num_clips, dtype=bool))
 
 
 def test_stretches_of_any_length_give_the_same(monkeypatch: pytest.MonkeyPatch):
@@ -69,7 +69,7 @@ def test_stretches_of_any_length_give_the_same(monkeypatch: pytest.MonkeyPatch):
     features = torch.rand(430, num_features(TINY.rhythm_size))
     answers = []
     for size in (430, 7, 149, 150):
-        hearing = BeatHearing(network(), torch.device("cpu"))
+        hearing = BeatFeatures(network(), torch.device("cpu"))
         for first in range(0, len(features), size):
             hearing.push(features[first : first + size])
         answers.append(hearing.finish())
@@ -82,18 +82,18 @@ def test_stretches_of_any_length_give_the_same(monkeypatch: pytest.MonkeyPatch):
 def test_segments_are_heard_as_the_whole_is(monkeypatch: pytest.MonkeyPatch):
     """With as much context as the convolutions reach over, what the recurrent layer forgets is all that differs."""
     features = torch.rand(1500, num_features(TINY.rhythm_size))
-    whole = BeatHearing(network(), torch.device("cpu"))
+    whole = BeatFeatures(network(), torch.device("cpu"))
     whole.push(features)
     monkeypatch.setattr(beat_network, "SEGMENT_STEPS", 500)
     monkeypatch.setattr(beat_network, "CONTEXT_STEPS", 300)
-    parts = BeatHearing(network(), torch.device("cpu"))
+    parts = BeatFeatures(network(), torch.device("cpu"))
     parts.push(features)
     for one, other in zip(whole.finish(), parts.finish(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_nothing_is_no_beat():
-    beats, tempo = BeatHearing(network(), torch.device("cpu")).finish()
+    beats, tempo = BeatFeatures(network(), torch.device("cpu")).finish()
     assert beats.shape == (0, 2) and tempo.shape == (0, NUM_TEMPI)
 
 
@@ -134,7 +134,7 @@ def test_beats_downbeats_and_tempo_are_learnt():
     trainer = BeatTrainer(BeatNetwork(SETTINGS, TINY.rhythm_size), [clips], settings)
     losses = np.array([trainer.train_step() for _ in range(settings.steps)])
     assert (losses[-20:].mean(axis=0) < 0.6 * losses[:5].mean(axis=0)).all()
-    hearing = BeatHearing(trainer.network.eval(), torch.device("cpu"))
+    hearing = BeatFeatures(trainer.network.eval(), torch.device("cpu"))
     hearing.push(torch.from_numpy(clips.features[2].astype(np.float32)))
     beats, tempo = hearing.finish()
     is_beat, is_downbeat = (clips.beats[2, :, i] > 200 for i in range(2))
@@ -160,7 +160,7 @@ def test_what_was_heard_is_kept(tmp_path: Path):
     torch.manual_seed(1)
     model, pool = TranscriberModel(TINY).eval(), tiny_pool(tmp_path)
     settings = BeatTrainSettings(num_shards=1, variants=2)
-    first = heard_clips(tmp_path / "heard", model, pool, settings)
+    first = transcribed_clips(tmp_path / "heard", model, pool, settings)
     assert [path.name for path in sorted((tmp_path / "heard").iterdir())] == [
         "heard-0-00000.safetensors", "heard-1-00000.safetensors"
     ]  # fmt: skip
@@ -169,9 +169,9 @@ def test_what_was_heard_is_kept(tmp_path: Path):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    again = heard_clips(tmp_path / "heard", model, pool, settings)
+    again = transcribed_clips(tmp_path / "heard", model, pool, settings)
     assert (again[0].features == first[0].features).all()
-    assert (hear_clips(model, pool, 0, 1).features != first[0].features).any()
+    assert (transcribe_clips(model, pool, 0, 1).features != first[0].features).any()
 
 
 def test_impossible_settings():

@@ -9,7 +9,7 @@ import pytest
 
 from lstm_core.transcription.beats.network import TEMPI_BPM
 from lstm_core.transcription.beats.tracking import Beats, BeatSettings, track_beats
-from tests.lstm_core.imperfect_hearing import activations
+from tests.lstm_core.imperfect_transcription import activations
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from lstm_core.foundation.errors import TonemillError, TrainingError
-from lstm_core.training.run_result import Wish
+from lstm_core.training.run_result import RunSignal
 
-MAX_FALLS = 3  # without a new state between them, and a run is stopped: it would fall for ever
+MAX_CRASHES = 3  # without a new state between them, and a run is stopped: it would fall for ever
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -21,7 +21,7 @@ class Restart:
     reason: str
 
 
-class Board(Generic[P, R]):
+class ProgressActor(Generic[P, R]):
     """The newest progress, what is wished of the workers, how often they fell, what they took, and the result."""
 
     def __init__(self) -> None:
@@ -29,22 +29,22 @@ class Board(Generic[P, R]):
         self._result: R | None = None
         self._mistake: TonemillError | None = None
         self._is_over = False
-        self._wish, self._num_wishes = Wish.GO_ON, 0
+        self._wish, self._num_wishes = RunSignal.GO_ON, 0
         self._restarts: list[Restart] = []
         self._cpu_s: dict[str, float] = {}  # of each worker that there was
         self._num_falls = 0  # since the newest state
         self._fell_after, self._saved_before = -1, 0  # last step and newest state at the last fall
 
-    def show(self, progress: P) -> tuple[Wish, int]:
+    def show(self, progress: P) -> tuple[RunSignal, int]:
         """Takes a step of the first worker and gives back what is wished, and the number of that wish."""
         self._newest = progress
         return self._wish, self._num_wishes
 
     def begin(self) -> None:
         """New workers have been started: what was wished of those before, or went wrong, is no matter of theirs."""
-        self._wish, self._num_wishes, self._mistake = Wish.GO_ON, 0, None
+        self._wish, self._num_wishes, self._mistake = RunSignal.GO_ON, 0, None
 
-    def want(self, wish: Wish) -> int:
+    def want(self, wish: RunSignal) -> int:
         """Wishes something of the workers, and gives back their last step."""
         self._wish, self._num_wishes = max(self._wish, wish), self._num_wishes + 1
         return self._step()
@@ -61,7 +61,7 @@ class Board(Generic[P, R]):
         step, saved = self._step(), self.saved_step()
         if self._is_over:
             return str(self._mistake)
-        if self._wish == Wish.LEAVE:
+        if self._wish == RunSignal.LEAVE:
             self._restarts.append(Restart(step=step, reason="a machine goes away"))
             return ""
         self._restarts.append(Restart(step=step, reason=reason))
@@ -70,10 +70,10 @@ class Board(Generic[P, R]):
         if not is_death or step == self._fell_after or self._num_falls == 0:
             self._num_falls += 1
         self._fell_after, self._saved_before = step, saved
-        if self._num_falls < MAX_FALLS:
+        if self._num_falls < MAX_CRASHES:
             return ""
         where = f"after step {step}" if step else "before its first step"
-        text = f"The run ended {MAX_FALLS} times {where}, and would again. The last reason: {reason}"
+        text = f"The run ended {MAX_CRASHES} times {where}, and would again. The last reason: {reason}"
         self._mistake = self._mistake or TrainingError(text)
         return text
 
@@ -101,10 +101,10 @@ class Board(Generic[P, R]):
         return int(getattr(self._newest, "step", 0))
 
 
-def make_board() -> Any:
+def start_progress_actor() -> Any:
     """The handle of a board on the machine of this driver, which no other machine takes along when it goes."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+    return ray.remote(ProgressActor).options(num_cpus=0, scheduling_strategy=here).remote()

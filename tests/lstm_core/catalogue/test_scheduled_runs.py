@@ -10,18 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.schedules.nights import partition_of
+from cluster.schedules.scheduled_runs import partition_of
 from lstm_core import storage
 from lstm_core.catalogue.folder import commit_track, write_catalog
-from lstm_core.catalogue.nights import list_nights, merge_nights
 from lstm_core.catalogue.records import CatalogueError, make_record
+from lstm_core.catalogue.scheduled_runs import list_scheduled_runs, merge_scheduled_runs
 from lstm_core.catalogue.tables import FAILURES_SCHEMA, TRACKS_SCHEMA
 from tests.lstm_core.catalogue.test_folder import FILES, content, failure
 
 ONE_MINUTE = {"duration_s": 60.0, "num_samples": 2_646_000, "sample_rate": 44100}
 
 
-def make_night(catalogue: str, schedule: str, day: str, track_ids: list[str], num_failures: int = 0) -> str:
+def make_scheduled_run(catalogue: str, schedule: str, day: str, track_ids: list[str], num_failures: int = 0) -> str:
     """A night as `tonemill generate` leaves it: its tracks and failures, tables and page."""
     uri = partition_of(catalogue, schedule, day)
     records = [
@@ -37,9 +37,11 @@ def make_night(catalogue: str, schedule: str, day: str, track_ids: list[str], nu
 def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Two nights of one schedule, one of another, one that is not finished, and a track that is of no night."""
     uri = str(tmp_path / "catalogue") if request.param == "folder" else request.getfixturevalue("s3_bucket") + "/cat"
-    make_night(uri, "dungeon", "2026-11-22", ["b", "a"])
-    make_night(uri, "dungeon", "2026-11-21", ["a"], num_failures=2)  # the track of another night again: fixed seed
-    make_night(uri, "arcade", "2026-11-22", ["c", "d", "e"], num_failures=1)
+    make_scheduled_run(uri, "dungeon", "2026-11-22", ["b", "a"])
+    make_scheduled_run(
+        uri, "dungeon", "2026-11-21", ["a"], num_failures=2
+    )  # the track of another night again: fixed seed
+    make_scheduled_run(uri, "arcade", "2026-11-22", ["c", "d", "e"], num_failures=1)
     commit_track(partition_of(uri, "dungeon", "2026-11-23"), make_record(content(track_id="z")), FILES)
     write_catalog(uri, [commit_track(uri, make_record(content(track_id="single")), FILES)])
     return uri
@@ -55,7 +57,7 @@ def table_of(catalogue: str, name: str) -> pa.Table:
 
 
 def test_nights_are_counted(catalogue: str) -> None:
-    nights = list_nights(catalogue)
+    nights = list_scheduled_runs(catalogue)
     told = [(n.date.day, n.schedule, n.num_tracks, n.duration_s, n.num_failures, n.is_finished) for n in nights]
     assert told == [
         (21, "dungeon", 1, 60.0, 2, True),
@@ -68,7 +70,7 @@ def test_nights_are_counted(catalogue: str) -> None:
 
 def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> None:
     before = stored(catalogue)
-    page_uri, nights = merge_nights(catalogue, title="All")
+    page_uri, nights = merge_scheduled_runs(catalogue, title="All")
     assert page_uri == storage.join(catalogue, "nights", "index.html") and len(nights) == 4
     tracks = table_of(catalogue, "tracks")
     assert tracks.schema.names == ["schedule", "date", *TRACKS_SCHEMA.names]
@@ -104,12 +106,12 @@ def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> N
 
 
 def test_merging_again_writes_the_same_bytes_and_counts_no_page_as_a_night(catalogue: str) -> None:
-    merge_nights(catalogue)
+    merge_scheduled_runs(catalogue)
     first = stored(catalogue)
-    assert [night.folder for night in merge_nights(catalogue)[1]][-1] == "dungeon/date=2026-11-23"
+    assert [night.folder for night in merge_scheduled_runs(catalogue)[1]][-1] == "dungeon/date=2026-11-23"
     assert stored(catalogue) == first
-    make_night(catalogue, "dungeon", "2026-11-23", ["z"])
-    merge_nights(catalogue)
+    make_scheduled_run(catalogue, "dungeon", "2026-11-23", ["z"])
+    merge_scheduled_runs(catalogue)
     assert table_of(catalogue, "tracks").num_rows == 7
 
 
@@ -118,22 +120,22 @@ def test_the_order_in_which_nights_came_does_not_matter(tmp_path: Path) -> None:
     merged = []
     for name, nights in (("one", days), ("two", days[::-1])):
         for schedule, day, track_ids in nights:
-            make_night(str(tmp_path / name), schedule, day, track_ids)
-        merge_nights(str(tmp_path / name))
+            make_scheduled_run(str(tmp_path / name), schedule, day, track_ids)
+        merge_scheduled_runs(str(tmp_path / name))
         merged.append(stored(str(tmp_path / name)))
     assert merged[0] == merged[1]
 
 
 def test_a_catalogue_without_nights(tmp_path: Path) -> None:
-    assert list_nights(str(tmp_path / "nowhere")) == []
-    merge_nights(str(tmp_path))
+    assert list_scheduled_runs(str(tmp_path / "nowhere")) == []
+    merge_scheduled_runs(str(tmp_path))
     assert table_of(str(tmp_path), "tracks").num_rows == 0
-    assert list_nights(str(tmp_path)) == []
+    assert list_scheduled_runs(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "other"])
 def test_a_damaged_night_is_named(tmp_path: Path, damage: str) -> None:
-    folder = Path(make_night(str(tmp_path), "dungeon", "2026-11-22", ["a"]))
+    folder = Path(make_scheduled_run(str(tmp_path), "dungeon", "2026-11-22", ["a"]))
     table = folder / "catalog" / "tracks.parquet"
     if damage == "missing":
         table.unlink()
@@ -144,7 +146,7 @@ def test_a_damaged_night_is_named(tmp_path: Path, damage: str) -> None:
     with pytest.raises(
         CatalogueError, match=r"date=2026-11-22/catalog/tracks\.parquet (is missing|cannot be read).*night again"
     ):
-        merge_nights(str(tmp_path))
+        merge_scheduled_runs(str(tmp_path))
     assert not (tmp_path / "nights" / "index.html").exists()
 
 
@@ -155,8 +157,8 @@ def test_the_page_of_one_catalogue_is_as_before(tmp_path: Path) -> None:
 
 def test_nights_from_before_records_had_a_version_are_merged(tmp_path: Path) -> None:
     """Their tables have no column `record_version`."""
-    uri = make_night(str(tmp_path), "dungeon", "2026-11-22", ["a"])
+    uri = make_scheduled_run(str(tmp_path), "dungeon", "2026-11-22", ["a"])
     path = Path(uri) / "catalog" / "tracks.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["record_version"]), path)
-    merge_nights(str(tmp_path))
+    merge_scheduled_runs(str(tmp_path))
     assert table_of(str(tmp_path), "tracks")["record_version"].to_pylist() == [1]

@@ -35,7 +35,7 @@ Chunk = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class Transcribed:
     """What became of one recording."""
 
     score: Score
@@ -71,7 +71,7 @@ class Listener(Closing):
         """Ends the process that decodes."""
         self._decoder.close()
 
-    def listen(self, source: Source) -> Heard:
+    def listen(self, source: Source) -> Transcribed:
         """What becomes of one recording.
 
         Raises:
@@ -79,13 +79,13 @@ class Listener(Closing):
             StorageError: it cannot be read.
         """
         found = next(self.listen_many([source]))
-        if isinstance(found, Heard):
+        if isinstance(found, Transcribed):
             return found
         raise found
 
     def listen_many(
         self, sources: Iterable[Source | RecordingError | StorageError]
-    ) -> Iterator[Heard | RecordingError | StorageError]:
+    ) -> Iterator[Transcribed | RecordingError | StorageError]:
         """What becomes of each recording, or why nothing does, in their order; an error in stays one."""
         passes: deque[_Pass] = deque()
 
@@ -140,7 +140,9 @@ class _Pass:
         yield mono
         self._quality, self._fingerprint = meter.finish(), fingerprinter.finish()
 
-    def finish(self, transcription: Transcription, least_confidence: float) -> Heard | RecordingError | StorageError:
+    def finish(
+        self, transcription: Transcription, least_confidence: float
+    ) -> Transcribed | RecordingError | StorageError:
         """What became of the recording."""
         if self._error is not None:
             return self._error
@@ -158,7 +160,7 @@ class _Pass:
                 f"what is heard in it cannot be believed: confidence {gridded.confidence:.2f}, under "
                 f"{least_confidence:.2f} (listen.least_confidence)",
             )
-        return Heard(
+        return Transcribed(
             score=gridded.score,
             facts=self._facts,
             quality=self._quality,
@@ -169,7 +171,7 @@ class _Pass:
         )
 
 
-def measures_of(heard: Heard) -> dict[str, object]:
+def measures_of(heard: Transcribed) -> dict[str, object]:
     """The columns of a piece (piece_fields.PIECE_FIELDS) that only a recording has."""
     loudness = heard.quality.loudness_lufs
     return {

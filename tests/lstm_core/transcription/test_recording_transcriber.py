@@ -19,7 +19,7 @@ from lstm_core.notes.score import Score, Tempo, make_notes
 from lstm_core.recordings.limits import ListenLimits
 from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
-from lstm_core.transcription.listening import Heard, Listener, Source
+from lstm_core.transcription.recording_transcriber import Listener, Source, Transcribed
 from lstm_core.transcription.transcriber import Transcriber
 from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 from tests.lstm_core.sounds import bundled_soundfont
@@ -85,7 +85,7 @@ def test_what_fails_says_why_and_the_next_is_heard(listener: Listener, tmp_path:
     assert isinstance(silent, RecordingError) and silent.stage == "quality" and "silent" in str(silent)
     assert isinstance(noisy, RecordingError) and noisy.stage == "quality" and "noise" in str(noisy)
     assert isinstance(short, RecordingError) and "at least 1 s" in str(short)
-    assert isinstance(good, Heard) and len(good.transcription.notes)
+    assert isinstance(good, Transcribed) and len(good.transcription.notes)
 
 
 def test_a_recording_that_cannot_be_believed_is_refused_with_its_figure(listener: Listener) -> None:

@@ -32,16 +32,16 @@ from lstm_core.catalogue.tables import (
     records_of,
 )
 
-NIGHTS_FOLDER = "nights"
+SCHEDULED_RUNS_FOLDER = "nights"
 _PARTITION = re.compile(r"(?P<schedule>[^/]+)/date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<rest>.+)")
 _NIGHT_COLUMNS = [("schedule", pa.string()), ("date", pa.date32())]
-NIGHTS_SCHEMA = pa.schema(
+SCHEDULED_RUNS_SCHEMA = pa.schema(
     [*_NIGHT_COLUMNS, ("num_tracks", pa.int64()), ("duration_s", pa.float64()), ("num_failures", pa.int64())]
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class ScheduledRun:
     """What one run of a schedule has made."""
 
     schedule: str
@@ -57,7 +57,7 @@ class Night:
         return f"{self.schedule}/date={self.date.isoformat()}"
 
 
-def list_nights(catalogue_uri: str) -> list[Night]:
+def list_scheduled_runs(catalogue_uri: str) -> list[ScheduledRun]:
     """All nights of a catalogue, sorted by (date, schedule); none when there are no nights yet.
 
     Raises:
@@ -66,7 +66,7 @@ def list_nights(catalogue_uri: str) -> list[Night]:
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     num_tracks: dict[tuple[str, str], int] = defaultdict(int)
     try:
-        for page in storage.list_pages(storage.join(catalogue_uri, NIGHTS_FOLDER)):
+        for page in storage.list_pages(storage.join(catalogue_uri, SCHEDULED_RUNS_FOLDER)):
             for file in page:
                 if (place := _PARTITION.fullmatch(file.path)) is None:
                     continue
@@ -78,7 +78,7 @@ def list_nights(catalogue_uri: str) -> list[Night]:
         return []
     nights = []
     for day, schedule in sorted(found.keys() | {key for key, count in num_tracks.items() if count}):
-        night = Night(
+        night = ScheduledRun(
             schedule=schedule,
             date=date.fromisoformat(day),
             num_tracks=num_tracks[day, schedule],
@@ -90,12 +90,12 @@ def list_nights(catalogue_uri: str) -> list[Night]:
     return nights
 
 
-def merge_nights(catalogue_uri: str, *, title: str = "Nights") -> tuple[str, list[Night]]:
+def merge_scheduled_runs(catalogue_uri: str, *, title: str = "Nights") -> tuple[str, list[ScheduledRun]]:
     """Writes tables and page over all finished nights, the page last; its URI and all nights, also unfinished ones.
 
     Equal nights give equal bytes, whoever merges them and however often.
     """
-    nights = list_nights(catalogue_uri)
+    nights = list_scheduled_runs(catalogue_uri)
     finished = [night for night in nights if night.is_finished]
     tracks = [_table(catalogue_uri, night, "tracks", TRACKS_SCHEMA) for night in finished]
     failures = [_table(catalogue_uri, night, "failures", FAILURES_SCHEMA) for night in finished]
@@ -103,10 +103,11 @@ def merge_nights(catalogue_uri: str, *, title: str = "Nights") -> tuple[str, lis
         "tracks.parquet": _with_nights(tracks, finished, TRACKS_SCHEMA),
         "failures.parquet": _with_nights(failures, finished, FAILURES_SCHEMA),
         "nights.parquet": pa.Table.from_pylist(
-            [{name: getattr(night, name) for name in NIGHTS_SCHEMA.names} for night in finished], schema=NIGHTS_SCHEMA
+            [{name: getattr(night, name) for name in SCHEDULED_RUNS_SCHEMA.names} for night in finished],
+            schema=SCHEDULED_RUNS_SCHEMA,
         ),
     }
-    root = storage.join(catalogue_uri, NIGHTS_FOLDER)
+    root = storage.join(catalogue_uri, SCHEDULED_RUNS_FOLDER)
     for name, table in tables.items():
         storage.write_bytes(storage.join(root, "catalog", name), parquet_bytes(table))
     placed = [
@@ -121,18 +122,18 @@ def merge_nights(catalogue_uri: str, *, title: str = "Nights") -> tuple[str, lis
     return page_uri, nights
 
 
-def _with_figures(catalogue_uri: str, night: Night) -> Night:
+def _with_figures(catalogue_uri: str, night: ScheduledRun) -> ScheduledRun:
     durations = _table(catalogue_uri, night, "tracks", TRACKS_SCHEMA, columns=["duration_s"])["duration_s"]
     failures = _table(catalogue_uri, night, "failures", FAILURES_SCHEMA, columns=["track_id"])
     values = {**vars(night), "num_failures": failures.num_rows}
-    return Night(**{**values, "duration_s": round(sum(durations.to_pylist()), 6)})
+    return ScheduledRun(**{**values, "duration_s": round(sum(durations.to_pylist()), 6)})
 
 
 def _table(
-    catalogue_uri: str, night: Night, name: str, schema: pa.Schema, *, columns: Sequence[str] | None = None
+    catalogue_uri: str, night: ScheduledRun, name: str, schema: pa.Schema, *, columns: Sequence[str] | None = None
 ) -> pa.Table:
     """A table of a night, or some columns of it."""
-    uri = storage.join(catalogue_uri, NIGHTS_FOLDER, *night.folder.split("/"), "catalog", f"{name}.parquet")
+    uri = storage.join(catalogue_uri, SCHEDULED_RUNS_FOLDER, *night.folder.split("/"), "catalog", f"{name}.parquet")
     try:
         return read_table(storage.read_bytes(uri), schema, columns=columns)
     except storage.MissingError as error:
@@ -141,7 +142,7 @@ def _table(
         raise CatalogueError(f"{uri} cannot be read ({error}). Run the night again: it writes it anew.") from error
 
 
-def _with_nights(tables: Sequence[pa.Table], nights: Sequence[Night], schema: pa.Schema) -> pa.Table:
+def _with_nights(tables: Sequence[pa.Table], nights: Sequence[ScheduledRun], schema: pa.Schema) -> pa.Table:
     """Rows of all tables, each with the schedule and the date of its night."""
     whole = pa.schema([*_NIGHT_COLUMNS, *schema])
     parts = []
@@ -154,5 +155,5 @@ def _with_nights(tables: Sequence[pa.Table], nights: Sequence[Night], schema: pa
     return pa.concat_tables(parts).combine_chunks() if parts else whole.empty_table()
 
 
-def _own(night: Night) -> tuple[str, date]:
+def _own(night: ScheduledRun) -> tuple[str, date]:
     return night.schedule, night.date

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from lstm_core.notes.score import DRUMS, Score
 from lstm_core.transcription.beats.felt_beats import felt_beats
-from lstm_core.transcription.transcription import HEARD_DRUM_DTYPE, HEARD_NOTE_DTYPE, Transcription
+from lstm_core.transcription.transcription import TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
 
 FRAME_RATE = 62.5
 DRUM_OF_KEY = {36: 0, 38: 1, 42: 2, 45: 3, 49: 4}
@@ -51,11 +51,11 @@ def heard(score: Score, *, seed: int, jitter_s: float = 0.01, start_s: float = 0
     beats_s = score.seconds(ticks) + start_s + random.normal(0.0, 0.005, len(ticks))
     duration_s = float(end.max()) + 1.0
     is_drum = notes["program"] == DRUMS
-    melodic = np.zeros(np.count_nonzero(~is_drum), dtype=HEARD_NOTE_DTYPE)
+    melodic = np.zeros(np.count_nonzero(~is_drum), dtype=TRANSCRIBED_NOTE_DTYPE)
     melodic["onset_s"], melodic["offset_s"] = onset[~is_drum], end[~is_drum]
     melodic["pitch"], melodic["velocity"] = notes["pitch"][~is_drum], notes["velocity"][~is_drum]
     melodic["confidence"] = 0.9
-    drums = np.zeros(np.count_nonzero(is_drum), dtype=HEARD_DRUM_DTYPE)
+    drums = np.zeros(np.count_nonzero(is_drum), dtype=TRANSCRIBED_DRUM_DTYPE)
     drums["onset_s"], drums["velocity"], drums["confidence"] = onset[is_drum], notes["velocity"][is_drum], 0.9
     drums["drum"] = [DRUM_OF_KEY[key] for key in notes["pitch"][is_drum].tolist()]
     return Transcription(

@@ -20,20 +20,20 @@ SCHEDULE_LABEL = "tonemill.io/schedule"
 DATE_LABEL = "tonemill.io/date"
 TIME_ZONE_ANNOTATION = "tonemill.io/time-zone"
 MAX_SCHEDULE_NAME = MAX_NAME_LENGTHS["RayJob"] - len("-20261122")
-NIGHTS_FOLDER = "nights"
+SCHEDULED_RUNS_FOLDER = "nights"
 # Kubernetes names the Job of a CronJob by the minute, counted from 1970, for which it was meant.
 _JOB_NAME = re.compile(r".+-(\d{8})")
 _MINUTES = range(25_000_000, 60_000_000)  # of the years 2017 to 2084: a name that ends in a date is none of these
 
 
-def night_name(schedule: str, day: str) -> str:
+def scheduled_run_name(schedule: str, day: str) -> str:
     """Name of the RayJob of a night; `day` is its digits or their slot."""
     return f"{schedule}-{day}"
 
 
 def partition_of(catalogue: str, schedule: str, day: str) -> str:
     """Where the tracks of a night go; `day` is its date or its slot."""
-    return f"{catalogue.rstrip('/')}/{NIGHTS_FOLDER}/{schedule}/date={day}"
+    return f"{catalogue.rstrip('/')}/{SCHEDULED_RUNS_FOLDER}/{schedule}/date={day}"
 
 
 def fill_in(template: Any, day: date) -> Any:
@@ -87,7 +87,7 @@ def logical_date(job_name: str, zone: ZoneInfo, now: datetime) -> date:
     return meant.astimezone(zone).date()
 
 
-def start_night(kube: Kube, template: Object, day: date) -> tuple[RayJobState, bool]:
+def start_scheduled_run(kube: Kube, template: Object, day: date) -> tuple[RayJobState, bool]:
     """The RayJob of a night, and whether this call made it: a night that has one, in whatever state, is left alone."""
     manifest = fill_in(template, day)
     check_name("RayJob", str(manifest.get("metadata", {}).get("name", "")))
@@ -95,9 +95,11 @@ def start_night(kube: Kube, template: Object, day: date) -> tuple[RayJobState, b
     return RayJobState.of(stored), is_new
 
 
-def repeat_night(kube: Kube, template: Object, day: date, *, timeout_s: float = 60.0) -> tuple[RayJobState, bool]:
-    """As `start_night`, but a night whose run failed is made anew: what it has committed is not made again."""
-    state, is_new = start_night(kube, template, day)
+def repeat_scheduled_run(
+    kube: Kube, template: Object, day: date, *, timeout_s: float = 60.0
+) -> tuple[RayJobState, bool]:
+    """As `start_scheduled_run`, but a night whose run failed is made anew: what it has committed is not made again."""
+    state, is_new = start_scheduled_run(kube, template, day)
     if is_new or not state.is_final or state.is_succeeded:
         return state, is_new
     kube.delete("RayJob", state.name)
@@ -106,4 +108,4 @@ def repeat_night(kube: Kube, template: Object, day: date, *, timeout_s: float = 
         if time.monotonic() > deadline:
             raise ConflictError(f"The failed run {state.name} was deleted and is still there after {timeout_s:g} s.")
         time.sleep(0.2)
-    return start_night(kube, template, day)
+    return start_scheduled_run(kube, template, day)
