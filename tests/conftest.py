@@ -13,7 +13,7 @@ from tests.s3_servers import moto_running, plain_client, settings_of
 
 # Properties: the same few examples in every run of `make test`; other ones, and more, in every run of `make fuzz`.
 settings.register_profile("ci", derandomize=True, max_examples=100, deadline=None, database=None)
-settings.register_profile("fuzz", max_examples=4000, deadline=None, print_blob=True)
+settings.register_profile("fuzz", max_examples=12_000, deadline=None, print_blob=True)
 settings.load_profile("ci")
 
 
