@@ -24,7 +24,6 @@ No secret is in it, only where the token is kept.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 import tomllib
@@ -35,6 +34,7 @@ from pathlib import Path
 from cluster.addresses import check_address, check_bucket
 from cluster.errors import ClusterFileError
 from lstm_core.foundation.plain import STRICT, PlainError, nearest
+from lstm_core.foundation.toml_text import toml_key, toml_value
 
 CLUSTERS_VARIABLE = "TONEMILL_CLUSTERS"
 DEFAULT_PATH = "~/.config/tonemill/clusters.toml"
@@ -205,7 +205,7 @@ def to_toml(cluster: Cluster) -> str:
     tables = {"": {key: value for key, value in values.items() if key not in inner}, **inner}
     lines: list[str] = []
     for table, entries in tables.items():
-        given = [f"{_key(key)} = {_literal(value)}" for key, value in entries.items() if value != ""]
+        given = [f"{toml_key(key)} = {toml_value(value)}" for key, value in entries.items() if value != ""]
         if given or not table:
             lines += [f"[{name}.{table}]" if table else f"[{name}]", *given]
     return "\n".join(lines) + "\n"
@@ -241,11 +241,3 @@ def _without_table(text: str, name: str) -> str:
         if is_kept:
             kept.append(line)
     return "".join(kept)
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else json.dumps(key)
-
-
-def _literal(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)

@@ -21,13 +21,10 @@ Without a name the order is called as the schedule and the date, without a seed 
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -35,6 +32,8 @@ from typing import Any
 from cluster.errors import ScheduleError
 from cluster.schedules.cron import Cron, parse_cron
 from cluster.schedules.nights import DATE_SLOT, DIGITS_SLOT, MAX_SCHEDULE_NAME, fill_in, parse_zone
+from lstm_core.foundation.plain import STRICT, PlainError
+from lstm_core.foundation.toml_text import Bare, toml_key, toml_value
 
 MAX_ORDER_BYTES = 128 * 1024  # of its text: it travels in an annotation, and those of an object hold 256 KiB
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -62,6 +61,8 @@ class Schedule:
                 "most: with the date behind it it names the RayJob of a night."
             )
         parse_zone(self.time_zone)
+        if any("=" not in setting for setting in self.settings):
+            raise ScheduleError(f'settings is {list(self.settings)!r}, it must be a list of "KEY=VALUE".')
         if not 0 <= self.workers <= 1024:
             raise ScheduleError(f"workers is {self.workers}, it must be a whole number from 1 up.")
         times = self.parsed_cron.times
@@ -93,16 +94,12 @@ class Schedule:
                 raise ScheduleError(
                     f'seed is "{seed}", it must be a whole number, or digits with {DATE_SLOT} among them.'
                 )
-            order["seed"] = _Bare(seed.replace(DATE_SLOT, DIGITS_SLOT))
-        return "".join(f"{_key(key)} = {_literal(value)}\n" for key, value in order.items())
+            order["seed"] = Bare(seed.replace(DATE_SLOT, DIGITS_SLOT))
+        return "".join(f"{toml_key(key)} = {toml_value(value)}\n" for key, value in order.items())
 
     def order_on(self, day: date) -> str:
         """The order of a night, as TOML."""
         return str(fill_in(self.order_text, day))
-
-
-class _Bare(str):
-    """A text that stands in TOML without quotes: the digits of a seed."""
 
 
 def read_schedule(path: str | Path) -> Schedule:
@@ -114,34 +111,17 @@ def read_schedule(path: str | Path) -> Schedule:
     """
     path = Path(path)
     values = _read_toml(path)
-    known = {item.name: item for item in dataclasses.fields(Schedule)}
-    for key, value in values.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(known)}."
-            raise ScheduleError(f'{path}: unknown key "{key}". {hint}')
-        wanted = {"int": int, "str": str}.get(str(known[key].type))
-        if wanted is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
-            spoken = "text in quotes" if wanted is str else "a whole number"
-            raise ScheduleError(f"{path}: {key} is {value!r}, it must be {spoken}.")
-    settings = values.get("settings", [])
-    if not isinstance(settings, list) or not all(isinstance(item, str) and "=" in item for item in settings):
-        raise ScheduleError(f'{path}: settings is {settings!r}, it must be a list of "KEY=VALUE".')
-    if "cron" not in values:
-        raise ScheduleError(
-            f'{path}: there is no cron: when shall it run? As cron = "0 2 * * *", 02:00 of every night.'
-        )
     order = values.get("order", {})
     if isinstance(order, str):
-        order = _read_toml(path.parent / order)
-    if not isinstance(order, Mapping):
-        raise ScheduleError(f"{path}: order must be a table, [order], or the name of a file.")
-    _check_primers(order, path)
-    defaults = {"name": path.stem.replace("_", "-")}
+        values["order"] = order = _read_toml(path.parent / order)
     try:
-        return Schedule(**{**defaults, **values, "settings": tuple(settings), "order": order})
-    except ScheduleError as error:
+        if "cron" not in values and values.keys() <= {item.name for item in fields(Schedule)}:
+            raise ScheduleError('there is no cron: when shall it run? As cron = "0 2 * * *", 02:00 of every night.')
+        schedule = STRICT.read(Schedule, {"name": path.stem.replace("_", "-"), **values})
+    except (PlainError, ScheduleError) as error:
         raise ScheduleError(f"{path}: {error}") from error
+    _check_primers(schedule.order, path)
+    return schedule
 
 
 def _check_primers(order: Mapping[str, Any], path: Path) -> None:
@@ -164,21 +144,3 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ScheduleError(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ScheduleError(f"{path} is not TOML: {error}") from error
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, _Bare):
-        return str(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list):
-        return "[" + ", ".join(_literal(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(key)} = {_literal(item)}" for key, item in value.items()) + " }"
-    return value.isoformat() if hasattr(value, "isoformat") else repr(value)

@@ -44,8 +44,9 @@ def merge(catalogue: Catalogue) -> None:
 
 
 def _print_nights(nights: list[Night]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from jobs.command_line.screen import Screen
 
     table = Table("date", "schedule", "tracks", "hours", "failed", "")
     for night in nights:
@@ -53,7 +54,7 @@ def _print_nights(nights: list[Night]) -> None:
         hours, failed = (f"{night.duration_s / 3600:.2f}", str(night.num_failures)) if is_done else ("", "")
         state = "" if is_done else "unfinished"
         table.add_row(night.date.isoformat(), night.schedule, f"{night.num_tracks:,}", hours, failed, state)
-    console = Console()
+    console = Screen()
     console.print(table)
     done = [night for night in nights if night.is_finished]
     console.print(

@@ -83,13 +83,13 @@ def cost(name: Name = None) -> None:
     """Show what runs now costs an hour, and what each job has cost, at the prices of the cluster file."""
     from datetime import UTC, datetime
 
-    from rich.console import Console
     from rich.table import Table
 
     from cluster.kube.resources import PART_OF
     from cluster.lifecycle.cost import job_cost, running_cost
     from cluster.lifecycle.up_and_down import connect, ray_pods
     from cluster.settings import find_cluster
+    from jobs.command_line.screen import Screen
 
     cluster = find_cluster(name)
     kube, prices = connect(cluster), cluster.prices
@@ -103,7 +103,7 @@ def cost(name: Name = None) -> None:
         spent = job_cost(job, prices, datetime.now(UTC))
         table.add_row(spent.name, f"{spent.hours:.2f}", f"{spent.low:.2f} to {spent.high:.2f}")
     if table.row_count:
-        Console().print(table)
+        Screen().print(table)
 
 
 @cluster_app.command()
@@ -201,17 +201,20 @@ def _check_order(schedule: Schedule, day: Any) -> None:
     """OrderError if the order of a night cannot be met."""
     import tomllib
 
+    from jobs.command_line.screen import visible
     from lstm_core.orders.order_file import expand_order
 
     order = expand_order(tomllib.loads(schedule.order_on(day)), default_name=schedule.name)
-    print(f"# {len(order.tracks)} tracks, {order.tracks[0].name} to {order.tracks[-1].name}")
+    first, last = visible(order.planned[0].name), visible(order.planned[-1].name)
+    print(f"# {len(order.planned)} tracks, {first} to {last}")
 
 
 def _print_state(cluster: Cluster, state: ClusterState) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from jobs.command_line.screen import Screen, heading
+
+    console = Screen()
     tables = {
         "Ray clusters": Table("name", "state", "workers ready", "wanted", "at most"),
         "jobs": Table("name", "state", "started", "minutes", "message"),
@@ -230,7 +233,7 @@ def _print_state(cluster: Cluster, state: ClusterState) -> None:
         last = "suspended" if schedule.is_suspended else f"{schedule.last:%Y-%m-%d %H:%M}" if schedule.last else "never"
         row = (schedule.name, schedule.cron, schedule.time_zone, last, str(len(nights)), ", ".join(failed))
         tables["schedules"].add_row(*row)
-    console.print(f"[bold]{cluster.name}[/bold] namespace {cluster.namespace}", highlight=False)
+    console.print(heading(cluster.name, f"namespace {cluster.namespace}"))
     for title, table in tables.items():
         if table.row_count:
             console.print(table)

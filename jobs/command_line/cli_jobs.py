@@ -72,8 +72,9 @@ def submit(
 
 def jobs(cluster: ClusterName = None) -> None:
     """List the jobs of a cluster, the newest first."""
-    from rich.console import Console
     from rich.table import Column, Table
+
+    from jobs.command_line.screen import Screen
 
     with connected(cluster) as (where, submitter):
         found = submitter.jobs()
@@ -83,7 +84,7 @@ def jobs(cluster: ClusterName = None) -> None:
     for job in found[:MAX_ROWS]:
         code = str(job.exit_code) if job.status.is_over else ""
         table.add_row(job.job_id, job.status, _clock(job.started_s), _took(job), code)
-    Console().print(table)
+    Screen().print(table)
     if len(found) > MAX_ROWS:
         print(f"and {len(found) - MAX_ROWS:,} older ones")
 
@@ -196,4 +197,6 @@ def _clock(seconds: float | None) -> str:
 
 
 def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    from jobs.command_line.screen import visible
+
+    print(visible(message, keep="\n"), file=sys.stderr, flush=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
 from rich.table import Table
 
+from jobs.command_line.screen import Screen, heading
 from lstm_core.blocks.feature_blocks import SPLITS, BlockSet, open_blocks
 from lstm_core.notes.describe import KEY_NAMES
 
@@ -20,8 +20,8 @@ def inspect_blocks(uri: str) -> None:
     """Prints what a block set holds, having checked every byte of it."""
     blocks = open_blocks(uri, verify=True)
     index = blocks.index
-    console = Console()
-    console.print(f"[bold]Feature blocks[/bold] {uri}", highlight=False)
+    console = Screen()
+    console.print(heading("Feature blocks", f"{uri}"))
     streams = ", ".join(f"{name} {size}" for name, size in index.streams)
     facts = Table(show_header=False, box=None)
     facts.add_row("representation", f"{index.representation}: {streams}")
@@ -36,7 +36,7 @@ def inspect_blocks(uri: str) -> None:
         facts.add_row(name, value)
     for licence, count in index.licences.items():
         facts.add_row("licence", f"{licence} ({count:,} pieces)")
-    console.print(facts, highlight=False)
+    console.print(facts)
     pieces = Table("piece", "style", "title", "key", "tempo", "meter", "bars", "events")
     for number in range(min(MAX_ROWS, blocks.num_pieces("train"))):
         piece = blocks.piece("train", number)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
+from jobs.command_line.screen import Screen, heading
 from lstm_core import storage
 from lstm_core.model.checkpoint import JSON_NAME, load_checkpoint
 from lstm_core.model.music_lstm import num_weights
@@ -19,8 +19,8 @@ def inspect_checkpoint(uri: str) -> None:
     """Prints what a checkpoint says of itself, having checked its weights."""
     checkpoint = load_checkpoint(uri)
     facts, settings = checkpoint.facts, checkpoint.model.settings
-    console = Console()
-    console.print(f"[bold]Checkpoint[/bold] {uri}", highlight=False)
+    console = Screen()
+    console.print(heading("Checkpoint", f"{uri}"))
     rows = Table(show_header=False, box=None)
     valid = "" if facts.valid_nll is None else f", {facts.valid_nll:.4f} nats an event on validation pieces"
     rows.add_row("name", f"{facts.name}, step {facts.step:,}{valid}")
@@ -36,7 +36,7 @@ def inspect_checkpoint(uri: str) -> None:
         notice = " (its notice travels with the weights)" if licence in facts.notices else ""
         rows.add_row("licence", f"{licence} ({num_pieces:,} pieces){notice}")
     rows.add_row("made with", ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
-    console.print(rows, highlight=False)
+    console.print(rows)
     styles = Table("style", "pieces", "tempo, quarters a minute", "notes a quarter", "meters")
     for style, found in sorted(facts.statistics.items()):
         tempo, density = (f"{found[name][1]:.0f} to {found[name][3]:.0f}" for name in ("tempo_bpm", "density"))
@@ -47,15 +47,15 @@ def inspect_checkpoint(uri: str) -> None:
 
 def inspect_run(uri: str) -> None:
     """Prints how a training run went, then its checkpoint."""
-    console = Console()
-    console.print(f"[bold]Training run[/bold] {uri}", highlight=False)
+    console = Screen()
+    console.print(heading("Training run", f"{uri}"))
     state = newest_state(uri)
     if state is None:
         console.print("no state: it was interrupted before the first, or its states were removed")
     else:
         step, facts = state
         how = "finished" if step == facts["num_steps"] else "not finished: go on with --resume"
-        console.print(f"step {step:,} of {facts['num_steps']:,}, {how}", highlight=False)
+        console.print(f"step {step:,} of {facts['num_steps']:,}, {how}")
     metrics = read_metrics(uri)
     validations = [row for row in metrics if row["kind"] == "valid" and row["nll"] is not None]
     table = Table("step", "nats an event", "of each stream")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.console import Console
 from rich.table import Table
 
+from jobs.command_line.screen import Screen, heading
 from lstm_core.blocks.corpus import UNKNOWN_LICENCE
 from lstm_core.foundation.errors import RecordingError, ScoreError
 from lstm_core.notes.describe import describe
@@ -49,13 +49,17 @@ def inspect_recording(path: str, folder: str | Path = ".") -> None:
     picture.write_bytes(_picture(np.concatenate(drawn), transcription, gridded))
     midi.write_bytes(write_midi(gridded.score))
     form = f"{facts.codec}, {facts.sample_rate} Hz, {facts.num_channels} channels, {transcription.duration_s:.2f} s"
-    console = Console()
-    console.print(f"[bold]Recording[/bold] {path}: {form}", highlight=False)
+    rows = [*_provenance(facts.tags), *_facts(transcription, gridded), ("written", f"{picture}, {midi}")]
+    _show(f"{path}: {form}", rows)
+
+
+def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    screen = Screen()
+    screen.print(heading("Recording", title))
     table = Table(show_header=False, box=None)
-    for row in [*_provenance(facts.tags), *_facts(transcription, gridded)]:
+    for row in rows:
         table.add_row(*row)
-    table.add_row("written", f"{picture}, {midi}")
-    console.print(table, highlight=False)
+    screen.print(table)
 
 
 def _provenance(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
+from jobs.command_line.screen import Screen, heading
 from lstm_core import storage
 from lstm_core.catalogue.folder import RECORD_NAME, list_tracks
 from lstm_core.catalogue.records import TrackFailure, TrackRecord
@@ -17,7 +18,7 @@ MAX_ROWS = 40
 def inspect_track(uri: str) -> None:
     """Prints all that is known of one track."""
     record = TrackRecord.from_json(storage.read_bytes(storage.join(uri, RECORD_NAME)))
-    console = Console()
+    console = Screen()
     facts = Table(show_header=False, box=None)
     facts.add_row("track", f"{record.name} ({record.track_id})")
     length = f"{record.duration_s:.3f} s, {record.num_samples:,} samples at {record.sample_rate} Hz"
@@ -30,18 +31,18 @@ def inspect_track(uri: str) -> None:
     for licence, count in record.checkpoint.get("licences", {}).items():
         facts.add_row("licence", f"{licence} ({count:,} pieces)")
     facts.add_row("soundfont", str(record.soundfont.get("name")))
-    console.print(facts, highlight=False)
+    console.print(facts)
     gates = Table("gate", "passed", "value", "bound")
     for gate in record.gates:
         value = "" if gate.value is None else f"{gate.value:g}"
-        gates.add_row(gate.name, "yes" if gate.is_passed else "[red]no", value, gate.bound)
+        gates.add_row(gate.name, "yes" if gate.is_passed else Text("no", "red"), value, gate.bound)
     console.print(gates)
 
 
 def inspect_catalogue(uri: str) -> None:
     """Prints the tracks of a catalogue, having checked every byte of them."""
     records = list_tracks(uri, verify=True)
-    Console().print(f"[bold]Catalogue[/bold] {uri}: {len(records):,} tracks, every sha256 right", highlight=False)
+    Screen().print(heading("Catalogue", f"{uri}: {len(records):,} tracks, every sha256 right"))
     print_tracks(records[:MAX_ROWS])
 
 
@@ -61,7 +62,7 @@ def print_tracks(records: Sequence[TrackRecord], failures: Sequence[TrackFailure
             f"{record.true_peak_dbtp:.2f}",
             f"{passed}/{len(record.gates)}",
         )
-    console = Console()
+    console = Screen()
     console.print(table)
     for failure in failures:
-        console.print(f"[red]failed[/red] {failure.name} after {failure.num_attempts} attempts: {failure.reason}")
+        console.print(Text("failed", "red"), f"{failure.name} after {failure.num_attempts} attempts: {failure.reason}")

@@ -215,7 +215,9 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 
 
 def _complain(message: str) -> None:
-    print(f"tonemill: {message}", file=sys.stderr)
+    from jobs.command_line.screen import visible
+
+    print(f"tonemill: {visible(message, keep=chr(10))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,13 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(self.unit))
-            last = (TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _Rate(self.unit),
+            )
+            last = (TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False))
             self._bar = RichProgress(SpinnerColumn(), *columns, *last, console=Console(stderr=True))
             self._task = self._bar.add_task(self.label, total=self.total, completed=self.done, note="")
             self._bar.start()

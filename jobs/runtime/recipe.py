@@ -7,7 +7,6 @@ table [made_with] of a saved recipe names versions; it is left out when the reci
 from __future__ import annotations
 
 import dataclasses
-import json
 import platform
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 from lstm_core import storage
 from lstm_core.foundation.errors import RecipeError
 from lstm_core.foundation.plain import STRICT, PlainError
+from lstm_core.foundation.toml_text import toml_key, toml_value
 
 RECIPE_NAME = "recipe.toml"
 _MADE_WITH = "made_with"
@@ -107,22 +107,6 @@ def _write_table(lines: list[str], name: str, values: Mapping[str, Any]) -> None
     tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
     for key, value in values.items():
         if key not in tables and value is not None:
-            lines.append(f"{_key(key)} = {_literal(value)}")
+            lines.append(f"{toml_key(key)} = {toml_value(value)}")
     for key, value in tables.items():
-        _write_table(lines, f"{name}.{_key(key)}" if name else _key(key), value)
-
-
-def _key(key: str) -> str:
-    return key if key and all(c.isascii() and (c.isalnum() or c in "_-") for c in key) else _literal(key)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_literal(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_literal(v)}" for k, v in value.items()) + " }"
-    return repr(value)
+        _write_table(lines, f"{name}.{toml_key(key)}" if name else toml_key(key), value)

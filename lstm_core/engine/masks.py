@@ -50,7 +50,7 @@ from lstm_core.representations.note_events import (
     TIME_SHIFT,
 )
 
-COMPILED_WITH = "b87eafca1862450b"  # content of the files that compiled code takes things from; see its test
+COMPILED_WITH = "d0ae8e4dbf49374a"  # content of the files that compiled code takes things from; see its test
 
 TICKS_OF = DURATIONS.copy()
 

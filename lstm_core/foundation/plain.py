@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from functools import partial
-from operator import eq
+from itertools import repeat
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from cattrs import AttributeValidationNote, BaseValidationError, Converter, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
 T = TypeVar("T")
+Hook = Callable[[Any, Any], Any]  # of cattrs: from a plain value and the type that is wanted
 Scalar = Callable[[Any], Any]  # from a plain value to one of a type; raises ValueError, KeyError or TypeError
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
 _UNIONS = (Union, types.UnionType)
+_CONTAINERS: tuple[Any, ...] = (*_UNIONS, Literal, tuple, list, dict, Mapping)
 
 
 class PlainError(ValueError):
@@ -63,19 +65,13 @@ class PlainReader:
         self._ignores_unknown = ignores_unknown
         self._converter = converter = Converter()
         converter.register_structure_hook_factory(is_dataclass, self._dataclass_hook)
-        for origins, factory in (
-            (_UNIONS, self._union_hook),
-            ((Literal,), _literal_hook),
-            ((tuple, list), self._list_hook),
-            ((dict, Mapping), self._table_hook),
-        ):
-            converter.register_structure_hook_factory(_has_origin(origins), factory)
+        converter.register_structure_hook_factory(lambda kind: get_origin(kind) in _CONTAINERS, self._container_hook)
         converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
-        for kind, words in _WORDS.items():
-            converter.register_structure_hook(kind, _hook(*(spelled or {}).get(kind, (_strict(kind), words))))
-        for kind, (read, words) in (spelled or {}).items():
-            if kind not in _WORDS:
-                converter.register_structure_hook_func(partial(eq, kind), _hook(read, words))
+        for kind in _WORDS:
+            converter.register_structure_hook(kind, _strict)
+        self._spelled = {kind: _spelled(read, words) for kind, (read, words) in (spelled or {}).items()}
+        for kind in self._spelled.keys() & _WORDS.keys():
+            converter.register_structure_hook(kind, self._spelled[kind])
 
     def read(self, cls: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
         """A dataclass of the values of its fields; `prefix` stands before keys in messages.
@@ -89,7 +85,7 @@ class PlainReader:
         except Exception as error:
             raise _explained(error, prefix) from None
 
-    def _dataclass_hook(self, cls: Any) -> Callable[[Any, Any], Any]:
+    def _dataclass_hook(self, cls: Any) -> Hook:
         known = tuple(item.name for item in fields(cls) if item.init)
         structure = make_dict_structure_fn(cls, self._converter)
 
@@ -104,83 +100,54 @@ class PlainReader:
 
         return read
 
-    def _union_hook(self, kind: Any) -> Callable[[Any, Any], Any]:
-        options = [(option, self._converter.get_structure_hook(option)) for option in _options(kind)]
+    def _container_hook(self, kind: Any) -> Hook:
+        if kind in self._spelled:
+            return self._spelled[kind]
+        origin, arguments = get_origin(kind), get_args(kind)
+        kinds = [] if origin is Literal else [item for item in arguments if item not in (Ellipsis, types.NoneType)]
+        hooks = [(self._converter.get_structure_hook(item), item) for item in kinds]
+        is_fixed = origin is tuple and Ellipsis not in arguments
 
         def read(value: Any, _: Any) -> Any:
-            if value is None and types.NoneType in get_args(kind):
-                return None
-            for option, hook in options:
-                try:
-                    return hook(value, option)
-                except (_UnfitError, BaseValidationError):
-                    continue
-            raise _UnfitError(_spoken(kind), value)
-
-        return read
-
-    def _list_hook(self, kind: Any) -> Callable[[Any, Any], Any]:
-        arguments, make = get_args(kind), get_origin(kind)
-        is_of_one_kind = make is list or arguments[-1] is Ellipsis
-        hooks = [self._converter.get_structure_hook(item) for item in arguments if item is not Ellipsis]
-
-        def read(value: Any, _: Any) -> Any:
-            if not isinstance(value, list | tuple):
-                raise _UnfitError(_spoken(kind), value)
-            if not is_of_one_kind and len(value) != len(hooks):
-                raise _UnfitError(f"a list of {len(hooks)} values", value)
-            wanted = ((hooks[0] if is_of_one_kind else hooks[i], arguments[0]) for i in range(len(value)))
-            return make(_each(wanted, enumerate(value)))
-
-        return read
-
-    def _table_hook(self, kind: Any) -> Callable[[Any, Any], Any]:
-        item = get_args(kind)[1]
-        hook = self._converter.get_structure_hook(item)
-
-        def read(value: Any, _: Any) -> Any:
-            if not isinstance(value, Mapping):
-                raise _UnfitError("a table", value)
-            return dict(zip(value, _each(((hook, item) for _ in value), value.items()), strict=True))
+            if origin is Literal or value is None:
+                if value in arguments or (value is None and types.NoneType in arguments):
+                    return value
+            elif origin in _UNIONS:
+                for hook, item in hooks:
+                    with suppress(_UnfitError, BaseValidationError):
+                        return hook(value, item)
+            elif origin in (dict, Mapping):
+                if isinstance(value, Mapping):
+                    return dict(zip(value, _each(repeat(hooks[-1]), value.items()), strict=True))
+            elif isinstance(value, list | tuple) and not (is_fixed and len(value) != len(hooks)):
+                return origin(_each(hooks if is_fixed else repeat(hooks[0]), enumerate(value)))
+            raise _UnfitError(f"a list of {len(hooks)} values" if is_fixed else _spoken(kind), value)
 
         return read
 
 
-def _each(wanted: Iterator[tuple[Any, Any]], items: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
-    """The converted items of (place, value); an error notes the place."""
-    for (hook, kind), (place, value) in zip(wanted, items, strict=True):
-        try:
-            yield hook(value, kind)
-        except Exception as error:
-            error.add_note(IterableValidationNote("", place, kind))
-            raise
+def _each(hooks: Iterable[tuple[Hook, Any]], items: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """The converted values of (place, value); an error notes the place."""
+    found: list[Any] = []
+    place: Any = None
+    try:
+        for (hook, kind), (place, value) in zip(hooks, items, strict=False):  # noqa: B007
+            found.append(hook(value, kind))
+    except Exception as error:
+        error.add_note(IterableValidationNote("", place, None))
+        raise
+    return found
 
 
-def _has_origin(origins: tuple[Any, ...]) -> Callable[[Any], bool]:
-    return lambda kind: get_origin(kind) in origins
-
-
-def _literal_hook(kind: Any) -> Callable[[Any, Any], Any]:
-    def read(value: Any, _: Any) -> Any:
-        if value not in get_args(kind):
-            raise _UnfitError(_spoken(kind), value)
+def _strict(value: Any, kind: Any) -> Any:
+    if type(value) is kind:
         return value
-
-    return read
-
-
-def _strict(kind: Any) -> Scalar:
-    def read(value: Any) -> Any:
-        if type(value) is kind:
-            return value
-        if kind is float and type(value) is int:
-            return float(value)
-        raise TypeError
-
-    return read
+    if kind is float and type(value) is int:
+        return float(value)
+    raise _UnfitError(_WORDS[kind], value)
 
 
-def _hook(read: Scalar, words: str) -> Callable[[Any, Any], Any]:
+def _spelled(read: Scalar, words: str) -> Hook:
     def hook(value: Any, _: Any) -> Any:
         try:
             return read(value)
@@ -190,15 +157,11 @@ def _hook(read: Scalar, words: str) -> Callable[[Any, Any], Any]:
     return hook
 
 
-def _options(kind: Any) -> list[Any]:
-    return [option for option in get_args(kind) if option is not types.NoneType]
-
-
 def _spoken(kind: Any) -> str:
     """A type in words."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in _UNIONS:
-        return " or ".join(map(_spoken, _options(kind)))
+        return " or ".join(_spoken(option) for option in arguments if option is not types.NoneType)
     if origin is Literal:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin in (tuple, list):

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from lstm_core.catalogue.folder import commit_track, write_catalog
-from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
+from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord, make_record
 from lstm_core.catalogue.roll import draw_roll
 from lstm_core.notes.score import Score, make_notes
 
@@ -63,7 +63,7 @@ def add_track(catalogue: Path, i: int, *, name: str, loop: bool, duration_s: flo
         "arithmetic": "float32",
         "score_fingerprint": "0123",
     }
-    return commit_track(str(catalogue), content, files)
+    return commit_track(str(catalogue), make_record(content), files)
 
 
 def fill(folder: Path) -> None:

@@ -22,6 +22,7 @@ from jobs.command_line import main as cli
 from jobs.generate import run as generate
 from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
 from jobs.generate.track_pipeline import _told
+from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.model.checkpoint import save_checkpoint
 from lstm_core.orders.order_file import read_order
@@ -89,6 +90,23 @@ def test_workers_and_order_of_rows_change_no_byte(
     assert again.num_made == 0 and len(again.records) == 5 and contents(tmp_path / "catalogue") == undisturbed
     assert result.summary is not None and result.summary.units["tracks"] == 5 and again.summary is None
     assert result.summary_uri == str(tmp_path / "catalogue" / "summaries" / "order.generate.html")
+
+
+def test_a_run_reads_only_the_records_that_are_new(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every run read all records twice, and once more a round."""
+    generate_rows(run_folder, tmp_path, ROWS[:2])
+    read: list[str] = []
+    listed: list[str] = []
+    read_bytes, list_pages = storage.read_bytes, storage.list_pages
+    monkeypatch.setattr(storage, "read_bytes", lambda uri, **more: read.append(str(uri)) or read_bytes(uri, **more))
+    monkeypatch.setattr(storage, "list_pages", lambda uri, **more: listed.append(str(uri)) or list_pages(uri, **more))
+    result = generate_rows(run_folder, tmp_path, ROWS[:3])
+    assert result.num_made == 1 and [record.name for record in result.records] == ["one", "two", "three"]
+    made = f"{result.records[2].folder}/track.json"
+    assert [uri for uri in read if uri.endswith("track.json")] == [str(tmp_path / "catalogue" / made)]
+    assert listed == [str(tmp_path / "catalogue" / "tracks")] * 2
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 240.0) -> None:

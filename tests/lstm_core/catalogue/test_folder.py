@@ -93,6 +93,17 @@ def test_fields_of_a_later_version_survive() -> None:
     assert json.loads(record.to_json())["mood"] == {"calm": 0.5}
 
 
+def test_records_from_before_they_had_a_version_are_read() -> None:
+    """The version of the record and that of what makes tracks stood in one field, each under its own number."""
+    data = json.loads(make_record(content(format_version=2)).to_json())
+    assert data.pop("record_version") == 2
+    old = TrackRecord.from_json(json.dumps(data).encode())
+    assert (old.record_version, old.format_version) == (1, 2)
+    assert TrackRecord.from_json(old.to_json()) == old
+    del data["format_version"]
+    assert TrackRecord.from_json(json.dumps(data).encode()).format_version == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -100,7 +111,11 @@ def test_fields_of_a_later_version_survive() -> None:
         ({"num_samples": 0}, "0 samples at 44100 Hz"),
         ({"duration_s": 59.9}, "duration_s 59.9 disagrees with 2646000 samples"),
         ({"loudness_lufs": float("-inf")}, "malformed"),
-        ({"bpm": "fast"}, "malformed: could not convert string to float: 'fast'"),
+        ({"bpm": "fast"}, "malformed: bpm is 'fast', it must be a number"),
+        (
+            {"gates": [{"name": "a", "is_passed": 1, "value": 1.0, "bound": ""}]},
+            r"gates\[0\].is_passed is 1, it must be",
+        ),
         ({"seed": -1}, "seed -1 must lie"),
     ],
 )
@@ -112,12 +127,12 @@ def test_impossible_values_are_refused(changes: dict[str, Any], message: str) ->
 def test_a_missing_field_is_named() -> None:
     fields = content()
     del fields["key"]
-    with pytest.raises(CatalogueError, match="lacks 'key'"):
+    with pytest.raises(CatalogueError, match="the record of a track is malformed: the key key is missing"):
         make_record(fields)
 
 
 def test_commit_writes_every_file_and_tells_its_sha256(tmp_path: Path) -> None:
-    record = commit_track(str(tmp_path), content(), FILES)
+    record = commit_track(str(tmp_path), make_record(content()), FILES)
     stored = snapshot(tmp_path / "tracks" / "a1")
     assert stored == {**FILES, "track.json": record.to_json()}
     assert {file.name: (file.sha256, file.size_bytes) for file in record.files} == {
@@ -128,27 +143,27 @@ def test_commit_writes_every_file_and_tells_its_sha256(tmp_path: Path) -> None:
 
 
 def test_committing_again_writes_nothing_new(tmp_path: Path) -> None:
-    commit_track(str(tmp_path), content(), FILES)
+    commit_track(str(tmp_path), make_record(content()), FILES)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    commit_track(str(tmp_path), content(), FILES)
+    commit_track(str(tmp_path), make_record(content()), FILES)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_committing_repairs_a_track_that_lost_a_file(tmp_path: Path) -> None:
-    commit_track(str(tmp_path), content(), FILES)
+    commit_track(str(tmp_path), make_record(content()), FILES)
     (tmp_path / "tracks/a1/score.mid").unlink()
     assert list_tracks(str(tmp_path)) == []
-    record = commit_track(str(tmp_path), content(), FILES)
+    record = commit_track(str(tmp_path), make_record(content()), FILES)
     assert list_tracks(str(tmp_path), verify=True) == [record]
 
 
 def test_a_write_that_fails_leaves_no_track(tmp_path: Path) -> None:
     """The record comes last, and an older one is withdrawn before its files are replaced."""
-    commit_track(str(tmp_path), content(), FILES)
+    commit_track(str(tmp_path), make_record(content()), FILES)
     (tmp_path / "tracks/a1/stems/bass.flac").unlink()
     (tmp_path / "tracks/a1/stems/bass.flac").mkdir()  # nothing can be written to this name
     with pytest.raises(StorageError, match=r"bass\.flac"):
-        commit_track(str(tmp_path), content(), {**FILES, "master.flac": b"another"})
+        commit_track(str(tmp_path), make_record(content()), {**FILES, "master.flac": b"another"})
     assert list_tracks(str(tmp_path)) == []
     assert committed_ids(str(tmp_path)) == set()
 
@@ -156,13 +171,13 @@ def test_a_write_that_fails_leaves_no_track(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "track.json", ".hidden", "a//b", "stems/../../x", ""])
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CatalogueError, match="cannot be the name of a file"):
-        commit_track(str(tmp_path), content(), {name: b""})
+        commit_track(str(tmp_path), make_record(content()), {name: b""})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_only_whole_tracks_are_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for track_id in ("good", "cut", "altered", "garbled", "unfinished", "moved"):
-        commit_track(str(tmp_path), content(track_id=track_id), FILES)
+        commit_track(str(tmp_path), make_record(content(track_id=track_id)), FILES)
     tracks = tmp_path / "tracks"
     (tracks / "cut/master.flac").write_bytes(b"fLaC")
     (tracks / "altered/master.flac").write_bytes(b"FLAC" * 100)
@@ -178,7 +193,7 @@ def test_only_whole_tracks_are_listed(tmp_path: Path, caplog: pytest.LogCaptureF
 
 def test_tables_hold_the_records_and_equal_bytes_in_any_order(tmp_path: Path) -> None:
     records = [
-        commit_track(str(tmp_path), content(track_id=track_id, name=name), FILES)
+        commit_track(str(tmp_path), make_record(content(track_id=track_id, name=name)), FILES)
         for track_id, name in (("b", "Same"), ("a", "Same"), ("c", "Amber"))
     ]
     failures = [failure(name="b"), failure(name="a")]
@@ -248,7 +263,7 @@ def test_the_page_codes_repeated_values_once() -> None:
 
 def test_text_that_is_no_unicode_is_stored_as_text(tmp_path: Path) -> None:
     """A name from a file of unknown encoding may hold lone surrogates, which neither UTF-8 nor Parquet can hold."""
-    record = commit_track(str(tmp_path), content(name="caf\udce9 noir"), {"score.mid": b"MThd"})
+    record = commit_track(str(tmp_path), make_record(content(name="caf\udce9 noir")), {"score.mid": b"MThd"})
     write_catalog(str(tmp_path), [record])
     assert list_tracks(str(tmp_path)) == [record]
     assert pq.read_table(tmp_path / "catalog/tracks.parquet")["name"].to_pylist() == ["caf? noir"]

@@ -14,7 +14,7 @@ from cluster.schedules.nights import partition_of
 from lstm_core import storage
 from lstm_core.catalogue.folder import commit_track, write_catalog
 from lstm_core.catalogue.nights import list_nights, merge_nights
-from lstm_core.catalogue.records import CatalogueError
+from lstm_core.catalogue.records import CatalogueError, make_record
 from lstm_core.catalogue.tables import FAILURES_SCHEMA, TRACKS_SCHEMA
 from tests.lstm_core.catalogue.test_folder import FILES, content, failure
 
@@ -25,7 +25,7 @@ def make_night(catalogue: str, schedule: str, day: str, track_ids: list[str], nu
     """A night as `tonemill generate` leaves it: its tracks and failures, tables and page."""
     uri = partition_of(catalogue, schedule, day)
     records = [
-        commit_track(uri, content(**ONE_MINUTE, track_id=track_id, name=f"{schedule} {track_id}"), FILES)
+        commit_track(uri, make_record(content(**ONE_MINUTE, track_id=track_id, name=f"{schedule} {track_id}")), FILES)
         for track_id in track_ids
     ]
     failures = [failure(track_id=f"f{n}", name=f"failed {n}") for n in range(num_failures)]
@@ -40,8 +40,8 @@ def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     make_night(uri, "dungeon", "2026-11-22", ["b", "a"])
     make_night(uri, "dungeon", "2026-11-21", ["a"], num_failures=2)  # the track of another night again: fixed seed
     make_night(uri, "arcade", "2026-11-22", ["c", "d", "e"], num_failures=1)
-    commit_track(partition_of(uri, "dungeon", "2026-11-23"), content(track_id="z"), FILES)
-    write_catalog(uri, [commit_track(uri, content(track_id="single"), FILES)])
+    commit_track(partition_of(uri, "dungeon", "2026-11-23"), make_record(content(track_id="z")), FILES)
+    write_catalog(uri, [commit_track(uri, make_record(content(track_id="single")), FILES)])
     return uri
 
 
@@ -149,5 +149,14 @@ def test_a_damaged_night_is_named(tmp_path: Path, damage: str) -> None:
 
 
 def test_the_page_of_one_catalogue_is_as_before(tmp_path: Path) -> None:
-    page = write_catalog(str(tmp_path), [commit_track(str(tmp_path), content(), FILES)])
+    page = write_catalog(str(tmp_path), [commit_track(str(tmp_path), make_record(content()), FILES)])
     assert '"folder":' not in Path(page).read_text()
+
+
+def test_nights_from_before_records_had_a_version_are_merged(tmp_path: Path) -> None:
+    """Their tables have no column `record_version`."""
+    uri = make_night(str(tmp_path), "dungeon", "2026-11-22", ["a"])
+    path = Path(uri) / "catalog" / "tracks.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["record_version"]), path)
+    merge_nights(str(tmp_path))
+    assert table_of(str(tmp_path), "tracks")["record_version"].to_pylist() == [1]

@@ -178,7 +178,7 @@ def test_what_is_delivered_is_what_was_mastered(stems: dict[str, np.ndarray], fo
         ({"loudness_lufs": 0.0}, r"loudness_lufs must be -40..-8, got 0.0"),
         ({"true_peak_dbtp": 1.0}, r"true_peak_dbtp must be -12..0, got 1.0"),
         ({"sample_rate": 8000}, "sample_rate must be 22050..192000 Hz, got 8000"),
-        ({"bit_depth": 32}, "FLAC holds no 32-bit float"),
+        ({"bit_depth": 32}, "format flac with bit_depth 32 is not made"),
         ({"mix": {"drms": FamilyMix()}}, "unknown families drms; there are piano"),
     ],
 )
