@@ -8,7 +8,6 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from cluster.addresses import is_loopback
 from cluster.errors import AuthenticationError, ClusterFileError, NotFoundError, ServerError, UnreachableError
 from cluster.settings import Cluster
 from lstm_core.foundation.backoff import Backoff
+from lstm_core.foundation.closing import Closing
 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 NO_AGENT = "No available agent"  # 500 of a head that has just started
@@ -39,7 +39,7 @@ class Timing:
     silence_s: float = 60.0  # without a line of a job's log, after which the connection is made anew
 
 
-class JobServer:
+class JobServer(Closing):
     """Requests to the dashboard of one cluster. May be used from several threads; close it, or use it in `with`."""
 
     def __init__(self, cluster: Cluster, token: str = "", *, timing: Timing | None = None) -> None:
@@ -55,14 +55,6 @@ class JobServer:
             "timeout": httpx.Timeout(self.timing.read_s, connect=self.timing.connect_s),
         }
         self._client = httpx.Client(**self.client_arguments)
-
-    def __enter__(self) -> JobServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes all connections."""

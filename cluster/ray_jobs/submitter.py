@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -17,13 +16,14 @@ from cluster.ray_jobs.logs import followed, whole_log
 from cluster.ray_jobs.packages import pack
 from cluster.ray_jobs.server import JobServer, Timing
 from cluster.settings import Cluster
+from lstm_core.foundation.closing import Closing
 
 RAY_VERSION = "2.60.0"  # that this client, our image and our packages are made for
 _TAKEN = "already exists"
 _LONGEST_POLL_S = 5.0
 
 
-class RayJobs:
+class RayJobs(Closing):
     """The jobs of one cluster. May be used from several threads; close it, or use it in `with`.
 
     Args:
@@ -37,14 +37,6 @@ class RayJobs:
     def __init__(self, cluster: Cluster, token: str = "", *, timing: Timing | None = None) -> None:
         self.cluster = cluster
         self.server = JobServer(cluster, token, timing=timing)
-
-    def __enter__(self) -> RayJobs:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes all connections."""
