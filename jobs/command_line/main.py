@@ -144,13 +144,21 @@ def demo(
 
 @app.command()
 def inspect(
-    path: Annotated[str, typer.Argument(help="Folder or URI of something that tonemill made, or a recording.")],
+    path: Annotated[
+        str, typer.Argument(help="Folder or URI of something that tonemill made, or a recording or a score.")
+    ],
 ) -> None:
-    """Show what is in an artefact (feature blocks, a checkpoint, a track), or what is heard in a recording."""
+    """Show what is in an artefact (feature blocks, a checkpoint, a track), or what is in a recording or a score."""
     from lstm_core import storage
 
     local = storage.local_path(path)
     if local is not None and local.is_file():
+        from lstm_core.notes.reading import SUFFIXES as SCORE_SUFFIXES
+
+        if local.suffix.lower() in SCORE_SUFFIXES:
+            from jobs.command_line.inspect_score import inspect_score
+
+            return inspect_score(str(local))
         from jobs.command_line.inspect_recording import inspect_recording
 
         return inspect_recording(str(local))
