@@ -57,6 +57,7 @@ def packed_products() -> None:
 def processor_features() -> None:
     assert torch.cpu._is_avx512_bf16_supported() in (True, False)
     assert torch.cpu._is_amx_tile_supported() in (True, False)
+    assert torch.ops.mkldnn._is_mkldnn_bf16_supported() in (True, False)
 
 
 def averages_at_once() -> None:
@@ -88,6 +89,10 @@ USED: dict[str, tuple[Callable[[], None], str]] = {
         "foundation/bfloat16.py: weights are laid out at every product, two thirds of the time of one row",
     ),
     "torch.ops.mkldnn._linear_pointwise": (packed_products, "foundation/bfloat16.py: the same"),
+    "torch.ops.mkldnn._is_mkldnn_bf16_supported": (
+        processor_features,
+        "foundation/bfloat16.py: where oneDNN is held to an older instruction set, its products raise RuntimeError",
+    ),
     "torch.cpu._is_avx512_bf16_supported": (
         processor_features,
         "foundation/bfloat16.py: whether bfloat16 is fast here is not known",
