@@ -25,13 +25,16 @@ def test_a_followed_log_is_whole_whatever_breaks(fault: str) -> None:
         server.put_job("j", "PENDING")
         server.logs["j"] = b""
 
+        is_pending_seen, is_text_there = threading.Event(), threading.Event()
+
         def run() -> None:
-            time.sleep(0.1)
+            is_pending_seen.wait(60)
             server.put_job("j", "RUNNING")
             data = TEXT.encode()
             for start in range(0, len(data) - 200, 91):
                 server.logs["j"] = data[: start + 91]
-                time.sleep(0.05)
+                time.sleep(0.02)
+            is_text_there.wait(60)  # however slow the machine is: it is followed while the job runs
             server.logs["j"] = data
             server.put_job("j", "SUCCEEDED", end_time=2000)
 
@@ -40,9 +43,15 @@ def test_a_followed_log_is_whole_whatever_breaks(fault: str) -> None:
             worker.start()
             changes: list[JobInfo] = []
             came, first_status = [], ""
-            for text in client.follow("j", changes.append):
+
+            def note(info: JobInfo) -> None:
+                changes.append(info)
+                is_pending_seen.set()
+
+            for text in client.follow("j", note):
                 first_status = first_status or server.jobs["j"]["status"]
                 came.append(text)
+                is_text_there.set()
             worker.join()
             assert "".join(came) == TEXT == client.log("j") and first_status == "RUNNING"
             assert [info.status for info in changes] == [JobStatus.PENDING, JobStatus.RUNNING, JobStatus.SUCCEEDED]

@@ -49,7 +49,7 @@ def reed(*, release_s: float, wraps: bool = True) -> tuple[np.ndarray, np.ndarra
     for number, (start, end) in enumerate(zip([0.0, 2.1, 4.8], ends, strict=True)):
         times = np.arange(len(waveform)) / 44100 - start
         level = np.clip(times / 0.1, 0, 1) * np.exp(-np.maximum(times + start - end, 0) * 11 / release_s)
-        tones = sum(np.sin(2 * np.pi * 220 * (1 + number / 8) * part * times) / part for part in range(1, 30))
+        tones = sum(np.sin(2 * np.pi * 220 * (1 + number / 8) * part * times) / part for part in range(1, 12))
         waveform += 0.2 * level * tones
     looped = waveform[:NUM_SAMPLES].copy()
     if wraps:
