@@ -130,7 +130,7 @@ def _processes() -> Iterator[Usage]:
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
             is_decoder = b"lstm_core.recordings.decoding_process" in command
-            if is_decoder or b"ListenerActor" in command:
+            if is_decoder or b"TranscriberActor" in command:
                 status = _status(folder)
                 ticks = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
                 worker = int(status["PPid"]) if is_decoder else int(folder.name)

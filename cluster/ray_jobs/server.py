@@ -208,9 +208,9 @@ def _is_passing(answer: httpx.Response) -> bool:
 
 
 def _asked_s(trouble: httpx.Response | httpx.TransportError) -> float:
-    """Seconds that a server asks to be left alone for."""
-    asked = trouble.headers.get("retry-after", "") if isinstance(trouble, httpx.Response) else ""
-    return float(asked) if asked.isdigit() else 0.0
+    """Seconds that a server wants between requests."""
+    requested = trouble.headers.get("retry-after", "") if isinstance(trouble, httpx.Response) else ""
+    return float(requested) if requested.isdigit() else 0.0
 
 
 def _is_certificate(error: BaseException) -> bool:

@@ -247,7 +247,7 @@ def test_a_quota_that_is_used_up(kube: Kube, kube_server: KubeServer, rayjob: Ob
     kube_server.quotas["tonemill", "rayjobs"] = 1
     kube.create(rayjob)
     with pytest.raises(
-        QuotaError, match=r"no room left: exceeded quota: team, .*limited: count/rayjobs.ray.io=1.*stop"
+        QuotaError, match=r"used up its quota: exceeded quota: team, .*limited: count/rayjobs.ray.io=1.*stop"
     ):
         kube.create(make_rayjob("second"))
 

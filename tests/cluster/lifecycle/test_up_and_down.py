@@ -99,10 +99,10 @@ def test_what_is_there(studio: Cluster, kube: Kube, operator: Operator) -> None:
         if event and event.object.get("status", {}).get("jobStatus") == "RUNNING":
             break
     state = look_at(kube)
-    assert [(job.name, job.told) for job in state.jobs] == [("dungeon-20261122", "RUNNING")]
+    assert [(job.name, job.status) for job in state.jobs] == [("dungeon-20261122", "RUNNING")]
     assert [(ray.num_ready, ray.num_max, ray.is_owned) for ray in state.ray_clusters] == [(1, 4, True)]
     assert [(item.name, item.cron, item.last) for item in state.schedules] == [("dungeon", "0 0 * * *", None)]
-    assert [item.name for item in state.nights["dungeon"]] == ["dungeon-20261122"]
+    assert [item.name for item in state.scheduled_runs["dungeon"]] == ["dungeon-20261122"]
     cost = running_cost(ray_pods(kube), studio.prices)  # a head and a worker with a GPU
     assert (cost.num_nodes, cost.currency) == ({"gpu": 1, "head": 1}, "EUR")
     assert cost.an_hour == pytest.approx(0.2 + 0.5)

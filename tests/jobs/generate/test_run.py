@@ -243,7 +243,7 @@ def test_a_track_that_never_passes_is_reported_and_the_others_are_made(
 
 def test_a_gate_says_what_to_order() -> None:
     gate = GateResult(name="distinct_bars", is_passed=False, value=3.0, bound=4.0)
-    told = "distinct_bars is 3.000, bound 4.000 (it goes round: order temperature = 1.15 and top_p = 1)"
+    told = "distinct_bars is 3.000, bound 4.000 (the bars repeat too often: order temperature = 1.15 and top_p = 1)"
     loud, round_and_round = TrackOrder(loudness_lufs=-8.0), TrackOrder()
     assert _told(gate, round_and_round) == told
     assert _told(GateResult("pitches", False, 2.0, 3.0), round_and_round) == "pitches is 2.000, bound 3.000"

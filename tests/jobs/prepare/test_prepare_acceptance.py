@@ -142,7 +142,7 @@ def kill_a_listener(driver: subprocess.Popen[bytes], log: Path) -> None:
     while True:
         assert driver.poll() is None and time.monotonic() < deadline, log.read_text()
         for process, command in processes_below(driver.pid):
-            if "ListenerActor" in command:
+            if "TranscriberActor" in command:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
                 return

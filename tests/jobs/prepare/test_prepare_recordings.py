@@ -112,7 +112,7 @@ def test_recordings_and_scores_become_one_set_of_blocks(
     assert other.summary is not None and set(other.summary.cpu_s) == {"hear", "driver"}
     assert other.summary.units == {"files": 7, "pieces": 0, "audio_s": 0, "rejects": 7, "duplicates": 0, "blocks": 1}
     assert other.num_read == 7 and other.rejects == {"decode": 2, "quality": 1, "transcribe": 4}
-    assert any("listened to again" in warning for warning in other.warnings)
+    assert any("transcribed again" in warning for warning in other.warnings)
 
 
 @pytest.mark.slow
