@@ -71,15 +71,15 @@ def _work(corpus: Path, parts: Path, number: int, num_workers: int, barrier: Bar
     import torch
 
     from lstm_core.blocks.recording_parts import make_recording_part
-    from lstm_core.transcription.recording_transcriber import Listener, Source
+    from lstm_core.transcription.recording_transcriber import RecordingTranscriber, Source
     from lstm_core.transcription.transcriber import Transcriber
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
     torch.set_num_threads(1)
-    with Listener(Transcriber(load_transcriber())) as listener:
+    with RecordingTranscriber(Transcriber(load_transcriber())) as listener:
         listed = list_corpus(corpus)
         first = corpus / listed.manifest["path"][0].as_py()
-        listener.listen(Source("warm up", first))
+        listener.transcribe(Source("warm up", first))
         barrier.wait()
         for files in cut_recording_parts(listed.manifest, num_workers)[number::num_workers]:
             make_recording_part(str(corpus), files, str(parts), listener)
@@ -168,13 +168,13 @@ def hear(path: Path) -> None:
     """Prints what it takes to listen to one recording."""
     import torch
 
-    from lstm_core.transcription.recording_transcriber import Listener, Source
+    from lstm_core.transcription.recording_transcriber import RecordingTranscriber, Source
     from lstm_core.transcription.transcriber import Transcriber
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
     torch.set_num_threads(1)
-    with Listener(Transcriber(load_transcriber())) as listener:
-        heard = listener.listen(Source(path.name, path))
+    with RecordingTranscriber(Transcriber(load_transcriber())) as listener:
+        heard = listener.transcribe(Source(path.name, path))
         decoders = sum(usage.peak_mb for usage in _processes() if usage.worker == os.getpid())
     peak_mb = _peak_mb(_status(Path("/proc/self"))) + decoders
     print(json.dumps({"peak_mb": peak_mb, "num_notes": len(heard.score.notes)}))

@@ -51,7 +51,7 @@ run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", train=train, **
 
 
 def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int) -> None:
-    """The loop in processes of their own, all at once, with the environment of a Ray worker."""
+    """The loop in separate processes, all at once, with the environment of a Ray worker."""
     environment = os.environ | WORKER_ENVIRONMENT
     commands = [[sys.executable, "-c", _BARE, str(blocks), str(run), str(num_steps), str(num_lanes)] for run in runs]
     processes = [subprocess.Popen(command, env=environment) for command in commands]
@@ -93,7 +93,7 @@ def events_per_step(run: Path) -> float:
 
 
 def matrix_peak_flops(num_threads: int) -> float:
-    """Operations a second of a large bf16 matrix product, the best of several."""
+    """Operations per second of a large bf16 matrix product, the best of several."""
     torch.set_num_threads(num_threads)
     left, right = (torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2))
     times = []

@@ -107,7 +107,7 @@ def beat_f1(excerpt: Excerpt, gridded: GriddedScore | None) -> float:
 
 
 def felt_bpm(score: Score) -> float:
-    """Beats a minute of the median beat."""
+    """Beats per minute of the median beat."""
     return float(60.0 / np.median(np.diff(score.seconds(felt_beats(score)[0]))))
 
 

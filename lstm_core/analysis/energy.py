@@ -2,7 +2,7 @@
 
     energy = 0.35 density + 0.25 loudness + 0.15 width + 0.15 parts + 0.10 drums
 
-each of which lies between 0 and 1 by fixed bounds: notes a second (1 to 32, by their logarithm), mean velocity of the
+each of which lies between 0 and 1 by fixed bounds: notes per second (1 to 32, by their logarithm), mean velocity of the
 notes (40 to 115), highest minus lowest pitch (0 to 60 semitones), programs that sound (1 to 8), and strokes of drums a
 second (0 to 8). Onset density and loudness are what listeners' arousal goes with most: Gabrielsson and Lindstroem,
 "The influence of musical structure on emotional expression", in Music and Emotion (2001).

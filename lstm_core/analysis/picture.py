@@ -53,7 +53,7 @@ class _System:
 
 
 def draw_analysis(score: Score, analysis: Analysis, *, width: int = 1600) -> bytes:
-    """PNG of a score and its analysis, BARS_A_SYSTEM bars a row; equal bytes for equal input.
+    """PNG of a score and its analysis, BARS_A_SYSTEM bars per row; equal bytes for equal input.
 
     Above the bars stand the sections with what each bar repeats (=7 bar 7 exactly, ~7 varied, +2=7 two semitones up)
     and the chords, below them drums and energy. Notes of the melody line are edged.

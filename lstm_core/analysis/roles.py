@@ -167,7 +167,7 @@ def _is_figural(layers: Layers, is_in: Bools, cells: _Cells) -> Bools:
     equal = is_in & ((layers.around[:, k.EQUAL_BEFORE] > 0) | (layers.around[:, k.EQUAL_AFTER] > 0))
     count = np.maximum(cells.sum(is_in), 1.0)
     beats = np.maximum(cells.sum(is_in * (layers.beat_ticks / layers.bar_ticks)) / count, 1e-9)
-    density = _attacks(layers, is_in, cells) * beats  # attacks a beat
+    density = _attacks(layers, is_in, cells) * beats  # attacks per beat
     found: Bools = (
         (cells.sum(leaps) > 0.6 * count)
         & (cells.sum(steps) < 0.4 * count)

@@ -9,7 +9,7 @@ import time
 class Backoff:
     """Pauses that double up to `longest_s`, each cut by chance, to half at most, so that many do not come at once.
 
-    Nothing that is stored depends on the chance. One object a request; it begins when it is made.
+    Nothing that is stored depends on the chance. One object per request; it begins when it is made.
     """
 
     def __init__(self, *, first_s: float, longest_s: float) -> None:

@@ -1,4 +1,4 @@
-"""A process of its own that hostile files cannot hurt others from: how it is started, limited and found to have ended.
+"""A separate process that hostile files cannot hurt others from: how it is started, limited and found to have ended.
 
 Both sides are here: the parent has a `Worker`, the module that it starts calls the functions below it. The time
 limits are kernel timers whose signals end the process, whatever code runs and whether or not the parent is still there.
@@ -24,7 +24,7 @@ READY = b"ready"  # the first thing such a process says
 START_TIMEOUT_S = 120  # to import what a format needs; 2 s on an idle machine
 OUT_OF_MEMORY = 77  # exit status
 TOO_SLOW = (-signal.SIGPROF, -signal.SIGALRM)  # exit statuses
-WAITING = 10  # times its processor time a file may take by the clock: the machine may be busy
+WAITING = 10  # times its processor time a file may take in wall time: the machine may be busy
 _FRAME = struct.Struct("<BQ")  # kind and length of a frame
 
 
@@ -167,7 +167,7 @@ def be_ready(answers: Any) -> None:
 
 
 def set_timers(timeout_s: float) -> None:
-    """Ends this process after so much processor time, or ten times as much by the clock; 0 takes that back."""
+    """Ends this process after so much processor time, or ten times as much in wall time; 0 takes that back."""
     signal.setitimer(signal.ITIMER_PROF, timeout_s)
     signal.setitimer(signal.ITIMER_REAL, timeout_s * WAITING)
 
@@ -196,7 +196,7 @@ class TimeBudget:
 
 @contextmanager
 def clock_stopped() -> Iterator[None]:
-    """While another process is waited for, no time passes by the clock."""
+    """While another process is waited for, no time passes in wall time."""
     left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
     try:
         yield

@@ -1,8 +1,8 @@
 """Memory that a track gave back stays with the process for the next one.
 
 A minute of audio passes through some three hundred megabytes of arrays. By default the C library returns them to the
-system after each track, and the next one takes every page again: 9,500 page faults a track of 60 s, and a ninth of all
-processor time of finishing it (8.68 against 7.73 ms for a second of audio; AMD Zen 4 in a virtual machine, November
+system after each track, and the next one takes every page again: 9,500 page faults per track of 60 s, and a ninth of all
+processor time of finishing it (8.68 against 7.73 ms per second of audio; AMD Zen 4 in a virtual machine, November
 2026).
 """
 

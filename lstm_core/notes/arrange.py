@@ -20,7 +20,7 @@ DEFAULT_PROGRAM = 0
 VOICES = (DEFAULT_PROGRAM, 52, 53)  # choir aahs and voice oohs: what readers make of parts called Soprano, Alto, ...
 MAX_CHORD_SHARE = 0.1  # of the notes of a melody, for double stops
 
-# Usual tempos in quarters a minute of a melody by its meter: dances as they are danced (a jig in 6/8 at 116 beats of
+# Usual tempos in quarters per minute of a melody by its meter: dances as they are danced (a jig in 6/8 at 116 beats of
 # three eighths is 174 quarters), and of music in parts. The hash spreads them by TEMPO_SPREAD.
 TUNE_BPM = {
     "2/2": 192.0,

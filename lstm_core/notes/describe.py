@@ -34,10 +34,10 @@ BAR_KEY_WINDOW = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth of their own
 class BarDescription:
-    """One value a bar: arrays [num_bars]."""
+    """One value per bar: arrays [num_bars]."""
 
     key: npt.NDArray[np.int8]  # tonic 0..11, plus 12 in minor; NO_KEY in a piece without melodic notes
-    density: npt.NDArray[np.float32]  # onsets a quarter, drums included
+    density: npt.NDArray[np.float32]  # onsets per quarter, drums included
     polyphony: npt.NDArray[np.float32]  # melodic notes that sound at once, averaged over the time when any does
     pitch_min: npt.NDArray[np.int16]  # of melodic notes that sound in the bar, or NO_PITCH
     pitch_max: npt.NDArray[np.int16]
@@ -46,7 +46,7 @@ class BarDescription:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Description:
-    """One value a piece. Pitches, keys and polyphony are of melodic notes alone; None where there are none."""
+    """One value per piece. Pitches, keys and polyphony are of melodic notes alone; None where there are none."""
 
     key_tonic: int | None  # 0..11 from C up
     key_mode: str | None  # one of MODES
@@ -56,7 +56,7 @@ class Description:
     num_bars: int
     duration_s: float
     num_notes: int
-    density: float  # notes a quarter, drums included
+    density: float  # notes per quarter, drums included
     polyphony_mean: float  # notes that sound at once, averaged over the time when any does
     polyphony_max: int
     pitch_min: int | None

@@ -24,7 +24,7 @@ from lstm_core.notes.limits import (
 )
 from lstm_core.notes.score import DRUMS, NOTE_DTYPE, TICKS_PER_QUARTER, NoteArray, Score, bar_starts, tidy
 
-FILE_TICKS = 480  # ticks a quarter in the files we write: what sequencers expect; 20 of theirs are one of ours
+FILE_TICKS = 480  # ticks per quarter in the files we write: what sequencers expect; 20 of theirs are one of ours
 DRUM_CHANNEL = 9
 MAX_MISSING_BYTES = 2**20
 MICROSECONDS = 60e6  # in a minute
@@ -142,7 +142,7 @@ def _parsed(data: bytes) -> Any:
         reason = re.sub(r"^MiniMidi: |: iostream error$|! Cursor .*", "", str(error))
         raise ScoreError(f"broken MIDI: {reason}") from error
     if parsed.ticks_per_quarter <= 0:
-        raise ScoreError(f"broken MIDI: its header says {parsed.ticks_per_quarter} ticks a quarter")
+        raise ScoreError(f"broken MIDI: its header says {parsed.ticks_per_quarter} ticks per quarter")
     num_notes = parsed.note_num()
     check_num_notes(num_notes)
     return parsed
@@ -170,7 +170,7 @@ def _note_table(parsed: Any) -> dict[str, npt.NDArray[np.int64]]:
     # The latest onset that MAX_DURATION_S lets through at MAX_BPM; what lies beyond would not fit a 32-bit tick.
     latest = MAX_DURATION_S / 60 * MAX_BPM * parsed.ticks_per_quarter
     if table["time"].max() > latest:
-        raise ScoreError(f"lasts more than {MAX_DURATION_S / 3600:.0f} hours, even at {MAX_BPM:.0f} quarters a minute")
+        raise ScoreError(f"lasts more than {MAX_DURATION_S / 3600:.0f} hours, even at {MAX_BPM:.0f} quarters per minute")
     return table
 
 
@@ -180,7 +180,7 @@ def _quantised(ticks: npt.NDArray[Any], ticks_per_quarter: int) -> npt.NDArray[n
 
 
 def _bpm(mspq: int) -> float:
-    """Tempo of so many microseconds a quarter: of all that are written so, one of two decimals if there is one."""
+    """Tempo of so many microseconds per quarter: of all that are written so, one of two decimals if there is one."""
     if mspq <= 0:
         return 0.0
     bpm = MICROSECONDS / mspq

@@ -27,13 +27,13 @@ _GRID_MARGIN = 4.0  # bandwidths beyond the outermost values; what lies further 
 
 @dataclass(frozen=True, kw_only=True)
 class Musicality:
-    """One value a piece; nan where a measure does not apply, such as entropy of a piece of drums."""
+    """One value per piece; nan where a measure does not apply, such as entropy of a piece of drums."""
 
     pitch_class_entropy: float  # bits, 0 to log2(12): of the histogram of pitch classes, each note once
     scale_consistency: float  # share of the notes that lie in the major scale that holds most of them
     groove_consistency: float  # 1 - share of sixteenths of a bar at which it and its neighbour differ in having onsets
     polyphony: float  # melodic notes that sound at once, averaged over the time when any does
-    note_density: float  # notes a quarter, drums included
+    note_density: float  # notes per quarter, drums included
     pitch_range: float  # semitones from the lowest to the highest melodic note
     repeated_bars: float  # share of the bars with onsets whose notes are those of an earlier bar
 

@@ -67,7 +67,7 @@ def read_score(data: bytes, suffix: str) -> list[Score]:
 
 
 class IsolatedReader(Closing):
-    """Reads files in a process of its own, which a file may hang, crash or fill without harm to anything else.
+    """Reads files in a separate process, which a file may hang, crash or fill without harm to anything else.
 
     A context manager. The process starts with the first file, and again after each that ended it.
 

@@ -1,4 +1,4 @@
-"""A piece as an array of notes on a grid of 24 ticks a quarter, with its tempo and meter maps."""
+"""A piece as an array of notes on a grid of 24 ticks per quarter, with its tempo and meter maps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def family_of(program: int) -> int:
 @dataclass(frozen=True, kw_only=True)
 class Tempo:
     tick: int
-    bpm: float  # quarters a minute
+    bpm: float  # quarters per minute
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ class IsolatedDecoder(Closing):
     """Decodes recordings, one at a time. A context manager; the process starts with the first one.
 
     Args:
-        floor_s: Processor time that a recording may take besides seconds_per_s; by the clock ten times as much.
+        floor_s: Processor time that a recording may take besides seconds_per_s; in wall time ten times as much.
         seconds_per_s: Processor time for each second of audio. FFmpeg needs 0.001 to 0.01.
         memory_bytes: Address space above what the process has when it is ready.
     """

@@ -31,7 +31,7 @@ BAND_FLOOR = 0.03  # of the power in all bands, added to each: what lies 15 dB u
 SILENT_POWER = 1e-3  # in all bands: a sine of -78 dBFS
 SEGMENT_S = 600  # words of different segments differ, or those of long recordings would fill all 2**14
 LEAST_WORDS = 8  # with fewer, by chance or for their dullness, two recordings would be alike: only copies are
-_BLOCK_FRAMES = 250  # worked on together, so that arithmetic does not hang on the lengths of chunks
+_BLOCK_FRAMES = 250  # worked on together, so that arithmetic does not depend on the lengths of chunks
 
 
 class Fingerprinter:

@@ -72,7 +72,7 @@ class TranscribedClips(NamedTuple):
 
     features: npt.NDArray[np.float16]  # [n, steps, num_features]
     beats: npt.NDArray[np.uint8]  # [n, FRAMES_PER_STEP * steps, NUM_BEATS] targets times 255
-    tempo: npt.NDArray[np.float32]  # [n, steps] beats a minute
+    tempo: npt.NDArray[np.float32]  # [n, steps] beats per minute
     has_beat: npt.NDArray[np.bool_]  # [n]
 
 
@@ -96,7 +96,7 @@ def transcribe_clips(model: TranscriberModel, pool: ClipPool, number: int, seed:
 
 
 def local_tempo(sounded: Sounded, num_steps: int) -> npt.NDArray[np.float32]:
-    """Beats a minute about each step: float32 [num_steps]; 0 where there are no two beats."""
+    """Beats per minute about each step: float32 [num_steps]; 0 where there are no two beats."""
     beats_s = np.asarray(sounded.beats_s, dtype=np.float64)
     if len(beats_s) < 2:
         return np.zeros(num_steps, dtype=np.float32)

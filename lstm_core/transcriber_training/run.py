@@ -4,7 +4,7 @@ RUN/recipe.toml      what was asked, resolved
 RUN/state/           the newest states, see run_state.py
 RUN/transcriber/     the best network so far by validation, averaged weights, with thresholds
 RUN/clips/           what it learns from, rendered; can be deleted, then it is rendered again
-RUN/metrics.jsonl    one row a step and one a validation, see metrics.py; `scores` of a validation are F1
+RUN/metrics.jsonl    one row per step and one a validation, see metrics.py; `scores` of a validation are F1
 RUN/curves.png       the same, drawn
 
 The same code runs alone and in each worker of a torch.distributed process group.

@@ -89,7 +89,7 @@ def meter(time: ET.Element) -> tuple[int, int]:
 
 
 def metronome_bpm(mark: ET.Element) -> float | None:
-    """Quarters a minute of a metronome mark; None where it compares two notes or names no number."""
+    """Quarters per minute of a metronome mark; None where it compares two notes or names no number."""
     unit = 0.0
     dotted = 0.0
     bpm = None

@@ -94,7 +94,7 @@ def test_tempo_0_is_left_out_absurd_ones_are_bounded_repeats_merge() -> None:
 
 @pytest.mark.parametrize("bpm", [90.0, 93.5, 117.37, 600.0])
 def test_a_tempo_of_two_decimals_comes_back_exactly(bpm: float) -> None:
-    """A file holds whole microseconds a quarter: 666,667 is 89.99996 bpm, and what 90 is written as."""
+    """A file holds whole microseconds per quarter: 666,667 is 89.99996 bpm, and what 90 is written as."""
     score = Score(notes=make_notes([(0, 24, 0, 60, 64)]), tempos=(Tempo(tick=0, bpm=bpm),))
     assert read_midi(write_midi(score)).tempos == score.tempos
 
@@ -137,7 +137,7 @@ def test_a_million_notes_are_refused_with_their_number() -> None:
         (midi_file(b"\0\xc0")[:-4], "broken MIDI"),
         (midi_file(note(60, 480)).replace(b"\0\0\0\x0d", b"\xff\xff\xff\xff"), "has 13 of its 4,294,967,295 bytes"),
         (midi_file(b"\0\xc0\5"), "holds no notes"),
-        (midi_file(note(60, 480), division=0), "0 ticks a quarter"),
+        (midi_file(note(60, 480), division=0), "0 ticks per quarter"),
         (midi_file(note(60, 480, wait=480 * 2 * 3600 * 5)), r"lasts 5.0 hours; the limit is 4"),
         (midi_file(note(60, 1, wait=2**28 - 1) * 8, division=1), "lasts more than 4 hours, even at 600 quarters"),
     ],

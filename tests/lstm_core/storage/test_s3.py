@@ -109,7 +109,7 @@ def test_a_changed_and_a_vanished_object_are_told_apart(s3_bucket: str) -> None:
 
 @pytest.mark.slow
 def test_memory_stays_flat_over_a_stream(s3_bucket: str, moto_endpoint: str) -> None:
-    """32 MB through chunks of 1 MB, in a process of its own: that takes a few chunks more than 1 MB does."""
+    """32 MB through chunks of 1 MB, in a separate process: that takes a few chunks more than 1 MB does."""
     client = plain_client(moto_endpoint)
     client.put_object(Bucket=s3_bucket[5:], Key="small", Body=bytes(2**20))
     client.put_object(Bucket=s3_bucket[5:], Key="large", Body=bytes(2**25))

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from lstm_core.recordings.limits import ListenLimits
+from lstm_core.recordings.limits import TranscriptionLimits
 from lstm_core.transcription.beats.tracking import Beats
 from lstm_core.transcription.confidence import confidence_of
 from lstm_core.transcription.transcription import TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
 
-BOUND = ListenLimits().least_confidence
+BOUND = TranscriptionLimits().least_confidence
 
 
 def heard(num_notes: int, sure: float, short: float = 0.0, num_hits: int = 0) -> Transcription:

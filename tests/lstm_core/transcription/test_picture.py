@@ -23,7 +23,7 @@ from lstm_core.transcription.picture import (
 from lstm_core.transcription.transcription import SNARE, TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
 
 BINS, LOWEST = 30, 60  # ten semitones of three bins
-WIDTH = LEFT + 1500  # a hundred pixels a second
+WIDTH = LEFT + 1500  # a hundred pixels per second
 
 
 def picture(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
