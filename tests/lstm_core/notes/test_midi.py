@@ -64,7 +64,7 @@ def test_sixteenths_and_triplets_down_to_32nds_survive_any_division(division: in
 
 
 def test_onsets_and_ends_go_to_the_nearest_tick_and_no_note_vanishes() -> None:
-    """At 480 a quarter one of our ticks is 20 of theirs; halves go upward."""
+    """At 480 per quarter one tick of ours is 20 of the file; halves go upward."""
     track = note(60, 5, wait=9) + note(62, 20, wait=16) + note(64, 25, wait=20)
     notes = read_midi(midi_file(track)).notes
     assert rows(notes) == [(0, 1, 0, 60, 64), (2, 1, 0, 62, 64), (4, 1, 0, 64, 64)]
