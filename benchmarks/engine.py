@@ -1,4 +1,4 @@
-"""The generation engine against the limit of the core and against what torch offers.
+"""The generation engine against the limit of the core and against torch.
 
     python -m benchmarks.engine [--seconds 20]
 

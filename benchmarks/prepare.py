@@ -38,7 +38,7 @@ class _BareReader:
 
 
 def make_corpus(folder: Path, first: int, count: int) -> None:
-    """MIDI files of numbers first to first + count: four parts, some 800 notes each, as songs have."""
+    """MIDI files of numbers first to first + count: four parts, some 800 notes each, as in songs."""
     for number in range(first, first + count):
         random = np.random.default_rng(number)
         rows = []

@@ -1,4 +1,4 @@
-"""What training costs: python -m benchmarks.training [BLOCKS] [--steps N] [--nodes]
+"""The cost of training: python -m benchmarks.training [BLOCKS] [--steps N] [--nodes]
 
 train_vs_bare       events/s of Ray Train with one worker, against the same loop in a process without Ray
 train_scaling_2     events/s of two workers with one thread each, against one worker with one thread; both share the 64
@@ -60,7 +60,7 @@ def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int
 
 
 def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int, cluster: dict[str, str] | None = None) -> None:
-    """The same through `tonemill train`, in a Ray of its own or on a cluster."""
+    """The same through `tonemill train`, in a local Ray or on a cluster."""
     settings = ["valid_every=1000000000", "valid_events=1", "threads_per_worker=1", "checkpoint_every_s=1e9"]
     command = [sys.executable, "-m", "jobs.command_line.main", "train", str(blocks), str(run), "--set", "device=cpu"]
     command += ["--steps", str(num_steps), "--workers", str(num_workers)]
