@@ -114,7 +114,7 @@ class JobServer:
                 trouble = error
             within_s = patience_s if backoff.num_attempts > 1 else math.inf  # one that took long is made twice too
             _log.info("%s: %s %s: %r", self.cluster.name, method, path, trouble)
-            if not backoff.pause(within_s=within_s, asked_s=_asked_s(trouble)):
+            if not backoff.pause(within_s=within_s, requested_s=_asked_s(trouble)):
                 raise self._given_up(trouble, backoff.num_attempts)
 
     def json(self, method: str, path: str, **options: Any) -> Any:

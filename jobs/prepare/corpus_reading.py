@@ -108,15 +108,15 @@ class TranscriberActor:
         import ray
         import torch
 
-        from lstm_core.transcription.recording_transcriber import Listener
+        from lstm_core.transcription.recording_transcriber import RecordingTranscriber
         from lstm_core.transcription.transcriber import Transcriber
-        from lstm_core.transcription.warm_up import compile_listening
+        from lstm_core.transcription.warm_up import compile_transcription
 
         torch.set_num_threads(1)
         self.corpus_uri, self.parts_uri, self.representations = corpus_uri, parts_uri, _representations(recipe)
         transcriber = Transcriber(checkpoint, device=recipe.device)
-        self.listener = Listener(transcriber, recipe.listen)
-        compile_listening(self.listener)
+        self.listener = RecordingTranscriber(transcriber, recipe.listen)
+        compile_transcription(self.listener)
         self.restarts = int(bool(ray.get_runtime_context().was_current_actor_reconstructed))
 
     def __call__(self, files_of_part: pa.Table) -> pa.Table:

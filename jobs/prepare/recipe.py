@@ -17,7 +17,7 @@ from lstm_core.blocks.feature_blocks import read_index
 from lstm_core.blocks.parts import PARTS_VERSION, ReadLimits
 from lstm_core.foundation.errors import TonemillError
 from lstm_core.foundation.json_text import json_bytes
-from lstm_core.recordings.limits import LISTENING_VERSION, ListenLimits
+from lstm_core.recordings.limits import TRANSCRIPTION_VERSION, TranscriptionLimits
 from lstm_core.recordings.recording import SUFFIXES as RECORDING_SUFFIXES
 from lstm_core.representations.notes import NOTES
 from lstm_core.representations.table import REPRESENTATIONS
@@ -30,7 +30,7 @@ class PrepareRecipe:
     styles_csv: str = ""  # path,style[,licence]; empty: CORPUS/styles.csv where it exists
     block_bytes: int = 128_000_000  # of a block at most
     limits: ReadLimits = field(default_factory=ReadLimits)
-    listen: ListenLimits = field(default_factory=ListenLimits)
+    listen: TranscriptionLimits = field(default_factory=TranscriptionLimits)
     transcriber: str = "base"  # URI of the network that transcribes recordings
     device: str = "cpu"  # that it runs on, or "cuda"
     representations: tuple[str, ...] = (NOTES.name,)  # that every piece is stored in, as far as they can spell it
@@ -67,7 +67,7 @@ def with_transcription(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
         return corpus
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
-    named = [LISTENING_VERSION, load_transcriber(recipe.transcriber).fingerprint, asdict(recipe.listen)]
+    named = [TRANSCRIPTION_VERSION, load_transcriber(recipe.transcriber).fingerprint, asdict(recipe.listen)]
     salt = json_bytes(named).decode()
     keys = pa.chunked_array(
         [

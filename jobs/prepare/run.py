@@ -136,13 +136,7 @@ def run_prepare(
         if not plan.blocks:
             _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
             raise CorpusError(_nothing_message(corpus, plan, blocks_uri))
-        absent = [block for block in plan.blocks if not is_finished(blocks_uri, block.name)]
-        if sum(block.size_bytes for block in absent) > BUILT_HERE_BYTES:
-            ray_is_up()
-            efforts["build"] = _build_blocks(absent, parts_uri, blocks_uri)
-        else:
-            for block in absent:
-                assemble_block(parts_uri, blocks_uri, block)
+        num_built = _build_absent(plan, parts_uri, blocks_uri, ray_is_up, efforts)
         lease.check()
         index = _finish(corpus, plan, recipe, blocks_uri)
         _remove_stale(plan, corpus, parts, parts_uri, blocks_uri)
@@ -150,7 +144,7 @@ def run_prepare(
             index=index,
             num_files=len(corpus.manifest),
             num_read=len(missing),
-            num_built=len(absent),
+            num_built=num_built,
             num_groups=plan.num_groups,
             rejects=dict(sorted(Counter(plan.rejects["stage"].to_pylist()).items())),
             warnings=(*warnings, *_warnings(corpus, plan)),
@@ -158,7 +152,21 @@ def run_prepare(
         if not efforts:
             return result
         efforts["driver"] = meter.spent()
-        return _summed_up(result, blocks_uri, efforts, _units(missing, plan, len(absent)), time.perf_counter() - start)
+        return _summed_up(result, blocks_uri, efforts, _units(missing, plan, num_built), time.perf_counter() - start)
+
+
+def _build_absent(
+    plan: Plan, parts_uri: str, blocks_uri: str, ray_is_up: Callable[[], object], efforts: dict[str, Effort]
+) -> int:
+    """Builds the planned blocks that are not stored yet, here or in Ray by their size, and returns their number."""
+    absent = [block for block in plan.blocks if not is_finished(blocks_uri, block.name)]
+    if sum(block.size_bytes for block in absent) > BUILT_HERE_BYTES:
+        ray_is_up()
+        efforts["build"] = _build_blocks(absent, parts_uri, blocks_uri)
+    else:
+        for block in absent:
+            assemble_block(parts_uri, blocks_uri, block)
+    return len(absent)
 
 
 def _read(

@@ -18,7 +18,7 @@ from lstm_core import storage
 from lstm_core.blocks.corpus import CorpusError, list_corpus
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.notes.score import Score, make_notes
-from lstm_core.recordings.limits import ListenLimits
+from lstm_core.recordings.limits import TranscriptionLimits
 from lstm_core.sound.synth import render_stems
 from tests.jobs.prepare.test_run import check_summary, write_tunes
 from tests.jobs.recordings import CODECS, recording
@@ -26,7 +26,7 @@ from tests.lstm_core.encoded import encode
 from tests.lstm_core.sounds import bundled_soundfont
 
 RATE = 44100
-LIMITS = ListenLimits(least_confidence=0.02)  # the tunes are of random notes
+LIMITS = TranscriptionLimits(least_confidence=0.02)  # the tunes are of random notes
 
 
 def sound(number: int) -> np.ndarray:
@@ -107,7 +107,7 @@ def test_recordings_and_scores_become_one_set_of_blocks(
     assert rejects["piano/f.mp3"][0] == rejects["piano/g.flac"][0] == "decode"
     again = run_prepare(str(corpus), str(blocks), recipe, num_workers=2)
     assert again.num_read == again.num_built == 0 and again.index == first.index
-    strict = PrepareRecipe(listen=ListenLimits(least_confidence=0.999))
+    strict = PrepareRecipe(listen=TranscriptionLimits(least_confidence=0.999))
     other = run_prepare(str(corpus), str(blocks), strict, num_workers=2)
     assert other.summary is not None and set(other.summary.cpu_s) == {"hear", "driver"}
     assert other.summary.units == {"files": 7, "pieces": 0, "audio_s": 0, "rejects": 7, "duplicates": 0, "blocks": 1}
@@ -131,7 +131,7 @@ def test_only_new_and_changed_recordings_of_a_bucket_are_heard(s3_bucket: str, r
     table = pa.concat_tables(open_blocks(blocks, verify=True).tables)
     assert sorted(table["uri"].to_pylist()) == ["0.mp3", "2.wav", "3.opus"]
     assert run_prepare(corpus, blocks, num_workers=2).num_read == 0
-    strict = PrepareRecipe(listen=ListenLimits(least_confidence=0.999))
+    strict = PrepareRecipe(listen=TranscriptionLimits(least_confidence=0.999))
     with pytest.raises(CorpusError, match=r"None of the 3 files .* confidence 0\.\d\d, under 1\.00 \(listen\.least"):
         run_prepare(corpus, blocks, strict, num_workers=2)
 

@@ -145,7 +145,7 @@ def test_a_node_and_then_the_driver_are_killed(nodes: RayNodes, blocks: Path, tm
             timeout=60,
         )
         assert second.returncode == 2
-        assert f"is being written by process {driver.pid} on" in second.stderr and "which lives" in second.stderr
+        assert f"is being written by process {driver.pid} on" in second.stderr and "which is alive" in second.stderr
 
         nodes.nodes[victim].kill()
         shrink_s = wait_for(run, driver, lambda step, workers: workers == 1)
