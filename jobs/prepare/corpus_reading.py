@@ -115,15 +115,15 @@ class TranscriberActor:
         torch.set_num_threads(1)
         self.corpus_uri, self.parts_uri, self.representations = corpus_uri, parts_uri, _representations(recipe)
         transcriber = Transcriber(checkpoint, device=recipe.device)
-        self.listener = RecordingTranscriber(transcriber, recipe.listen)
-        compile_transcription(self.listener)
+        self.transcriber = RecordingTranscriber(transcriber, recipe.listen)
+        compile_transcription(self.transcriber)
         self.restarts = int(bool(ray.get_runtime_context().was_current_actor_reconstructed))
 
     def __call__(self, files_of_part: pa.Table) -> pa.Table:
         from lstm_core.blocks.recording_parts import make_recording_part
 
         summary = make_recording_part(
-            self.corpus_uri, files_of_part, self.parts_uri, self.listener, self.representations
+            self.corpus_uri, files_of_part, self.parts_uri, self.transcriber, self.representations
         )
         effort = self.meter.spent() + Effort(retries=self.restarts)
         self.restarts = 0

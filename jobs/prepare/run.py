@@ -1,12 +1,12 @@
 """`tonemill prepare CORPUS BLOCKS`: a corpus of scores and recordings becomes feature blocks.
 
-    list     the driver lists the corpus once: a manifest of path, size, etag, style, licence
-    read     Ray Data: scores that no part has dealt with are fetched, parsed, described, encoded -> parts
-    listen   Ray Data: recordings likewise, streamed, decoded and transcribed by actors that hold the network -> parts
-    plan     the driver finds duplicates, splits, and cuts blocks, from one small row a piece
-    build    Ray Data: blocks that do not exist under their name are put together from parts
-    index    rejects, manifest, recipe and report are written, then the index over the blocks
-    sum up   what the run did and cost, if it had work for Ray (run_summary.py)
+    list        the driver lists the corpus once: a manifest of path, size, etag, style, licence
+    read        Ray Data: scores that no part has dealt with are fetched, parsed, described, encoded -> parts
+    transcribe  Ray Data: recordings likewise, decoded and transcribed by actors that hold the network -> parts
+    plan        the driver finds duplicates, splits, and cuts blocks, from one small row per piece
+    build       Ray Data: blocks that do not exist under their name are put together from parts
+    index       rejects, manifest, recipe and report are written, then the index over the blocks
+    sum up      what the run did and cost, if it had work for Ray (run_summary.py)
 
 All of it but the last is named by content, so a run that was killed goes on by running again, and gives the same bytes.
 """
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs.prepare.corpus_reading import listen_to_recordings, read_scores, rows_of
+from jobs.prepare.corpus_reading import read_scores, rows_of, transcribe_recordings
 from jobs.prepare.recipe import PrepareRecipe, by_kind, changes, parts_fingerprint, with_transcription
 from jobs.prepare.report import write_report
 from jobs.runtime.effort import Effort, EffortMeter, effort_of_row
@@ -67,7 +67,7 @@ class PrepareResult:
     summary_uri: str = ""  # the same as a page
 
     def lines(self) -> list[str]:
-        """What a person wants to know of the run, one thing a line."""
+        """What a person wants to know of the run, one thing per line."""
         rejected = ", ".join(f"{count} {stage}" for stage, count in self.rejects.items()) or "none"
         return [
             f"{self.index.duration_s / 3600:.1f} hours, {len(self.index.styles)} styles; "
@@ -82,8 +82,8 @@ class PrepareResult:
     def last_line(self) -> str:
         """How many files became pieces and how many did not."""
         pieces, copies = sum(self.index.num_pieces.values()), self.rejects.get("duplicate", 0)
-        told = f", {copies:,} duplicates" if copies else ""
-        return f"{pieces:,} pieces in blocks, {self.num_refused:,} rejects{told}, of {self.num_files:,} files"
+        note = f", {copies:,} duplicates" if copies else ""
+        return f"{pieces:,} pieces in blocks, {self.num_refused:,} rejects{note}, of {self.num_files:,} files"
 
     @property
     def num_refused(self) -> int:
@@ -178,7 +178,7 @@ def _read(
     if len(scores):
         efforts["read"] = read_scores(corpus_uri, scores, parts_uri, recipe, num_workers)
     if len(recordings):
-        efforts["hear"] = listen_to_recordings(corpus_uri, recordings, parts_uri, recipe, num_workers)
+        efforts["hear"] = transcribe_recordings(corpus_uri, recordings, parts_uri, recipe, num_workers)
     return efforts
 
 
@@ -205,11 +205,10 @@ def _summed_up(
 ) -> PrepareResult:
     """The result with the summary of the run, which is stored beside the blocks.
 
-    Processor time is that of the workers while they read scores, hear recordings and build blocks, with the processes
-    that parse and decode for them, and that of the driver, which does the rest. Not counted are Ray itself, the start
-    of its workers, and what was lost with a worker. Retries are requests to a store that were made again, and listeners
-    that took the place of one that died. The machines are those that Ray has at the end: before, some may have been
-    on their way.
+    Processor time is that of the workers while they read, transcribe and build blocks, with the processes that parse
+    and decode for them, and that of the driver, which does the rest. Not counted are Ray itself, the start of its
+    workers, and what was lost with a worker. Retries are requests to a store that were made again, and actors that
+    replaced one that died. The machines are those that Ray has at the end: before, some may have been on their way.
     """
     summary = summarise(
         "prepare",
