@@ -125,17 +125,7 @@ def run_prepare(
             ray_is_up()
             efforts |= _read(corpus.uri, missing, parts_uri, recipe, num_workers)
             parts = read_rows(parts_uri, parts)
-        plan = plan_blocks(
-            corpus,
-            parts,
-            parts_uri,
-            recipe.split,
-            block_bytes=recipe.block_bytes,
-            representations=recipe.representations,
-        )
-        if not plan.blocks:
-            _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
-            raise CorpusError(_nothing_message(corpus, plan, blocks_uri))
+        plan = _planned(corpus, parts, parts_uri, blocks_uri, recipe)
         num_built = _build_absent(plan, parts_uri, blocks_uri, ray_is_up, efforts)
         lease.check()
         index = _finish(corpus, plan, recipe, blocks_uri)
@@ -153,6 +143,26 @@ def run_prepare(
             return result
         efforts["driver"] = meter.spent()
         return _summed_up(result, blocks_uri, efforts, _units(missing, plan, num_built), time.perf_counter() - start)
+
+
+def _planned(corpus: Corpus, parts: PartRows, parts_uri: str, blocks_uri: str, recipe: PrepareRecipe) -> Plan:
+    """The plan of the blocks.
+
+    Raises:
+        CorpusError: there is nothing to make blocks of; the rejects are written then.
+    """
+    plan = plan_blocks(
+        corpus,
+        parts,
+        parts_uri,
+        recipe.split,
+        block_bytes=recipe.block_bytes,
+        representations=recipe.representations,
+    )
+    if not plan.blocks:
+        _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
+        raise CorpusError(_nothing_message(corpus, plan, blocks_uri))
+    return plan
 
 
 def _build_absent(

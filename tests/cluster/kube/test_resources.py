@@ -225,9 +225,9 @@ def self_signed(folder: Path) -> Path:
 
 def test_an_expired_token(kube_server: KubeServer, kubeconfig: Path) -> None:
     kube_server.write_kubeconfig(kubeconfig, token="token-of-yesterday")
-    with pytest.raises(AuthenticationError, match=r"the token has expired, or is another cluster's") as told:
+    with pytest.raises(AuthenticationError, match=r"the token has expired, or is another cluster's") as report:
         Kube(KubeApi.connect(), "tonemill").items("RayJob")
-    assert "token-of-yesterday" not in str(told.value)
+    assert "token-of-yesterday" not in str(report.value)
 
 
 def test_a_forbidden_verb_is_named(kube_server: KubeServer, kubeconfig: Path, rayjob: Object) -> None:

@@ -65,9 +65,9 @@ def uris(blocks: Path) -> Counter[str]:
 
 
 def check_summary(blocks: Path, result: PrepareResult, parts: set[str]) -> None:
-    """A first run of all files: its summary tells what is in the blocks, within the time that the cores had."""
-    told = json.loads((blocks / "summaries" / f"{blocks.name}.prepare.json").read_text())
-    assert told["units"] == {
+    """A first run of all files: its summary holds what is in the blocks, within the time that the cores had."""
+    message = json.loads((blocks / "summaries" / f"{blocks.name}.prepare.json").read_text())
+    assert message["units"] == {
         "files": result.num_files,
         "pieces": sum(result.index.num_pieces.values()),
         "audio_s": pytest.approx(result.index.duration_s, abs=0.01),
@@ -75,10 +75,10 @@ def check_summary(blocks: Path, result: PrepareResult, parts: set[str]) -> None:
         "duplicates": result.rejects.get("duplicate", 0),
         "blocks": len(result.index.blocks),
     }
-    assert set(told["cpu_s"]) == parts | {"driver"} and min(told["cpu_s"].values()) > 0.0
-    assert sum(told["cpu_s"].values()) <= told["wall_s"] * (os.cpu_count() or 1) + 0.5
-    assert told["rates"]["pieces_per_s"] == pytest.approx(told["units"]["pieces"] / told["wall_s"])
-    assert told["retries"] == 0 and told["nodes"]["by_kind"] == {"head": 1}
+    assert set(message["cpu_s"]) == parts | {"driver"} and min(message["cpu_s"].values()) > 0.0
+    assert sum(message["cpu_s"].values()) <= message["wall_s"] * (os.cpu_count() or 1) + 0.5
+    assert message["rates"]["pieces_per_s"] == pytest.approx(message["units"]["pieces"] / message["wall_s"])
+    assert message["retries"] == 0 and message["nodes"]["by_kind"] == {"head": 1}
 
 
 def write_mixed_corpus(corpus: Path) -> None:
