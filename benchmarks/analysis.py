@@ -1,16 +1,16 @@
-"""How right the analysis of pieces is: python -m benchmarks.analysis [--corpora ../shared/corpora] [--songs 60]
+"""How accurate the analysis of pieces is: python -m benchmarks.analysis [--corpora ../shared/corpora] [--songs 60]
 
 analysis_chords            Nottingham's dance tunes: share of slots with the root and triad of the chord track
 analysis_chords_melody     the same from the melody alone
 analysis_form              tunes of the form AABB, eight bars each, whose sections and letters are found
 analysis_melody_hidden     OpenScore Lieder, voice and piano made one part: F1 of the voice's notes, mean over songs
-analysis_melody_parts      the same songs with their parts told apart
-analysis_melody_quartet    OpenScore String Quartets: F1 of the first violin, who mostly has the melody, not always
+analysis_melody_parts      the same songs with separate parts
+analysis_melody_quartet    OpenScore String Quartets: F1 of the first violin, which mostly has the melody, not always
 analysis_time              milliseconds of a processor for 100 bars
 
 Against plain rules of the same run: the best triad by sounding time, and the skyline (notes that nothing sounds above).
-Melody is measured in the bars in which the voice sings: what is the melody of an interlude nobody has written down. A
-corpus that is not there is left out, with a line on standard error.
+Melody is measured in the bars in which the voice sings: the melody of an interlude is not annotated. A
+missing corpus is left out, with a line on standard error.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from lstm_core.notes.score import DRUMS, NoteArray, Score, bar_starts, tidy
 TRIADS = (0, 1, 2, 3, 4, 5, 0, 0, 1, 2, 2, 11)  # index into QUALITIES of the triad within each quality
 MIN_CHORDS = 8  # of a tune that is counted
 EXCERPT_BARS, EXCERPTS = 40, 6  # of a quartet
-SAMPLE_SEED = 1  # melody.py was taught by songs outside this sample, and by the first eight of its twelve quartets
+SAMPLE_SEED = 1  # melody.py was trained on songs outside this sample, and on the first eight of its twelve quartets
 QUARTETS, TAUGHT_QUARTETS = 12, 8
 
 Bools = npt.NDArray[np.bool_]
@@ -136,7 +136,7 @@ def aabb_pickup(score: Score) -> int | None:
 
 
 def report_form(tunes: list[Score]) -> None:
-    """Share of AABB tunes cut and lettered right; beside it the share with the right cuts."""
+    """Share of AABB tunes with correct cuts and letters; beside it the share with correct cuts."""
     found, cut, total = 0, 0, 0
     for score in tunes:
         pickup = aabb_pickup(score)
@@ -193,7 +193,7 @@ def first_bars(score: Score, first: int, count: int) -> Score:
 
 
 def report_songs(songs: list[Score]) -> None:
-    """The voice hidden in the piano, and told apart from it."""
+    """The voice merged with the piano, and in a separate part."""
     songs = [score for score in songs if len(np.unique(score.notes["part"])) > 1]
     alone = [score for score in songs if len(np.unique(score.notes["program"][score.notes["part"] > 0])) == 1]
     rows = np.array([melody_f1(*hidden(score)) for score in alone])
@@ -235,7 +235,7 @@ def report_time(scores: list[Score]) -> None:
 
 
 def read_folder(folder: Path, pattern: str, sample: int | None = None) -> Iterator[Score]:
-    """Scores of a folder's files that can be read, of a sample of them where that is asked for."""
+    """Scores of a folder's files that can be read, of a sample of them where that is requested."""
     paths = sorted(folder.glob(pattern))
     if not paths:
         print(f"{folder} holds no {pattern}, so its figures are left out", file=sys.stderr)
@@ -252,7 +252,7 @@ def read_folder(folder: Path, pattern: str, sample: int | None = None) -> Iterat
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints what each corpus that is there tells."""
+    """Prints the figures of each corpus that exists."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.analysis", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--corpora", type=Path, default=Path("../shared/corpora"))
     parser.add_argument("--songs", type=int, default=60)

@@ -1,4 +1,4 @@
-"""The peer of the transcriber, basic-pitch 0.4 (Bittner et al., ICASSP 2022), in an environment of its own."""
+"""The peer of the transcriber, basic-pitch 0.4 (Bittner et al., ICASSP 2022), in a separate environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 ENVIRONMENT = Path("build/benchmarks/basic-pitch-env")
-# Without its dependencies, which would ask for tensorflow: the ONNX model needs these alone.
+# Without its dependencies, which would install tensorflow: the ONNX model needs only these.
 PEER = "basic-pitch==0.4.0"
 NEEDS = ("onnxruntime", "librosa<0.11", "mir_eval", "pretty_midi", "resampy<0.4.3", "scipy", "setuptools<81")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
@@ -27,7 +27,7 @@ class PeerNotes:
 
 
 def basic_pitch(paths: list[Path]) -> PeerNotes | None:
-    """What basic-pitch hears in WAV files, in one thread; None, with a line on standard error, if it cannot run."""
+    """The notes of basic-pitch for WAV files, in one thread; None, with a line on standard error, if it cannot run."""
     python = ENVIRONMENT / "bin" / "python"
     try:
         if not (ENVIRONMENT / "ready").exists():
@@ -36,8 +36,8 @@ def basic_pitch(paths: list[Path]) -> PeerNotes | None:
         command = [str(python), str(runner), *map(str, paths)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **ONE_THREAD})
     except (OSError, subprocess.CalledProcessError) as error:
-        told = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1:]
-        print(f"basic-pitch cannot be run, so its figures are missing: {' '.join(told)}", file=sys.stderr)
+        reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1:]
+        print(f"basic-pitch cannot be run, so its figures are missing: {' '.join(reason)}", file=sys.stderr)
         return None
     answer = json.loads(done.stdout.splitlines()[-1])
     notes = [np.array(rows, dtype=np.float64).reshape(-1, 3) for rows in answer["notes"]]

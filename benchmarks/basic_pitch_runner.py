@@ -1,9 +1,9 @@
-"""basic-pitch over WAV files, one thread; run by the Python of its own environment (see basic_pitch_peer.py).
+"""basic-pitch over WAV files, one thread; run by the Python of a separate environment (see basic_pitch_peer.py).
 
     ENVIRONMENT/bin/python benchmarks/basic_pitch_runner.py FILE.wav ...
 
 Prints one JSON object: for each file its notes as rows of (onset_s, offset_s, pitch), and its processor seconds. The
-first file is done twice and the first time not counted, so that nobody pays for start-up.
+first file is done twice and the first time not counted, so that start-up is not counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main(paths: list[str]) -> None:
     from basic_pitch.inference import Model, predict
 
     rows, seconds = [], []
-    with contextlib.redirect_stdout(sys.stderr):  # it talks while it works
+    with contextlib.redirect_stdout(sys.stderr):  # it prints while it works
         model = Model(ICASSP_2022_MODEL_PATH)
         predict(paths[0], model)
         for path in paths:

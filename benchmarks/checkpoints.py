@@ -1,10 +1,10 @@
-"""What a state costs a training run: python -m benchmarks.checkpoints [BLOCKS] [--cycles N]
+"""The cost of a stored state for a training run: python -m benchmarks.checkpoints [BLOCKS] [--cycles N]
 
-train_checkpoint_block   time that storing a state holds a step up, against the time of a step
-train_checkpoint_share   time that a state costs in all, the work in the background included, against a minute
+train_checkpoint_block   delay of a step by storing a state, against the time of a step
+train_checkpoint_share   total time of a state, the work in the background included, against a minute
 
-The default model, one process with one thread. A cycle is four steps: after the first a state is asked for, the next
-two run while it is written, before the last it is waited for. Medians over all cycles.
+The default model, one process with one thread. A cycle is four steps: after the first a state is requested, the next
+two run while it is written, before the last the program waits for it. Medians over all cycles.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _cycle(run: TrainingRun) -> tuple[float, float, float]:
-    """Seconds that a state held the run up, of the two steps beside its writing, and of one step undisturbed."""
+    """Seconds of delay by a state, of the two steps beside its writing, and of one step without it."""
     run.advance()
     times = [time.perf_counter()]
     run.save(RunSignal.SAVE)

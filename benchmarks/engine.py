@@ -1,4 +1,4 @@
-"""The generation engine against the limit of the core and against what torch offers.
+"""The generation engine against the limit of the core and against torch.
 
     python -m benchmarks.engine [--seconds 20]
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def engine_rate(engine: Engine, num_tracks: int, seconds: float) -> tuple[float, str]:
-    """Events a second while every row of the batch is busy; the first tenth of the time warms up."""
+    """Events per second while every row of the batch is busy; the first tenth of the time warms up."""
     orders = (
         TrackOrder(
             duration_s=60.0,
@@ -89,7 +89,7 @@ def flops_per_event(model: MusicLSTM) -> float:
 
 
 def matrix_peak(size: int = 2048, seconds: float = 3.0) -> float:
-    """Best rate of a square bfloat16 product on this thread, in floating-point operations a second."""
+    """Best rate of a square bfloat16 product on this thread, in floating-point operations per second."""
     a, b = torch.randn(size, size).bfloat16(), torch.randn(size, size).bfloat16()
     best, stop = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < stop:
@@ -101,7 +101,7 @@ def matrix_peak(size: int = 2048, seconds: float = 3.0) -> float:
 
 @torch.inference_mode()
 def stepping_rate(model: MusicLSTM, batch: int, seconds: float) -> float:
-    """Events a second of torch.nn.LSTM called for one step at a time."""
+    """Events per second of torch.nn.LSTM called for one step at a time."""
     state = model.initial_state(batch)
     previous = torch.zeros(batch, 1, len(model.settings.streams), dtype=torch.int64)
     steps, start = 0, time.perf_counter()
@@ -114,7 +114,7 @@ def stepping_rate(model: MusicLSTM, batch: int, seconds: float) -> float:
 
 @torch.inference_mode()
 def reread_rate(model: MusicLSTM, seconds: float) -> float:
-    """Events a second at batch 1 when each reads the last REREAD_WINDOW events from a zero state."""
+    """Events per second at batch 1 when each reads the last REREAD_WINDOW events from a zero state."""
     window = torch.zeros(1, REREAD_WINDOW, len(model.settings.streams), dtype=torch.int64)
     steps, start = 0, time.perf_counter()
     while time.perf_counter() < start + seconds:

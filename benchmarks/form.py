@@ -1,4 +1,4 @@
-"""Can a classifier tell our music from people's by its form, texture and harmony?
+"""Can a classifier distinguish our music from people's by its form, texture and harmony?
 
     python -m benchmarks.form [CATALOGUE...] [--people FOLDER...]
 
@@ -6,9 +6,9 @@ Ours are the score.mid of the given catalogues; without one, 48 tracks of `gener
 film, 60 to 90 s, all else by default; notes only, no audio). People's are the MIDI files of each FOLDER, by default
 three of ../shared/corpora. All are measured over their first 32 bars (form_measures.py).
 
-    form_auc         area under the ROC curve of a random forest that tells ours from people's, on pieces it was not
+    form_auc         area under the ROC curve of a random forest that separates ours from people's, on pieces it was not
                      fitted to (5-fold cross-validation, three divisions); 0.5: it cannot
-    form_auc_people  the same between each folder of people's and all others, mean: what two sources differ by anyway
+    form_auc_people  the same between each folder of people's and all others, mean: the usual difference of two sources
     form_inside      share of our values within people's 5th to 95th percentile
     form_*           the median of each measure, ours against people's
 """
@@ -81,7 +81,7 @@ def midi_files(folder: Path) -> list[Score]:
 
 
 def auc(left: Table, right: Table) -> float:
-    """Area under the ROC curve of a forest that tells two sets apart, cross-validated: 0.5 to 1."""
+    """Area under the ROC curve of a forest that separates two sets, cross-validated: 0.5 to 1."""
     values = np.concatenate([left, right])
     labels = np.repeat([0, 1], [len(left), len(right)])
     areas = []

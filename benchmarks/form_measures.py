@@ -1,4 +1,4 @@
-"""What music is like over its first bars: ensemble, texture, repetition, harmony. One value per piece and measure.
+"""Measures of the first bars of a piece: ensemble, texture, repetition, harmony. One value per piece and measure.
 
 Two bars are compared by the Jaccard index of their sets of (sixteenth in the bar, pitch); a bar is like another above
 LIKE. A phrase is four bars from bar 1, 5, 9, ... on; it is compared with every earlier phrase, and the best counts.
@@ -34,10 +34,10 @@ class FormMeasures:
     """Measures of the first MAX_BARS bars of a piece."""
 
     instruments: float  # programs, drums among them
-    instruments_a_bar: float  # mean over bars that hold a note
+    instruments_per_bar: float  # mean over bars that hold a note
     polyphony: float  # pitches that sound together, mean over sounding sixteenths
     one_pitch: float  # share of the sounding sixteenths with one pitch
-    notes_a_bar: float  # melodic
+    notes_per_bar: float  # melodic
     texture_range: float  # 90th minus 10th percentile of melodic notes per bar
     new_bars: float  # share of bars unlike every earlier one
     like_4_before: float  # share of bars like the one four bars before
@@ -54,7 +54,7 @@ class FormMeasures:
     top_leaps: float
     pitch_range: float  # semitones
     long_duration: float  # quarters: 90th percentile of the durations of melodic notes
-    notes_an_onset: float  # melodic notes that begin together, mean
+    notes_per_onset: float  # melodic notes that begin together, mean
 
 
 MEASURES = tuple(field.name for field in fields(FormMeasures))
@@ -87,7 +87,7 @@ def _bar_of(notes: NoteArray, barlines: npt.NDArray[np.int64]) -> npt.NDArray[np
 def _ensemble(notes: NoteArray, barlines: npt.NDArray[np.int64]) -> dict[str, float]:
     bar = _bar_of(notes, barlines)
     in_bar = [len(np.unique(notes["program"][bar == b])) for b in np.unique(bar)]
-    return {"instruments": float(len(np.unique(notes["program"]))), "instruments_a_bar": float(np.mean(in_bar))}
+    return {"instruments": float(len(np.unique(notes["program"]))), "instruments_per_bar": float(np.mean(in_bar))}
 
 
 def _sounding(melodic: NoteArray, num_sixteenths: int) -> Bools:
@@ -110,12 +110,12 @@ def _texture(melodic: NoteArray, barlines: npt.NDArray[np.int64]) -> dict[str, f
     return {
         "polyphony": float(counts_sounding.mean()),
         "one_pitch": float((counts_sounding == 1).mean()),
-        "notes_a_bar": float(per_bar.mean()),
+        "notes_per_bar": float(per_bar.mean()),
         "texture_range": float(np.percentile(per_bar, 90) - np.percentile(per_bar, 10)),
         "clashes": float((classes & np.roll(classes, 1, axis=1)).any(axis=1).mean()),
         "pitch_range": float(int(melodic["pitch"].max()) - int(melodic["pitch"].min())),
         "long_duration": float(np.percentile(melodic["duration"], 90) / TICKS_PER_QUARTER),
-        "notes_an_onset": float(per_onset.mean()),
+        "notes_per_onset": float(per_onset.mean()),
     }
 
 
@@ -152,7 +152,7 @@ def _share_like(like: npt.NDArray[np.float64], lag: int) -> float:
 
 
 def _longest_run(like: npt.NDArray[np.float64], period: int) -> int:
-    """Bars of the longest stretch whose bars are like the ones `period` before, the first period counted in."""
+    """Bars of the longest stretch whose bars are like the ones `period` before, the first period included."""
     longest = run = 0
     for is_like in np.diagonal(like, -period) > LIKE:
         run = run + 1 if is_like else 0

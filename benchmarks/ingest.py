@@ -1,11 +1,11 @@
-"""How fast recordings become blocks, what Ray takes of that, and in which memory: python -m benchmarks.ingest
+"""How fast recordings become blocks, the overhead of Ray, and the memory of both: python -m benchmarks.ingest
 
 The corpus is made from seeds: 20 recordings of 90 s in six codecs. The loop beside Ray is as many processes as Ray has
 workers, each with the same functions on its share, from the manifest to stored parts; processes and network are there
-when its clock starts. Of Ray's run the time of one that hears two recordings is taken off: that is how long Ray and its
+when its clock starts. Of Ray's run the time of one with two recordings is subtracted: that is how long Ray and its
 workers take to start, and it does not grow with the corpus. The large corpus is the small one under many names. Memory
-is the greatest that a worker and its decoder had, as the kernel counts it (VmHWM). Where other programs keep the cores
-busy the figure per second of processor time is the one to believe: that of workers and decoders, without their start.
+is the peak of a worker and its decoder, as the kernel counts it (VmHWM). Where other programs keep the cores busy, use
+the figure per second of processor time: that of workers and decoders, without their start.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LONG_S = 3 * 3600
 
 
 def make_corpus(folder: Path, names: range, source: Path | None = None) -> float:
-    """Seconds of the recordings of these numbers, written to a folder; of `source` they are links."""
+    """Seconds of the recordings of these numbers, written to a folder; with a `source` they are links."""
     codecs = list(CODECS)
     for number in names:
         codec = codecs[number % NUM_RECORDINGS % len(codecs)]
@@ -71,22 +71,22 @@ def _work(corpus: Path, parts: Path, number: int, num_workers: int, barrier: Bar
     import torch
 
     from lstm_core.blocks.recording_parts import make_recording_part
-    from lstm_core.transcription.recording_transcriber import Listener, Source
+    from lstm_core.transcription.recording_transcriber import RecordingTranscriber, Source
     from lstm_core.transcription.transcriber import Transcriber
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
     torch.set_num_threads(1)
-    with Listener(Transcriber(load_transcriber())) as listener:
+    with RecordingTranscriber(Transcriber(load_transcriber())) as transcriber:
         listed = list_corpus(corpus)
         first = corpus / listed.manifest["path"][0].as_py()
-        listener.listen(Source("warm up", first))
+        transcriber.transcribe(Source("warm up", first))
         barrier.wait()
         for files in cut_recording_parts(listed.manifest, num_workers)[number::num_workers]:
-            make_recording_part(str(corpus), files, str(parts), listener)
+            make_recording_part(str(corpus), files, str(parts), transcriber)
 
 
 class RayRun(NamedTuple):
-    """What a run of prepare took, Ray running before."""
+    """The cost of a run of prepare, Ray running before."""
 
     wall_s: float
     peak_mb: float  # of the worker that had most, with its decoder
@@ -130,7 +130,7 @@ def _processes() -> Iterator[Usage]:
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
             is_decoder = b"lstm_core.recordings.decoding_process" in command
-            if is_decoder or b"ListenerActor" in command:
+            if is_decoder or b"TranscriberActor" in command:
                 status = _status(folder)
                 ticks = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
                 worker = int(status["PPid"]) if is_decoder else int(folder.name)
@@ -149,7 +149,7 @@ def _peak_mb(status: dict[str, str]) -> float:
 
 
 def long_file_mb(folder: Path, duration_s: int) -> tuple[float, float]:
-    """Peak memory in MB of a process that listens to a recording of so many seconds, and how many of those a second."""
+    """Peak memory in MB of a process that transcribes a recording of so many seconds, and seconds per second."""
     minute = encode(tune(0, 60.0)[:1, ::2], "wav", sample_rate=RATE // 2)
     path = folder / "long.wav"
     data = minute.index(b"data") + 8
@@ -159,25 +159,27 @@ def long_file_mb(folder: Path, duration_s: int) -> tuple[float, float]:
         for _ in range(duration_s // 60):
             file.write(minute[data:])
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "benchmarks.ingest", "--hear", path], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.ingest", "--transcribe", path], capture_output=True, check=True
+    )
     path.unlink()
     return float(json.loads(done.stdout)["peak_mb"]), duration_s / (time.perf_counter() - start)
 
 
-def hear(path: Path) -> None:
-    """Prints what it takes to listen to one recording."""
+def transcribe(path: Path) -> None:
+    """Prints peak memory and number of notes of one recording."""
     import torch
 
-    from lstm_core.transcription.recording_transcriber import Listener, Source
+    from lstm_core.transcription.recording_transcriber import RecordingTranscriber, Source
     from lstm_core.transcription.transcriber import Transcriber
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
     torch.set_num_threads(1)
-    with Listener(Transcriber(load_transcriber())) as listener:
-        heard = listener.listen(Source(path.name, path))
+    with RecordingTranscriber(Transcriber(load_transcriber())) as transcriber:
+        transcribed = transcriber.transcribe(Source(path.name, path))
         decoders = sum(usage.peak_mb for usage in _processes() if usage.worker == os.getpid())
     peak_mb = _peak_mb(_status(Path("/proc/self"))) + decoders
-    print(json.dumps({"peak_mb": peak_mb, "num_notes": len(heard.score.notes)}))
+    print(json.dumps({"peak_mb": peak_mb, "num_notes": len(transcribed.score.notes)}))
 
 
 def main(hours: float, num_workers: int) -> None:
@@ -218,9 +220,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=10.0, help="of the large corpus")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--hear", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--transcribe", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.hear:
-        hear(arguments.hear)
+    if arguments.transcribe:
+        transcribe(arguments.transcribe)
     else:
         main(arguments.hours, arguments.workers)

@@ -3,8 +3,8 @@
     python -m benchmarks.jsb CORPUS.json --minutes 60
 
 The canonical split of Boulanger-Lewandowski et al. 2012 (229 / 76 / 77 chorales). A step is an event of four streams
-S, A, T, B; every token counts, held notes and silence included. The model is told the position in the bar (step
-modulo 16) and nothing else. Chosen on valid; test is read once, at the end.
+S, A, T, B; every token counts, held notes and silence included. The model is conditioned on the position in the
+bar (step modulo 16) and nothing else. Chosen on valid; test is read once, at the end.
 
 Published on the same grid (nats per token): Coconet, chronological order, 0.436; Transformer 0.417; Music Transformer
 0.335; TonicNet, which also predicts the chord of each step, 0.317.

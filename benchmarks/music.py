@@ -1,19 +1,19 @@
-"""How alike generated and human pieces are: overlapped areas of seven measures.
+"""How similar generated and human pieces are: overlapped areas of seven measures.
 
     python -m benchmarks.music BLOCKS --checkpoint base
 
 Takes 200 human pieces, first the validation pieces of BLOCKS and, where those are too few, training pieces in the same
-proportions of styles (how many is printed). For each of them one piece is generated that is told the same conditions
+proportions of styles (how many is printed). For each of them one piece is generated with the same conditions
 (style, key, tempo, density, instrument families), meter and number of bars, with no mask but grammar, and drawn as an
 order draws by default (temperature and top-p of TrackOrder); both can be set.
 Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.notes.musicality gives the
 overlapped area of the two distributions; `music_overlap` is the mean of the areas.
 
 The ceiling is the same between two halves of the human pieces, each with half of every style, averaged over twenty
-divisions. As an area over all pieces can hide that styles are confused, `music_overlap_in_style` is the mean of what
-each style with enough pieces gives by itself.
+divisions. As an area over all pieces can hide that styles are confused, `music_overlap_in_style` is the mean over
+each style with enough pieces.
 
-`music_nearest_training` asks whether the model plays its corpus back: for each generated piece the Jaccard index of its
+`music_nearest_training` asks whether the model reproduces its corpus: for each generated piece the Jaccard index of its
 shingles (lstm_core.blocks.duplicates) with the training piece most like it; of all these the highest, and the 95th
 percentile, beside the same of the human validation pieces. From SplitSettings.near_duplicate on two
 pieces count as the same music.
@@ -54,13 +54,13 @@ from lstm_core.representations.representation import Piece
 NUM_PIECES = 200
 MIN_BARS, MAX_BARS = 8, 64
 NUM_DIVISIONS = 20
-MIN_STYLE_PIECES = 16  # of a style that is looked at by itself
+MIN_STYLE_PIECES = 16  # of a style that is reported separately
 DEFAULT_BLOCKS = Path("build/benchmarks/blocks")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Human:
-    """The pieces that generated ones are held against."""
+    """The pieces that generated ones are compared with."""
 
     pieces: list[Piece]
     num_valid: int  # the rest are training pieces

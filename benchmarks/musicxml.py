@@ -2,10 +2,10 @@
 
 Both readers take each file in turn in one process: from its bytes to the notes, in processor time. music21 is loaded
 before, and its objects are kept from Python's collector, as jobs do. Of each folder N files are drawn by a seed; the
-default is the folder of those that music21 brings along. Printed besides: of how many files both give the same notes.
+default is the folder of those that ship with music21. Printed besides: of how many files both give the same notes.
 
-With --count no time is taken: every file of the folders is read, and it is counted how many the reader covers, leaves
-to music21, and refuses, each with its reasons.
+With --count no time is measured: every file of the folders is read, and counted by whether the reader covers it, leaves
+it to music21, or refuses it, each with its reasons.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def find_files(folder: Path) -> list[Path]:
 
 
 def bundled() -> Path:
-    """The folder of scores that music21 brings along."""
+    """The folder of scores that ships with music21."""
     spec = importlib.util.find_spec("music21")
     if spec is None or spec.origin is None:
         raise SystemExit("needs music21: pip install 'tonemill[scores]'")
@@ -98,7 +98,7 @@ def count(folder: Path) -> None:
             except ScoreError as refused:
                 outcome = "refused by music21"
                 reasons[f"refused: {refused}"] += 1
-        except Exception as error:  # as notation has it
+        except Exception as error:  # as in notation.py
             outcome = "refused"
             reasons[f"refused: {type(error).__name__}: {error}"] += 1
         outcomes[outcome] += 1

@@ -38,7 +38,7 @@ class _BareReader:
 
 
 def make_corpus(folder: Path, first: int, count: int) -> None:
-    """MIDI files of numbers first to first + count: four parts, some 800 notes each, as songs have."""
+    """MIDI files of numbers first to first + count: four parts, some 800 notes each, as in songs."""
     for number in range(first, first + count):
         random = np.random.default_rng(number)
         rows = []
@@ -54,7 +54,7 @@ def make_corpus(folder: Path, first: int, count: int) -> None:
 
 
 def bare_rate(folder: Path) -> tuple[float, float]:
-    """Files a second of the loop, and its processor seconds a file."""
+    """Files per second of the loop, and its processor seconds per file."""
     corpus = list_corpus(folder)
     start, used = time.perf_counter(), time.process_time()
     part_tables(fetch(corpus.uri, corpus.manifest, 10**9), _BareReader())

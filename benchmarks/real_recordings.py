@@ -1,9 +1,9 @@
-"""What comes out of real recordings: a JSON line and a picture of each.
+"""Transcriptions of real recordings: a JSON line and a picture of each.
 
     python -m benchmarks.real_recordings FOLDER --pictures docs/real-recordings
 
-Nobody wrote down what is played in them, so there is no score to hold the notes against; docs/real-recordings.md says
-what listening to them tells. The pictures show the first quarter of a minute: spectrogram, notes, drum hits and beats.
+There are no scores of these recordings, so the notes cannot be measured; docs/real-recordings.md describes them as
+listened to. The pictures show the first quarter of a minute: spectrogram, notes, drum hits and beats.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ DRAWN_S = 15.0
 SUFFIXES = (".ogg", ".wav", ".flac", ".mp3", ".m4a", ".opus")
 
 
-def hear(path: Path, transcriber: Transcriber, pictures: Path | None) -> None:
-    """Prints what is heard in one recording, and draws it."""
+def report(path: Path, transcriber: Transcriber, pictures: Path | None) -> None:
+    """Prints the transcription of one recording, and draws it."""
     with open_recording(path) as recording:
         facts = recording.facts
         mono = np.concatenate(
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     transcriber = Transcriber(load_transcriber(options.transcriber))
     for path in sorted(options.folder.iterdir()):
         if path.suffix.lower() in SUFFIXES:
-            hear(path, transcriber, options.pictures)
+            report(path, transcriber, options.pictures)
 
 
 if __name__ == "__main__":

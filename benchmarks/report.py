@@ -1,4 +1,4 @@
-"""How a benchmark prints a figure: one JSON line with the metric, its value and what it is held against."""
+"""How a benchmark prints a figure: one JSON line with the metric, its value and what it is compared with."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What each stage between a score and its delivered bytes costs, on one core, and what the obvious way costs.
+"""The cost of each stage between a score and its delivered bytes, on one core, beside that of the obvious way.
 
     python -m benchmarks.track_stages [--repeats 7] [--soundfont PATH]
 
 One track of 60 s, stereo, 44.1 kHz, six parts, in studio and at -16 LUFS, once as it ends and once as a loop. Times are
-processor time of the process, the median of the repeats, first calls left out. Each line holds milliseconds for a
+processor time of the process, the median of the repeats, first calls left out. Each line holds milliseconds per
 second of audio; `realtime` is its inverse. `track_stages_total` is a whole track; the lines before it are its parts.
-Peers: symusic's synthesiser for the same notes (which knows neither velocity nor release), pyloudnorm, resample_poly
+Peers: symusic's synthesiser for the same notes (which has neither velocity nor release), pyloudnorm, resample_poly
 to four times the rate, one FFT convolution of the whole length.
 """
 
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pyloudnorm
 import symusic
 from scipy import signal
@@ -26,7 +27,7 @@ from lstm_core.foundation.kept_heap import keep_heap
 from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.sound.audio import decode
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
-from lstm_core.sound.mastering import MasterSettings, master
+from lstm_core.sound.mastering import Master, MasterSettings, Stems, master
 from lstm_core.sound.output_formats import encode
 from lstm_core.sound.reverb import convolve, impulse_response
 from lstm_core.sound.soundfont import SoundFont, find_soundfont
@@ -36,6 +37,8 @@ from lstm_core.tracks.gates import audio_gates, score_gates
 SECONDS = 60
 SAMPLE_RATE = 44100
 NUM_SAMPLES = SECONDS * SAMPLE_RATE
+SETTINGS = MasterSettings()
+MUSIC_END = NUM_SAMPLES - 2 * SAMPLE_RATE
 CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14))
 
 
@@ -44,79 +47,97 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--soundfont", default="")
     arguments = parser.parse_args()
-    keep_heap()  # as the processes that finish tracks do
-    repeats, soundfont, settings = arguments.repeats, find_soundfont(arguments.soundfont), MasterSettings()
-    score = six_parts()
+    keep_heap()  # as the processes that make tracks do
+    repeats, soundfont, score = arguments.repeats, find_soundfont(arguments.soundfont), six_parts()
     stems = render_stems(score, soundfont, num_samples=NUM_SAMPLES)
-    music_end = NUM_SAMPLES - 2 * SAMPLE_RATE
-    finished = {
-        loop: master(
-            stems, num_samples=NUM_SAMPLES, loop=loop, seed=1, settings=settings, music_end=None if loop else music_end
-        )
-        for loop in (False, True)
-    }
-    data = {loop: encode(finished[loop].waveform, sample_rate=SAMPLE_RATE) for loop in finished}
-    waveform = finished[False].waveform
-    send, response = waveform[0].copy(), impulse_response(settings.room, SAMPLE_RATE)
-    as_float64 = waveform.T.astype(np.float64)
-    meter = pyloudnorm.Meter(SAMPLE_RATE)
+    masters = {loop: mastered(stems, loop=loop, music_end=None if loop else MUSIC_END) for loop in (False, True)}
+    data = {loop: encode(one.waveform, sample_rate=SAMPLE_RATE) for loop, one in masters.items()}
+    report_stages(repeats, score, soundfont, stems, masters[False].waveform, data)
+    report_parts(repeats, masters[False].waveform, data[False])
 
-    def report(metric: str, work: Callable[[], object], peer: Callable[[], object] | None = None) -> float:
-        milliseconds = median_ms(work, repeats)
-        against = {} if peer is None else {"peer": median_ms(peer, 3)}
-        print_metric(metric, milliseconds, "ms/s", against=against, realtime=round(1000 / milliseconds))
-        return milliseconds
 
+def mastered(stems: Stems, *, loop: bool, music_end: int | None) -> Master:
+    """The master of some stems as an ending or as a loop."""
+    return master(stems, num_samples=NUM_SAMPLES, loop=loop, seed=1, settings=SETTINGS, music_end=music_end)
+
+
+def report_stages(
+    repeats: int,
+    score: Score,
+    soundfont: SoundFont,
+    stems: Stems,
+    waveform: npt.NDArray[np.float32],
+    data: dict[bool, bytes],
+) -> None:
+    """Prints the stages of a track, and their sums for a track with an ending and for a loop.
+
+    Args:
+        repeats: Measurements of each stage.
+        score: The music.
+        soundfont: Of the instruments.
+        stems: The rendered score.
+        waveform: Its master with an ending, float32 [2, S].
+        data: Encoded masters of an ending and of a loop.
+    """
     total = report(
         "stage_synth",
+        repeats,
         lambda: render_stems(score, soundfont, num_samples=NUM_SAMPLES),
         lambda: render_with_symusic(score, soundfont),
     )
-    masters = {
-        loop: report(
-            f"stage_master_{'loop' if loop else 'ending'}",
-            lambda loop=loop: master(
-                stems, num_samples=NUM_SAMPLES, loop=loop, seed=1, settings=settings, music_end=music_end
-            ),
+    total += report("stage_encode", repeats, lambda: encode(waveform, sample_rate=SAMPLE_RATE))
+    for loop, ending in ((False, "ending"), (True, "loop")):
+        value = total + report(
+            f"stage_master_{ending}", repeats, lambda loop=loop: mastered(stems, loop=loop, music_end=MUSIC_END)
         )
-        for loop in finished
-    }
-    total += report("stage_encode", lambda: encode(waveform, sample_rate=SAMPLE_RATE))
-    gates = {
-        loop: report(
-            f"stage_gates_{'loop' if loop else 'ending'}",
+        value += report(
+            f"stage_gates_{ending}",
+            repeats,
             lambda loop=loop: (
-                audio_gates(data[loop], num_samples=NUM_SAMPLES, loop=loop, settings=settings),
+                audio_gates(data[loop], num_samples=NUM_SAMPLES, loop=loop, settings=SETTINGS),
                 score_gates(score, key_pitch_classes=None, num_bars=SECONDS // 2, bar_ticks=96),
             ),
         )
-        for loop in finished
-    }
-    for loop, ending in ((False, "ending"), (True, "loop")):
-        value = total + masters[loop] + gates[loop]
         print_metric(
             f"track_stages_total_{ending}", value, "ms/s", against={"target": 8.5}, realtime=round(1000 / value, 1)
         )
+
+
+def report_parts(repeats: int, waveform: npt.NDArray[np.float32], data: bytes) -> None:
+    """Prints single parts of the stages beside their peers. waveform: float32 [2, S], encoded in `data`."""
+    send, response = waveform[0].copy(), impulse_response(SETTINGS.room, SAMPLE_RATE)
+    as_float64, meter = waveform.T.astype(np.float64), pyloudnorm.Meter(SAMPLE_RATE)
     report(
         "part_loudness",
+        repeats,
         lambda: integrated_loudness(waveform, SAMPLE_RATE),
         lambda: meter.integrated_loudness(as_float64),
     )
     report(
         "part_true_peak",
+        repeats,
         lambda: true_peak_dbtp(waveform),
         lambda: np.abs(signal.resample_poly(waveform, 4, 1, axis=1)).max(),
     )
     report(
-        "part_room",
+        "part_reverb",
+        repeats,
         lambda: convolve(send, response),
         lambda: signal.fftconvolve(send[None], response, axes=1),
     )
-    report("part_decode", lambda: decode(data[False]))
+    report("part_decode", repeats, lambda: decode(data))
+
+
+def report(metric: str, repeats: int, work: Callable[[], object], peer: Callable[[], object] | None = None) -> float:
+    """Milliseconds per second of audio that some work takes, printed beside those of its peer."""
+    milliseconds = median_ms(work, repeats)
+    against = {} if peer is None else {"peer": median_ms(peer, 3)}
+    print_metric(metric, milliseconds, "ms/s", against=against, realtime=round(1000 / milliseconds))
+    return milliseconds
 
 
 def median_ms(work: Callable[[], object], repeats: int) -> float:
-    """Processor milliseconds of one call for each second of audio, after a first call that does not count."""
+    """Processor milliseconds of one call per second of audio, after a first call that does not count."""
     work()
     times = []
     for _ in range(repeats):
@@ -127,7 +148,7 @@ def median_ms(work: Callable[[], object], repeats: int) -> float:
 
 
 def six_parts() -> Score:
-    """Piano, bass, strings, flute, pad and drums, 30 bars at 120 bpm, lengths and loudness human enough."""
+    """Piano, bass, strings, flute, pad and drums, 30 bars at 120 bpm, with slightly irregular lengths and loudness."""
     random = np.random.default_rng(0)
     rows: list[tuple[int, int, int, int, int]] = []
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.tracks [--tracks 300]
 
-Tracks of 60 s, stereo, 44.1 kHz, six asked instruments, room, mastering, gates, 16-bit FLAC, MIDI and picture, by
-`tonemill generate` itself in a local Ray. `tracks_realtime_per_core` is seconds of audio by seconds of wall clock and
-core, Ray included and its start too; the facts give the same without the start, and each stage's share of the
+Tracks of 60 s, stereo, 44.1 kHz, six requested instruments, reverb, mastering, gates, 16-bit FLAC, MIDI and picture, by
+`tonemill generate` itself in a local Ray. `tracks_realtime_per_core` is seconds of audio by seconds of wall time and
+core, Ray and its start included; the facts give the same without the start, and each stage's share of the
 processor time.
 """
 
@@ -28,15 +28,15 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="base")
     parser.add_argument("--tracks", type=int, default=300)
     arguments = parser.parse_args()
-    wishes = {
+    settings = {
         "duration_s": DURATION_S,
         "bpm": {"min": 84, "max": 140},
         "style": "game",
         "loop": [True, False],
         "instruments": ["piano", "bass", "guitar", "strings", "lead", "drums"],
     }
-    warm_up = expand_order({"count": 4, "seed": 1, "track": wishes}, default_name="warm-up")
-    order = expand_order({"count": arguments.tracks, "seed": 2, "track": wishes}, default_name="tracks")
+    warm_up = expand_order({"count": 4, "seed": 1, "track": settings}, default_name="warm-up")
+    order = expand_order({"count": arguments.tracks, "seed": 2, "track": settings}, default_name="tracks")
     num_cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         run_generate(arguments.checkpoint, warm_up, folder, GenerateRecipe())  # compiles what is not compiled yet

@@ -1,4 +1,4 @@
-"""What training costs: python -m benchmarks.training [BLOCKS] [--steps N] [--nodes]
+"""The cost of training: python -m benchmarks.training [BLOCKS] [--steps N] [--nodes]
 
 train_vs_bare       events/s of Ray Train with one worker, against the same loop in a process without Ray
 train_scaling_2     events/s of two workers with one thread each, against one worker with one thread; both share the 64
@@ -51,7 +51,7 @@ run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", train=train, **
 
 
 def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int) -> None:
-    """The loop in processes of their own, all at once, with the environment of a Ray worker."""
+    """The loop in separate processes, all at once, with the environment of a Ray worker."""
     environment = os.environ | WORKER_ENVIRONMENT
     commands = [[sys.executable, "-c", _BARE, str(blocks), str(run), str(num_steps), str(num_lanes)] for run in runs]
     processes = [subprocess.Popen(command, env=environment) for command in commands]
@@ -60,7 +60,7 @@ def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int
 
 
 def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int, cluster: dict[str, str] | None = None) -> None:
-    """The same through `tonemill train`, in a Ray of its own or on a cluster."""
+    """The same through `tonemill train`, in a local Ray or on a cluster."""
     settings = ["valid_every=1000000000", "valid_events=1", "threads_per_worker=1", "checkpoint_every_s=1e9"]
     command = [sys.executable, "-m", "jobs.command_line.main", "train", str(blocks), str(run), "--set", "device=cpu"]
     command += ["--steps", str(num_steps), "--workers", str(num_workers)]
@@ -93,7 +93,7 @@ def events_per_step(run: Path) -> float:
 
 
 def matrix_peak_flops(num_threads: int) -> float:
-    """Operations a second of a large bf16 matrix product, the best of several."""
+    """Operations per second of a large bf16 matrix product, the best of several."""
     torch.set_num_threads(num_threads)
     left, right = (torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2))
     times = []

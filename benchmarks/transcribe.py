@@ -10,7 +10,7 @@
     drum_f1       kick, snare and hat within 50 ms, counted over all mixed excerpts; mean of the three
     beat_f1       within 70 ms, the first five seconds left out; all excerpts
     tempo_share   of excerpts whose tempo is within 4 % of the true one (see lstm_core.transcription.beats.felt_beats)
-    key_share     of excerpts whose key is that of the reference score, both told by lstm_core.notes.describe
+    key_share     of excerpts whose key is that of the reference score, both found by lstm_core.notes.describe
     transcribe_realtime_per_core  seconds of audio by seconds of processor time from WAV file to score, one
         thread
 """
@@ -61,13 +61,13 @@ class Transcribed:
     """What our transcriber makes of one excerpt."""
 
     transcription: Transcription
-    gridded: GriddedScore | None  # None where nothing was heard
+    gridded: GriddedScore | None  # None where nothing was transcribed
     seconds: float  # of processor time
 
     @property
     def notes(self) -> Notes:
-        heard = self.transcription.notes
-        return np.column_stack([heard["onset_s"], heard["offset_s"], heard["pitch"]]).astype(np.float64)
+        notes = self.transcription.notes
+        return np.column_stack([notes["onset_s"], notes["offset_s"], notes["pitch"]]).astype(np.float64)
 
 
 def onset_scores(reference: Notes, estimate: Notes) -> tuple[float, float, float]:
@@ -107,7 +107,7 @@ def beat_f1(excerpt: Excerpt, gridded: GriddedScore | None) -> float:
 
 
 def felt_bpm(score: Score) -> float:
-    """Beats a minute of the median beat."""
+    """Beats per minute of the median beat."""
     return float(60.0 / np.median(np.diff(score.seconds(felt_beats(score)[0]))))
 
 
@@ -152,24 +152,24 @@ def _print(
         print_metric(f"basic_pitch_{name}", peer_value, unit, **facts)
 
 
-def _report_rhythm(excerpts: Sequence[Excerpt], mixed: Sequence[Excerpt], heard: list[Transcribed]) -> None:
-    counts = sum((drum_counts(e, h.transcription) for e, h in zip(mixed, heard[-len(mixed) :], strict=True)))
+def _report_rhythm(excerpts: Sequence[Excerpt], mixed: Sequence[Excerpt], transcribed: list[Transcribed]) -> None:
+    counts = sum((drum_counts(e, h.transcription) for e, h in zip(mixed, transcribed[-len(mixed) :], strict=True)))
     f1 = 2 * counts[:, 2] / np.maximum(counts[:, 0] + counts[:, 1], 1)
     of_kind = {DRUM_NAMES[kind]: round(float(value), 4) for kind, value in zip((KICK, SNARE, HAT), f1, strict=True)}
     _print("drum_f1", float(f1.mean()), "F1", None, {"of_kind": of_kind, "hits": int(counts[:, 0].sum())})
-    beats = [beat_f1(e, h.gridded) for e, h in zip(excerpts, heard, strict=True)]
-    is_steady = [h.gridded is not None and h.gridded.beats.has_beat for h in heard]
+    beats = [beat_f1(e, h.gridded) for e, h in zip(excerpts, transcribed, strict=True)]
+    is_steady = [h.gridded is not None and h.gridded.beats.has_beat for h in transcribed]
     facts: dict[str, object] = {"excerpts": len(beats), "without_beat": is_steady.count(False)}
     _print("beat_f1", float(np.mean(beats)), "F1", None, facts)
-    right = [has_right_tempo(e, h.gridded) for e, h in zip(excerpts, heard, strict=True)]
+    right = [has_right_tempo(e, h.gridded) for e, h in zip(excerpts, transcribed, strict=True)]
     _print("tempo_share", float(np.mean(right)), "share", None, {"excerpts": len(right)})
 
 
-def _report_keys(excerpts: Sequence[Excerpt], heard: list[Transcribed] | None, peer: list[Notes] | None) -> None:
+def _report_keys(excerpts: Sequence[Excerpt], transcribed: list[Transcribed] | None, peer: list[Notes] | None) -> None:
     keys = [describe(excerpt.score).key for excerpt in excerpts]
     share = None
-    if heard is not None:
-        found = [describe(h.gridded.score).key if h.gridded else "" for h in heard]
+    if transcribed is not None:
+        found = [describe(h.gridded.score).key if h.gridded else "" for h in transcribed]
         share = float(np.mean([a == b for a, b in zip(keys, found, strict=True)]))
     of_peer = None
     if peer is not None:
@@ -177,10 +177,10 @@ def _report_keys(excerpts: Sequence[Excerpt], heard: list[Transcribed] | None, p
     _print("key_share", share, "share", of_peer, {"excerpts": len(keys)})
 
 
-def _hear(excerpts: Sequence[Excerpt], checkpoint: str) -> list[Transcribed]:
+def _transcribe(excerpts: Sequence[Excerpt], checkpoint: str) -> list[Transcribed]:
     """What the transcriber makes of each file; the first is done twice, and its first time not counted."""
     transcriber = Transcriber(load_transcriber(checkpoint))
-    heard = []
+    transcribed = []
     for excerpt in [excerpts[0], *excerpts]:
         start = time.process_time()
         with open_recording(excerpt.wav) as recording:
@@ -193,13 +193,13 @@ def _hear(excerpts: Sequence[Excerpt], checkpoint: str) -> list[Transcribed]:
             print(f"{excerpt.name}: {error}", file=sys.stderr)
             gridded = None
         seconds = time.process_time() - start
-        heard.append(Transcribed(transcription=transcription, gridded=gridded, seconds=seconds))
-    return heard[1:]
+        transcribed.append(Transcribed(transcription=transcription, gridded=gridded, seconds=seconds))
+    return transcribed[1:]
 
 
-def _report_speed(excerpts: Sequence[Excerpt], heard: list[Transcribed] | None, peer: PeerNotes | None) -> None:
+def _report_speed(excerpts: Sequence[Excerpt], transcribed: list[Transcribed] | None, peer: PeerNotes | None) -> None:
     audio_s = sum(excerpt.duration_s for excerpt in excerpts)
-    ours = None if heard is None else audio_s / sum(h.seconds for h in heard)
+    ours = None if transcribed is None else audio_s / sum(h.seconds for h in transcribed)
     of_peer = None if peer is None else audio_s / sum(peer.seconds)
     _print("transcribe_realtime_per_core", ours, "x real time", of_peer, {"audio_s": round(audio_s)})
 
@@ -218,19 +218,19 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"no folder {options.freedoom}, so there are no mixed excerpts: give --freedoom", file=sys.stderr)
     clean, mixed = test_set(options.freedoom, options.seed, limit=options.limit)
     excerpts = [*clean, *mixed]
-    heard = None if options.peer_only else _hear(excerpts, options.transcriber)
+    transcribed = None if options.peer_only else _transcribe(excerpts, options.transcriber)
     peer = basic_pitch([excerpt.wav for excerpt in excerpts])
-    ours = None if heard is None else [h.notes for h in heard]
+    ours = None if transcribed is None else [h.notes for h in transcribed]
     for name, group, part in (
         ("onset_f1_clean", clean, slice(0, len(clean))),
         ("onset_f1_mix", mixed, slice(len(clean), None)),
     ):
         if group:
             _report_onsets(name, group, ours and ours[part], peer and peer.notes[part])
-    if heard is not None and mixed:
-        _report_rhythm(excerpts, mixed, heard)
-    _report_keys(excerpts, heard, peer and peer.notes)
-    _report_speed(excerpts, heard, peer)
+    if transcribed is not None and mixed:
+        _report_rhythm(excerpts, mixed, transcribed)
+    _report_keys(excerpts, transcribed, peer and peer.notes)
+    _report_speed(excerpts, transcribed, peer)
 
 
 if __name__ == "__main__":

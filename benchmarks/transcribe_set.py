@@ -31,7 +31,7 @@ CLEAN = {"chorale": 7, "madrigal": 5, "reel": 2, "jig": 2, "hornpipe": 1, "strat
 NUM_MIXED = 14
 MIN_DRUMS, MIN_NOTES = 20, 40  # of a mixed excerpt
 PROGRAMS = (*range(96), *range(104, 112))  # melodic ones: no effects, percussion or sounds
-MERGED_S = 0.05  # onsets of one pitch nearer than this are one: no ear or transcriber parts them
+MERGED_S = 0.05  # onsets of one pitch nearer than this are one: neither listeners nor transcribers separate them
 FOLDER = Path("build/benchmarks/transcribe")
 SAMPLE_RATE = 44100
 

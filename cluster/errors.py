@@ -24,7 +24,7 @@ class ClusterError(TonemillError):
 
 
 class ClusterFileError(ClusterError):
-    """The cluster file is malformed, or does not hold what was asked for."""
+    """The cluster file is malformed, or does not hold what was requested."""
 
 
 class UnreachableError(ClusterError):
@@ -40,7 +40,7 @@ class VersionMismatchError(ClusterError):
 
 
 class NotFoundError(ClusterError):
-    """What was asked for is not on the cluster (any more)."""
+    """What was requested is not on the cluster (any more)."""
 
 
 class ServerError(ClusterError):
@@ -64,7 +64,7 @@ class KubernetesError(ClusterError):
 
 
 class KubeconfigError(KubernetesError):
-    """There is no usable kubeconfig, or not the context that was asked for."""
+    """There is no usable kubeconfig, or not the requested context."""
 
 
 class OperatorMissingError(KubernetesError):
@@ -80,11 +80,11 @@ class QuotaError(KubernetesError):
 
 
 class UnschedulableError(KubernetesError):
-    """No node has room for a pod; the message holds the reason of the scheduler."""
+    """No node has free resources for a pod; the message holds the reason of the scheduler."""
 
 
 class ForbiddenError(KubernetesError):
-    """Whoever asks has not got the right to do that; the message names the right."""
+    """The account lacks the right to do that; the message names the right."""
 
 
 class NameTooLongError(KubernetesError):

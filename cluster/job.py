@@ -1,4 +1,4 @@
-"""What is asked of a cluster and what it says of it, whichever way jobs go to it."""
+"""What is requested of a cluster and what it reports, whichever way jobs go to it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class JobRequest:
 
     @property
     def content_id(self) -> str:
-        """A name that follows from all that is asked: the same again has the same."""
+        """A name that follows from the whole request: an equal request has the same."""
         files = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
         content = [self.stage, self.arguments, files, dict(self.variables), self.name]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -93,7 +93,7 @@ class JobInfo:
         if self.status is not JobStatus.FAILED:
             return 0
         code = self.driver_exit_code or 1
-        return code if code > 0 else 128 - code  # killed by a signal: as shells tell it
+        return code if code > 0 else 128 - code  # killed by a signal: as shells report it
 
     def check_success(self) -> None:
         """JobFailedError, with the reason, of a job that ended otherwise than well."""

@@ -48,7 +48,7 @@ _IMAGE = re.compile(r"[a-z0-9][\w.:/-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})
 
 @dataclass(frozen=True, kw_only=True)
 class Buckets:
-    """URIs of the places that jobs read and write; empty where a cluster has none of its own."""
+    """URIs of the places that jobs read and write; empty where a cluster has none."""
 
     corpus: str = ""
     blocks: str = ""
@@ -85,7 +85,7 @@ class Cluster:
 
     name: str
     address: str = ""  # of the Ray dashboard; empty: jobs go through Kubernetes
-    token: str = ""  # where the token is: env:NAME, file:PATH or secret:NAME/KEY; empty: the cluster asks for none
+    token: str = ""  # where the token is: env:NAME, file:PATH or secret:NAME/KEY; empty: the cluster needs none
     ca_file: str = ""
     context: str = ""  # empty: the current one of the kubeconfig
     namespace: str = "tonemill"

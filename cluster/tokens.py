@@ -17,7 +17,7 @@ SecretReader = Callable[[str, str], str]  # the value of a key of a secret of th
 
 
 def read_token(cluster: Cluster, *, read_secret: SecretReader | None = None) -> str:
-    """The token of a cluster, without the white space around it; empty when it asks for none.
+    """The token of a cluster, without the white space around it; empty when it needs none.
 
     Args:
         cluster: Whose token.

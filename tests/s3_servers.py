@@ -18,7 +18,7 @@ import boto3
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
+    """A loopback port without a listener."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -116,47 +116,49 @@ class FaultyProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def _serve(self, asked: BaseHTTPRequestHandler) -> None:
+    def _serve(self, requested: BaseHTTPRequestHandler) -> None:
         with self._lock:
             number = len(self.requests)
-            self.requests.append((asked.command, asked.path, dict(asked.headers.items())))
+            self.requests.append((requested.command, requested.path, dict(requested.headers.items())))
             self.times_s.append(time.monotonic())
-        body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
-        fault = self._fault(number, asked.command, asked.path)
-        asked.close_connection = True
+        body = requested.rfile.read(int(requested.headers.get("Content-Length", 0)))
+        fault = self._fault(number, requested.command, requested.path)
+        requested.close_connection = True
         if fault == "mute":
             self._ended.wait(60)
             return
         if fault == "page" or fault[:1].isdigit():
-            self._answer(asked, *fault.split())
+            self._answer(requested, *fault.split())
             return
         upstream = http.client.HTTPConnection(self._upstream, timeout=30)
-        upstream.request(asked.command, asked.path, body, dict(asked.headers.items()) | {"Connection": "close"})
+        upstream.request(
+            requested.command, requested.path, body, dict(requested.headers.items()) | {"Connection": "close"}
+        )
         answer = upstream.getresponse()
         data = answer.read()
         upstream.close()
         if fault == "lost":
             return
-        asked.send_response_only(answer.status)
+        requested.send_response_only(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding"):
-                asked.send_header(name, value)
-        asked.send_header("Connection", "close")
-        asked.end_headers()
+                requested.send_header(name, value)
+        requested.send_header("Connection", "close")
+        requested.end_headers()
         with suppress(OSError):
-            asked.wfile.write(data[: len(data) // 2] if fault in ("cut", "stall") else data)
-            asked.wfile.flush()
+            requested.wfile.write(data[: len(data) // 2] if fault in ("cut", "stall") else data)
+            requested.wfile.flush()
         if fault == "stall":
             self._ended.wait(60)
 
-    def _answer(self, asked: BaseHTTPRequestHandler, status: str, code: str = "") -> None:
-        """An error as S3 tells it, with a text that repeats the headers, as careless servers do; or a web page."""
-        text = f"<Error><Code>{code}</Code><Message>You sent {dict(asked.headers.items())}</Message></Error>"
+    def _answer(self, requested: BaseHTTPRequestHandler, status: str, code: str = "") -> None:
+        """An error as S3 reports it, with a text that repeats the headers, as careless servers do; or a web page."""
+        text = f"<Error><Code>{code}</Code><Message>You sent {dict(requested.headers.items())}</Message></Error>"
         body = b"<!doctype html><p>Welcome!" if status == "page" else text.encode()
-        asked.send_response_only(200 if status == "page" else int(status))
-        asked.send_header("Content-Type", "text/html" if status == "page" else "application/xml")
-        asked.send_header("Content-Length", str(len(body)))
-        asked.send_header("Connection", "close")
-        asked.end_headers()
-        if asked.command != "HEAD":
-            asked.wfile.write(body)
+        requested.send_response_only(200 if status == "page" else int(status))
+        requested.send_header("Content-Type", "text/html" if status == "page" else "application/xml")
+        requested.send_header("Content-Length", str(len(body)))
+        requested.send_header("Connection", "close")
+        requested.end_headers()
+        if requested.command != "HEAD":
+            requested.wfile.write(body)

@@ -30,14 +30,14 @@ OPERATOR_ADVICE = (
 )
 
 
-def explain(status: int, body: bytes, *, server: str, asked: str) -> ClusterError:
+def explain(status: int, body: bytes, *, server: str, requested: str) -> ClusterError:
     """The error for an answer that is no success.
 
     Args:
         status: HTTP status.
         body: A Status object of Kubernetes, or whatever came instead.
         server: Name of the server, with its context, for the message.
-        asked: What was asked, as "GET /api/v1/...".
+        requested: What was requested, as "GET /api/v1/...".
     """
     reason, message = _parse(body)
     if status == 401:
@@ -48,7 +48,7 @@ def explain(status: int, body: bytes, *, server: str, asked: str) -> ClusterErro
     if status == 403:
         return _denied(message, server)
     if status == 404:
-        return _missing(message, server, asked)
+        return _missing(message, server, requested)
     if status == 409:
         kind = ExistsError if reason == "AlreadyExists" else ConflictError
         return kind(f"{server}: {message}")
@@ -56,7 +56,7 @@ def explain(status: int, body: bytes, *, server: str, asked: str) -> ClusterErro
         return InvalidError(f"{server} does not take the manifest: {message}. Was it made for another version?")
     if status == 413:
         return InvalidError(f"{server}: the manifest is too large: {message}")
-    return ServerError(f"{server} answered {status} to {asked}: {message}. Try again in a while.")
+    return ServerError(f"{server} answered {status} to {requested}: {message}. Try again in a while.")
 
 
 def operator_missing(server: str) -> OperatorMissingError:
@@ -66,9 +66,9 @@ def operator_missing(server: str) -> OperatorMissingError:
 
 def quota_exceeded(message: str) -> QuotaError:
     """A quota is used up; `message` is what Kubernetes says of it."""
-    told = message[message.find("exceeded quota") :] if "exceeded quota" in message else message
+    quota = message[message.find("exceeded quota") :] if "exceeded quota" in message else message
     return QuotaError(
-        f"The namespace has no room left: {told}. Stop a job that is not needed (tonemill jobs, tonemill stop), "
+        f"The namespace has used up its quota: {quota}. Stop a job that is not needed (tonemill jobs, tonemill stop), "
         "or have the quota raised (kubectl get resourcequota)."
     )
 
@@ -84,15 +84,15 @@ def _denied(message: str, server: str) -> ClusterError:
     option = f" -n {found['namespace']}" if found["namespace"] else ""
     return ForbiddenError(
         f"{found['user']} may not {found['verb']} {resource}{where}. Ask for a Role with the verb "
-        f'"{found["verb"]}" on "{found["resource"]}"; `kubectl auth can-i {found["verb"]} {resource}{option}` tells '
+        f'"{found["verb"]}" on "{found["resource"]}"; `kubectl auth can-i {found["verb"]} {resource}{option}` says '
         "when you have it."
     )
 
 
-def _missing(message: str, server: str, asked: str) -> ClusterError:
+def _missing(message: str, server: str, requested: str) -> ClusterError:
     if found := _NAMESPACE.search(message):
         return NotFoundError(f"{server} has no namespace {found[1]}. `tonemill cluster up` makes it.")
-    if "/ray.io/" in asked and "could not find the requested resource" in message:
+    if "/ray.io/" in requested and "could not find the requested resource" in message:
         return operator_missing(server)
     return NotFoundError(f"{server}: {message}")
 

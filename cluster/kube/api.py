@@ -135,7 +135,7 @@ class KubeApi:
     ) -> Object:
         """The object that the server answers with.
 
-        A server that is busy is asked again for some seconds. That is safe for every method: a name is created once.
+        A request to a busy server is repeated for some seconds. That is safe for every method: a name is created once.
 
         Raises:
             ClusterError: what `explain` makes of a refusal; UnreachableError where nobody answers.
@@ -156,7 +156,7 @@ class KubeApi:
     def stream(self, path: str, query: Mapping[str, str], *, silence_s: float) -> Iterator[bytes]:
         """Lines of an answer that goes on, until the server ends it or is silent for `silence_s`.
 
-        A connection that breaks ends it too: whoever reads asks again from where it was.
+        A connection that breaks ends it too: the caller requests the rest.
         """
         try:
             response = self._send("GET", path, query, None, "application/json", silence_s)
@@ -204,17 +204,17 @@ class KubeApi:
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(
                 f"{self.server} does not answer: {_short(error)}. Is the address right, the cluster up, "
-                "and do you need a VPN? `kubectl cluster-info` asks the same."
+                "and do you need a VPN? `kubectl cluster-info` tries the same."
             ) from error
 
-    def _explained(self, error: ApiException, asked: str) -> ClusterError:
+    def _explained(self, error: ApiException, requested: str) -> ClusterError:
         if not error.status:  # TLS: the client gives it no status
             return UnreachableError(
                 f"{self.server} cannot be trusted: {_short(error.reason)}. The kubeconfig wants the certificate of "
                 "who signed it (on AWS: aws eks update-kubeconfig writes it)."
             )
         body = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
-        return explain(error.status, body, server=self.server, asked=asked)
+        return explain(error.status, body, server=self.server, requested=requested)
 
 
 def _checked_context(paths: str, context: str) -> str:

@@ -1,4 +1,4 @@
-"""What the objects of KubeRay and Kubernetes tell of themselves, as far as we ask."""
+"""The state of objects of KubeRay and Kubernetes, as far as we need it."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class RayJobState:
         return (self.ended - self.started).total_seconds() if self.started and self.ended else None
 
     @property
-    def told(self) -> str:
-        """State in one word or two."""
+    def status(self) -> str:
+        """The state in one word or two."""
         return self.job if self.deployment in ("Running", "Complete") and self.job else self.deployment or "created"
 
     @staticmethod
     def of(job: Object) -> RayJobState:
-        """The state that a RayJob's object tells."""
+        """The state of a RayJob's object."""
         status = job.get("status") or {}
         return RayJobState(
             name=job["metadata"]["name"],
@@ -79,7 +79,7 @@ class RayClusterState:
 
     @staticmethod
     def of(cluster: Object) -> RayClusterState:
-        """The state that a RayCluster's object tells."""
+        """The state of a RayCluster's object."""
         status = cluster.get("status") or {}
         return RayClusterState(
             name=cluster["metadata"]["name"],
@@ -104,7 +104,7 @@ class CronJobState:
 
     @staticmethod
     def of(cron_job: Object) -> CronJobState:
-        """The state that a CronJob's object tells."""
+        """The state of a CronJob's object."""
         spec = cron_job["spec"]
         return CronJobState(
             name=cron_job["metadata"]["name"],
@@ -129,7 +129,7 @@ class RayPod:
 
     @staticmethod
     def of(pod: Object) -> RayPod:
-        """What a pod's object tells."""
+        """The state of a pod's object."""
         labels, status = pod["metadata"].get("labels", {}), pod.get("status") or {}
         conditions = {entry["type"]: entry["status"] for entry in status.get("conditions", [])}
         containers = pod.get("spec", {}).get("containers", [])
@@ -146,10 +146,10 @@ class RayPod:
 
 
 def wants_gpu(container: Object) -> bool:
-    """Whether a container asks for a GPU."""
+    """Whether a container requests a GPU."""
     resources = container.get("resources", {})
-    asked = {**resources.get("requests", {}), **resources.get("limits", {})}
-    return any(name.endswith("/gpu") and str(count) != "0" for name, count in asked.items())
+    requested = {**resources.get("requests", {}), **resources.get("limits", {})}
+    return any(name.endswith("/gpu") and str(count) != "0" for name, count in requested.items())
 
 
 def parse_time(text: str | None) -> datetime | None:

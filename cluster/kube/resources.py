@@ -28,9 +28,9 @@ API_VERSIONS = {
     "Event": "v1",
     "Namespace": "v1",
 }  # of the kinds that we look for by name
-MAX_NAME_LENGTHS = {"RayCluster": 53, "RayJob": 47, "CronJob": 52}  # each makes longer names of its own from it
+MAX_NAME_LENGTHS = {"RayCluster": 53, "RayJob": 47, "CronJob": 52}  # each makes longer names from it
 _WATCH_S = 300  # after which a watch is begun anew
-_PAUSE_S = 0.1  # before a stream that ended is asked for again
+_PAUSE_S = 0.1  # before a stream that ended is requested again
 Change = Literal["ADDED", "MODIFIED", "DELETED"]
 _log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Kube:
                     continue  # deleted in between: the name is free again
 
     def check(self, manifest: Object) -> None:
-        """Raises what creating an object would raise, without making it; a name that is taken is no mistake."""
+        """Raises what creating an object would raise, without making it; a name that is taken is no error."""
         kind, _ = self._kind_and_name(manifest)
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All"}
         with suppress(ExistsError):
@@ -121,7 +121,7 @@ class Kube:
     def watch(self, kind_name: str, name: str = "", *, timeout_s: float) -> Iterator[Event | None]:
         """What is there and how it changes, for `timeout_s`; None when nothing came for a while.
 
-        Every object is told as it is now, first as ADDED; states that were passed through between two looks may be
+        Every object is given as it is now, first as ADDED; states that were passed through between two looks may be
         missing. A watch that breaks or is too old begins anew.
         """
         deadline = time.monotonic() + timeout_s
@@ -157,15 +157,17 @@ class Kube:
         """
         query = {"follow": "true"} if is_followed else {}
         path = self._kind("Pod").path(self.namespace, pod, "log")
-        num_told = 0
+        num_given = 0
         while True:
-            is_whole = not is_followed or _has_ended(self.find("Pod", pod))  # asked before: lines come until the end
+            is_whole = not is_followed or _has_ended(
+                self.find("Pod", pod)
+            )  # looked up before: lines come until the end
             num_seen = 0
             for line in self.api.stream(path, query, silence_s=_WATCH_S):
                 num_seen += 1
-                if num_seen > num_told:  # after a break the log is told from its beginning
+                if num_seen > num_given:  # after a break the log comes from its beginning
                     yield line.decode("utf-8", "replace")
-            num_told = max(num_told, num_seen)
+            num_given = max(num_given, num_seen)
             if is_whole:
                 return
             time.sleep(_PAUSE_S)
@@ -201,13 +203,13 @@ def check_name(kind: str, name: str) -> None:
 
 def _event(line: bytes) -> Event | None:
     try:
-        told: dict[str, Any] = json.loads(line)
+        change: dict[str, Any] = json.loads(line)
     except ValueError:
         return None
-    if told.get("type") not in get_args(Change):
-        _log.info("the watch ended: %s", told.get("object", {}).get("message"))
+    if change.get("type") not in get_args(Change):
+        _log.info("the watch ended: %s", change.get("object", {}).get("message"))
         return None
-    return Event(change=told["type"], object=told["object"])
+    return Event(change=change["type"], object=change["object"])
 
 
 def _has_ended(pod: Object | None) -> bool:

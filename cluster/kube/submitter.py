@@ -1,4 +1,4 @@
-"""Stages as RayJobs: named from what is asked, made once, and looked after while they run."""
+"""Stages as RayJobs: named from the request, made once, and looked after while they run."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class KubeSubmitter:
         manifest = request_manifest(template, request, name)
         files = files_manifest(request, name) if request.files else None
         if files is not None:
-            self.kube.check(manifest)  # else a job that is refused would leave its files behind
+            self.kube.check(manifest)  # else the files of a job that is refused would stay behind
             self.kube.apply(files)
         stored, is_new = self.kube.create(manifest)
         if files is not None:
@@ -137,7 +137,7 @@ class KubeSubmitter:
         return "".join(self._log_lines(job_id, is_followed=False))
 
     def follow(self, job_id: str, on_change: Callable[[JobInfo], None] | None = None) -> Iterator[str]:
-        """What a job writes, as it comes; ends with the job. `on_change` is told whenever its status changes.
+        """What a job writes, as it comes; ends with the job. `on_change` is called whenever its status changes.
 
         Raises:
             ImagePullError, QuotaError, UnschedulableError: what keeps it from running; it is still there.

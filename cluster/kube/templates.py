@@ -86,7 +86,7 @@ def fit(manifest: Object, cluster: Cluster) -> Object:
 
 
 def environment_of(cluster: Cluster) -> dict[str, str]:
-    """Buckets and region of a cluster, as its pods find them in their environment; without what is not told."""
+    """Buckets and region of a cluster, as its pods find them in their environment; without what is not given."""
     buckets = cluster.buckets
     values = {
         "AWS_REGION": cluster.region,

@@ -1,4 +1,4 @@
-"""Why the pods of a job do not come up: image, quota, no room on any node; as errors that say what to do."""
+"""Why the pods of a job do not come up: image, quota, no node with free resources; as errors that say what to do."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class PodWatch:
 
     def _pull_message(self, pod: Object) -> str:
         """What the registry said: the state of a container that is backing off does not hold it."""
-        told = [event.get("message", "") for event in self._kube.events_of(pod["metadata"]["name"])]
-        return next((message for message in reversed(told) if _PULL.search(message)), "")
+        messages = [event.get("message", "") for event in self._kube.events_of(pod["metadata"]["name"])]
+        return next((message for message in reversed(messages) if _PULL.search(message)), "")
 
     def _check_nodes(self, state: RayJobState, pods: list[Object]) -> None:
         reasons = {pod["metadata"]["name"]: unschedulable_reason(pod) for pod in pods}
@@ -70,9 +70,9 @@ class PodWatch:
 
 def image_error(pod: Object, image: str, message: str) -> KubernetesError:
     """The error for a pod whose image cannot be fetched."""
-    told = " ".join(message.split()) or "no reason given"
+    reason = " ".join(message.split()) or "no reason given"
     return ImagePullError(
-        f"The image {image} of pod {pod['metadata']['name']} cannot be fetched: {told}. Is it in the registry under "
+        f"The image {image} of pod {pod['metadata']['name']} cannot be fetched: {reason}. Is it in the registry under "
         "this tag, is `image` of the cluster file right, and may the nodes read the registry?"
     )
 
@@ -81,9 +81,9 @@ def unschedulable(pod_name: str, waited_s: float, reason: str) -> KubernetesErro
     """The error for a pod that has found no node for long."""
     waited = f"{waited_s / 60:.0f} minutes" if waited_s >= 120 else f"{waited_s:.0f} s"
     return UnschedulableError(
-        f"No node has had room for pod {pod_name} for {waited}: {' '.join(reason.split())}. The job is still there "
+        f"No node could take pod {pod_name} for {waited}: {' '.join(reason.split())}. The job is still there "
         "and starts when a node comes: see whether the node groups may grow (limits of the account, spot capacity), "
-        "ask for less, or take it back with `tonemill stop`."
+        "request less, or take it back with `tonemill stop`."
     )
 
 

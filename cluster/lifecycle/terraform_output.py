@@ -13,7 +13,7 @@ OUTPUT_NAME = "tonemill_cluster"
 
 
 def cluster_of_output(text: str, name: str | None = None) -> Cluster:
-    """The cluster that `terraform output -json` tells of, under its own name or another one.
+    """The cluster that `terraform output -json` describes, under its own name or another one.
 
     Raises:
         ClusterFileError: that is no output of Terraform, it holds no `tonemill_cluster`, or an impossible value.

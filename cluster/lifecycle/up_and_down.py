@@ -26,7 +26,7 @@ class ClusterState:
     ray_clusters: list[RayClusterState]
     jobs: list[RayJobState]
     schedules: list[CronJobState]
-    nights: dict[str, list[RayJobState]]  # of each schedule, by name, so by date
+    scheduled_runs: dict[str, list[RayJobState]]  # of each schedule, by name, so by date
     pods: list[RayPod]
 
 
@@ -85,7 +85,7 @@ def look_at(kube: Kube) -> ClusterState:
     """What there is on a cluster now."""
     jobs = kube.items("RayJob", PART_OF)
     cron_jobs = [item for item in kube.items("CronJob") if SCHEDULE_LABEL in item["metadata"].get("labels", {})]
-    nights = {
+    scheduled_runs = {
         item["metadata"]["name"]: [RayJobState.of(job) for job in jobs if _schedule_of(job) == item["metadata"]["name"]]
         for item in cron_jobs
     }
@@ -93,7 +93,7 @@ def look_at(kube: Kube) -> ClusterState:
         ray_clusters=[RayClusterState.of(item) for item in kube.items("RayCluster")],
         jobs=[RayJobState.of(job) for job in jobs],
         schedules=[CronJobState.of(item) for item in cron_jobs],
-        nights=nights,
+        scheduled_runs=scheduled_runs,
         pods=ray_pods(kube),
     )
 

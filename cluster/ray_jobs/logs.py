@@ -3,7 +3,7 @@
 Ray offers three ways. Its web socket would be a second protocol, which some proxies do not let through. To fetch the
 log again and again moves it whole each time. So we read the dashboard's stream of the file: plain HTTP with the
 same token, which goes on until it is closed. It always begins at the beginning of the file; after a break the bytes
-that we had are skipped. It does not end with the job, so its status is asked for while nothing comes, and once the job
+that we had are skipped. It does not end with the job, so its status is requested while nothing comes, and once the job
 is over the rest of the file is fetched.
 """
 
@@ -74,7 +74,7 @@ def whole_log(server: JobServer, info: JobInfo) -> bytes:
 class LogTail:
     """A stream of the log of a job, of which single reads can be given up.
 
-    It is read by a loop of its own, since a read of a plain client can neither end early nor be taken up again.
+    It is read by a separate loop, since a read of a plain client can neither end early nor be taken up again.
 
     Args:
         server: Where from.
@@ -118,7 +118,7 @@ class LogTail:
             client.stream("GET", _STREAM, params={**_place(info), "interval": str(_INTERVAL_S)}) as answer,
         ):
             if answer.status_code != 200:
-                return  # the status of the job is asked for next, and says why
+                return  # the status of the job is requested next, and says why
             async for chunk in answer.aiter_bytes():
                 kept = chunk[num_skipped:]
                 num_skipped -= len(chunk) - len(kept)

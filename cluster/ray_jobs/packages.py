@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from cluster.errors import ClusterError
 
 MAX_PACKAGE_BYTES = 50_000_000  # the head keeps packages in its memory
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can tell
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can hold
 
 
 def pack(files: Mapping[str, bytes]) -> tuple[str, bytes]:

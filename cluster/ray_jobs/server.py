@@ -106,7 +106,7 @@ class JobServer(Closing):
                 trouble = error
             within_s = patience_s if backoff.num_attempts > 1 else math.inf  # one that took long is made twice too
             _log.info("%s: %s %s: %r", self.cluster.name, method, path, trouble)
-            if not backoff.pause(within_s=within_s, asked_s=_asked_s(trouble)):
+            if not backoff.pause(within_s=within_s, requested_s=_asked_s(trouble)):
                 raise self._given_up(trouble, backoff.num_attempts)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
@@ -200,9 +200,9 @@ def _is_passing(answer: httpx.Response) -> bool:
 
 
 def _asked_s(trouble: httpx.Response | httpx.TransportError) -> float:
-    """Seconds that a server asks to be left alone for."""
-    asked = trouble.headers.get("retry-after", "") if isinstance(trouble, httpx.Response) else ""
-    return float(asked) if asked.isdigit() else 0.0
+    """Seconds that a server wants between requests."""
+    requested = trouble.headers.get("retry-after", "") if isinstance(trouble, httpx.Response) else ""
+    return float(requested) if requested.isdigit() else 0.0
 
 
 def _is_certificate(error: BaseException) -> bool:

@@ -106,7 +106,7 @@ class RayJobs(Closing):
     def follow(self, job_id: str, on_change: Callable[[JobInfo], None] | None = None) -> Iterator[str]:
         """What a job writes, from its start on, as it comes; ends with the job, and outlives a restart of the server.
 
-        `on_change` is told whenever the job's status changes.
+        `on_change` is called whenever the job's status changes.
         """
         return followed(self.server, job_id, self._patiently, on_change or (lambda info: None))
 

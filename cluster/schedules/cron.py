@@ -89,7 +89,7 @@ def parse_cron(text: str) -> Cron:
     """
     expression = " ".join(text.split())
     if expression.startswith(("TZ=", "CRON_TZ=")):
-        raise ScheduleError(f'cron is "{text}": the zone stands in a key of its own, time_zone = "Europe/Berlin".')
+        raise ScheduleError(f'cron is "{text}": the zone has a separate key, time_zone = "Europe/Berlin".')
     if expression.startswith("@"):
         if expression not in _SHORT:
             raise ScheduleError(f'cron is "{text}", it must be five fields or one of {", ".join(_SHORT)}.')
@@ -98,7 +98,7 @@ def parse_cron(text: str) -> Cron:
     if len(parts) != 5:
         raise ScheduleError(
             f'cron is "{text}": {len(parts)} fields, it must be five: minute, hour, day of the month, month, '
-            'day of the week, as "0 2 * * *" for 02:00 of every night.'
+            'day of the week, as "0 2 * * *" for 02:00 every day.'
         )
     sets = [_parse_field(part, *spec, text) for part, spec in zip(parts, _FIELDS, strict=True)]
     minutes, hours, days, months, weekdays = sets
@@ -157,4 +157,4 @@ def _why_never(cron: Cron) -> str:
     if all(min(cron.days) > length for length in longest.values()):
         months = ", ".join(_MONTHS[month - 1].capitalize() for month in sorted(cron.months))
         return f"there is no day {min(cron.days)} in {months}"
-    return "its days and its days of the week never fall together"
+    return "its days and its days of the week never coincide"

@@ -1,6 +1,6 @@
-"""A schedule as Kubernetes has it: a CronJob, and a ConfigMap with the RayJob of a night as template.
+"""A schedule as Kubernetes has it: a CronJob, and a ConfigMap with the RayJob of a scheduled run as template.
 
-The order of the night travels in an annotation of the RayJob's head and is a file there, so that a RayJob says by
+The order of the run travels in an annotation of the RayJob's head and is a file there, so that a RayJob says by
 itself what it made, whatever became of the schedule since.
 """
 
@@ -62,7 +62,7 @@ def schedule_manifests(schedule: Schedule, cluster: Cluster) -> list[Object]:
 
 
 def scheduled_run_template(schedule: Schedule, cluster: Cluster) -> Object:
-    """The RayJob of a night, with slots for its date.
+    """The RayJob of a scheduled run, with slots for its date.
 
     Raises:
         ScheduleError: neither the schedule nor the cluster names a catalogue.
@@ -134,7 +134,7 @@ def _cron_job(template: Object, schedule: Schedule) -> Object:
 
 
 def _put_order(pod: Object, order: str) -> None:
-    """Gives a pod template an order as a file, from an annotation of its own."""
+    """Gives a pod template an order as a file, from an annotation of the template."""
     metadata = pod.setdefault("metadata", {})
     metadata["annotations"] = {**metadata.get("annotations", {}), ORDER_ANNOTATION: order}
     source = {"path": "order.toml", "fieldRef": {"fieldPath": f"metadata.annotations['{ORDER_ANNOTATION}']"}}

@@ -1,4 +1,4 @@
-"""What the pod of a CronJob runs: it makes the RayJob of one night.
+"""What the pod of a CronJob runs: it makes the RayJob of one scheduled run.
 
     python -m cluster.schedules.nightly --template FILE
 
@@ -29,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Makes the RayJob; exit code 0, also if it was there, 2 with a message on stderr if it cannot be made."""
     parser = argparse.ArgumentParser(prog="python -m cluster.schedules.nightly", description=__doc__)
     parser.add_argument("--template", required=True, help="file of a RayJob with {date} and {yyyymmdd} in its texts")
-    parser.add_argument("--date", default="", help="of the night, as 2026-11-22; default: that of the Job, or today")
+    parser.add_argument(
+        "--date", default="", help="of the scheduled run, as 2026-11-22; default: that of the Job, or today"
+    )
     parser.add_argument("--job-name", default=os.environ.get(JOB_NAME_VARIABLE, ""), help="name of the CronJob's Job")
     given = parser.parse_args(arguments)
     try:
@@ -42,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ClusterError as error:
         print(f"nightly: {error}", file=sys.stderr)
         return 2
-    told = {"night": day.isoformat(), "rayjob": state.name, "made": is_new, "state": state.told}
-    print(json.dumps(told, sort_keys=True))
+    report = {"night": day.isoformat(), "rayjob": state.name, "made": is_new, "state": state.status}
+    print(json.dumps(report, sort_keys=True))
     return 0
 
 

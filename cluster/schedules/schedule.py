@@ -10,7 +10,7 @@
     settings = ["max_attempts=5"]    # as --set of `tonemill generate`
 
     [order]                          # or order = "dungeon.toml", a file beside this one
-    name = "dungeon-{date}"          # {date} in any text is that of the night: 2026-11-22
+    name = "dungeon-{date}"          # {date} in any text is that of the run: 2026-11-22
     seed = "{date}"                  # in a seed its digits: 20261122; "7{date}" puts a 7 before them
     count = 300
     [order.track]
@@ -42,7 +42,7 @@ _SEED = re.compile(rf"(?:[0-9]|{re.escape(DATE_SLOT)})+")
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """What is made every night."""
+    """What is made at each scheduled run."""
 
     name: str
     cron: str
@@ -58,7 +58,7 @@ class Schedule:
         if len(self.name) > MAX_SCHEDULE_NAME or not _NAME.fullmatch(self.name):
             raise ScheduleError(
                 f'name is "{self.name}", it must be a-z, 0-9 and - between them, {MAX_SCHEDULE_NAME} characters at '
-                "most: with the date behind it it names the RayJob of a night."
+                "most: with the date behind it it names the RayJob of a run."
             )
         parse_zone(self.time_zone)
         if any("=" not in setting for setting in self.settings):
@@ -69,7 +69,7 @@ class Schedule:
         if len(times) > 1:
             raise ScheduleError(
                 f'cron is "{self.cron}", which comes {len(times)} times a day. A schedule runs once a date: every '
-                "further time would find the night there and do nothing. Name one minute and one hour."
+                "further time would find the run there and do nothing. Name one minute and one hour."
             )
         if not self.order:
             raise ScheduleError('There is no order. Write it below [order], or name its file: order = "dungeon.toml".')
@@ -86,7 +86,7 @@ class Schedule:
 
     @property
     def order_text(self) -> str:
-        """The order as TOML with the slots of the date: what `fill_in` makes the order of a night from."""
+        """The order as TOML with the slots of the date: what `fill_in` makes the order of a run from."""
         order = {"name": f"{self.name}-{DATE_SLOT}", "seed": DATE_SLOT, **self.order}
         seed = order["seed"]
         if isinstance(seed, str):
@@ -98,7 +98,7 @@ class Schedule:
         return "".join(f"{toml_key(key)} = {toml_value(value)}\n" for key, value in order.items())
 
     def order_on(self, day: date) -> str:
-        """The order of a night, as TOML."""
+        """The order of a scheduled run, as TOML."""
         return str(fill_in(self.order_text, day))
 
 
@@ -116,7 +116,7 @@ def read_schedule(path: str | Path) -> Schedule:
         values["order"] = order = _read_toml(path.parent / order)
     try:
         if "cron" not in values and values.keys() <= {item.name for item in fields(Schedule)}:
-            raise ScheduleError('there is no cron: when shall it run? As cron = "0 2 * * *", 02:00 of every night.')
+            raise ScheduleError('there is no cron: when shall it run? As cron = "0 2 * * *", 02:00 every day.')
         schedule = STRICT.read(Schedule, {"name": path.stem.replace("_", "-"), **values})
     except (PlainError, ScheduleError) as error:
         raise ScheduleError(f"{path}: {error}") from error

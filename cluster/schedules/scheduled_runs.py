@@ -1,6 +1,6 @@
-"""The nights of a schedule: their date, the name of their RayJob, and the place of their tracks.
+"""The runs of a schedule: their date, the name of their RayJob, and the place of their tracks.
 
-A template holds `{date}` (2026-11-22) and `{yyyymmdd}` (20261122) where the date of the night belongs.
+A template holds `{date}` (2026-11-22) and `{yyyymmdd}` (20261122) where the date of the run belongs.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _MINUTES = range(25_000_000, 60_000_000)  # of the years 2017 to 2084: a name th
 
 
 def scheduled_run_name(schedule: str, day: str) -> str:
-    """Name of the RayJob of a night; `day` is its digits or their slot."""
+    """Name of the RayJob of a run; `day` is its digits or their slot."""
     return f"{schedule}-{day}"
 
 
 def partition_of(catalogue: str, schedule: str, day: str) -> str:
-    """Where the tracks of a night go; `day` is its date or its slot."""
+    """Where the tracks of a run go; `day` is its date or its slot."""
     return f"{catalogue.rstrip('/')}/{SCHEDULED_RUNS_FOLDER}/{schedule}/date={day}"
 
 
 def fill_in(template: Any, day: date) -> Any:
-    """A template with the date of a night in every text of it."""
+    """A template with the date of a run in every text of it."""
     if isinstance(template, str):
         return template.replace(DATE_SLOT, day.isoformat()).replace(DIGITS_SLOT, f"{day:%Y%m%d}")
     if isinstance(template, dict):
@@ -56,11 +56,11 @@ def parse_date(text: str) -> date:
 
 
 def parse_past_date(text: str, template: Object) -> date:
-    """The date of a night that has begun, by the clock of the schedule that a template is of."""
+    """The date of a run that is due, by the clock of the schedule that a template is of."""
     day = parse_date(text)
     zone = zone_of(template)
     if day > (today := datetime.now(zone).date()):
-        raise ScheduleError(f"The night {day} has not come yet: it is {today} in {zone.key}.")
+        raise ScheduleError(f"The date {day} has not come yet: it is {today} in {zone.key}.")
     return day
 
 
@@ -80,7 +80,7 @@ def parse_zone(name: str) -> ZoneInfo:
 
 
 def logical_date(job_name: str, zone: ZoneInfo, now: datetime) -> date:
-    """The date of the night that a Job of a CronJob was meant for, however late it runs; without one today's."""
+    """The date of the run that a Job of a CronJob was meant for, however late it runs; without one today's."""
     found = _JOB_NAME.fullmatch(job_name)
     minutes = int(found[1]) if found else 0
     meant = datetime.fromtimestamp(minutes * 60, UTC) if minutes in _MINUTES else now
@@ -88,7 +88,7 @@ def logical_date(job_name: str, zone: ZoneInfo, now: datetime) -> date:
 
 
 def start_scheduled_run(kube: Kube, template: Object, day: date) -> tuple[RayJobState, bool]:
-    """The RayJob of a night, and whether this call made it: a night that has one, in whatever state, is left alone."""
+    """The RayJob of a date, and whether this call made it: a date that has one, in whatever state, is left alone."""
     manifest = fill_in(template, day)
     check_name("RayJob", str(manifest.get("metadata", {}).get("name", "")))
     stored, is_new = kube.create(manifest)
@@ -98,7 +98,7 @@ def start_scheduled_run(kube: Kube, template: Object, day: date) -> tuple[RayJob
 def repeat_scheduled_run(
     kube: Kube, template: Object, day: date, *, timeout_s: float = 60.0
 ) -> tuple[RayJobState, bool]:
-    """As `start_scheduled_run`, but a night whose run failed is made anew: what it has committed is not made again."""
+    """As `start_scheduled_run`, but a run that failed is made anew: what it has committed is not made again."""
     state, is_new = start_scheduled_run(kube, template, day)
     if is_new or not state.is_final or state.is_succeeded:
         return state, is_new

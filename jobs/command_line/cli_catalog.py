@@ -1,4 +1,4 @@
-"""tonemill catalog: the nights of a catalogue, listed and merged."""
+"""tonemill catalog: the scheduled runs of a catalogue, listed and merged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lstm_core.catalogue.scheduled_runs import ScheduledRun
 
 catalog_app = typer.Typer(
-    name="catalog", help="The nights of a catalogue: list them, merge them.", no_args_is_help=True
+    name="catalog", help="The scheduled runs of a catalogue: list them, merge them.", no_args_is_help=True
 )
 
 Catalogue = Annotated[str, typer.Argument(help="Folder or URI of the catalogue that schedules write to.")]
@@ -18,47 +18,47 @@ Catalogue = Annotated[str, typer.Argument(help="Folder or URI of the catalogue t
 
 @catalog_app.command("list")
 def list_command(catalogue: Catalogue) -> None:
-    """Show the nights of a catalogue: tracks, hours, failures."""
+    """Show the scheduled runs of a catalogue: tracks, hours, failures."""
     from lstm_core.catalogue.scheduled_runs import list_scheduled_runs
 
-    nights = list_scheduled_runs(catalogue)
-    if not nights:
-        print(f"{catalogue}: no nights yet. `tonemill schedule` has them made.")
+    runs = list_scheduled_runs(catalogue)
+    if not runs:
+        print(f"{catalogue}: no scheduled runs yet. `tonemill schedule` adds them.")
         return
-    _print_nights(nights)
+    _print_runs(runs)
 
 
 @catalog_app.command()
 def merge(catalogue: Catalogue) -> None:
-    """Write one table and one page over all finished nights. Run again, it writes the same."""
+    """Write one table and one page over all finished scheduled runs. Run again, it writes the same."""
     from lstm_core import storage
     from lstm_core.catalogue.scheduled_runs import merge_scheduled_runs
 
-    page_uri, nights = merge_scheduled_runs(catalogue, title=storage.name_of(catalogue))
-    finished = [night for night in nights if night.is_finished]
-    hours = sum(night.duration_s for night in finished) / 3600
-    print(f"{len(finished)} nights, {sum(night.num_tracks for night in finished):,} tracks, {hours:.1f} h")
-    if unfinished := [night.folder for night in nights if not night.is_finished]:
+    page_uri, runs = merge_scheduled_runs(catalogue, title=storage.name_of(catalogue))
+    finished = [run for run in runs if run.is_finished]
+    hours = sum(run.duration_s for run in finished) / 3600
+    print(f"{len(finished)} scheduled runs, {sum(run.num_tracks for run in finished):,} tracks, {hours:.1f} h")
+    if unfinished := [run.folder for run in runs if not run.is_finished]:
         print(f"unfinished and left out: {', '.join(unfinished)}")
     print(f"open {page_uri}")
 
 
-def _print_nights(nights: list[ScheduledRun]) -> None:
+def _print_runs(runs: list[ScheduledRun]) -> None:
     from rich.table import Table
 
     from jobs.command_line.screen import Screen
 
     table = Table("date", "schedule", "tracks", "hours", "failed", "")
-    for night in nights:
-        is_done = night.is_finished
-        hours, failed = (f"{night.duration_s / 3600:.2f}", str(night.num_failures)) if is_done else ("", "")
+    for run in runs:
+        is_done = run.is_finished
+        hours, failed = (f"{run.duration_s / 3600:.2f}", str(run.num_failures)) if is_done else ("", "")
         state = "" if is_done else "unfinished"
-        table.add_row(night.date.isoformat(), night.schedule, f"{night.num_tracks:,}", hours, failed, state)
+        table.add_row(run.date.isoformat(), run.schedule, f"{run.num_tracks:,}", hours, failed, state)
     console = Screen()
     console.print(table)
-    done = [night for night in nights if night.is_finished]
+    done = [run for run in runs if run.is_finished]
     console.print(
-        f"{len(done)} of {len(nights)} nights finished, {sum(n.num_tracks for n in done):,} tracks, "
+        f"{len(done)} of {len(runs)} scheduled runs finished, {sum(n.num_tracks for n in done):,} tracks, "
         f"{sum(n.duration_s for n in done) / 3600:.1f} h, {sum(n.num_failures for n in done):,} failed",
         highlight=False,
     )

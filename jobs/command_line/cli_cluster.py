@@ -1,4 +1,4 @@
-"""tonemill cluster and tonemill schedule: clusters put up, looked at, priced; orders made every night."""
+"""tonemill cluster and tonemill schedule: clusters put up, looked at, priced; orders made on a schedule."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _FileFirst(TyperGroup):
 cluster_app = typer.Typer(name="cluster", help="Clusters on Kubernetes: up, down, status, cost.", no_args_is_help=True)
 schedule_app = typer.Typer(
     name="schedule",
-    help="Have an order made every night: FILE.toml, or run NAME.",
+    help="Have an order made on a schedule: FILE.toml, or run NAME.",
     no_args_is_help=True,
     cls=_FileFirst,
 )
@@ -70,7 +70,7 @@ def down(
 
 @cluster_app.command()
 def status(name: Name = None) -> None:
-    """Show Ray clusters with their workers, jobs, and the nights of schedules."""
+    """Show Ray clusters with their workers, jobs, and scheduled runs."""
     from cluster.lifecycle.up_and_down import connect, look_at
     from cluster.settings import find_cluster
 
@@ -124,7 +124,7 @@ def apply(
     file: Annotated[str, typer.Argument(help="TOML file of the schedule.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the manifests, change nothing.")] = False,
 ) -> None:
-    """Have an order made every night. Applied again, it replaces the schedule of the same name."""
+    """Have an order made on a schedule. Applied again, it replaces the schedule of the same name."""
     from cluster.kube.templates import to_yaml
     from cluster.lifecycle.up_and_down import connect
     from cluster.schedules.manifests import schedule_manifests, scheduled_run_template
@@ -141,7 +141,7 @@ def apply(
         print(to_yaml(manifests), end="")
         return
     kube = connect(cluster)
-    kube.check(fill_in(scheduled_run_template(schedule, cluster), days[0]))  # better refused now than in the night
+    kube.check(fill_in(scheduled_run_template(schedule, cluster), days[0]))  # better refused now than when it is due
     for manifest in manifests:
         kube.apply(manifest)
         print(f"applied {manifest['kind']}/{manifest['metadata']['name']}")
@@ -150,10 +150,10 @@ def apply(
 @schedule_app.command()
 def run(
     name: Annotated[str, typer.Argument(help="Name of a schedule.")],
-    date: Annotated[str, typer.Option("--date", help="Of the night, as 2026-11-22.")],
+    date: Annotated[str, typer.Option("--date", help="Of the scheduled run, as 2026-11-22.")],
     cluster_name: OnCluster = None,
 ) -> None:
-    """Make up for a night that was missed or failed. A night that ran or runs is left alone."""
+    """Make up for a scheduled run that was missed or failed. One that succeeded or runs is left alone."""
     from cluster.lifecycle.up_and_down import connect
     from cluster.schedules.manifests import stored_template
     from cluster.schedules.scheduled_runs import parse_past_date, repeat_scheduled_run
@@ -162,7 +162,7 @@ def run(
     kube = connect(find_cluster(cluster_name))
     template = stored_template(kube, name)
     state, is_new = repeat_scheduled_run(kube, template, parse_past_date(date, template))
-    print(f"{state.name}: {'started' if is_new else f'is there: {state.told}'}")
+    print(f"{state.name}: {'started' if is_new else f'is there: {state.status}'}")
 
 
 @schedule_app.command()
@@ -170,7 +170,7 @@ def remove(
     name: Annotated[str, typer.Argument(help="Name of a schedule.")],
     cluster_name: OnCluster = None,
 ) -> None:
-    """Remove a schedule. Its nights, run or running, stay."""
+    """Remove a schedule. Its runs, finished or not, stay."""
     from cluster.lifecycle.up_and_down import connect
     from cluster.schedules.manifests import stored_template
     from cluster.settings import find_cluster
@@ -183,7 +183,7 @@ def remove(
 
 
 def _print_runs(schedule: Schedule) -> list[Any]:
-    """Shows when a schedule runs next; the dates of those nights."""
+    """Shows when a schedule runs next; the dates of those runs."""
     from datetime import UTC, datetime
     from itertools import islice
 
@@ -193,12 +193,12 @@ def _print_runs(schedule: Schedule) -> list[Any]:
     runs = list(islice(schedule.parsed_cron.runs(now, zone), NUM_RUNS_SHOWN))
     print(f"# {schedule.name} runs {', '.join(f'{moment:%Y-%m-%d %H:%M}' for moment in runs)} {schedule.time_zone}")
     for moment in schedule.parsed_cron.left_out(now, zone):
-        print(f"# not on {moment:%Y-%m-%d}: that night the clock jumps over {moment:%H:%M}")
+        print(f"# not on {moment:%Y-%m-%d}: on that date the clock jumps over {moment:%H:%M}")
     return [moment.date() for moment in runs]
 
 
 def _check_order(schedule: Schedule, day: Any) -> None:
-    """OrderError if the order of a night cannot be met."""
+    """Raises OrderError if the order of a scheduled run cannot be met."""
     import tomllib
 
     from jobs.command_line.screen import visible
@@ -218,7 +218,7 @@ def _print_state(cluster: Cluster, state: ClusterState) -> None:
     tables = {
         "Ray clusters": Table("name", "state", "workers ready", "wanted", "at most"),
         "jobs": Table("name", "state", "started", "minutes", "message"),
-        "schedules": Table("name", "cron", "zone", "last", "nights", "failed"),
+        "schedules": Table("name", "cron", "zone", "last", "runs", "failed"),
     }
     for ray in state.ray_clusters:
         figures = (str(ray.num_ready), str(ray.num_desired), str(ray.num_max))
@@ -226,12 +226,12 @@ def _print_state(cluster: Cluster, state: ClusterState) -> None:
     for job in state.jobs:
         started = f"{job.started:%Y-%m-%d %H:%M}" if job.started else ""
         minutes = f"{job.seconds / 60:.0f}" if job.seconds is not None else ""
-        tables["jobs"].add_row(job.name, job.told, started, minutes, job.message[:80])
+        tables["jobs"].add_row(job.name, job.status, started, minutes, job.message[:80])
     for schedule in state.schedules:
-        nights = state.nights.get(schedule.name, [])
-        failed = [night.name[-8:] for night in nights if night.is_final and not night.is_succeeded]
+        runs = state.scheduled_runs.get(schedule.name, [])
+        failed = [run.name[-8:] for run in runs if run.is_final and not run.is_succeeded]
         last = "suspended" if schedule.is_suspended else f"{schedule.last:%Y-%m-%d %H:%M}" if schedule.last else "never"
-        row = (schedule.name, schedule.cron, schedule.time_zone, last, str(len(nights)), ", ".join(failed))
+        row = (schedule.name, schedule.cron, schedule.time_zone, last, str(len(runs)), ", ".join(failed))
         tables["schedules"].add_row(*row)
     console.print(heading(cluster.name, f"namespace {cluster.namespace}"))
     for title, table in tables.items():

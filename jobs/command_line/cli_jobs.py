@@ -47,7 +47,7 @@ def submit(
 ) -> None:
     """Run a stage on a cluster. The same again is the same job: it is found, not started twice.
 
-    A folder of the cluster's own buckets is told as corpus:NAME, blocks:NAME, runs:NAME or catalogue:NAME.
+    A folder of the cluster's buckets is given as corpus:NAME, blocks:NAME, runs:NAME or catalogue:NAME.
     """
     root = context.find_root()
     commands: dict[str, Any] = root.command.commands  # type: ignore[attr-defined]
@@ -63,10 +63,10 @@ def submit(
         job = submission.job
         if not submission.is_new:
             hint = " --again starts it anew." if job.status.is_over else ""
-            _tell(f"{job.job_id}: the same job is there already ({job.status}).{hint}")
+            _print_status(f"{job.job_id}: the same job is there already ({job.status}).{hint}")
         if not follow:
             return print(job.job_id)
-        _tell(f"{job.job_id} on {where.name}; Ctrl-C leaves it running")
+        _print_status(f"{job.job_id} on {where.name}; Ctrl-C leaves it running")
         _follow(submitter, job.job_id)
 
 
@@ -160,7 +160,7 @@ def _follow(submitter: Submitter, job_id: str) -> None:
             sys.stdout.write(text)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        _tell(
+        _print_status(
             f"\n{job_id} goes on. `tonemill logs {job_id} --follow` shows it again, `tonemill stop {job_id}` ends it."
         )
         raise typer.Exit(130) from None
@@ -170,7 +170,7 @@ def _follow(submitter: Submitter, job_id: str) -> None:
 def _tell_waiting(job: JobInfo) -> None:
     """Why nothing comes of a job yet."""
     if job.status == "PENDING":
-        _tell(f"{job.job_id} waits. {' '.join(job.message.split())}".rstrip())
+        _print_status(f"{job.job_id} waits. {' '.join(job.message.split())}".rstrip())
 
 
 def _end(job: JobInfo) -> None:
@@ -179,9 +179,9 @@ def _end(job: JobInfo) -> None:
     try:
         job.check_success()
     except JobFailedError as error:
-        _tell(f"tonemill: {error}")
+        _print_status(f"tonemill: {error}")
         raise typer.Exit(error.exit_code) from error
-    _tell(f"{job.job_id} has succeeded{f' in {took}' if (took := _took(job)) else ''}")
+    _print_status(f"{job.job_id} has succeeded{f' in {took}' if (took := _took(job)) else ''}")
 
 
 def _took(job: JobInfo) -> str:
@@ -196,7 +196,7 @@ def _clock(seconds: float | None) -> str:
     return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
 
 
-def _tell(message: str) -> None:
+def _print_status(message: str) -> None:
     from jobs.command_line.screen import visible
 
     print(visible(message, keep="\n"), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`tonemill inspect` of a recording: what the transcriber hears in it, as figures, a picture and MIDI."""
+"""`tonemill inspect` of a recording: what the transcriber makes of it, as figures, a picture and MIDI."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Chunk = npt.NDArray[np.float32]
 
 
 def inspect_recording(path: str, folder: str | Path = ".") -> None:
-    """Prints what is heard in a local recording; writes NAME.heard.png and NAME.heard.mid into `folder`.
+    """Prints the transcription of a local recording; writes NAME.heard.png and NAME.heard.mid into `folder`.
 
     Raises:
-        RecordingError: it cannot be decoded, or nothing is heard in it.
+        RecordingError: it cannot be decoded, or no note is found in it.
     """
     drawn: list[Chunk] = []
     try:
@@ -63,7 +63,7 @@ def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
 
 
 def _provenance(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Who made it and what may be done with it, as far as its tags tell."""
+    """Who made it and what may be done with it, as far as its tags say."""
     for name in ("title", "artist"):
         if name in tags:
             yield name, tags[name]
@@ -97,11 +97,11 @@ def _counted(names: Iterable[str], counts: npt.NDArray[np.int64]) -> str:
 
 def _kept(chunks: Iterable[Chunk], drawn: list[Chunk]) -> Iterator[Chunk]:
     """The chunks, of which `drawn` keeps what the picture shows."""
-    room = round(MAX_S * SAMPLE_RATE)
+    num_left = round(MAX_S * SAMPLE_RATE)
     for chunk in chunks:
-        if room > 0:
-            drawn.append(chunk[:room].copy())
-            room -= len(drawn[-1])
+        if num_left > 0:
+            drawn.append(chunk[:num_left].copy())
+            num_left -= len(drawn[-1])
         yield chunk
 
 

@@ -27,7 +27,7 @@ app.add_typer(cluster_app)
 app.add_typer(schedule_app)
 _state = {"verbose": False}
 
-# What tells an artefact: a file inside its folder, and the function that shows it.
+# How an artefact is recognised: a file inside its folder, and the function that shows it.
 _INSPECTORS = (
     ("index.json", "jobs.command_line.inspect_blocks:inspect_blocks"),
     ("track.json", "jobs.command_line.inspect_track:inspect_track"),
@@ -54,7 +54,9 @@ def prepare(
     blocks: Annotated[str, typer.Argument(help="Folder or URI for the feature blocks.")],
     recipe: Recipe = None,
     settings: Settings = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that read and listen; default: one a CPU.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read and transcribe; default: one per CPU.")
+    ] = None,
     retry: Annotated[bool, typer.Option(help="Read the rejected files again, also where they did not change.")] = False,
 ) -> None:
     """Turn recordings and scores into feature blocks. Run again, it does only what is new or changed."""
@@ -148,7 +150,7 @@ def inspect(
         str, typer.Argument(help="Folder or URI of something that tonemill made, or a recording or a score.")
     ],
 ) -> None:
-    """Show what is in an artefact (feature blocks, a checkpoint, a track), or what is in a recording or a score."""
+    """Show an artefact (feature blocks, a checkpoint, a track), or the analysis of a recording or a score."""
     from lstm_core import storage
 
     local = storage.local_path(path)
@@ -175,7 +177,7 @@ cli_jobs.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command; exits with 0, 1, 2 for a mistake that the user can mend, 3 where tracks failed or files were
+    """Runs the command; exits with 0, 1, 2 for a user error, 3 where tracks failed or files were
     refused, 130 on Ctrl-C.
     """
     try:

@@ -1,4 +1,4 @@
-"""A stage's command line, made ready to run on a cluster: places named, files that travel packed, mistakes told here.
+"""A stage's command line, made ready to run on a cluster: places named, files that travel packed, user errors found.
 
 Places are URIs. `corpus:freedoom` is the folder freedoom of the bucket that the cluster file names corpus; so for
 blocks:, runs: and catalogue:. The order, its primers and a recipe are small files that travel with the job, if they are

@@ -3,7 +3,7 @@
 Only music that is in the public domain is taken, and only encodings that claim no rights and name no limit of use. The
 package's own statement (music21/corpus/license.txt) is that its scores are distributed with the permission of their
 encoders, and that those which may not be used freely say so in their file or folder. So every file is searched for
-such words and skipped where any is found. Collections whose terms are kept elsewhere, or whose origin is not told, are
+such words and skipped where any is found. Collections whose terms are kept elsewhere, or whose origin is not given, are
 not looked at: trecento, Essen, Nottingham, Palestrina and Josquin (terms), Aird (one editor's own edition), the
 quartets (early MusicXML that names no encoder), most chorales (a copyright line of their edition).
 
@@ -88,7 +88,7 @@ SOURCES: dict[str, Source] = {
 
 
 def build_corpus(folder: str | Path, styles: Mapping[str, int]) -> dict[str, int]:
-    """Number of scores put into `folder` by style: at most as many of each style as asked.
+    """Number of scores put into `folder` by style: at most the requested number of each style.
 
     Fewer scores than there are make a varied choice, always the same one. What is there already is left as it is.
 
@@ -100,7 +100,7 @@ def build_corpus(folder: str | Path, styles: Mapping[str, int]) -> dict[str, int
         if style not in SOURCES:
             raise TonemillError(f"There is no bundled style {style!r}; there are {', '.join(sorted(SOURCES))}.")
         if limit < 1:
-            raise TonemillError(f"{limit} scores of style {style} were asked for; it takes at least 1.")
+            raise TonemillError(f"{limit} scores of style {style} were requested; it takes at least 1.")
     counts: dict[str, int] = {}
     for style, limit in styles.items():
         chosen = sorted(_scores(corpus, SOURCES[style]), key=_shuffled)[:limit]

@@ -1,5 +1,5 @@
 """Recordings of a folder of scores, as a corpus that holds nothing but audio: each is played by our own synthesiser,
-mastered in a room at a loudness of its own, and encoded in one of six ways, with tags.
+mastered with reverb at a loudness of its own, and encoded in one of six ways, with tags.
 
     CORPUS/<style>/<score>.<hash><suffix>    the hash is of all that the bytes depend on
 
@@ -94,8 +94,8 @@ def plan_recordings(scores: Path, corpus: Path, soundfont: SoundFont) -> list[Re
     paths = [path for path in sorted(scores.glob("*/*")) if path.suffix in SUFFIXES and path.parent.name in SOURCES]
     for number, path in enumerate(paths):
         style, kind = path.parent.name, number % len(KINDS)
-        told = f"{VERSION} {soundfont.sha256} {KINDS[kind]} {_licence(style)} {path.name} ".encode()
-        digest = hashlib.sha256(told + path.read_bytes()).hexdigest()[:10]
+        named = f"{VERSION} {soundfont.sha256} {KINDS[kind]} {_licence(style)} {path.name} ".encode()
+        digest = hashlib.sha256(named + path.read_bytes()).hexdigest()[:10]
         name = f"{path.stem}.{digest}{FORMATS[KINDS[kind].format].suffix}"
         found.append(Recording(score=str(path), target=str(corpus / style / name), style=style, kind=kind))
     return found

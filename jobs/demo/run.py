@@ -2,7 +2,7 @@
 
     FOLDER/scores       chorales and dance tunes out of music21, as MusicXML and ABC
     FOLDER/corpus       recordings of them in six codecs: all that the stages below see
-    FOLDER/blocks       feature blocks of what is heard in the recordings
+    FOLDER/blocks       feature blocks of what is transcribed from the recordings
     FOLDER/run          a short fine-tuning of the base checkpoint, on two workers
     FOLDER/order.toml   twelve tracks
     FOLDER/catalogue    the tracks; open its index.html
@@ -38,12 +38,12 @@ from lstm_core.training.run_state import newest_state
 from lstm_core.training.updates import TrainSettings
 
 MARK_NAME = "demo.key"  # in the run: a hash of what it is trained on and how
-# Sixteen recordings of each codec, an hour, over which the training goes once or twice in its minute. To play and hear
+# Sixteen recordings of each codec, an hour: the training reads them once or twice in its minute. To play and transcribe
 # one takes 0.8 s of processor time, to read a score 0.05: of scores there may be more.
 RECORDED = {"chorale": 28, "reel": 24, "jig": 24, "hornpipe": 20}
 SCORES = {"chorale": 47, "reel": 45, "jig": 40, "hornpipe": 30}
 FINE_TUNING = TrainSettings(learning_rate=4e-4, warmup_steps=10, num_lanes=32)  # gentle: a minute must not undo hours
-# What is heard differs from what the base model learnt (9.5 against 2.7 nats an event): at 4e-4 the same minute left
+# Transcriptions differ from what the base model learnt (9.5 against 2.7 nats per event): at 4e-4 the same minute left
 # a madrigal a quarter of its notes.
 FINE_TUNING_ON_TRANSCRIPTIONS = TrainSettings(learning_rate=5e-5, warmup_steps=10, num_lanes=32)
 VALID_EVENTS = 6_000  # a look at the validation pieces takes a second or two of that minute
@@ -133,7 +133,7 @@ class DemoSettings:
 @dataclass(frozen=True, kw_only=True)
 class DemoResult:
     generated: GenerateResult
-    seconds: dict[str, float]  # of each stage, by the clock
+    seconds: dict[str, float]  # wall time of each stage
 
 
 def run_demo(folder: str | Path = "demo", settings: DemoSettings | None = None, *, verbose: bool = False) -> DemoResult:
@@ -192,8 +192,8 @@ def _train(blocks: Path, run: Path, settings: DemoSettings, *, verbose: bool) ->
         train=fine_tuning if has_base else FROM_NOTHING,
     )
     parent = load_checkpoint(BASE).fingerprint if has_base else ""
-    told = f"{read_index(blocks).fingerprint} {parent} {asdict(recipe)}"
-    key = hashlib.sha256(told.encode()).hexdigest()
+    named = f"{read_index(blocks).fingerprint} {parent} {asdict(recipe)}"
+    key = hashlib.sha256(named.encode()).hexdigest()
     mark = run / MARK_NAME
     if run.exists() and (not mark.exists() or mark.read_text() != key):
         shutil.rmtree(run)  # of other blocks or another base checkpoint

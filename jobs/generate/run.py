@@ -177,7 +177,7 @@ def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, Trac
     decides the same when it is run again.
     """
     made = _Made(dict(kept), {}, set(), [], [])
-    withdrawn = _withdraw_twins(work, made)
+    withdrawn = _withdraw_duplicates(work, made)
     waiting = dict.fromkeys((track_id for track_id in wanted if track_id not in made.records), 0) | withdrawn
     waiting = {track_id: attempt for track_id, attempt in waiting.items() if attempt < work.recipe.max_attempts}
     if waiting:
@@ -214,14 +214,14 @@ def _play_round(
             made.passed.add(outcome["track_id"])
             made.records[outcome["track_id"]] = TrackRecord.from_json(outcome["record"].encode())
             progress.advance(1)
-    if withdrawn := _withdraw_twins(work, made):
+    if withdrawn := _withdraw_duplicates(work, made):
         progress.advance(-len(withdrawn))
 
 
-def _withdraw_twins(work: TrackWork, made: _Made) -> dict[str, int]:
-    """Takes back tracks that hold the same notes as another one; gives back the number of the next attempt at each."""
+def _withdraw_duplicates(work: TrackWork, made: _Made) -> dict[str, int]:
+    """Withdraws tracks that hold the same notes as another one; returns the number of the next attempt at each."""
     attempts = {}
-    for track_id in _twins(made.records.values()):
+    for track_id in _duplicates(made.records.values()):
         record = made.records.pop(track_id)
         withdraw_track(work.catalogue, track_id)
         made.outcomes[track_id] = {
@@ -234,7 +234,7 @@ def _withdraw_twins(work: TrackWork, made: _Made) -> dict[str, int]:
     return attempts
 
 
-def _twins(records: Iterable[TrackRecord]) -> list[str]:
+def _duplicates(records: Iterable[TrackRecord]) -> list[str]:
     """Tracks that hold the same notes as one with a smaller id."""
     by_score: dict[str, list[str]] = defaultdict(list)
     for record in records:
@@ -269,7 +269,7 @@ def _check_styles(order: Order, checkpoint: Checkpoint) -> None:
 
 
 def _free_bytes(catalogue: str) -> float | None:
-    """What a local disk has room for, None for storage elsewhere."""
+    """Bytes that may still be written to a local disk, None for storage elsewhere."""
     path = storage.local_path(catalogue)
     if path is None:
         return None

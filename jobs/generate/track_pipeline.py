@@ -4,8 +4,8 @@ planned tracks -> engine actors (events) -> tasks (stems, master, gates, files, 
 
 A row carries a PlannedTrack, pickled: whatever there was to parse or to plan, the driver has.
 
-A track that a gate holds back is played again where it was finished: one in fifty needs it, and a round of its own
-with a new actor would take ten seconds in which all else stands still. It gets the notes that the actor would give it,
+A track that a gate holds back is generated again where it was rendered: 2 % of tracks need it, and a separate round
+with a new actor would take ten seconds in which everything else waits. It gets the notes that the actor would give it,
 since the engine's rows do not depend on the batch. On a GPU, which the finishing tasks do not have, it waits for the
 next round.
 """
@@ -44,7 +44,7 @@ from lstm_core.tracks.identity import Provenance
 if TYPE_CHECKING:
     from lstm_core.engine.engine import Engine, Generated
 
-_MISTAKES = {"SoundFontError": SoundFontError, "StorageError": StorageError}
+_USER_ERRORS = {"SoundFontError": SoundFontError, "StorageError": StorageError}
 _logger = logging.getLogger(__name__)
 
 
@@ -92,7 +92,7 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]
     """One attempt at each track; the outcomes as they come. `work` is from `send`.
 
     Raises:
-        SoundFontError, StorageError: a worker has not the SoundFont of the order, or cannot store a track.
+        SoundFontError, StorageError: a worker lacks the SoundFont of the order, or cannot store a track.
     """
     import ray.data
     from ray.data import ActorPoolStrategy
@@ -115,13 +115,13 @@ def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]
         )
         for row in outcomes.iter_rows():
             outcome = json.loads(row["outcome"])
-            if "mistake" in outcome:
-                raise _MISTAKES[outcome["kind"]](outcome["mistake"])
+            if "user_error" in outcome:
+                raise _USER_ERRORS[outcome["kind"]](outcome["user_error"])
             yield outcome
 
 
 def _start_finishing_workers(work: TrackWork) -> None:
-    """Has worker processes import and load what finishing needs, while the engine plays its first tracks.
+    """Has worker processes import and load what finishing needs, while the engine generates its first tracks.
 
     Called by the engine once it is ready: earlier, the processor time that this takes is what the engine starts later,
     and the tracks with it. Nobody waits for it: Ray gives later tasks to these processes where they are still there,
@@ -130,7 +130,7 @@ def _start_finishing_workers(work: TrackWork) -> None:
     import ray
 
     def start(work: TrackWork) -> None:
-        with suppress(SoundFontError):  # the first track says so too, and somebody listens to that
+        with suppress(SoundFontError):  # the first track raises the same, and that is reported
             _ready_to_finish(work)
 
     start_remote = ray.remote(num_cpus=1, max_retries=0)(start)
@@ -225,7 +225,7 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
         try:
             outcome = _finish(track, int(batch["attempt"][row]), events, work)
             errors = outcome.pop("errors")
-            while _is_played_again(outcome, work.recipe) and len(errors) < MAX_RAISED:
+            while _is_tried_again(outcome, work.recipe) and len(errors) < MAX_RAISED:
                 seconds.append(outcome["seconds"])
                 start = time.thread_time()
                 engine = _open_engine(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
@@ -236,22 +236,24 @@ def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, l
         except (StorageError, SoundFontError, OSError) as error:
             # As a row, since what an exception came from does not always survive its way through Ray.
             kind = "SoundFontError" if isinstance(error, SoundFontError) else "StorageError"
-            outcomes.append({"mistake": str(error), "kind": kind})
+            outcomes.append({"user_error": str(error), "kind": kind})
             continue
         outcomes.append({**outcome, "errors": errors, "seconds": total_seconds([*seconds, outcome["seconds"]])})
     return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
 
 
-def _told(gate: GateResult, order: TrackOrder) -> str:
+def _gate_message(gate: GateResult, order: TrackOrder) -> str:
     """Why a gate held a track back, and what to order where that is known."""
-    hint = " (it goes round: order temperature = 1.15 and top_p = 1)" if gate.name == "distinct_bars" else ""
+    hint = (
+        " (the bars repeat too often: order temperature = 1.15 and top_p = 1)" if gate.name == "distinct_bars" else ""
+    )
     loudest = math.floor(10 * (order.loudness_lufs - gate.value)) / 10
     if gate.name == "loudness" and loudest > SILENCE_LUFS:
         hint = f" (under its true peak this music gets no louder: order loudness_lufs = {loudest:.1f} or less)"
     return f"{gate.name} is {gate.value:.3f}, bound {gate.bound:.3f}{hint}"
 
 
-def _is_played_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
+def _is_tried_again(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
     return not outcome["is_passed"] and recipe.device == "cpu" and may_pass(outcome, recipe)
 
 
@@ -297,7 +299,7 @@ def _finish(track: PlannedTrack, attempt: int, events: EventArray, work: TrackWo
         "track_id": track_id,
         "attempt": attempt,
         "is_passed": not failed,
-        "reason": "; ".join(_told(gate, track.order) for gate in failed),
+        "reason": "; ".join(_gate_message(gate, track.order) for gate in failed),
         "gates": [asdict(gate) for gate in finished.record.gates],
         "record": record,
         "errors": [],

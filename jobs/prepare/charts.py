@@ -81,7 +81,7 @@ def _draw_hours(axis: Axes, names: list[str], hours: np.ndarray, title: str) -> 
         axis.text(sums[name], row, f" {counts[name]:,} pieces", va="center", fontsize=8)
     axis.margins(x=0.3)
     axis.set(title=title, xlabel="hours")
-    _leave_room(axis, len(shown))
+    _keep_bars_slim(axis, len(shown))
 
 
 def _draw_keys(axis: Axes, keys: list[str]) -> None:
@@ -123,10 +123,10 @@ def _draw_counts(axis: Axes, counts: Counter[str], title: str, unit: str) -> Non
     labels = [textwrap.fill(_short(name, 60), 24) for name, _ in shown]
     axis.barh(labels, [count for _, count in shown], color=_COLOUR)
     axis.locator_params(axis="x", integer=True)
-    _leave_room(axis, len(shown))
+    _keep_bars_slim(axis, len(shown))
 
 
-def _leave_room(axis: Axes, num_rows: int) -> None:
+def _keep_bars_slim(axis: Axes, num_rows: int) -> None:
     """Keeps bars slim when there are few."""
     spare = max(0, 6 - num_rows) / 2
     axis.set_ylim(-0.6 - spare, num_rows - 0.4 + spare)

@@ -1,4 +1,4 @@
-"""The first stage of `tonemill prepare` on Ray: files become parts, scores by being read, recordings by being heard."""
+"""The first stage of `tonemill prepare` on Ray: files become parts, scores are read, recordings transcribed."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ PARTS_A_WORKER = 4  # at least, so that workers end together
 def read_scores(
     corpus_uri: str, files: pa.Table, parts_uri: str, recipe: PrepareRecipe, num_workers: int | None
 ) -> Effort:
-    """What it took to have the scores in some rows of a manifest read, parsed, described and encoded; each part is
-    committed.
-    """
+    """Reads and encodes the scores in some rows of a manifest, commits each part; returns the effort."""
     import ray.data
     from ray.data import TaskPoolStrategy
 
@@ -52,7 +50,7 @@ def read_scores(
         summary = make_part(
             corpus_uri, files_of_part, parts_uri, reader_of_worker(limits), limits, representations=representations
         )
-        return _told(summary, "read", parts_uri, meter.spent())
+        return _reported(summary, "read", parts_uri, meter.spent())
 
     num_workers = num_workers or num_cpus_of_cluster()
     dataset = ray.data.from_arrow(cut_parts(files, num_workers)).map_batches(
@@ -61,11 +59,11 @@ def read_scores(
     return _followed("Reading scores", dataset, len(files))
 
 
-def listen_to_recordings(
+def transcribe_recordings(
     corpus_uri: str, files: pa.Table, parts_uri: str, recipe: PrepareRecipe, num_workers: int | None
 ) -> Effort:
-    """What it took to have the recordings in some rows of a manifest heard, by actors that hold the network; each part
-    is committed.
+    """Transcribes the recordings in some rows of a manifest, by actors that hold the network, and commits each part;
+    returns the effort.
     """
     import ray.data
     from ray.data import ActorPoolStrategy
@@ -74,7 +72,7 @@ def listen_to_recordings(
 
     tables = cut_recording_parts(files, num_workers := num_workers or num_cpus_of_cluster())
     dataset = ray.data.from_arrow(tables).map_batches(
-        ListenerActor,
+        TranscriberActor,
         fn_constructor_args=(corpus_uri, parts_uri, recipe, load_transcriber(recipe.transcriber)),
         batch_size=None,
         batch_format="pyarrow",
@@ -82,7 +80,7 @@ def listen_to_recordings(
         num_cpus=1,
         num_gpus=1 if recipe.device == "cuda" else 0,
     )
-    return _followed("Listening to recordings", dataset, len(files))
+    return _followed("Transcribing recordings", dataset, len(files))
 
 
 def _followed(label: str, dataset: Dataset, num_files: int) -> Effort:
@@ -96,11 +94,11 @@ def _followed(label: str, dataset: Dataset, num_files: int) -> Effort:
     return effort
 
 
-class ListenerActor:
-    """A listener that stays: parts of the manifest in, each committed when its recordings have been heard.
+class TranscriberActor:
+    """A transcriber that stays loaded: parts of the manifest in, each committed when its recordings are transcribed.
 
     The network comes from the driver, which has named the parts by it: a path of its machine may be another's here.
-    Its first part is told with what it took to get ready, and as a retry where it takes the place of one that died.
+    Its first part is reported with what it took to get ready, and as a retry where it replaces an actor that died.
     """
 
     def __init__(
@@ -110,34 +108,34 @@ class ListenerActor:
         import ray
         import torch
 
-        from lstm_core.transcription.recording_transcriber import Listener
+        from lstm_core.transcription.recording_transcriber import RecordingTranscriber
         from lstm_core.transcription.transcriber import Transcriber
-        from lstm_core.transcription.warm_up import compile_listening
+        from lstm_core.transcription.warm_up import compile_transcription
 
         torch.set_num_threads(1)
         self.corpus_uri, self.parts_uri, self.representations = corpus_uri, parts_uri, _representations(recipe)
         transcriber = Transcriber(checkpoint, device=recipe.device)
-        self.listener = Listener(transcriber, recipe.listen)
-        compile_listening(self.listener)
+        self.transcriber = RecordingTranscriber(transcriber, recipe.listen)
+        compile_transcription(self.transcriber)
         self.restarts = int(bool(ray.get_runtime_context().was_current_actor_reconstructed))
 
     def __call__(self, files_of_part: pa.Table) -> pa.Table:
         from lstm_core.blocks.recording_parts import make_recording_part
 
         summary = make_recording_part(
-            self.corpus_uri, files_of_part, self.parts_uri, self.listener, self.representations
+            self.corpus_uri, files_of_part, self.parts_uri, self.transcriber, self.representations
         )
         effort = self.meter.spent() + Effort(retries=self.restarts)
         self.restarts = 0
-        return _told(summary, "hear", self.parts_uri, effort)
+        return _reported(summary, "hear", self.parts_uri, effort)
 
 
 def _representations(recipe: PrepareRecipe) -> list[Representation]:
     return [representation_named(name) for name in recipe.representations]
 
 
-def _told(summary: PartSummary, kind: str, parts_uri: str, effort: Effort) -> pa.Table:
-    """What the driver wants to know of a part; who watches the cluster is told as well."""
+def _reported(summary: PartSummary, kind: str, parts_uri: str, effort: Effort) -> pa.Table:
+    """The report of a part as a row for the driver, after its metrics and its line of the work log."""
     run = parts_uri.rpartition("/parts")[0]
     stages = Counter(summary.reject_stages)
     count("tonemill_recordings_total", summary.num_pieces, run=run)
@@ -146,8 +144,8 @@ def _told(summary: PartSummary, kind: str, parts_uri: str, effort: Effort) -> pa
         count("tonemill_rejects_total", number, run=run, reason=stage)
     facts = {"num_files": summary.num_files, "num_pieces": summary.num_pieces, "duration_s": summary.duration_s}
     log_unit(f"{kind}-part", run=run, rejects=stages, cpu_s=round(effort.cpu_s, 3), retries=effort.retries, **facts)
-    told = {"num_files": summary.num_files, "num_rejects": summary.num_rejects, **asdict(effort)}
-    return pa.Table.from_pylist([told])
+    report = {"num_files": summary.num_files, "num_rejects": summary.num_rejects, **asdict(effort)}
+    return pa.Table.from_pylist([report])
 
 
 @cache

@@ -17,7 +17,7 @@ from lstm_core.blocks.feature_blocks import read_index
 from lstm_core.blocks.parts import PARTS_VERSION, ReadLimits
 from lstm_core.foundation.errors import TonemillError
 from lstm_core.foundation.json_text import json_bytes
-from lstm_core.recordings.limits import LISTENING_VERSION, ListenLimits
+from lstm_core.recordings.limits import TRANSCRIPTION_VERSION, TranscriptionLimits
 from lstm_core.recordings.recording import SUFFIXES as RECORDING_SUFFIXES
 from lstm_core.representations.notes import NOTES
 from lstm_core.representations.table import REPRESENTATIONS
@@ -30,8 +30,8 @@ class PrepareRecipe:
     styles_csv: str = ""  # path,style[,licence]; empty: CORPUS/styles.csv where it exists
     block_bytes: int = 128_000_000  # of a block at most
     limits: ReadLimits = field(default_factory=ReadLimits)
-    listen: ListenLimits = field(default_factory=ListenLimits)
-    transcriber: str = "base"  # URI of the network that hears recordings
+    listen: TranscriptionLimits = field(default_factory=TranscriptionLimits)
+    transcriber: str = "base"  # URI of the network that transcribes recordings
     device: str = "cpu"  # that it runs on, or "cuda"
     representations: tuple[str, ...] = (NOTES.name,)  # that every piece is stored in, as far as they can spell it
     split: SplitSettings = field(default_factory=SplitSettings)
@@ -56,19 +56,19 @@ def by_kind(files: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def with_transcription(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
-    """The corpus with the network and the limits of listening in the keys of its recordings: with others they are
+    """The corpus with the network and the limits of transcription in the keys of its recordings: with others they are
     other files. Scores keep theirs.
 
     Raises:
-        CheckpointError: there are recordings, and no network to hear them.
+        CheckpointError: there are recordings, and no network to transcribe them.
     """
     manifest, is_recording = corpus.manifest, _is_recording(corpus.manifest)
     if not pc.any(is_recording).as_py():
         return corpus
     from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 
-    told = [LISTENING_VERSION, load_transcriber(recipe.transcriber).fingerprint, asdict(recipe.listen)]
-    salt = json_bytes(told).decode()
+    named = [TRANSCRIPTION_VERSION, load_transcriber(recipe.transcriber).fingerprint, asdict(recipe.listen)]
+    salt = json_bytes(named).decode()
     keys = pa.chunked_array(
         [
             pa.array(hashlib.sha256(f"{key} {salt}".encode()).hexdigest()[:32] for key in batch["file_key"].to_pylist())
@@ -83,8 +83,8 @@ def with_transcription(corpus: Corpus, recipe: PrepareRecipe) -> Corpus:
 
 def parts_fingerprint(recipe: PrepareRecipe) -> str:
     """Name of the folder of parts: another version of the code, other limits or representations have another one."""
-    told = [PARTS_VERSION, *recipe.representations, asdict(recipe.limits)]
-    return hashlib.sha256(json_bytes(told)).hexdigest()[:12]
+    named = [PARTS_VERSION, *recipe.representations, asdict(recipe.limits)]
+    return hashlib.sha256(json_bytes(named)).hexdigest()[:12]
 
 
 def changes(recipe: PrepareRecipe, blocks_uri: str) -> list[str]:
@@ -107,7 +107,7 @@ def changes(recipe: PrepareRecipe, blocks_uri: str) -> list[str]:
         " All scores were read again." if any(key.startswith(("limits.", "representations")) for key in changed) else ""
     )
     if any(key.startswith(("listen.", "transcriber", "representations")) for key in changed):
-        again += " All recordings were listened to again."
+        again += " All recordings were transcribed again."
     return [f"The recipe differs from the one before in {', '.join(changed)}: this is a new set of blocks.{again}"]
 
 

@@ -24,7 +24,7 @@ def write_report(uri: str, plan: Plan, corpus_name: str, *, least_confidence: fl
 
 
 def report_page(plan: Plan, corpus_name: str, *, least_confidence: float) -> str:
-    """The page as HTML; recordings have a section of their own. The same plan gives the same bytes.
+    """The page as HTML; recordings have their own section. The same plan gives the same bytes.
 
     Args:
         plan: of the blocks.
@@ -63,7 +63,7 @@ def _facts(plan: Plan, num_recordings: int) -> dict[str, str]:
 
 
 def _recordings_html(recordings: pa.Table, least_confidence: float) -> str:
-    """The section of recordings: what they are as sound, and how far what is heard in them can be believed."""
+    """The section of recordings: what they are as sound, and how reliable their transcription is."""
     num_recordings = len(recordings)
     num_beats = sum(beat is True for beat in recordings["has_beat"].to_pylist())
     seconds = recordings["duration_s"].to_pylist()

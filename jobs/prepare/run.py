@@ -1,12 +1,12 @@
 """`tonemill prepare CORPUS BLOCKS`: a corpus of scores and recordings becomes feature blocks.
 
-    list     the driver lists the corpus once: a manifest of path, size, etag, style, licence
-    read     Ray Data: scores that no part has dealt with are fetched, parsed, described, encoded -> parts
-    listen   Ray Data: recordings likewise, streamed, decoded and transcribed by actors that hold the network -> parts
-    plan     the driver finds duplicates, splits, and cuts blocks, from one small row a piece
-    build    Ray Data: blocks that do not exist under their name are put together from parts
-    index    rejects, manifest, recipe and report are written, then the index over the blocks
-    sum up   what the run did and cost, if it had work for Ray (run_summary.py)
+    list        the driver lists the corpus once: a manifest of path, size, etag, style, licence
+    read        Ray Data: scores that no part has dealt with are fetched, parsed, described, encoded -> parts
+    transcribe  Ray Data: recordings likewise, decoded and transcribed by actors that hold the network -> parts
+    plan        the driver finds duplicates, splits, and cuts blocks, from one small row per piece
+    build       Ray Data: blocks that do not exist under their name are put together from parts
+    index       rejects, manifest, recipe and report are written, then the index over the blocks
+    sum up      what the run did and cost, if it had work for Ray (run_summary.py)
 
 All of it but the last is named by content, so a run that was killed goes on by running again, and gives the same bytes.
 """
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs.prepare.corpus_reading import listen_to_recordings, read_scores, rows_of
+from jobs.prepare.corpus_reading import read_scores, rows_of, transcribe_recordings
 from jobs.prepare.recipe import PrepareRecipe, by_kind, changes, parts_fingerprint, with_transcription
 from jobs.prepare.report import write_report
 from jobs.runtime.effort import Effort, EffortMeter, effort_of_row
@@ -67,7 +67,7 @@ class PrepareResult:
     summary_uri: str = ""  # the same as a page
 
     def lines(self) -> list[str]:
-        """What a person wants to know of the run, one thing a line."""
+        """What a person wants to know of the run, one thing per line."""
         rejected = ", ".join(f"{count} {stage}" for stage, count in self.rejects.items()) or "none"
         return [
             f"{self.index.duration_s / 3600:.1f} hours, {len(self.index.styles)} styles; "
@@ -82,8 +82,8 @@ class PrepareResult:
     def last_line(self) -> str:
         """How many files became pieces and how many did not."""
         pieces, copies = sum(self.index.num_pieces.values()), self.rejects.get("duplicate", 0)
-        told = f", {copies:,} duplicates" if copies else ""
-        return f"{pieces:,} pieces in blocks, {self.num_refused:,} rejects{told}, of {self.num_files:,} files"
+        note = f", {copies:,} duplicates" if copies else ""
+        return f"{pieces:,} pieces in blocks, {self.num_refused:,} rejects{note}, of {self.num_files:,} files"
 
     @property
     def num_refused(self) -> int:
@@ -125,24 +125,8 @@ def run_prepare(
             ray_is_up()
             efforts |= _read(corpus.uri, missing, parts_uri, recipe, num_workers)
             parts = read_rows(parts_uri, parts)
-        plan = plan_blocks(
-            corpus,
-            parts,
-            parts_uri,
-            recipe.split,
-            block_bytes=recipe.block_bytes,
-            representations=recipe.representations,
-        )
-        if not plan.blocks:
-            _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
-            raise CorpusError(_nothing_message(corpus, plan, blocks_uri))
-        absent = [block for block in plan.blocks if not is_finished(blocks_uri, block.name)]
-        if sum(block.size_bytes for block in absent) > BUILT_HERE_BYTES:
-            ray_is_up()
-            efforts["build"] = _build_blocks(absent, parts_uri, blocks_uri)
-        else:
-            for block in absent:
-                assemble_block(parts_uri, blocks_uri, block)
+        plan = _planned(corpus, parts, parts_uri, blocks_uri, recipe)
+        num_built = _build_absent(plan, parts_uri, blocks_uri, ray_is_up, efforts)
         lease.check()
         index = _finish(corpus, plan, recipe, blocks_uri)
         _remove_stale(plan, corpus, parts, parts_uri, blocks_uri)
@@ -150,7 +134,7 @@ def run_prepare(
             index=index,
             num_files=len(corpus.manifest),
             num_read=len(missing),
-            num_built=len(absent),
+            num_built=num_built,
             num_groups=plan.num_groups,
             rejects=dict(sorted(Counter(plan.rejects["stage"].to_pylist()).items())),
             warnings=(*warnings, *_warnings(corpus, plan)),
@@ -158,7 +142,41 @@ def run_prepare(
         if not efforts:
             return result
         efforts["driver"] = meter.spent()
-        return _summed_up(result, blocks_uri, efforts, _units(missing, plan, len(absent)), time.perf_counter() - start)
+        return _summed_up(result, blocks_uri, efforts, _units(missing, plan, num_built), time.perf_counter() - start)
+
+
+def _planned(corpus: Corpus, parts: PartRows, parts_uri: str, blocks_uri: str, recipe: PrepareRecipe) -> Plan:
+    """The plan of the blocks.
+
+    Raises:
+        CorpusError: there is nothing to make blocks of; the rejects are written then.
+    """
+    plan = plan_blocks(
+        corpus,
+        parts,
+        parts_uri,
+        recipe.split,
+        block_bytes=recipe.block_bytes,
+        representations=recipe.representations,
+    )
+    if not plan.blocks:
+        _write_table(plan.rejects, storage.join(blocks_uri, REJECTS_NAME))
+        raise CorpusError(_nothing_message(corpus, plan, blocks_uri))
+    return plan
+
+
+def _build_absent(
+    plan: Plan, parts_uri: str, blocks_uri: str, ray_is_up: Callable[[], object], efforts: dict[str, Effort]
+) -> int:
+    """Builds the planned blocks that are not stored yet, here or in Ray by their size, and returns their number."""
+    absent = [block for block in plan.blocks if not is_finished(blocks_uri, block.name)]
+    if sum(block.size_bytes for block in absent) > BUILT_HERE_BYTES:
+        ray_is_up()
+        efforts["build"] = _build_blocks(absent, parts_uri, blocks_uri)
+    else:
+        for block in absent:
+            assemble_block(parts_uri, blocks_uri, block)
+    return len(absent)
 
 
 def _read(
@@ -170,7 +188,7 @@ def _read(
     if len(scores):
         efforts["read"] = read_scores(corpus_uri, scores, parts_uri, recipe, num_workers)
     if len(recordings):
-        efforts["hear"] = listen_to_recordings(corpus_uri, recordings, parts_uri, recipe, num_workers)
+        efforts["hear"] = transcribe_recordings(corpus_uri, recordings, parts_uri, recipe, num_workers)
     return efforts
 
 
@@ -197,11 +215,10 @@ def _summed_up(
 ) -> PrepareResult:
     """The result with the summary of the run, which is stored beside the blocks.
 
-    Processor time is that of the workers while they read scores, hear recordings and build blocks, with the processes
-    that parse and decode for them, and that of the driver, which does the rest. Not counted are Ray itself, the start
-    of its workers, and what was lost with a worker. Retries are requests to a store that were made again, and listeners
-    that took the place of one that died. The machines are those that Ray has at the end: before, some may have been
-    on their way.
+    Processor time is that of the workers while they read, transcribe and build blocks, with the processes that parse
+    and decode for them, and that of the driver, which does the rest. Not counted are Ray itself, the start of its
+    workers, and what was lost with a worker. Retries are requests to a store that were made again, and actors that
+    replaced one that died. The machines are those that Ray has at the end: before, some may have been on their way.
     """
     summary = summarise(
         "prepare",

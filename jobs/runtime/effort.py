@@ -1,4 +1,4 @@
-"""What work takes: processor time, and what had to be tried again. Measured where it is done, told to the driver."""
+"""What work takes: processor time, and what had to be tried again. Measured in place, reported to the driver."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class EffortMeter:
         self._cpu_s, self._retries = used(), num_retries()
 
     def spent(self) -> Effort:
-        """What was taken since this was last asked, or the meter was made."""
+        """What was used since the last call, or since the meter was made."""
         cpu_s, retries = self._used(), num_retries()
         effort = Effort(cpu_s=cpu_s - self._cpu_s, retries=retries - self._retries)
         self._cpu_s, self._retries = cpu_s, retries

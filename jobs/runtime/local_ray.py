@@ -1,4 +1,4 @@
-"""How a job finds Ray: the cluster of RAY_ADDRESS, or one of its own on this machine."""
+"""How a job finds Ray: the cluster of RAY_ADDRESS, or a new one on this machine."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def start_ray(
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     address = os.environ.get("RAY_ADDRESS")
     if not address and not os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        # A Ray of our own listens on the network: a token that only our processes inherit keeps others out. Ray turns
+        # Our own Ray listens on the network: a token that only our processes inherit keeps others out. Ray turns
         # token mode on by itself then (it reads RAY_AUTH_MODE when it is imported, which may have been before now),
         # and having a token it writes none into the home folder.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -82,10 +82,10 @@ def start_ray(
     else:
         _check_address(address)
     level = logging.INFO if verbose else logging.ERROR
-    with nullcontext() if verbose else _silent_stderr():  # it tells that it read RAY_BACKEND_LOG_LEVEL
+    with nullcontext() if verbose else _silent_stderr():  # it prints that it read RAY_BACKEND_LOG_LEVEL
         try:
             ray.init(**where, logging_level=level, log_to_driver=verbose)
-        except Exception as error:  # Ray raises no class of its own here
+        except Exception as error:  # Ray raises no special class here
             if "timed out" not in str(error):
                 raise
             raise RayStartError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COUNTERS = {
     "tonemill_events_total": "events that the engine played",
     "tonemill_tracks_total": "tracks committed to a catalogue",
-    "tonemill_audio_seconds_total": "seconds of audio committed to a catalogue, or heard in recordings",
+    "tonemill_audio_seconds_total": "seconds of audio committed to a catalogue, or transcribed from recordings",
     "tonemill_gate_failures_total": "attempts at tracks that a gate held back, by gate",
     "tonemill_recordings_total": "recordings and scores that became pieces",
     "tonemill_rejects_total": "recordings and scores that were rejected, by reason",

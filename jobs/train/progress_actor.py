@@ -1,4 +1,4 @@
-"""A board that the workers of a training run, Ray Train's controller and the driver see: an actor beside the driver."""
+"""An actor beside the driver, through which workers of a training run, Ray Train's controller and the driver report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from lstm_core.foundation.errors import TonemillError, TrainingError
 from lstm_core.training.run_result import RunSignal
 
-MAX_CRASHES = 3  # without a new state between them, and a run is stopped: it would fall for ever
+MAX_CRASHES = 3  # without a new state between them, and a run is stopped: it would crash again and again
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -22,79 +22,79 @@ class Restart:
 
 
 class ProgressActor(Generic[P, R]):
-    """The newest progress, what is wished of the workers, how often they fell, what they took, and the result."""
+    """The newest progress, the signal to the workers, how often they crashed, what they used, and the result."""
 
     def __init__(self) -> None:
         self._newest: P | None = None
         self._result: R | None = None
-        self._mistake: TonemillError | None = None
+        self._user_error: TonemillError | None = None
         self._is_over = False
-        self._wish, self._num_wishes = RunSignal.GO_ON, 0
+        self._signal, self._num_signals = RunSignal.GO_ON, 0
         self._restarts: list[Restart] = []
         self._cpu_s: dict[str, float] = {}  # of each worker that there was
-        self._num_falls = 0  # since the newest state
-        self._fell_after, self._saved_before = -1, 0  # last step and newest state at the last fall
+        self._num_crashes = 0  # since the newest state
+        self._crashed_after, self._saved_before = -1, 0  # last step and newest state at the last crash
 
     def show(self, progress: P) -> tuple[RunSignal, int]:
-        """Takes a step of the first worker and gives back what is wished, and the number of that wish."""
+        """Takes a step of the first worker and returns the signal to it, and the number of that signal."""
         self._newest = progress
-        return self._wish, self._num_wishes
+        return self._signal, self._num_signals
 
     def begin(self) -> None:
-        """New workers have been started: what was wished of those before, or went wrong, is no matter of theirs."""
-        self._wish, self._num_wishes, self._mistake = RunSignal.GO_ON, 0, None
+        """New workers have been started: signals to those before, and their error, do not concern them."""
+        self._signal, self._num_signals, self._user_error = RunSignal.GO_ON, 0, None
 
-    def want(self, wish: RunSignal) -> int:
-        """Wishes something of the workers, and gives back their last step."""
-        self._wish, self._num_wishes = max(self._wish, wish), self._num_wishes + 1
+    def send(self, signal: RunSignal) -> int:
+        """Has the workers given a signal, and returns their last step."""
+        self._signal, self._num_signals = max(self._signal, signal), self._num_signals + 1
         return self._step()
 
     def saved_step(self) -> int:
         """The step of the newest state that is stored."""
         return int(getattr(self._newest, "saved_step", 0))
 
-    def fall(self, reason: str, is_death: bool = False) -> str:
-        """Takes down that the workers ended before their time; a text when it is no use to start them again.
+    def record_crash(self, reason: str, is_death: bool = False) -> str:
+        """Records that the workers crashed; returns a text if it is no use to start them again, else an empty one.
 
-        Machines die where they like: a death counts only if the one before came after the same step.
+        Machines die at any step: a death counts only if the one before came after the same step.
         """
         step, saved = self._step(), self.saved_step()
         if self._is_over:
-            return str(self._mistake)
-        if self._wish == RunSignal.LEAVE:
-            self._restarts.append(Restart(step=step, reason="a machine goes away"))
+            return str(self._user_error)
+        if self._signal == RunSignal.LEAVE:
+            self._restarts.append(Restart(step=step, reason="a machine was preempted"))
             return ""
         self._restarts.append(Restart(step=step, reason=reason))
         if saved > self._saved_before:
-            self._num_falls = 0
-        if not is_death or step == self._fell_after or self._num_falls == 0:
-            self._num_falls += 1
-        self._fell_after, self._saved_before = step, saved
-        if self._num_falls < MAX_CRASHES:
+            self._num_crashes = 0
+        if not is_death or step == self._crashed_after or self._num_crashes == 0:
+            self._num_crashes += 1
+        self._crashed_after, self._saved_before = step, saved
+        if self._num_crashes < MAX_CRASHES:
             return ""
         where = f"after step {step}" if step else "before its first step"
         text = f"The run ended {MAX_CRASHES} times {where}, and would again. The last reason: {reason}"
-        self._mistake = self._mistake or TrainingError(text)
+        self._user_error = self._user_error or TrainingError(text)
         return text
 
     def spend(self, worker: str, cpu_s: float) -> None:
         """Takes the processor time that a worker has used so far."""
         self._cpu_s[worker] = cpu_s
 
-    def close(self, result: R | None, mistake: TonemillError | None, is_over: bool = True) -> None:
-        """Takes what came out, or what the user can mend; it is over when another attempt would end the same way."""
-        self._result, self._mistake, self._is_over = result, mistake, is_over
+    def close(self, result: R | None, user_error: TonemillError | None, is_over: bool = True) -> None:
+        """Takes the result, or the user error; it is over if another attempt would end the same way."""
+        self._result, self._user_error, self._is_over = result, user_error, is_over
 
     def newest(self) -> P | None:
         """The newest progress."""
         return self._newest
 
     def outcome(self) -> tuple[R | None, TonemillError | None, list[Restart]]:
-        """What came out, what went wrong, and every restart."""
-        return self._result, self._mistake, self._restarts
+        """The result, the user error, and every restart."""
+        return self._result, self._user_error, self._restarts
 
     def cpu_s(self) -> float:
-        """Processor time of all workers that there were, as far as they have told it."""
+        """Processor time of all workers that there were, as far as they have reported it."""
         return sum(self._cpu_s.values())
 
     def _step(self) -> int:
@@ -102,7 +102,7 @@ class ProgressActor(Generic[P, R]):
 
 
 def start_progress_actor() -> Any:
-    """The handle of a board on the machine of this driver, which no other machine takes along when it goes."""
+    """The handle of a progress actor on the machine of this driver, so that it is not lost with another machine."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -85,19 +85,19 @@ def train_recipe(run: str, path: str | None, overrides: dict[str, object], *, is
     """The recipe of a file with overrides; for a run that goes on, the one that it was begun with.
 
     Raises:
-        TrainingError: a run that goes on is asked to change something that decides its numbers.
+        TrainingError: a run that goes on was given another value of something that decides its numbers.
     """
     saved_uri = storage.join(run, RECIPE_NAME)
     if not is_resumed or not storage.exists(saved_uri):
         return load_recipe(TrainRecipe, path, overrides)
     saved = load_recipe(TrainRecipe, saved_uri)
-    asked = load_recipe(TrainRecipe, path or saved_uri, overrides)
-    if changed := changed_settings(saved, asked):
+    requested = load_recipe(TrainRecipe, path or saved_uri, overrides)
+    if changed := changed_settings(saved, requested):
         raise TrainingError(
             f"{run} was begun with another {', '.join(changed)}, and cannot go on exactly with a new one. "
             "Leave the setting out, or start another run with --init-from."
         )
-    return asked
+    return requested
 
 
 def result_lines(trained: TrainResult, run: str) -> list[str]:
@@ -151,7 +151,7 @@ def _parent_uri(init_from: str) -> str:
     return absolute(find_checkpoint(init_from)) if init_from not in ("", "base") else ""
 
 
-def _train(config: dict[str, Any], tell: Callable[[RunProgress], RunSignal]) -> RunResult:
+def _train(config: dict[str, Any], report: Callable[[RunProgress], RunSignal]) -> RunResult:
     """One worker's part."""
     return run_training(
         config["blocks_uri"],
@@ -160,7 +160,7 @@ def _train(config: dict[str, Any], tell: Callable[[RunProgress], RunSignal]) -> 
         versions=config["versions"],
         parent_uri=config["parent_uri"],
         lease=config["lease"],
-        on_progress=tell,
+        on_progress=report,
     )
 
 

@@ -14,23 +14,23 @@ from lstm_core import storage
 from lstm_core.foundation.errors import TrainingError
 from lstm_core.training.run_result import RunSignal
 
-ANSWER_S = 10.0  # the board answers in milliseconds; a machine that is busy or frozen may take longer
+ANSWER_S = 10.0  # the progress actor answers in milliseconds; a machine that is busy or frozen may take longer
 REQUEST_NAME = ".ray-request"  # in the run's folder: under which name Ray has reserved machines for it
 DEATH = "a worker's process or machine died"
 
 
 class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
-    """Has a state stored before workers go, counts falls, and looks at the cluster when something changed.
+    """Has a state stored before workers are preempted, counts crashes, and looks at the cluster when something changed.
 
     Args:
-        board: The run's.
+        progress_actor: The run's.
         run_uri: Folder of the run.
         look_every_s: How often to look for workers that could join.
         save_wait_s: How long to wait for a state before the workers are started anew in another number.
     """
 
-    def __init__(self, board: Any, run_uri: str, *, look_every_s: float, save_wait_s: float = 30.0) -> None:
-        self._board, self._run_uri = board, run_uri
+    def __init__(self, progress_actor: Any, run_uri: str, *, look_every_s: float, save_wait_s: float = 30.0) -> None:
+        self._progress_actor, self._run_uri = progress_actor, run_uri
         self._look_every_s, self._save_wait_s = look_every_s, save_wait_s
         self._looked_s = 0.0
 
@@ -49,15 +49,15 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
         """
         before, now = type(previous_state).__name__, type(current_state).__name__
         if now == "PreemptingState" and before != now:
-            self._board.want.remote(RunSignal.LEAVE)
+            self._progress_actor.send.remote(RunSignal.LEAVE)
         elif now == "ResizingState":
             self._save_first()
         elif now == "RestartingState" and before != now:
-            self._fall(current_state.training_failed_error)
+            self._crashed(current_state.training_failed_error)
         elif now == "ReschedulingState":
             failure = getattr(current_state.training_failed_error, "controller_failure", None)
             if type(failure).__name__ == "WorkerGroupStartupFailedError":
-                self._fall(current_state.training_failed_error)
+                self._crashed(current_state.training_failed_error)
             self._look()
         elif now == "RunningState" and time.monotonic() - self._looked_s > self._look_every_s:
             self._look()
@@ -65,18 +65,18 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
     def _save_first(self) -> None:
         """Waits until a state of now is stored: the workers are about to be ended."""
         with suppress(ray.exceptions.RayError):
-            step = ray.get(self._board.want.remote(RunSignal.SAVE), timeout=ANSWER_S)
+            step = ray.get(self._progress_actor.send.remote(RunSignal.SAVE), timeout=ANSWER_S)
             end = time.monotonic() + self._save_wait_s
             while time.monotonic() < end:
-                if ray.get(self._board.saved_step.remote(), timeout=ANSWER_S) >= step:
+                if ray.get(self._progress_actor.saved_step.remote(), timeout=ANSWER_S) >= step:
                     return
                 time.sleep(0.1)
 
-    def _fall(self, error: Exception) -> None:
+    def _crashed(self, error: Exception) -> None:
         reason = reason_of(error)
         count("tonemill_restarts_total", run=self._run_uri)
         log_unit("restart", run=self._run_uri, reason=reason)
-        verdict = ray.get(self._board.fall.remote(reason, reason == DEATH), timeout=ANSWER_S)
+        verdict = ray.get(self._progress_actor.record_crash.remote(reason, reason == DEATH), timeout=ANSWER_S)
         if verdict:
             raise TrainingError(verdict)
         self._look()
@@ -99,7 +99,7 @@ def reason_of(error: Exception) -> str:
     """One line on why workers ended, of the worker where it began."""
     failures = getattr(error, "worker_failures", None) or {0: getattr(error, "controller_failure", error)}
     lines = [_line(failure) for _, failure in sorted(failures.items())]
-    # When one worker goes the others tell that the connection to it broke.
+    # When one worker dies the others report that the connection to it broke.
     return next((line for line in lines if "gloo" not in line and "NCCL" not in line), lines[0])
 
 

@@ -1,4 +1,4 @@
-"""A training program on the workers of Ray Train: started, watched, and asked for what came out."""
+"""A training program on the workers of Ray Train: started, watched, and its result collected."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _OF_ALL = (TrainingError, CheckpointError, BlockError)  # another attempt would 
 # Threads that wait for each other asleep. Awake, they slow a step tenfold once other programs want the cores too:
 # 30 s instead of 3 s at a load of 10 on 2 cores (AMD Zen 5, November 2026).
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
-# Ray Train's own patience, shortened: after a death a run is to go on within 30 s. Whoever sets these decides.
+# Ray Train's timeouts, shortened: after a death a run is to go on within 30 s. Values of the environment go first.
 RAY_TRAIN_SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # of 2: begins, ends and restarts sooner
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "4",  # of 60: how long workers wait for a machine that died meanwhile
     "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1",  # of 5
 }
 LOOK_EVERY_S = 10.0  # for machines that could join
-SPENT_EVERY_S = 5.0  # a worker tells what it has taken: of one that dies the last of it is not counted
+SPENT_EVERY_S = 5.0  # a worker reports what it has used: of one that dies the last of it is not counted
 _log = logging.getLogger(__name__)
 P = TypeVar("P")
 R = TypeVar("R")
@@ -60,11 +60,11 @@ class Outcome(Generic[R]):
     result: R
     restarts: list[Restart]
     cpu_s: float  # of all workers, those that died included
-    nodes: Nodes  # that Ray has at the end: those that were asked for have come; an elastic run may have had others
+    nodes: Nodes  # that Ray has at the end: those that were requested have come; an elastic run may have had others
 
 
 def placed(num_workers: int | tuple[int, int], threads_per_worker: int | None, device: str) -> Placement:
-    """What a recipe's wishes mean on the cluster that is connected."""
+    """What a recipe's settings mean on the cluster that is connected."""
     import ray
 
     use_gpu = device == "cuda" or (device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
@@ -94,22 +94,22 @@ def train_on_workers(
     where: Placement,
     show: Callable[[Callable[[], P | None], threading.Event], None],
 ) -> Outcome[R]:
-    """What `program` gives back on rank 0, and what it took. It is called on every worker with `config` and a function
-    to tell progress, which gives back what is wished of it. Workers that die are started again, in another number where
-    that may be.
+    """What `program` returns on rank 0, and what it took. It is called on every worker with `config` and a function
+    that takes its progress and returns a signal to it. Workers that die are started again, in another number where
+    that is allowed.
 
     Meanwhile `show` runs in a thread of the driver, with a function that gives the newest progress, until its event.
 
     Raises:
         TonemillError: what the program raised; other errors come as Ray has them.
     """
-    board = start_progress_actor()
-    trainer = _trainer(board, {"program": program, "config": config, "run_uri": run_uri}, where)
-    return _outcome(board, _fitted(trainer, board, show))
+    progress_actor = start_progress_actor()
+    trainer = _trainer(progress_actor, {"program": program, "config": config, "run_uri": run_uri}, where)
+    return _outcome(progress_actor, _fitted(trainer, progress_actor, show))
 
 
-def _trainer(board: Any, given: dict[str, Any], where: Placement) -> Any:
-    """Ray's trainer, whose workers do as `_work` says; the board counts how often they end before their time."""
+def _trainer(progress_actor: Any, given: dict[str, Any], where: Placement) -> Any:
+    """Ray's trainer, whose workers run `_work`; the progress actor counts how often they crash."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -119,7 +119,7 @@ def _trainer(board: Any, given: dict[str, Any], where: Placement) -> Any:
     look_every_s = float(os.environ.get("TONEMILL_LOOK_EVERY_S", LOOK_EVERY_S))
     return TorchTrainer(
         _work,
-        train_loop_config={**given, "device": where.device, "board": board},
+        train_loop_config={**given, "device": where.device, "progress_actor": progress_actor},
         scaling_config=ScalingConfig(
             num_workers=where.num_workers,
             use_gpu=where.use_gpu,
@@ -135,19 +135,19 @@ def _trainer(board: Any, given: dict[str, Any], where: Placement) -> Any:
             storage_path=str(Path(tempfile.gettempdir()) / f"tonemill-train-{os.getuid()}"),
             failure_config=FailureConfig(max_failures=-1),  # RunWatch counts
             worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
-            callbacks=[RunWatch(board, run_uri, look_every_s=look_every_s)],
+            callbacks=[RunWatch(progress_actor, run_uri, look_every_s=look_every_s)],
         ),
     )
 
 
 def _fitted(
-    trainer: Any, board: Any, show: Callable[[Callable[[], P | None], threading.Event], None]
+    trainer: Any, progress_actor: Any, show: Callable[[Callable[[], P | None], threading.Event], None]
 ) -> Exception | None:
     """What Ray raised at the end of the workers, if anything; `show` runs meanwhile."""
     import ray
 
     def newest() -> P | None:
-        progress: P | None = ray.get(board.newest.remote())
+        progress: P | None = ray.get(progress_actor.newest.remote())
         return progress
 
     stop = threading.Event()
@@ -155,7 +155,7 @@ def _fitted(
     watcher.start()
     try:
         trainer.fit()
-    except Exception as error:  # whatever Ray makes of it, the board knows of an error that the user can correct
+    except Exception as error:  # whatever Ray makes of it, the progress actor holds an error that the user can correct
         return error
     finally:
         stop.set()
@@ -163,18 +163,18 @@ def _fitted(
     return None
 
 
-def _outcome(board: Any, failure: Exception | None) -> Outcome[Any]:
-    """What the board knows of the end; the error that it knows, or Ray's, where nothing came out."""
+def _outcome(progress_actor: Any, failure: Exception | None) -> Outcome[Any]:
+    """The result that the progress actor holds. Without one it raises the error that the actor holds, or Ray's."""
     import ray
 
-    result, mistake, restarts = ray.get(board.outcome.remote())
+    result, user_error, restarts = ray.get(progress_actor.outcome.remote())
     for restart in restarts:
         _log.info("the workers were started again after step %d: %s", restart.step, restart.reason)
     if result is not None:
-        cpu_s: float = ray.get(board.cpu_s.remote())
+        cpu_s: float = ray.get(progress_actor.cpu_s.remote())
         return Outcome(result=result, restarts=restarts, cpu_s=cpu_s, nodes=_nodes())
-    if mistake is not None:
-        raise mistake from failure
+    if user_error is not None:
+        raise user_error from failure
     raise failure or TrainingError("The workers ended without a result. Run again with --resume --verbose.")
 
 
@@ -185,103 +185,103 @@ def absolute(uri: str) -> str:
 
 
 def _work(given: dict[str, Any]) -> None:
-    """One worker: the same program as without Ray, telling the board how it goes."""
+    """One worker: the same program as without Ray, reporting to the progress actor."""
     import ray
     import ray.train.torch
     import torch
 
-    board, is_first = given["board"], ray.train.get_context().get_world_rank() == 0
+    progress_actor, is_first = given["progress_actor"], ray.train.get_context().get_world_rank() == 0
     if given["device"] == "cuda":
         torch.cuda.set_device(ray.train.torch.get_device())
 
     if is_first:
-        ray.get(board.begin.remote())
-    spending = _Spending(board)
-    reporter = _Reporter(board, given["run_uri"], spending) if is_first else spending
+        ray.get(progress_actor.begin.remote())
+    spending = _Spending(progress_actor)
+    reporter = _Reporter(progress_actor, given["run_uri"], spending) if is_first else spending
     try:
         result = given["program"](given["config"], reporter.take)
     except TonemillError as error:
-        ray.get(board.close.remote(None, error, isinstance(error, (*_OF_ALL, LeaseError))))
+        ray.get(progress_actor.close.remote(None, error, isinstance(error, (*_OF_ALL, LeaseError))))
         if isinstance(error, _OF_ALL):
             return
         raise  # the others wait for this one: only an error ends them too
     finally:
-        spending.tell_last()
+        spending.report_last()
     if is_first:
-        ray.get(board.close.remote(result, None))
+        ray.get(progress_actor.close.remote(result, None))
 
 
 class _Reporter:
-    """Shows the first worker's progress on the board, and finds out what is wished of the workers."""
+    """Sends the first worker's progress to the progress actor, and receives the signals to the workers."""
 
-    def __init__(self, board: Any, run_uri: str, spending: _Spending) -> None:
-        self._board, self._run_uri, self._spending = board, run_uri, spending
-        self._answer: Any = None  # of the board, read at a later step, so that no step waits for it
-        self._num_granted = 0  # the number of the last wish that was passed on
+    def __init__(self, progress_actor: Any, run_uri: str, spending: _Spending) -> None:
+        self._progress_actor, self._run_uri, self._spending = progress_actor, run_uri, spending
+        self._answer: Any = None  # of the actor, read at a later step, so that no step waits for it
+        self._num_granted = 0  # the number of the last signal that was passed on
         self._taken_s = time.perf_counter()
 
     def take(self, progress: Any) -> RunSignal:
-        """Takes the progress of a step and gives back what is wished, each wish once."""
+        """Takes the progress of a step and returns the newest signal, each signal once."""
         self._spending.take(progress)
         before_s, self._taken_s = self._taken_s, time.perf_counter()
         observe("tonemill_step_seconds", self._taken_s - before_s, run=self._run_uri)
         if hasattr(progress, "wait_s"):
             observe("tonemill_data_wait_seconds", progress.wait_s, run=self._run_uri)
-        wish, number = self._answered()
-        shown = self._board.show.remote(progress)
+        signal, number = self._answered()
+        shown = self._progress_actor.show.remote(progress)
         if self._answer is None:
             self._answer = shown
         if number == self._num_granted:
             return RunSignal.GO_ON
         self._num_granted = number
-        return wish
+        return signal
 
     def _answered(self) -> tuple[RunSignal, int]:
-        """The board's wish and its number, if there is an answer; else the last number."""
+        """The actor's signal and its number, if there is an answer; else the last number."""
         import ray
 
         if self._answer is None or not ray.wait([self._answer], timeout=0)[0]:
             return RunSignal.GO_ON, self._num_granted
         answer, self._answer = self._answer, None
-        wish, number = ray.get(answer)
-        return wish, number
+        signal, number = ray.get(answer)
+        return signal, number
 
 
 class _Spending:
-    """Tells the board what processor time this worker takes."""
+    """Reports the processor time of this worker to the progress actor."""
 
-    def __init__(self, board: Any) -> None:
+    def __init__(self, progress_actor: Any) -> None:
         import ray
 
-        self._board, self._worker = board, ray.get_runtime_context().get_actor_id()
-        self._begun_s, self._told_s = time.process_time(), time.monotonic()
+        self._progress_actor, self._worker = progress_actor, ray.get_runtime_context().get_actor_id()
+        self._begun_s, self._reported_s = time.process_time(), time.monotonic()
 
     def take(self, progress: Any) -> RunSignal:
-        """Tells it where it has not been told for a while; nobody waits for that. Of a worker nothing is wished."""
-        if time.monotonic() - self._told_s >= SPENT_EVERY_S:
-            self._tell()
+        """Reports it every few seconds, without waiting. Only the first worker gets signals."""
+        if time.monotonic() - self._reported_s >= SPENT_EVERY_S:
+            self._report()
         return RunSignal.GO_ON
 
-    def tell_last(self) -> None:
-        """Tells it and waits: the driver asks the board as soon as the workers have ended."""
+    def report_last(self) -> None:
+        """Reports it and waits: the driver reads the actor as soon as the workers have ended."""
         import ray
 
-        with suppress(ray.exceptions.RayError):  # it is over with the board too, or nobody answers
-            ray.get(self._tell(), timeout=SPENT_EVERY_S)
+        with suppress(ray.exceptions.RayError):  # the actor has ended too, or does not answer
+            ray.get(self._report(), timeout=SPENT_EVERY_S)
 
-    def _tell(self) -> Any:
-        self._told_s = time.monotonic()
-        return self._board.spend.remote(self._worker, time.process_time() - self._begun_s)
+    def _report(self) -> Any:
+        self._reported_s = time.monotonic()
+        return self._progress_actor.spend.remote(self._worker, time.process_time() - self._begun_s)
 
 
 def _nodes() -> Nodes:
-    """The machines of Ray; of one of our own all cores, since workers use them whatever it offers."""
+    """The machines of Ray; of a local Ray that we started all cores, since workers use them whatever it offers."""
     nodes = nodes_of_ray()
     return nodes if _is_shared() else replace(nodes, num_cores=_num_cores())
 
 
 def _is_shared() -> bool:
-    """Whether the cluster is one of others too: then no core is taken that was not asked for."""
+    """Whether others use the cluster too: then no core is used that was not requested."""
     return bool(os.environ.get("RAY_ADDRESS"))
 
 

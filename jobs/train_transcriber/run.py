@@ -47,7 +47,7 @@ def train_transcriber(
     """What came out of training on all workers of the recipe.
 
     Raises:
-        TrainingError: the run exists already, or is asked to go on with other settings, or the loss became infinite.
+        TrainingError: the run exists already, or would go on with other settings, or the loss became infinite.
     """
     run_uri = absolute(run)
     has_begun = newest_state(run_uri) is not None
@@ -67,19 +67,19 @@ def train_transcriber(
         return train_on_workers(_train, config, run_uri, where, _show).result
 
 
-def _check_unchanged(run: str, saved: TranscriberRecipe, asked: TranscriberRecipe) -> None:
+def _check_unchanged(run: str, saved: TranscriberRecipe, requested: TranscriberRecipe) -> None:
     names = [name for name in TranscriberRecipe.__dataclass_fields__ if name not in FREE]
-    if changed := [name for name in names if getattr(saved, name) != getattr(asked, name)]:
+    if changed := [name for name in names if getattr(saved, name) != getattr(requested, name)]:
         raise TrainingError(
             f"{run} was begun with another {', '.join(changed)}, and cannot go on exactly with a new one. "
             "Leave the setting out, or start another run."
         )
 
 
-def _train(config: dict[str, Any], tell: Callable[[TranscriberProgress], object]) -> TranscriberResult:
+def _train(config: dict[str, Any], report: Callable[[TranscriberProgress], object]) -> TranscriberResult:
     """One worker's part."""
     return run_transcriber_training(
-        config["scores"], config["run"], config["recipe"], versions=config["versions"], on_progress=tell
+        config["scores"], config["run"], config["recipe"], versions=config["versions"], on_progress=report
     )
 
 

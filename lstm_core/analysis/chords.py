@@ -1,7 +1,7 @@
-"""A chord for each slot of a piece: root, quality and bass, and the key of each bar that they are understood in.
+"""A chord for each slot of a piece: root, quality and bass, and the key of each bar.
 
-A slot is heard as pitch classes drawn from the chord: each of its tones is likely, a tone of the key beside it less
-so, any other rarely; the lowest line is drawn apart, mostly from the root. Keys and chords are the most likely paths
+The model of a slot is pitch classes drawn from the chord: each of its tones is likely, another tone of the key less
+so, any other rare; the lowest line is drawn separately, mostly from the root. Keys and chords are the most likely paths
 of two hidden Markov models, as in Raphael and Stoddard, "Functional harmonic analysis using probabilistic models",
 Computer Music Journal 28 (2004). Templates weighed by duration and bass: Pardo and Birmingham, "Algorithms for chordal
 analysis", Computer Music Journal 26 (2002). Keys: profiles of Albrecht and Shanahan, "The use of large corpora to
@@ -39,17 +39,17 @@ NO_CHORD = -1  # root, quality and bass of a slot in which nothing with a pitch 
 _SUFFIXES = ("", "m", "dim", "+", "sus2", "sus4", "7", "maj7", "m7", "m7b5", "dim7", "5")
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
-# Log-odds of a quality before anything is heard; a triad is what is meant unless the tones say more.
+# Prior log-odds of a quality: a triad unless the tones indicate more.
 _QUALITY_PRIOR = np.array([0.0, 0.0, -0.9, -1.8, -2.0, -1.6, -0.3, -0.9, -0.6, -0.9, -1.1, -1.1])
 _TONE_WEIGHTS = (1.0, 0.85, 0.7, 0.55)  # how often root, third, fifth and seventh sound, in units of the root
 _IN_KEY, _OUT_OF_KEY = 0.1, 0.03  # the same of any other tone
-_BASS_SHARES = (0.62, 0.13, 0.12, 0.05)  # of the lowest line, by tone of the chord; the rest falls to all others
+_BASS_SHARES = (0.62, 0.13, 0.12, 0.05)  # of the lowest line, by tone of the chord; the rest is shared by all others
 _POWER_BASS = (0.75, 0.12)
 _OTHER_BASS = 0.015
-_TONES_HEARD = 3.2  # a full slot counts as so many independent tones
-_MORE_HEARD = 0.6  # more for each pitch class that sounds throughout besides one
-_BASS_HEARD = 1.2  # and its lowest line as so many
-_FIFTHS_TOGETHER = 0.6  # more for a bare fifth where parts sound together: a lone line is silent about thirds
+_NUM_TONES = 3.2  # a full slot counts as so many independent tones
+_NUM_MORE_TONES = 0.6  # more for each pitch class that sounds throughout besides one
+_NUM_BASS_TONES = 1.2  # and its lowest line as so many
+_FIFTHS_TOGETHER = 0.6  # more for a bare fifth where parts sound together: a lone line gives no evidence about thirds
 _OUTSIDE = 0.6  # what a tone of the chord outside the key costs
 _DEGREE_BONUS = {0: 0.65, 7: 0.6, 5: 0.45, 2: 0.1, 9: 0.15}  # of roots above the tonic
 _CHANGE_AT_BAR, _CHANGE_IN_BAR = -0.6, -1.2  # log-odds of another root
@@ -99,8 +99,8 @@ def find_chords(notes: NoteArray, grid: Grid) -> Chords:
     state = best_path(scores, _changes(), (~starts_bar).astype(np.int64))
     root, quality = state // len(QUALITIES), state % len(QUALITIES)
     silent = _long_silence(profile.sum(axis=1) == 0, grid)
-    heard_bass = np.where(lowest.sum(axis=1) > 0, lowest.argmax(axis=1), root)
-    bass = np.where(certainty > 0.3, heard_bass, root)
+    lowest_class = np.where(lowest.sum(axis=1) > 0, lowest.argmax(axis=1), root)
+    bass = np.where(certainty > 0.3, lowest_class, root)
     return Chords(
         root=np.where(silent, NO_CHORD, root),
         quality=np.where(silent, NO_CHORD, quality),
@@ -152,7 +152,7 @@ def _lowest_line(notes: NoteArray, grid: Grid) -> tuple[Floats, Floats]:
     line = line / np.maximum(line.sum(axis=1, keepdims=True), 1e-9)
     busy = np.add.reduceat((sounding > 0).astype(np.float64), grid.slots[:-1])
     polyphony = np.add.reduceat(sounding.astype(np.float64), grid.slots[:-1]) / np.maximum(busy, 1.0)
-    height = np.clip((64.0 - floor) / 12.0, 0.0, 1.0)  # a line above middle C bears nothing
+    height = np.clip((64.0 - floor) / 12.0, 0.0, 1.0)  # a line above middle C is no bass
     certainty = np.clip(polyphony - 1.0, 0.0, 1.0) * (0.4 + 0.6 * height)
     broken = np.where(floor < 128, 0.9 * height, 0.0)  # a chord may be broken: its first and lowest note is the bass
     return line, np.maximum(certainty, broken)
@@ -162,25 +162,25 @@ def _keys(profile: Floats, grid: Grid) -> Ints:
     """Key of each bar: int64 [bars]."""
     bars = np.zeros((grid.num_bars, 12))
     np.add.at(bars, grid.slot_bar, profile)
-    heard = bars / np.maximum(bars.sum(axis=1, keepdims=True), 1e-9)
+    shares = bars / np.maximum(bars.sum(axis=1, keepdims=True), 1e-9)
     rows = [np.roll(tones, tonic) for tones in (_MAJOR_KEY, _MINOR_KEY) for tonic in range(12)]
-    scores = _KEY_TONES * heard @ np.log(12.0 * np.array(rows)).T
+    scores = _KEY_TONES * shares @ np.log(12.0 * np.array(rows)).T
     changes = np.where(np.eye(24, dtype=bool), 0.0, _KEY_CHANGE)[None]
     keys: Ints = best_path(scores, changes, np.zeros(len(scores), dtype=np.int64))
     return keys
 
 
 def _chord_scores(profile: Floats, lowest: Floats, certainty: Floats, key: Ints) -> Floats:
-    """Log-likelihood of each chord in each slot, and what the key makes of it: float64 [slots, 12 * qualities]."""
+    """Log-likelihood of each chord in each slot, and its prior in the key: float64 [slots, 12 * qualities]."""
     tones, basses, prior = _tables()
     mass = profile.sum(axis=1)
     shares = profile / np.maximum(mass, 1e-9)[:, None]
-    heard = _TONES_HEARD * (1.0 - np.exp(-mass)) + _MORE_HEARD * np.maximum(mass - 1.2, 0.0)
+    num_tones = _NUM_TONES * (1.0 - np.exp(-mass)) + _NUM_MORE_TONES * np.maximum(mass - 1.2, 0.0)
     scores = np.zeros((len(profile), len(basses)))
     for found in np.unique(key).tolist():
         rows = key == found
-        scores[rows] = heard[rows, None] * (shares[rows] @ tones[found].T) + prior[found]
-    scores += (_BASS_HEARD * certainty)[:, None] * (lowest @ basses.T)
+        scores[rows] = num_tones[rows, None] * (shares[rows] @ tones[found].T) + prior[found]
+    scores += (_NUM_BASS_TONES * certainty)[:, None] * (lowest @ basses.T)
     fifths = np.arange(scores.shape[1]) % len(QUALITIES) == QUALITIES.index("5")
     scores[:, fifths] += _FIFTHS_TOGETHER * np.maximum(2.0 * certainty - 1.0, 0.0)[:, None]
     return scores
@@ -190,7 +190,7 @@ def _chord_scores(profile: Floats, lowest: Floats, certainty: Floats, key: Ints)
 def _tables() -> tuple[Floats, Floats, Floats]:
     """Logs of the tones of each chord in each key, of its basses, and its prior in each key.
 
-    float64 [24, chords, 12], [chords, 12] and [24, chords]; all against a tone that tells nothing.
+    float64 [24, chords, 12], [chords, 12] and [24, chords]; all relative to a tone of equal probability.
     """
     num_chords = 12 * len(QUALITIES)
     in_key = np.zeros((24, 12), dtype=bool)

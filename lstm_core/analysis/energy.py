@@ -2,9 +2,9 @@
 
     energy = 0.35 density + 0.25 loudness + 0.15 width + 0.15 parts + 0.10 drums
 
-each of which lies between 0 and 1 by fixed bounds: notes a second (1 to 32, by their logarithm), mean velocity of the
-notes (40 to 115), highest minus lowest pitch (0 to 60 semitones), programs that sound (1 to 8), and strokes of drums a
-second (0 to 8). Onset density and loudness are what listeners' arousal goes with most: Gabrielsson and Lindstroem,
+each of which lies between 0 and 1 by fixed bounds: notes per second (1 to 32, by their logarithm), mean velocity of the
+notes (40 to 115), highest minus lowest pitch (0 to 60 semitones), programs that sound (1 to 8), and drum strokes per
+second (0 to 8). Listeners' arousal correlates most with onset density and loudness: Gabrielsson and Lindstroem,
 "The influence of musical structure on emotional expression", in Music and Emotion (2001).
 """
 
@@ -16,11 +16,11 @@ from lstm_core.analysis.grid import Floats, Grid, spread
 from lstm_core.notes.score import DRUMS, Score
 
 _SHARES = (0.35, 0.25, 0.15, 0.15, 0.10)
-MOST_NOTES = 32.0  # a second
+MOST_NOTES = 32.0  # per second
 LOUDNESS = (40.0, 115.0)  # velocities
 WIDEST = 60.0  # semitones
 MOST_PARTS = 8
-MOST_STROKES = 8.0  # a second
+MOST_STROKES = 8.0  # per second
 
 
 def bar_energy(score: Score, grid: Grid) -> Floats:

@@ -52,7 +52,7 @@ def _pickup_bars(notes: NoteArray, grid: Grid) -> int:
 
 
 def _rests(notes: NoteArray, is_melody: Bools, grid: Grid) -> Floats:
-    """How much a phrase of the melody is over before each bar, 0..1: float64 [bars].
+    """How clearly a phrase of the melody ends before each bar, 0..1: float64 [bars].
 
     The time from the last onset before the barline (an upbeat of a beat apart) to the next one, in halves of a bar.
     """

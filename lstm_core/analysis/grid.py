@@ -1,4 +1,4 @@
-"""The bars of a piece and the slots in which its chords are told, and how notes lie in either.
+"""The bars of a piece and the slots of its chords, and how notes lie in either.
 
 A bar of 4/4, 2/2, 6/8, 12/8, 6/4 or 4/2 has two slots, one of 2/4, 3/4, 3/8, 9/8, 5/4 or 7/8 has one: a bar is halved
 where its beats can be and a half still is a quarter and a half long. A bar that a change of meter cuts short has one.
@@ -21,7 +21,7 @@ Bools = npt.NDArray[np.bool_]
 SHORTEST_HALVED = 3 * TICKS_PER_QUARTER  # ticks of a bar that has two slots
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth of their own
+@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value
 class Grid:
     barlines: Ints  # ticks, the closing one included: int64 [bars + 1]
     bar_beats: Ints  # ticks of a beat of each bar: int64 [bars]

@@ -1,4 +1,4 @@
-"""Layers: the notes of one program and part, those of two hands told apart, as lines to be looked at by themselves."""
+"""Layers: the notes of one program and part, those of two hands separated, as lines to be examined one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lstm_core.notes.score import NoteArray
 
 HANDS_APART = 12.0  # semitones between the mean pitches of two hands, at least
 HANDS_POLYPHONY = 1.6  # notes of a part at once, in the mean, from which on two hands may play it
-_WINDOW = np.array([1.0, 2.0, 3.0, 2.0, 1.0])  # weights of neighbouring bars when hands are told apart
+_WINDOW = np.array([1.0, 2.0, 3.0, 2.0, 1.0])  # weights of neighbouring bars when hands are separated
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,8 +69,8 @@ def find_layers(notes: NoteArray, grid: Grid) -> Layers:
 def _upper_hand(onset: Ints, end: Ints, pitch: Ints, grid: Grid) -> Bools:
     """Which notes of a part lie in the upper of two hands: bool [n], all False where one plays it.
 
-    In each bar pitches fall into the two groups whose means are farthest apart for their sizes (Otsu, "A threshold
-    selection method from gray-level histograms", 1979), the bars around counted in.
+    In each bar pitches are split into the two groups whose means are farthest apart for their sizes (Otsu, "A threshold
+    selection method from gray-level histograms", 1979), the bars around included.
     """
     note, bar, shared = spread(onset, end, grid.barlines)
     counts = np.bincount(bar * 128 + pitch[note], weights=shared, minlength=grid.num_bars * 128)

@@ -1,12 +1,12 @@
-"""The melody of a piece: one line of notes, which may pass from instrument to instrument and may rest.
+"""The melody of a piece: one line of notes, which may change instruments and may rest.
 
 Each note is given points by what stands around it (is it on top, does it go on by step, is it one of many of equal
 length, does its pitch recur, ...), each way from one note to the next by its interval and rest, and the line of most
 points is taken: the skyline of Uitdenbogerd and Zobel, "Manipulation of music for melody matching" (1998), as a path.
-The line is then followed once more with its own register and note lengths known. Points were learnt by averaged
+The line is then searched again with its register and note lengths known. Points were trained by averaged
 structured perceptron (Collins, EMNLP 2002) from music whose parts were made one: 145 songs of OpenScore Lieder with
 the voice hidden among the piano's notes, and 64 stretches of OpenScore String Quartets with the first violin among the
-others', every second counted twice; none of them is measured by benchmarks.analysis. What they cannot teach is set by
+others', every second counted twice; none of them is measured by benchmarks.analysis. What they do not contain is set by
 hand: what an instrument usually plays, and how a melody passes from part to part.
 """
 
@@ -108,7 +108,7 @@ def _moves(layers: Layers, is_in: Bools) -> Bools:
 
 
 def _filled(layers: Layers, is_in: Bools) -> Bools:
-    """The line with all it left out of a layer's bar of which it has most: who plays it plays it through: [pitched]."""
+    """The line with all other notes of a layer's bar of which it has most, as one player plays it: [pitched]."""
     num_bars = int(layers.bar.max()) + 1
     cell, size = layers.layer * num_bars + layers.bar, layers.num_layers * num_bars
     moment = layers.onset * layers.num_layers + layers.layer
@@ -145,7 +145,7 @@ def _of_part(layers: Layers, gain: Floats) -> Floats:
 
 
 def _measures(layers: Layers) -> Floats:
-    """What is known of each note before any line is, in the order of POINTS: float64 [pitched, measures]."""
+    """Measures of each note that need no line, in the order of POINTS: float64 [pitched, measures]."""
     around = layers.around
     is_top = around[:, k.ABOVE] == 0
     length = _log_beats(layers)
@@ -224,7 +224,7 @@ def _points_by_hand(pitched: NoteArray, layers: Layers) -> Floats:
 def _log_beats(layers: Layers) -> Floats:
     """Binary logarithm of each note's length in beats, from -3 up; beyond four beats it falls: float64 [pitched].
 
-    So long a note is held by who accompanies.
+    So long a note belongs to the accompaniment.
     """
     length = np.maximum(np.log2((layers.end - layers.onset) / layers.beat_ticks), -3.0)
     folded: Floats = np.where(length > 2.0, np.maximum(2.0 - 2.0 * (length - 2.0), -3.0), length)

@@ -1,4 +1,4 @@
-"""What notes and the ways between them get on the path of a melody: tables that melody.py reads."""
+"""Points of notes and of transitions on the path of a melody: tables that melody.py reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 
-# What a note gets for each unit of a measure, when a line is first sought and when it is followed again.
+# Points of a note per unit of a measure, in the first search for a line and in the second.
 POINTS = (
     (3.25, 4.46),  # any note
     (0.72, 0.63),  # a note that sounds above it, of at most four
@@ -36,7 +36,7 @@ POINTS = (
     (0.00, -1.25),  # how much longer or shorter than the line's notes, log2
 )
 # What a way adds by its leap (unison, up to 2, 4, 5, 7, 9, 12 semitones, wider) and by its rest (see best_line). Set by
-# hand are the widest leap and the small overlap: no voice does the one, and no singer the other, but players do both.
+# hand are the widest leap and the small overlap: no voice sings either, but instruments play both.
 LEAP_POINTS = (
     (0.01, 1.18, 0.1, -0.25, -1.02, -1.69, -2.53, -3.5),
     (-0.47, 0.73, -0.31, -0.59, -1.22, -1.76, -2.38, -3.5),

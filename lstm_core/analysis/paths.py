@@ -43,7 +43,7 @@ def best_path(
     return path
 
 
-NUM_RESTS = 9  # kinds of rest that best_line tells apart
+NUM_RESTS = 9  # kinds of rest that best_line distinguishes
 
 
 @njit(cache=True)
@@ -70,14 +70,14 @@ def best_line(
     switches: npt.NDArray[np.float64],
     reach: int,
 ) -> npt.NDArray[np.bool_]:
-    """Which notes are of the line, one begun at a time, of greatest sum of notes and of ways between them: bool [N].
+    """Which notes belong to the line, one begun at a time, of greatest sum of notes and transitions: bool [N].
 
     Args:
-        gain: What a note adds; negative where it is no part of such a line.
+        gain: What a note adds; negative where it does not belong to such a line.
         leaps: What a step of so many semitones adds; the last for all wider ones.
         rests: What a rest of each kind between two notes adds.
         switches: What it adds to go from layer to layer, [from, to].
-        reach: How many notes back the one before is looked for; beyond lies a long rest.
+        reach: How many notes back the one before is looked for; a larger distance is a long rest.
     """
     count = len(onset)
     total, came = np.empty(count), np.full(count, -1)
@@ -108,7 +108,7 @@ def best_line(
     return is_in
 
 
-_UNLIKE_COST = 1.4  # a bar unlike its source costs more than one that is told as new
+_UNLIKE_COST = 1.4  # a bar unlike its source costs more than one that is encoded as new
 
 
 @njit(cache=True)
@@ -122,7 +122,7 @@ def best_sections(
     edge_cost: float,
     usual_length: int,
 ) -> npt.NDArray[np.int64]:
-    """Bars at which sections begin so that the piece is told most briefly, the end included: int64 [sections + 1].
+    """Bars at which sections begin in the shortest encoding of the piece, the end included: int64 [sections + 1].
 
     A section costs `length_cost` of its number of bars less `start_bonus` of its first, and its bars: one each, or,
     where it repeats an earlier stretch that is over when it begins, what they differ by, and `repeat_cost`, less
@@ -147,15 +147,15 @@ def best_sections(
     cost[0] = 0.0
     for stop in range(1, bars + 1):
         for start in range(max(0, stop - longest), stop):
-            told = mass[stop] - mass[start]
+            as_new = mass[stop] - mass[start]
             for lag in range(stop - start, min(start, lags - 1) + 1):
                 repeated = sums[lag, stop] - sums[lag, start] + repeat_cost - source_bonus[start - lag]
-                told = min(told, repeated)
+                as_new = min(as_new, repeated)
             own = length_cost[stop - start]
             is_intro = start == 0 and stop - start <= usual_length // 2
             if is_intro or (stop == bars and stop - start < usual_length):
                 own = min(own, edge_cost)
-            value = cost[start] + told + own - start_bonus[start]
+            value = cost[start] + as_new + own - start_bonus[start]
             if value < cost[stop]:
                 cost[stop], came[stop] = value, start
     starts = [bars]
@@ -166,7 +166,7 @@ def best_sections(
 
 @njit(cache=True)
 def best_references(
-    points: npt.NDArray[np.float64], shift: npt.NDArray[np.int64], entry: npt.NDArray[np.float64], leave: float
+    points: npt.NDArray[np.float64], shift: npt.NDArray[np.int64], entry: npt.NDArray[np.float64], end_points: float
 ) -> npt.NDArray[np.int64]:
     """Which way of repeating each bar follows on the path of most points, 0 for none: int64 [bars].
 
@@ -174,7 +174,7 @@ def best_references(
         points: What each way gives at each bar, float64 [bars, ways]; way 0 is to be new.
         shift: Semitones of each way at each bar; to go on means the same way and shift.
         entry: Points of beginning a way at a bar, float64 [bars, ways].
-        leave: Points of going from any way to way 0.
+        end_points: Points of going from any way to way 0.
     """
     bars, ways = points.shape
     total = points[0] + entry[0]
@@ -186,7 +186,7 @@ def best_references(
         for way in range(ways):
             value, source = top + entry[bar, way], best
             if way == 0 and best != 0:
-                value = top + leave
+                value = top + end_points
             if (way == 0 or shift[bar, way] == shift[bar - 1, way]) and total[way] >= value:
                 value, source = total[way], way
             new[way] = value + points[bar, way]

@@ -16,7 +16,7 @@ from lstm_core.analysis.roles import DRUM, ROLES
 from lstm_core.notes.score import Score
 
 ROLE_COLOURS = ("#d7263d", "#f08c00", "#7fb2e5", "#3a9d5d", "#5b3a8c", "#6b6b6b")  # in the order of ROLES
-BARS_A_SYSTEM = 16
+BARS_PER_SYSTEM = 16
 SYSTEM_HEIGHT = 250
 _MARGIN, _LEGEND = 8, 22
 _SECTION, _CHORD, _DRUMS, _ENERGY = 16, 14, 18, 26  # heights of the lanes of a system, in pixels
@@ -53,7 +53,7 @@ class _System:
 
 
 def draw_analysis(score: Score, analysis: Analysis, *, width: int = 1600) -> bytes:
-    """PNG of a score and its analysis, BARS_A_SYSTEM bars a row; equal bytes for equal input.
+    """PNG of a score and its analysis, BARS_PER_SYSTEM bars per row; equal bytes for equal input.
 
     Above the bars stand the sections with what each bar repeats (=7 bar 7 exactly, ~7 varied, +2=7 two semitones up)
     and the chords, below them drums and energy. Notes of the melody line are edged.
@@ -64,7 +64,7 @@ def draw_analysis(score: Score, analysis: Analysis, *, width: int = 1600) -> byt
     if width < 640:
         raise ValueError(f"a picture of an analysis needs a width of at least 640 pixels, not {width}")
     num_bars = len(analysis.barlines) - 1
-    num_systems = -(-num_bars // BARS_A_SYSTEM)
+    num_systems = -(-num_bars // BARS_PER_SYSTEM)
     image = Image.new("RGB", (width, num_systems * SYSTEM_HEIGHT + _LEGEND), _PAPER)
     pen = ImageDraw.Draw(image)
     for number in range(num_systems):
@@ -80,11 +80,11 @@ def draw_analysis(score: Score, analysis: Analysis, *, width: int = 1600) -> byt
 
 
 def _layout(score: Score, analysis: Analysis, number: int, width: int) -> _System:
-    first, last = number * BARS_A_SYSTEM, min((number + 1) * BARS_A_SYSTEM, len(analysis.barlines) - 1)
+    first, last = number * BARS_PER_SYSTEM, min((number + 1) * BARS_PER_SYSTEM, len(analysis.barlines) - 1)
     start = int(analysis.barlines[first])
     longest = max(
-        int(analysis.barlines[min(bar + BARS_A_SYSTEM, len(analysis.barlines) - 1)] - analysis.barlines[bar])
-        for bar in range(0, len(analysis.barlines) - 1, BARS_A_SYSTEM)
+        int(analysis.barlines[min(bar + BARS_PER_SYSTEM, len(analysis.barlines) - 1)] - analysis.barlines[bar])
+        for bar in range(0, len(analysis.barlines) - 1, BARS_PER_SYSTEM)
     )
     pitches = score.notes["pitch"][analysis.note_role != DRUM]
     return _System(
@@ -174,5 +174,5 @@ def _draw_legend(pen: ImageDraw.ImageDraw, top: int) -> None:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that Pillow carries, so that no machine's own fonts change the bytes."""
+    """The font that ships with Pillow, so that fonts of the machine do not change the bytes."""
     return ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""All that is noted down of a piece: `analyse` is what other packages call."""
+"""The whole analysis of a piece: `analyse` is the entry point."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lstm_core.analysis.sections import Section
 from lstm_core.notes.score import Score
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth of their own
+@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value
 class Analysis:
     """What stands where in a piece, on its bars and on its slots (half bars or bars, see grid.py)."""
 

@@ -18,10 +18,10 @@ RELATIONS = ("new", "exact", "transposed", "varied")
 NEW, EXACT, TRANSPOSED, VARIED = range(4)
 NO_SOURCE = -1
 EXACT_LIKENESS = 0.95  # of onsets, pitches and programs, from which on a bar is the same again
-_EXPECTED = 0.4  # likeness from which on a bar gains by being told as a repeat
+_EXPECTED = 0.4  # likeness from which on a bar gains by being encoded as a repeat
 _BEGIN, _LEAVE = -0.7, -0.4  # points of beginning and ending a reference
 _AT_SECTION, _FROM_SECTION = 0.35, 0.25  # back for beginning it with a section, and at the beginning of one
-_LAG_BONUS = {16: 0.06, 8: 0.06, 4: 0.05, 2: 0.03, 1: 0.0}  # a loop of one bar is told by phrases
+_LAG_BONUS = {16: 0.06, 8: 0.06, 4: 0.05, 2: 0.03, 1: 0.0}  # a loop of one bar is encoded by phrases
 
 
 def find_references(likeness: Likeness, starts: Ints) -> tuple[Ints, Bools]:

@@ -1,9 +1,9 @@
-"""Who does what: each note is melody, counter-melody, harmony, figure, bass or drums.
+"""The role of each note: melody, counter-melody, harmony, figure, bass or drums.
 
 The melody is found first (melody.py), then the bass: the lowest line in its register. What is left is judged for each
 layer and bar: notes struck together or held are harmony; a single line that is regular and leaps or turns on few
-pitches is a figure (arpeggio, ostinato), one that moves by step in a rhythm of its own a counter-melody. Decisions are
-paths over the bars (Viterbi), so that a part does not change its role for a bar.
+pitches is a figure (arpeggio, ostinato), one that moves by step in an independent rhythm a counter-melody. Decisions
+are paths over the bars (Viterbi), so that a part does not change its role for a bar.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lstm_core.notes.score import DRUMS, NoteArray
 ROLES = ("melody", "counter-melody", "harmony", "figure", "bass", "drums")
 MELODY, COUNTER, HARMONY, FIGURE, BASS, DRUM = range(6)
 
-HIGHEST_BASS = 57  # the A below middle C: no lowest note of a chord above it bears the chord
+HIGHEST_BASS = 57  # the A below middle C: no lowest note of a chord above it counts as the bass
 HIGHEST_BASS_LINE = 66  # nor does a line
 BASS_REACH = 13  # semitones above the low quarter of the lowest notes
 _BASS_PROGRAMS = (*range(32, 40), 43, 58, 87)
@@ -110,7 +110,7 @@ def _bass(layers: Layers, is_tune: Bools, cells: _Cells) -> Bools:
     # In a broken chord the bass is its lowest note, struck at least a third below what sounds around it in its layer.
     single = layers.around[:, k.SAME_STRUCK] == 0
     floor = k.lowest_within(layers.onset, layers.pitch, layers.layer, layers.beat_ticks, np.ones_like(single))
-    # After a low note of its own a chord is an afterbeat.
+    # After a separate low note a chord is an afterbeat.
     root = k.lowest_within(layers.onset, layers.pitch, layers.layer, 3 * layers.beat_ticks + 1, single)
     is_afterbeat = ~single & (layers.pitch - root >= 5)
     is_figural = _is_figural(layers, may_be, cells) & _breaks_chords(layers)[:, None]
@@ -167,7 +167,7 @@ def _is_figural(layers: Layers, is_in: Bools, cells: _Cells) -> Bools:
     equal = is_in & ((layers.around[:, k.EQUAL_BEFORE] > 0) | (layers.around[:, k.EQUAL_AFTER] > 0))
     count = np.maximum(cells.sum(is_in), 1.0)
     beats = np.maximum(cells.sum(is_in * (layers.beat_ticks / layers.bar_ticks)) / count, 1e-9)
-    density = _attacks(layers, is_in, cells) * beats  # attacks a beat
+    density = _attacks(layers, is_in, cells) * beats  # attacks per beat
     found: Bools = (
         (cells.sum(leaps) > 0.6 * count)
         & (cells.sum(steps) < 0.4 * count)
@@ -208,8 +208,8 @@ def _role_scores(layers: Layers, is_in: Bools, cells: _Cells) -> Floats:
     attacks = cells.sum(is_in & _is_first_of_attack(layers, is_in))
     chordal = 1.0 - np.clip((2.0 * attacks - count) / some, 0.0, 1.0)  # 1: all in pairs or more
     length = layers.end - layers.onset
-    beats_a_bar = np.maximum(cells.sum(is_in * layers.bar_ticks / layers.beat_ticks) / some, 1.0)
-    density = attacks / beats_a_bar
+    beats_per_bar = np.maximum(cells.sum(is_in * layers.bar_ticks / layers.beat_ticks) / some, 1.0)
+    density = attacks / beats_per_bar
     mean_beats = cells.sum(is_in * length / layers.beat_ticks) / some
     steps = cells.sum(is_in & (np.maximum(layers.around[:, k.STEP_BEFORE], layers.around[:, k.STEP_AFTER]) > 0)) / some
     leaps = cells.sum(is_in & (np.maximum(layers.around[:, k.LEAP_BEFORE], layers.around[:, k.LEAP_AFTER]) > 0)) / some

@@ -1,8 +1,8 @@
-"""Sections of a piece and their letters: the cut that tells it most briefly.
+"""Sections of a piece and their letters: the cut with the shortest description.
 
-A stretch may be told as a repeat of an earlier one, and costs then what they differ by: minimum description length,
-with the fitness of Paulus and Klapuri, "Music structure analysis using a probabilistic fitness measure and a greedy
-search algorithm", IEEE TASLP 17 (2009), in mind. Boundaries are likelier where the texture changes and where references
+A stretch may be encoded as a repeat of an earlier one, and then costs what they differ by: minimum description length,
+after the fitness of Paulus and Klapuri, "Music structure analysis using a probabilistic fitness measure and a greedy
+search algorithm", IEEE TASLP 17 (2009). Boundaries are likelier where the texture changes and where references
 begin.
 """
 
@@ -20,13 +20,13 @@ from lstm_core.notes.score import NoteArray
 
 SAME_LETTER = 0.5  # mean likeness from which on two sections bear one letter
 _BEGINNING_SHARE = 0.67  # of it that the first half has: a section is known by how it begins, many end alike
-# What it costs to tell a section of so many bars; bars of new music cost one each.
+# The cost of encoding a section of so many bars; bars of new music cost one each.
 _LENGTH_COST = np.full(17, 4.3)
 _LENGTH_COST[[1, 2, 3, 4, 5, 6, 7, 8]] = (3.5, 3.0, 3.1, 2.5, 2.9, 2.5, 2.7, 1.2)
 _LENGTH_COST[[9, 10, 11, 12, 16]] = (2.8, 3.0, 3.6, 3.6, 3.2)
 _USUAL_BARS = 8
 _EDGE_COST = 2.1  # at most, for a shorter section that begins or ends the piece
-_REPEAT_COST, _KNOWN_SOURCE = 0.4, 0.5  # of telling a section as a repeat; less where the source begins a section
+_REPEAT_COST, _KNOWN_SOURCE = 0.4, 0.5  # of encoding a section as a repeat; less where the source begins a section
 _NOVELTY_BONUS = 1.2  # for a section to begin where the texture changes throughout
 _NOVELTY_BARS = 4
 _RUN_BONUS, _SOURCE_BONUS, _SHORTEST_RUN = 0.8, 0.5, 4  # where a run of so many bars begins, and its source
@@ -55,7 +55,7 @@ def section_starts(
     like = likeness.either[pickup:]
     source = np.zeros(len(like))
     starts = np.array([0, len(like)])
-    for _ in range(2):  # once more, with what sections begin with known
+    for _ in range(2):  # again, with the beginnings of sections known
         starts = best_sections(
             like, weight[pickup:], _LENGTH_COST, bonus[pickup:], source, _REPEAT_COST, _EDGE_COST, _USUAL_BARS
         )

@@ -1,4 +1,4 @@
-"""What stands around each note of a piece, compiled: what sounds with it, what joins it, what it repeats."""
+"""Features of each note's surroundings, compiled: notes that sound with it, that join it, that it repeats."""
 
 # mypy: allow-untyped-decorators
 
@@ -12,7 +12,7 @@ from lstm_core.foundation.compiling import njit
 ABOVE, GAP_ABOVE, GAP_BELOW, SAME_STRUCK, OTHERS_STRUCK, STEP_BEFORE, STEP_AFTER, LEAP_BEFORE, LEAP_AFTER = range(9)
 EQUAL_BEFORE, EQUAL_AFTER, RECURRENCES, NEAR_NOTES, RELATIVE_LENGTH, BAR_NOTES = range(9, 15)
 EQUAL_LENGTHS, BEAT_PERIODS, BAR_PERIODS, NUM_SURROUNDINGS = range(15, 19)
-_NEVER_GAP = 99.0  # semitones to a neighbour that there is none of
+_NEVER_GAP = 99.0  # semitones, where there is no neighbour
 _JOIN_TICKS = 3  # a note whose end is so near the next one's onset goes on into it
 
 
@@ -25,11 +25,11 @@ def surroundings(
     beat: npt.NDArray[np.int64],
     bar: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """What stands around each note, in columns ABOVE .. RELATIVE_LENGTH: float64 [N, NUM_SURROUNDINGS].
+    """Features of the surroundings of each note, in columns ABOVE .. RELATIVE_LENGTH: float64 [N, NUM_SURROUNDINGS].
 
     Args:
         onset: In order.
-        layer: Lines that are looked at by themselves.
+        layer: Lines that are examined separately.
         beat: Ticks of a beat where the note stands.
         bar: Ticks of a bar there.
     """
@@ -70,7 +70,7 @@ def _sounding(
     layer: npt.NDArray[np.int64],
     reach: int,
 ) -> None:
-    """Enters what sounds when note i begins, of what began at most `reach` ticks before, and what begins with it."""
+    """Enters notes that sound when note i begins, begun at most `reach` ticks before, and those that begin with it."""
     row[GAP_ABOVE] = row[GAP_BELOW] = _NEVER_GAP
     first = i
     while first > 0 and onset[first - 1] >= onset[i] - reach:
@@ -103,7 +103,7 @@ def _look(
     beat: int,
     bar: int,
 ) -> None:
-    """Enters what note j is to note i of the same layer, at most a bar away."""
+    """Enters the relation of note j to note i of the same layer, at most a bar away."""
     distance = abs(onset[j] - onset[i])
     if distance == 0:
         return

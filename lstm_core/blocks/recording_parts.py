@@ -22,17 +22,17 @@ from lstm_core.blocks.parts import (
 from lstm_core.blocks.piece_fields import MEASURES
 from lstm_core.foundation.errors import RecordingError, StorageError
 from lstm_core.recordings.licences import licence_of_tags
-from lstm_core.recordings.limits import ListenLimits
+from lstm_core.recordings.limits import TranscriptionLimits
 from lstm_core.representations.notes import NOTES
 from lstm_core.representations.representation import Representation
-from lstm_core.transcription.recording_transcriber import Listener, Source, Transcribed, measures_of
+from lstm_core.transcription.recording_transcriber import RecordingTranscriber, Source, Transcribed, measures_of
 
 
 def make_recording_part(
     corpus_uri: str,
     files: pa.Table,
     folder_uri: str,
-    listener: Listener,
+    listener: RecordingTranscriber,
     representations: Sequence[Representation] = (NOTES,),
 ) -> PartSummary:
     """Listens to the recordings in some rows of a manifest, and stores what they become as one part of a folder."""
@@ -41,13 +41,16 @@ def make_recording_part(
 
 
 def recording_tables(
-    corpus_uri: str, files: pa.Table, listener: Listener, representations: Sequence[Representation] = (NOTES,)
+    corpus_uri: str,
+    files: pa.Table,
+    listener: RecordingTranscriber,
+    representations: Sequence[Representation] = (NOTES,),
 ) -> tuple[pa.Table, pa.Table]:
     """The pieces (`part_schema`) and rows (ROWS_SCHEMA) of the recordings in some rows of a manifest."""
     manifest = files.select(["path", "file_key", "etag", "size_bytes"]).to_pylist()
     pieces: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    found = listener.listen_many(_sources(corpus_uri, manifest, listener.limits))
+    found = listener.transcribe_many(_sources(corpus_uri, manifest, listener.limits))
     for file, heard in zip(manifest, found, strict=True):
         if not isinstance(heard, Transcribed):
             stage = heard.stage if isinstance(heard, RecordingError) else "fetch"
@@ -64,7 +67,7 @@ def recording_tables(
 
 
 def _sources(
-    corpus_uri: str, manifest: list[dict[str, Any]], limits: ListenLimits
+    corpus_uri: str, manifest: list[dict[str, Any]], limits: TranscriptionLimits
 ) -> Iterator[Source | RecordingError | StorageError]:
     """The recordings in order; of a remote store the next one is asked for while one is heard."""
     if storage.local_path(corpus_uri) is not None:
@@ -78,7 +81,9 @@ def _sources(
                 yield ready.result()
 
 
-def _source(corpus_uri: str, row: dict[str, Any], limits: ListenLimits) -> Source | RecordingError | StorageError:
+def _source(
+    corpus_uri: str, row: dict[str, Any], limits: TranscriptionLimits
+) -> Source | RecordingError | StorageError:
     """What the listener is given: a local file by its path, any other as a stream of ranges of the version listed."""
     if row["size_bytes"] > limits.max_bytes:
         return RecordingError("size", f"the file has {row['size_bytes']:,} bytes; the limit is {limits.max_bytes:,}")

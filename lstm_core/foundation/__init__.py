@@ -1,1 +1,1 @@
-"""Everybody may use it: errors for users, processes of their own, compiled code, memory, arithmetic."""
+"""Every folder may use it: errors for users, separate processes, compiled code, memory, arithmetic."""

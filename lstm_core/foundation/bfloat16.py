@@ -1,4 +1,4 @@
-"""bfloat16 on a CPU: products with weights laid out once, and what compiled code does with numbers numpy has not.
+"""bfloat16 on a CPU: products with weights laid out once, and conversions in compiled code, as numpy has no such type.
 
 numpy knows no bfloat16: arrays of it are the bits of its numbers, uint16.
 """
@@ -16,11 +16,11 @@ from lstm_core.foundation.compiling import njit
 
 Floats = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.uint16]  # of bfloat16 numbers
-FAST = {"nnan", "ninf", "nsz", "contract"}  # what lets the compiler use vectors; sums keep their order
+FAST = {"nnan", "ninf", "nsz", "contract"}  # these let the compiler use vectors; sums keep their order
 
 
 def has_fast_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX), and oneDNN is let to.
+    """Whether this CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX), and oneDNN may use it.
 
     ONEDNN_MAX_CPU_ISA may hold oneDNN to less than the CPU has; it then refuses to lay weights out in bfloat16.
 

@@ -20,4 +20,4 @@ class Closing(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Gives back what this holds; nothing happens the second time."""
+        """Releases what this holds; a second call does nothing."""

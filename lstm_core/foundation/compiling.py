@@ -1,7 +1,7 @@
-"""Compiles functions with Numba, and keeps what was compiled under the content of the files that it was compiled from.
+"""Compiles functions with Numba, and keeps the machine code under a hash of the files that it was compiled from.
 
 Numba's own cache sees a change of the file that a function stands in. It does not see one in a file whose functions
-and constants were compiled into it, and an upgraded machine would go on with the old code. So `njit` gives the
+and constants were compiled into it, and an upgraded machine would keep running the old code. So `njit` gives the
 functions of each file a folder that is named by a hash of that file and of all that it imports of lstm_core.
 
 Numba numbers the files of its cache by an index. Two processes that compile forms of one function for the first time
@@ -93,7 +93,7 @@ def _folder_of(file: Path) -> Path:
 
 
 def _forget(pattern: str) -> None:
-    """Removes what the place holds under a pattern, but for the newest. Who still uses it compiles again."""
+    """Removes what the place holds under a pattern, but for the newest. A process that still uses it compiles again."""
     dated: list[tuple[float, Path]] = []
     for path in _place().glob(pattern):
         with suppress(FileNotFoundError):  # another process removes the same
@@ -108,8 +108,8 @@ def _forget(pattern: str) -> None:
 @cache
 def _place() -> Path:
     """Where compiled code, marks and lock are: in $NUMBA_CACHE_DIR, beside the sources, or in a folder of this user."""
-    if asked := os.environ.get("NUMBA_CACHE_DIR"):
-        place = Path(asked)
+    if configured := os.environ.get("NUMBA_CACHE_DIR"):
+        place = Path(configured)
         place.mkdir(parents=True, exist_ok=True)
         return place
     beside = _PACKAGE / "__pycache__"
@@ -128,7 +128,7 @@ def _users_place() -> Path:
     found = place.lstat()
     if found.st_uid == os.getuid() and not found.st_mode & 0o022 and place.is_dir() and not place.is_symlink():
         return place
-    return Path(tempfile.mkdtemp(prefix=f"tonemill-{os.getuid()}-"))  # somebody else made the other first
+    return Path(tempfile.mkdtemp(prefix=f"tonemill-{os.getuid()}-"))  # another user made the other first
 
 
 @cache

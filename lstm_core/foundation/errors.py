@@ -42,11 +42,11 @@ class ChangedError(StorageError):
 
 
 class DeniedError(StorageError):
-    """Whoever runs this may not do that there."""
+    """The user has no permission for this operation."""
 
 
 class CredentialsError(StorageError):
-    """There are no credentials for a store, or it does not take them."""
+    """There are no credentials for a store, or it rejects them."""
 
 
 class BucketError(StorageError):
@@ -58,15 +58,15 @@ class UnreachableError(StorageError):
 
 
 class ThrottledError(StorageError):
-    """A store went on asking for fewer requests."""
+    """A store kept throttling requests."""
 
 
 class StalledError(StorageError):
-    """A connection was open, and nothing came."""
+    """A connection stalled."""
 
 
 class BrokenError(StorageError):
-    """A store went on failing, or connections to it on breaking."""
+    """A store or its connections kept failing."""
 
 
 class RecipeError(TonemillError):

@@ -1,4 +1,4 @@
-"""A process of its own that hostile files cannot hurt others from: how it is started, limited and found to have ended.
+"""A separate process that confines hostile files: how it is started, limited and found to have ended.
 
 Both sides are here: the parent has a `Worker`, the module that it starts calls the functions below it. The time
 limits are kernel timers whose signals end the process, whatever code runs and whether or not the parent is still there.
@@ -20,11 +20,11 @@ from typing import Any
 
 from lstm_core.foundation.closing import Closing
 
-READY = b"ready"  # the first thing such a process says
+READY = b"ready"  # the first frame of such a process
 START_TIMEOUT_S = 120  # to import what a format needs; 2 s on an idle machine
 OUT_OF_MEMORY = 77  # exit status
 TOO_SLOW = (-signal.SIGPROF, -signal.SIGALRM)  # exit statuses
-WAITING = 10  # times its processor time a file may take by the clock: the machine may be busy
+WAITING = 10  # wall time that a file may take, in units of its processor time: the machine may be busy
 _FRAME = struct.Struct("<BQ")  # kind and length of a frame
 
 
@@ -37,7 +37,7 @@ class Worker(Closing):
         module: What to run; it calls `take_over` and `be_ready`.
         arguments: Of its command line.
         memory_bytes: That a file may need there, for messages.
-        most_served: Files after which the process is replaced; whatever it has leaked by then goes with it.
+        most_served: Files after which the process is replaced; its leaked memory goes with it.
         open_files: Descriptors that it inherits.
     """
 
@@ -157,7 +157,7 @@ def take_over() -> tuple[Any, Any]:
 
 
 def be_ready(answers: Any) -> None:
-    """Tells the parent; from here on nothing that libraries print gets between the answers or on the screen."""
+    """Reports to the parent; from here on output of libraries gets neither between the answers nor on the screen."""
     answers.write(READY)
     answers.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -167,7 +167,7 @@ def be_ready(answers: Any) -> None:
 
 
 def set_timers(timeout_s: float) -> None:
-    """Ends this process after so much processor time, or ten times as much by the clock; 0 takes that back."""
+    """Ends this process after so much processor time, or ten times as much wall time; 0 removes the limit."""
     signal.setitimer(signal.ITIMER_PROF, timeout_s)
     signal.setitimer(signal.ITIMER_REAL, timeout_s * WAITING)
 
@@ -185,7 +185,7 @@ class TimeBudget:
         set_timers(most_s)
 
     def add(self, seconds: float) -> None:
-        """Gives so much more time, without letting more than `most_s` gather."""
+        """Adds so much time, up to `most_s` in all."""
         used_s = time.process_time()
         self._left_s = min(self._most_s, self._left_s - (used_s - self._used_s) + seconds)
         self._used_s = used_s
@@ -196,7 +196,7 @@ class TimeBudget:
 
 @contextmanager
 def clock_stopped() -> Iterator[None]:
-    """While another process is waited for, no time passes by the clock."""
+    """Stops the limit of wall time while another process is waited for."""
     left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
     try:
         yield

@@ -1,4 +1,4 @@
-"""Plain values, of TOML, JSON or a table, become dataclasses; what does not fit is named with what would.
+"""Plain values, of TOML, JSON or a table, become dataclasses; errors name the value and what is accepted.
 
 Orders, recipes, the cluster file and the records of a catalogue are read here. A key that a dataclass does not know is
 an error with the nearest one beside it; a list becomes a tuple, a whole number where a float is wanted a float, and

@@ -1,1 +1,1 @@
-"""A Score, files of music in and out, and what a Score is like: keys, instruments, descriptors."""
+"""A Score, files of music in and out, and descriptions of a Score: keys, instruments, descriptors."""

@@ -1,8 +1,8 @@
-"""What a written page leaves open, filled in by fixed rules: tempo, instruments, dynamics.
+"""Tempo, instruments and dynamics that a written page does not specify, filled in by fixed rules.
 
 Chorales and dance tunes are mostly printed without any of the three; read literally they are all played by a piano at
-120 bpm, every note as loud as the next, and a model would learn that. Each rule acts only where the page says nothing,
-and chooses by a hash of the notes: the same page always sounds the same, different pages differ.
+120 bpm, every note as loud as the next, and a model would learn that. Each rule acts only where the page specifies
+nothing, and chooses by a hash of the notes: the same page always sounds the same, different pages differ.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, NoteArray, Score, Tempo, bar_starts, tidy
 
-DEFAULT_TEMPO_BPM = 120.0  # what readers give a page without a tempo, and notation programs write when nobody chose
+DEFAULT_TEMPO_BPM = 120.0  # of readers for a page without a tempo, and the default of notation programs
 DEFAULT_PROGRAM = 0
 VOICES = (DEFAULT_PROGRAM, 52, 53)  # choir aahs and voice oohs: what readers make of parts called Soprano, Alto, ...
 MAX_CHORD_SHARE = 0.1  # of the notes of a melody, for double stops
 
-# Usual tempos in quarters a minute of a melody by its meter: dances as they are danced (a jig in 6/8 at 116 beats of
+# Usual tempos in quarters per minute of a melody by its meter: dances as they are danced (a jig in 6/8 at 116 beats of
 # three eighths is 174 quarters), and of music in parts. The hash spreads them by TEMPO_SPREAD.
 TUNE_BPM = {
     "2/2": 192.0,
@@ -39,10 +39,10 @@ TITLE_BPM = {"reel": 200.0, "hornpipe": 168.0, "clog": 160.0, "strathspey": 132.
 TEMPO_SPREAD = 0.12  # share up or down at most
 
 ACCENTS = (96, 88, 80, 72)  # velocity on a bar's first beat, its other beats, halves (thirds) of a beat, anywhere else
-VELOCITY_AN_OCTAVE = 12  # the higher, the louder: a rule of Friberg, Bresin, Sundberg, "Overview of the KTH rule
+VELOCITY_PER_OCTAVE = 12  # the higher, the louder: a rule of Friberg, Bresin, Sundberg, "Overview of the KTH rule
 # system for musical performance", Advances in Cognitive Psychology 2 (2006)
 INNER_VELOCITY = -8  # of parts below the uppermost
-FLAT_SHARE = 0.75  # of the notes at one velocity: a page with accents alone tells no dynamics
+FLAT_SHARE = 0.75  # of the notes at one velocity: a page with accents alone specifies no dynamics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +75,9 @@ _ENSEMBLES = (  # programs from the uppermost part to the lowest
 def arrange(score: Score) -> Score:
     """The score with tempo, instruments and dynamics filled in where it has none.
 
-    The tempo is untold when it is 120 bpm all through; the instruments when all is for piano or voices and no part
-    plays chords (voices may be given to instruments, as was the custom); the dynamics when nearly all velocities are
-    equal. A score that tells all three comes back as it is.
+    The tempo counts as not given when it is 120 bpm throughout; the instruments when all is for piano or voices and no
+    part plays chords (instruments may play voices, as was the custom); the dynamics when nearly all velocities are
+    equal. A score that has all three is returned unchanged.
     """
     notes = score.notes
     if len(notes) == 0:
@@ -150,7 +150,7 @@ def _velocities(score: Score, parts: list[int], usual_velocity: int) -> npt.NDAr
         own = (notes["part"] == part) & ~is_drum
         pitches = notes["pitch"][own].astype(np.float64)
         if len(pitches):
-            velocity[own] += (pitches - pitches.mean()) * VELOCITY_AN_OCTAVE / 12
+            velocity[own] += (pitches - pitches.mean()) * VELOCITY_PER_OCTAVE / 12
             velocity[own] += 0 if part == parts[0] else INNER_VELOCITY
     rounded: npt.NDArray[np.uint8] = np.clip(np.round(velocity), 1, 127).astype(np.uint8)
     return rounded

@@ -1,4 +1,4 @@
-"""What a score is like, as a whole and bar by bar: key, tempo, meter, density, polyphony, range, instruments."""
+"""Descriptors of a score and of each of its bars: key, tempo, meter, density, polyphony, range, instruments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODES = ("major", "minor")
 NO_KEY = -1  # of a bar, in a piece that holds drums alone
 NO_PITCH = -1  # of a bar without melodic notes
 
-# How well each of the twelve pitch classes fits C major and C minor: ratings of listeners, Krumhansl and Kessler,
+# How well each of the twelve pitch classes fits C major and C minor: ratings by listeners, Krumhansl and Kessler,
 # "Tracing the dynamic changes in perceived tonal organization", Psychological Review 89 (1982). The key is the one
 # whose ratings correlate best with the sounding durations: Krumhansl, "Cognitive Foundations of Musical Pitch" (1990).
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
@@ -29,15 +29,15 @@ BAR_KEY_WINDOW = (
     3.0,
     2.0,
     1.0,
-)  # a single bar holds too few pitches to tell a key: weights of neighbours
+)  # a single bar holds too few pitches to find a key: weights of neighbours
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth of their own
+@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value
 class BarDescription:
-    """One value a bar: arrays [num_bars]."""
+    """One value per bar: arrays [num_bars]."""
 
     key: npt.NDArray[np.int8]  # tonic 0..11, plus 12 in minor; NO_KEY in a piece without melodic notes
-    density: npt.NDArray[np.float32]  # onsets a quarter, drums included
+    density: npt.NDArray[np.float32]  # onsets per quarter, drums included
     polyphony: npt.NDArray[np.float32]  # melodic notes that sound at once, averaged over the time when any does
     pitch_min: npt.NDArray[np.int16]  # of melodic notes that sound in the bar, or NO_PITCH
     pitch_max: npt.NDArray[np.int16]
@@ -46,17 +46,17 @@ class BarDescription:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Description:
-    """One value a piece. Pitches, keys and polyphony are of melodic notes alone; None where there are none."""
+    """One value per piece. Pitches, keys and polyphony are of melodic notes alone; None where there are none."""
 
     key_tonic: int | None  # 0..11 from C up
     key_mode: str | None  # one of MODES
-    key_clarity: float  # correlation of the best key minus that of the next, 0 when nothing tells
+    key_clarity: float  # correlation of the best key minus that of the next, 0 when the notes do not decide
     tempo_bpm: float  # the steady tempo that takes as long
     meter: str  # the one that holds for most of the time, such as "4/4"
     num_bars: int
     duration_s: float
     num_notes: int
-    density: float  # notes a quarter, drums included
+    density: float  # notes per quarter, drums included
     polyphony_mean: float  # notes that sound at once, averaged over the time when any does
     polyphony_max: int
     pitch_min: int | None
@@ -103,7 +103,7 @@ def describe(score: Score) -> Description:
 def key_of_profile(profile: npt.NDArray[np.float64]) -> tuple[int, str, float]:
     """Tonic 0..11, mode and clarity of a pitch-class profile, float [12]: Krumhansl-Schmuckler.
 
-    Clarity is the best correlation minus the next best. A profile that tells nothing is C major with clarity 0.
+    Clarity is the best correlation minus the next best. A flat profile is C major with clarity 0.
     """
     correlations = _key_correlations(np.asarray(profile, dtype=np.float64).reshape(1, 12))[0]
     best = int(correlations.argmax())
@@ -116,7 +116,7 @@ def _key_correlations(profiles: npt.NDArray[np.float64]) -> npt.NDArray[np.float
     centred = profiles - profiles.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centred, axis=1, keepdims=True)
     is_flat = norms <= 1e-9 * (1.0 + np.abs(profiles).max(axis=1, keepdims=True))
-    # Rounded, so that keys that tie are told apart by their order and not by the last bit of a sum.
+    # Rounded, so that the order decides between equal keys, and not the last bit of a sum.
     correlations: npt.NDArray[np.float64] = np.round((centred / np.where(is_flat, 1.0, norms)) @ _RATINGS.T, 12)
     return np.where(is_flat, 0.0, correlations)
 
@@ -146,7 +146,7 @@ def _describe_bars(notes: NoteArray, melodic: NoteArray, barlines: npt.NDArray[n
 
 
 def _bar_keys(profiles: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
-    """Key of each bar from the profiles of all, float64 [num_bars, 12]: that of the piece where none is near."""
+    """Key of each bar from the profiles of all, float64 [num_bars, 12]: that of the piece where no near bar has one."""
     whole = profiles.sum(axis=0)
     if not whole.any():
         return np.full(len(profiles), NO_KEY, dtype=np.int8)

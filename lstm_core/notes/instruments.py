@@ -50,7 +50,7 @@ def programs_of(name: str) -> tuple[int, ...]:
     near = difflib.get_close_matches(wanted, [*FAMILIES, *PROGRAM_NAMES], n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise ValueError(
-        f'"{name}" is no instrument that we know.{hint} Use a family ({", ".join(FAMILIES)}), '
+        f'"{name}" is no known instrument.{hint} Use a family ({", ".join(FAMILIES)}), '
         "a General MIDI program name or its number 0 to 127."
     )
 

@@ -43,7 +43,7 @@ def parse_key(text: str) -> int:
 
 
 def has_mode(text: str) -> bool:
-    """Whether the name of a key says major or minor, as "F# minor" and "Am" do and "F#" does not."""
+    """Whether the name of a key states major or minor, as "F# minor" and "Am" do and "F#" does not."""
     found = _KEY.match(text.strip())
     return found is not None and found[3] is not None
 

@@ -1,4 +1,4 @@
-"""What files claim, held to what music can be: numbers of notes, durations, tempos, meters, texts."""
+"""Bounds on values from files: numbers of notes, durations, tempos, meters, texts."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def check_duration(score: Score) -> None:
 def tempo_map(rows: Iterable[tuple[int, float]], end_tick: int) -> tuple[Tempo, ...]:
     """Tempos from rows of (tick, bpm) in order of time: starting at tick 0, without repeats, all before `end_tick`.
 
-    Impossible tempos (zero, negative, not finite) are left out, absurd ones go to MIN_BPM or MAX_BPM. Of several at
-    one tick the last holds. The tempo before the first is 120, as the MIDI standard says.
+    Impossible tempos (zero, negative, not finite) are left out, others are clipped to MIN_BPM .. MAX_BPM. Of several at
+    one tick the last applies. The tempo before the first is 120, as the MIDI standard says.
     """
     at_tick: dict[int, float] = {0: 120.0}
     for tick, bpm in rows:

@@ -24,10 +24,10 @@ from lstm_core.notes.limits import (
 )
 from lstm_core.notes.score import DRUMS, NOTE_DTYPE, TICKS_PER_QUARTER, NoteArray, Score, bar_starts, tidy
 
-FILE_TICKS = 480  # ticks a quarter in the files we write: what sequencers expect; 20 of theirs are one of ours
+FILE_TICKS = 480  # ticks per quarter in the files we write: what sequencers expect; 20 of theirs are one of ours
 DRUM_CHANNEL = 9
 MAX_MISSING_BYTES = 2**20
-MICROSECONDS = 60e6  # in a minute
+MICROSECONDS = 60e6  # per minute
 _NO_TITLE = re.compile(r"untitled|(midi |audio |conductor |tempo |master )?(track|seq(uence)?)?[-_ #.]*\d*", re.I)
 
 
@@ -86,9 +86,9 @@ def read_midi(data: bytes) -> Score:
 
 
 def write_midi(score: Score) -> bytes:
-    """A standard MIDI file of the score: a track of tempos and meters, then one track a program, drums on channel 10.
+    """A standard MIDI file of the score: a track of tempos and meters, then one track per program, drums on channel 10.
 
-    Every track ends on the barline that closes the piece, so that a sequencer loops it right. The same score gives
+    Every track ends on the barline that closes the piece, so that a sequencer loops it correctly. The same score gives
     the same bytes. The tags `copyright` and `text` are kept.
     """
     barlines = bar_starts(score.meters, score.end_tick)
@@ -107,7 +107,7 @@ def write_midi(score: Score) -> bytes:
 
 
 def _unwrapped(data: bytes) -> bytes:
-    """The file itself where it comes inside RIFF; refuses what cannot be MIDI."""
+    """The file itself where it comes inside RIFF; raises ScoreError for what cannot be MIDI."""
     if not data:
         raise ScoreError("the file is empty (0 bytes)")
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
@@ -121,7 +121,7 @@ def _unwrapped(data: bytes) -> bytes:
 def _check_tracks(data: bytes) -> None:
     """Raises ScoreError when a track claims to be far longer than the file: symusic would ask for memory to hold it.
 
-    A length that is wrong by less is left to symusic, which goes by the events.
+    A smaller error is left to symusic, which follows the events.
     """
     at = data.find(b"MTrk")
     while at >= 0:
@@ -142,14 +142,14 @@ def _parsed(data: bytes) -> Any:
         reason = re.sub(r"^MiniMidi: |: iostream error$|! Cursor .*", "", str(error))
         raise ScoreError(f"broken MIDI: {reason}") from error
     if parsed.ticks_per_quarter <= 0:
-        raise ScoreError(f"broken MIDI: its header says {parsed.ticks_per_quarter} ticks a quarter")
+        raise ScoreError(f"broken MIDI: its header says {parsed.ticks_per_quarter} ticks per quarter")
     num_notes = parsed.note_num()
     check_num_notes(num_notes)
     return parsed
 
 
 def _note_table(parsed: Any) -> dict[str, npt.NDArray[np.int64]]:
-    """Columns time, duration, pitch, velocity, program and part of all notes that make sense: int64 [N] each."""
+    """Columns time, duration, pitch, velocity, program and part of all valid notes: int64 [N] each."""
     tracks = [track for track in parsed.tracks if len(track.notes)]
     columns = [track.notes.numpy() for track in tracks]
     sizes = [len(column["time"]) for column in columns]
@@ -170,7 +170,9 @@ def _note_table(parsed: Any) -> dict[str, npt.NDArray[np.int64]]:
     # The latest onset that MAX_DURATION_S lets through at MAX_BPM; what lies beyond would not fit a 32-bit tick.
     latest = MAX_DURATION_S / 60 * MAX_BPM * parsed.ticks_per_quarter
     if table["time"].max() > latest:
-        raise ScoreError(f"lasts more than {MAX_DURATION_S / 3600:.0f} hours, even at {MAX_BPM:.0f} quarters a minute")
+        raise ScoreError(
+            f"lasts more than {MAX_DURATION_S / 3600:.0f} hours, even at {MAX_BPM:.0f} quarters per minute"
+        )
     return table
 
 
@@ -180,7 +182,7 @@ def _quantised(ticks: npt.NDArray[Any], ticks_per_quarter: int) -> npt.NDArray[n
 
 
 def _bpm(mspq: int) -> float:
-    """Tempo of so many microseconds a quarter: of all that are written so, one of two decimals if there is one."""
+    """Tempo of so many microseconds per quarter: of all that are written so, one of two decimals if there is one."""
     if mspq <= 0:
         return 0.0
     bpm = MICROSECONDS / mspq
@@ -228,7 +230,7 @@ def _conductor_events(score: Score) -> list[tuple[int, bytes]]:
     ]
     rows = [row for row in rows if len(row[1]) > 3]
     for meter in score.meters:
-        click = max(1, 96 // meter.denominator)  # MIDI clocks a metronome click
+        click = max(1, 96 // meter.denominator)  # MIDI clocks per metronome click
         rows.append((meter.tick, _meta(0x58, bytes([meter.numerator, meter.denominator.bit_length() - 1, click, 8]))))
     for tempo in score.tempos:
         mspq = min(max(round(MICROSECONDS / tempo.bpm), 1), 0xFFFFFF)
@@ -266,7 +268,7 @@ def _meta(kind: int, content: bytes) -> bytes:
 
 
 def _variable_length(number: int) -> bytes:
-    """Seven bits a byte, the most significant first, all but the last with bit 7 set (Standard MIDI Files 1.0)."""
+    """Seven bits per byte, the most significant first, all but the last with bit 7 set (Standard MIDI Files 1.0)."""
     septets = [number & 127]
     while number := number >> 7:
         septets.append(number & 127 | 128)

@@ -1,8 +1,8 @@
-"""Measures of a piece that tell music of one kind from music of another, and how alike two sets of pieces are in them.
+"""Measures of a piece that distinguish kinds of music, and the similarity of two sets of pieces in them.
 
 The measures are those in use for symbolic music: pitch-class entropy and groove consistency as in Wu and Yang, "The
-Jazz Transformer on the front line", ISMIR 2020; scale consistency as in Mogren, "C-RNN-GAN", 2016; the rest speak for
-themselves. Two sets are compared by the overlapped area of their distributions of a measure: Yang and Lerch, "On the
+Jazz Transformer on the front line", ISMIR 2020; scale consistency as in Mogren, "C-RNN-GAN", 2016; the rest are plain
+counts. Two sets are compared by the overlapped area of their distributions of a measure: Yang and Lerch, "On the
 evaluation of generative models in music", Neural Computing and Applications 32 (2020).
 """
 
@@ -18,22 +18,22 @@ import numpy.typing as npt
 from lstm_core.notes.describe import describe
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray, Score, bar_starts
 
-GROOVE_TICKS = TICKS_PER_QUARTER // 4  # onsets fall to the nearest sixteenth below for groove consistency
+GROOVE_TICKS = TICKS_PER_QUARTER // 4  # onsets are rounded down to a sixteenth for groove consistency
 _MAJOR_SCALE = np.isin(np.arange(12), (0, 2, 4, 5, 7, 9, 11)).astype(np.float64)
 _SCALES = np.array([np.roll(_MAJOR_SCALE, tonic) for tonic in range(12)])  # natural minor scales are among them
-_POINTS_A_BANDWIDTH, _MIN_POINTS, _MAX_POINTS = 8, 512, 8192  # at which densities are compared
-_GRID_MARGIN = 4.0  # bandwidths beyond the outermost values; what lies further out is under 1e-4 of the area
+_POINTS_PER_BANDWIDTH, _MIN_POINTS, _MAX_POINTS = 8, 512, 8192  # at which densities are compared
+_GRID_MARGIN = 4.0  # bandwidths beyond the outermost values; the rest is under 1e-4 of the area
 
 
 @dataclass(frozen=True, kw_only=True)
 class Musicality:
-    """One value a piece; nan where a measure does not apply, such as entropy of a piece of drums."""
+    """One value per piece; nan where a measure does not apply, such as entropy of a piece of drums."""
 
     pitch_class_entropy: float  # bits, 0 to log2(12): of the histogram of pitch classes, each note once
     scale_consistency: float  # share of the notes that lie in the major scale that holds most of them
     groove_consistency: float  # 1 - share of sixteenths of a bar at which it and its neighbour differ in having onsets
     polyphony: float  # melodic notes that sound at once, averaged over the time when any does
-    note_density: float  # notes a quarter, drums included
+    note_density: float  # notes per quarter, drums included
     pitch_range: float  # semitones from the lowest to the highest melodic note
     repeated_bars: float  # share of the bars with onsets whose notes are those of an earlier bar
 
@@ -95,7 +95,7 @@ def overlapped_area(first: Sequence[float], second: Sequence[float]) -> float:
     """Area, 0 to 1, that the distributions of two sets of values share: the integral of the lesser density.
 
     Densities are sums of Gaussians of one bandwidth, by Silverman's rule for all values together. Values that are nan
-    are left out; nan comes back when a set is empty.
+    are left out; the result is nan when a set is empty.
     """
     a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
@@ -107,7 +107,7 @@ def overlapped_area(first: Sequence[float], second: Sequence[float]) -> float:
         return 1.0
     margin = _GRID_MARGIN * bandwidth
     low, high = pooled.min() - margin, pooled.max() + margin
-    num_points = int(np.clip((high - low) / bandwidth * _POINTS_A_BANDWIDTH, _MIN_POINTS, _MAX_POINTS))
+    num_points = int(np.clip((high - low) / bandwidth * _POINTS_PER_BANDWIDTH, _MIN_POINTS, _MAX_POINTS))
     grid = np.linspace(low, high, num_points)
     lesser = np.minimum(_density(a, grid, bandwidth), _density(b, grid, bandwidth))
     return float(min(np.trapezoid(lesser, grid), 1.0))

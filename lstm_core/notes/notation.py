@@ -72,7 +72,7 @@ def _require_music21() -> None:
 
 
 def _guarded(kind: str, function: Any, *arguments: Any) -> Any:
-    """What the function returns; whatever music21 stumbles over becomes a ScoreError."""
+    """What the function returns; any error of music21 becomes a ScoreError."""
     try:
         return function(*arguments)
     except (ScoreError, MemoryError):
@@ -93,7 +93,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _read_tunes(text: str) -> list[Score]:
-    """Scores of the tunes of an ABC book; what stands before the first tune holds for all."""
+    """Scores of the tunes of an ABC book; the header before the first tune applies to all."""
     head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
     scores: list[Score] = []
     failures: list[str] = []

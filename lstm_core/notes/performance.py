@@ -85,7 +85,7 @@ def played(bars: WrittenBars, order: list[int], title: str, tags: dict[str, str]
             meter_rows.append((tick, numerator, denominator))
     if tempo_rows and tempo_rows[0][0] == _ticks(begins[0], bars):
         tempo_rows[0] = (0, tempo_rows[0][1])  # of the rests before a pickup, too
-    title = re.sub(r"\.(mxl|xml|musicxml|krn|abc)$", "", title)  # some programs put the name of their file there
+    title = re.sub(r"\.(mxl|xml|musicxml|krn|abc)$", "", title)  # some programs write the name of the file there
     scale, half = 2 * TICKS_PER_QUARTER, bars.per_quarter  # as _ticks, for all of them
     ticks = [((r[0] * scale + half) // (2 * half), (r[1] * scale + half) // (2 * half), *r[2:]) for r in rows]
     return _assembled(ticks, tempo_rows, meter_rows, title, dict(tags))
@@ -95,7 +95,7 @@ def _begins(bars: WrittenBars, order: list[int]) -> list[Time]:
     """Where each played bar begins, in units; the first later than 0 when it is a pickup."""
     numerator, denominator = _meter_at(bars, order[0])
     full: Time = Fraction(4 * numerator * bars.per_quarter, denominator)
-    full = int(full) if full.denominator == 1 else full  # a whole number makes all that follows fast
+    full = int(full) if full.denominator == 1 else full  # whole numbers make the rest fast
     missing = full - bars.lengths[order[0]]
     begin = missing if len(order) > 1 and missing > 0 else 0
     begins = []
@@ -151,7 +151,7 @@ def _assembled(
     table = []
     num_cut = 0
     for onset, end, program, pitch, velocity, part in rows:
-        if onset >= 0:  # a grace note before the very first beat has no room
+        if onset >= 0:  # a grace note before the very first beat would begin before 0
             ticks = max(end - onset, 1)
             num_cut += ticks > MAX_NOTE_TICKS
             table.append((onset, min(ticks, MAX_NOTE_TICKS), program, pitch, velocity, part))

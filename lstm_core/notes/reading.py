@@ -1,4 +1,4 @@
-"""Files in: bytes of any format we know become scores, also in a process of their own that hostile files cannot hurt.
+"""Reads files of any known format into scores, also in a separate process that confines hostile files.
 
 The process is started as `python -m lstm_core.notes.reading`. Frames (foundation/isolation.py), all little-endian:
 
@@ -54,7 +54,7 @@ _WARM_UP = (  # a file of one note: to read it loads all that reading needs
 
 
 def read_score(data: bytes, suffix: str) -> list[Score]:
-    """The scores of one file; a suffix that lies is not believed.
+    """The scores of one file; the content decides, not the suffix.
 
     Raises:
         ScoreError: the file cannot be read, and why.
@@ -63,11 +63,11 @@ def read_score(data: bytes, suffix: str) -> list[Score]:
         return [read_midi(data)]
     if suffix.lower() in NOTATION_SUFFIXES:
         return [arrange(score) for score in read_notation(data, suffix)]
-    raise ScoreError(f"{suffix!r} is no kind of score that we read; known are {', '.join(SUFFIXES)}")
+    raise ScoreError(f"{suffix!r} is not a known kind of score; known are {', '.join(SUFFIXES)}")
 
 
 class IsolatedReader(Closing):
-    """Reads files in a process of its own, which a file may hang, crash or fill without harm to anything else.
+    """Reads files in a separate process, which a file may hang, crash or fill without harm to anything else.
 
     A context manager. The process starts with the first file, and again after each that ended it.
 
@@ -99,7 +99,7 @@ class IsolatedReader(Closing):
         yield from self._read_batch(batch)
 
     def _read_batch(self, batch: list[tuple[bytes, str]]) -> Iterator[list[Score] | ScoreError]:
-        """As read_many. A file that ends a process which has read others is tried once more in a fresh one."""
+        """As read_many. A file that ends a process which has read others is tried again in a fresh one."""
         position, worker = 0, self._worker
         try:
             while position < len(batch):
@@ -117,7 +117,7 @@ class IsolatedReader(Closing):
                     worker.num_served += 1
                     yield _result(*frame)
         finally:
-            if position < len(batch):  # whoever asked has had enough: answers to nobody are still under way
+            if position < len(batch):  # the caller has stopped: answers are still on their way
                 self.close()
 
     def _fault(self, status: int, data: bytes, suffix: str) -> str:
@@ -142,7 +142,7 @@ def serve(midi_timeout_s: float, timeout_s: float, memory_bytes: int) -> None:
             set_timers(midi_timeout_s if is_midi else timeout_s)
             answer = _answer(data, suffix)
             set_timers(0)
-            send(answers, *answer)  # now: the next file may be the last
+            send(answers, *answer)  # now: the next file may end this process
 
 
 def _answer(data: bytes, suffix: str) -> tuple[int, bytes]:
@@ -213,12 +213,12 @@ def _is_midi(data: bytes, suffix: str) -> bool:
 
 
 def _load_notation(memory_bytes: int) -> bool:
-    """True, once what reads notation is imported; its memory does not count against a file."""
+    """True, once the readers of notation are imported; its memory does not count against a file."""
     set_timers(START_TIMEOUT_S)
     with suppress(ScoreError):
         read_notation(b"X:1\nK:C\nC|C|", ".abc")
     gc.collect()
-    gc.freeze()  # or each collection would walk through all of music21
+    gc.freeze()  # or each collection would scan all of music21
     limit_memory(memory_bytes)
     return True
 

@@ -1,6 +1,6 @@
 """The order in which written bars are played: repeats, endings, Da Capo and Dal Segno.
 
-Signs that make no sense together are not guessed at: then every bar is played once, as written.
+Where signs contradict each other, every bar is played once, as written.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from lstm_core.foundation.errors import ScoreError
 
-MAX_REPEATS = 8  # times a section is played, whatever the file asks
+MAX_REPEATS = 8  # times a section is played, whatever the file says
 MAX_PLAYED_BARS = 50_000  # repeats within repeats multiply
 CODA, SEGNO, FINE = "coda", "segno", "fine"
 _WORDS = {  # as printed, without spaces and dots, in lower case
@@ -37,7 +37,7 @@ COMMANDS = frozenset(_WORDS.values()) - {CODA, SEGNO, FINE}
 
 
 def sign_of(words: str) -> str | None:
-    """CODA, SEGNO, FINE or one of COMMANDS when that is what the words above a staff say, else None."""
+    """CODA, SEGNO, FINE or one of COMMANDS where the words above a staff mean one of them, else None."""
     return _WORDS.get(words.strip().replace(" ", "").replace(".", "").lower()) if len(words) < 40 else None
 
 
@@ -52,14 +52,14 @@ class BarSigns:
 
 
 def add_repeat(bars: Sequence[BarSigns], index: int, *, is_left: bool, is_start: bool, times: int | None) -> None:
-    """Notes a repeat sign at the left or the right barline of a bar; what it says of another bar goes there.
+    """Records a repeat sign at the left or the right barline of a bar; what concerns another bar is recorded there.
 
     Args:
         bars: All bars of the piece.
         index: Of the bar.
         is_left: Whether it stands at the left barline.
         is_start: Whether a section begins there; else one ends.
-        times: That the section is played; None or nonsense: twice. At most MAX_REPEATS.
+        times: That the section is played; None or invalid: twice. At most MAX_REPEATS.
     """
     if is_start:
         index += 0 if is_left else 1
@@ -93,7 +93,7 @@ class _Bar:
 
 
 def played_order(bars: Sequence[BarSigns], endings: Sequence[Ending]) -> list[int]:
-    """Indices of the written bars in the order in which they are played; as written where the signs make no sense.
+    """Indices of the written bars in the order of playing; as written where the signs contradict each other.
 
     Sections are unfolded from the innermost outward. One without a beginning begins where the section or the movement
     before it ended. After a jump sections are not repeated, and of their endings the last is played. A jump back ends
@@ -122,7 +122,7 @@ def played_order(bars: Sequence[BarSigns], endings: Sequence[Ending]) -> list[in
 def _sections(bars: Sequence[BarSigns]) -> tuple[range, range, range] | None:
     """Bars up to the jump, bars that it leads back to, bars after those.
 
-    None where nothing says to jump, several signs do, or it is open to which beginning a Da Capo leads.
+    None where no sign or several signs say to jump, or where the target of a Da Capo is ambiguous.
     """
     at: dict[str, list[int]] = {}
     for index, bar in enumerate(bars):

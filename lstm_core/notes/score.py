@@ -1,4 +1,4 @@
-"""A piece as an array of notes on a grid of 24 ticks a quarter, with its tempo and meter maps."""
+"""A piece as an array of notes on a grid of 24 ticks per quarter, with its tempo and meter maps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def family_of(program: int) -> int:
 @dataclass(frozen=True, kw_only=True)
 class Tempo:
     tick: int
-    bpm: float  # quarters a minute
+    bpm: float  # quarters per minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Score:
     tempos: tuple[Tempo, ...] = (Tempo(tick=0, bpm=120.0),)  # the first at tick 0
     meters: tuple[Meter, ...] = (Meter(tick=0, numerator=4, denominator=4),)  # the first at tick 0
     title: str = ""
-    tags: dict[str, str] = field(default_factory=dict)  # what the source says of itself: composer, copyright, ...
+    tags: dict[str, str] = field(default_factory=dict)  # facts from the source: composer, copyright, ...
 
     @property
     def end_tick(self) -> int:
@@ -130,7 +130,7 @@ def make_notes(rows: list[tuple[int, int, int, int, int]] | npt.NDArray[np.int64
 def tidy(notes: NoteArray) -> NoteArray:
     """The same notes in the order and without the overlaps that Score promises: NOTE_DTYPE [N or fewer].
 
-    Of notes with equal onset, program and pitch the longest stays, at the greatest velocity.
+    Of notes with equal onset, program and pitch the longest is kept, at the greatest velocity.
     """
     drums_first = np.where(notes["program"] == DRUMS, -1, notes["program"].astype(np.int16))
     notes = notes[np.lexsort((-notes["duration"], notes["pitch"], drums_first, notes["onset"]))]
@@ -148,8 +148,8 @@ def tidy(notes: NoteArray) -> NoteArray:
     voice = notes["program"].astype(np.int64) * 128 + notes["pitch"]
     by_voice = np.lexsort((notes["onset"], voice))
     onset, again = notes["onset"][by_voice], np.diff(voice[by_voice]) == 0
-    room = np.where(again, np.diff(onset), np.iinfo(np.int32).max)
+    free_ticks = np.where(again, np.diff(onset), np.iinfo(np.int32).max)
     duration = notes["duration"][by_voice]
-    duration[:-1] = np.minimum(duration[:-1], room)
+    duration[:-1] = np.minimum(duration[:-1], free_ticks)
     notes["duration"][by_voice] = np.maximum(duration, 1)
     return notes

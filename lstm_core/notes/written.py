@@ -1,4 +1,4 @@
-"""What stands in the bars of a written score, gathered from a music21 stream part by part."""
+"""The contents of the bars of a written score, collected from a music21 stream part by part."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sound:
 
 @dataclass
 class WrittenBars:
-    """The bars as written, and what stands in each; times are in units."""
+    """The bars as written, and the contents of each; times are in units."""
 
     starts: list[Time]
     lengths: list[Time]
@@ -60,7 +60,7 @@ def written_bars(parts: list[Any]) -> WrittenBars:
 
 @dataclass
 class _Voice:
-    """How a part plays at the moment."""
+    """The current state of a part: program, velocity, transposition."""
 
     program: int = PROGRAM
     drum_key: int | None = None
@@ -118,7 +118,7 @@ def _collect_part(part: Any, number: int, bars: WrittenBars) -> None:
 
 
 def _elements(part: Any) -> Iterator[tuple[Fraction, int, Any]]:
-    """What stands in a part, in order of time: offset in quarters, which voice, the element; signs before notes."""
+    """The contents of a part, in order of time: offset in quarters, which voice, the element; signs before notes."""
     for at_top in part:
         if "Measure" not in at_top.classSet:
             yield Fraction(at_top.offset), 0, at_top

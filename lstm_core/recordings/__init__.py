@@ -1,1 +1,1 @@
-"""Recordings of any codec in: samples, what the file says of itself, quality, fingerprints."""
+"""Recordings of any codec in: samples, facts of the file, quality, fingerprints."""

@@ -1,7 +1,7 @@
-"""Recordings decoded in a process of their own, which a hostile file may hang, crash or fill without harm to others.
+"""Recordings decoded in a separate process, which a hostile file may hang, crash or fill without harm to others.
 
 The process is started as `python -m lstm_core.recordings.decoding_process`. Samples come
-through memory that both sides map: two slots of a chunk each, so that one is filled while the other is read. All else
+through memory that both sides map: two slots of a chunk each, so that one is filled while the other is read. The rest
 goes through pipes, as frames (foundation/isolation.py).
 """
 
@@ -37,7 +37,7 @@ class IsolatedDecoder(Closing):
     """Decodes recordings, one at a time. A context manager; the process starts with the first one.
 
     Args:
-        floor_s: Processor time that a recording may take besides seconds_per_s; by the clock ten times as much.
+        floor_s: Processor time that a recording may take besides seconds_per_s; wall time may be ten times as much.
         seconds_per_s: Processor time for each second of audio. FFmpeg needs 0.001 to 0.01.
         memory_bytes: Address space above what the process has when it is ready.
     """
@@ -56,7 +56,7 @@ class IsolatedDecoder(Closing):
         self._current: IsolatedRecording | None = None
 
     def close(self) -> None:
-        """Ends the process and frees the memory; nothing can be decoded any more."""
+        """Ends the process and frees the memory; afterwards nothing can be decoded."""
         self.worker.close()
         if self._shared >= 0:
             self.slots.close()
@@ -94,10 +94,10 @@ class IsolatedRecording(Closing):
         self._is_seekable = self._is_local or _is_seekable(source)
         self._num_chunks = 0
         self._source_error: Exception | None = None
-        self.num_samples = 0  # given out so far
+        self.num_samples = 0  # returned so far
         self.num_cleaned = 0  # known at the end, as is the next
         self.num_damaged_packets = 0
-        self._facts: RecordingFacts | None = None  # not told yet
+        self._facts: RecordingFacts | None = None  # not received yet
         self._begin()
         kind, body = self._answer()
         assert kind == FACTS
@@ -106,20 +106,20 @@ class IsolatedRecording(Closing):
         self._facts = RecordingFacts(**fields)
 
     def close(self) -> None:
-        """Ends decoding; where it was not at its end, the process goes too."""
+        """Ends decoding; an unfinished process is ended too."""
         if self._is_open:
             self._is_open = False
             self._worker.close()
 
     @property
     def facts(self) -> RecordingFacts:
-        """What the file says of itself."""
+        """The facts that the file states."""
         assert self._facts is not None
         return self._facts
 
     @property
     def duration_s(self) -> float:
-        """Seconds given out so far."""
+        """Seconds returned so far."""
         return self.num_samples / self.facts.sample_rate
 
     def chunks(self) -> Iterator[Chunk]:
@@ -167,7 +167,7 @@ class IsolatedRecording(Closing):
     def _answer(self) -> tuple[int, bytes]:
         """The next of FACTS, CHUNK and END; reads are served meanwhile.
 
-        A crash is put down to this recording only when it happens in a process that has decoded no other.
+        A crash is attributed to this recording only when it happens in a process that has decoded no other.
         """
         while True:
             frame = self._worker.receive()
@@ -183,7 +183,7 @@ class IsolatedRecording(Closing):
                 self._is_open = False
                 self._worker.num_served += 1
                 raise self._refusal(*frame)
-            elif frame[0] != FACTS or self._facts is None:  # a process that began again tells the facts again
+            elif frame[0] != FACTS or self._facts is None:  # a restarted process sends the facts again
                 return frame
 
     def _serve_read(self, position: int, size: int) -> None:

@@ -42,18 +42,18 @@ from lstm_core.recordings.decoding import (
 from lstm_core.recordings.limits import RecordingLimits
 from lstm_core.recordings.recording import MAX_CHUNK_BYTES, Recording, open_recording
 
-READ_AHEAD_BYTES = 256 * 1024  # asked of the parent at a time; a round trip takes some 50 us
+READ_AHEAD_BYTES = 256 * 1024  # requested from the parent at a time; a round trip takes some 50 us
 
 
 class Parent:
-    """The other side of the pipes, and how many slots it has free."""
+    """The other side of the pipes, and its number of free slots."""
 
     def __init__(self, source: Any, answers: Any) -> None:
         self._source, self._answers = source, answers
         self.num_free = NUM_SLOTS
 
     def send(self, kind: int, body: bytes) -> None:
-        """Hands over one frame."""
+        """Sends one frame."""
         send(self._answers, kind, body)
 
     def wait(self) -> tuple[int, bytes]:
@@ -110,7 +110,7 @@ class ParentFile:
 
 
 def serve(floor_s: float, seconds_per_s: float, memory_bytes: int, shared: int) -> None:
-    """Decodes recordings as they are asked for on standard input, until it closes."""
+    """Decodes recordings on requests from standard input, until it closes."""
     source, answers = take_over()
     slots = np.frombuffer(mmap.mmap(shared, NUM_SLOTS * MAX_CHUNK_BYTES), dtype=np.float32)
     slots = slots.reshape(NUM_SLOTS, -1)
@@ -130,7 +130,7 @@ def serve(floor_s: float, seconds_per_s: float, memory_bytes: int, shared: int) 
             os._exit(OUT_OF_MEMORY)
         except OSError as error:
             parent.send(NO_FILE, json.dumps([error.errno or 0, error.strerror or str(error)]).encode())
-        except Exception as error:  # what FFmpeg found may surprise any layer above it, and must not stop the run
+        except Exception as error:  # what FFmpeg found may fail in any layer above it, and must not stop the run
             reason = f"cannot be decoded ({type(error).__name__}: {error})"
             parent.send(REFUSED, json.dumps(["decode", reason]).encode())
         set_timers(0)

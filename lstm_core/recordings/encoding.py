@@ -1,4 +1,4 @@
-"""Files of many codecs, written with FFmpeg: what recordings.py reads, for corpora that are made and not found."""
+"""Files of many codecs, written with FFmpeg: for tests, benchmarks and synthetic corpora."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How FFmpeg is told to write a file."""
+    """Settings of FFmpeg for writing a file."""
 
     container: str
     codec: str
@@ -41,7 +41,7 @@ FORMATS = {
         suffix=".mp3",
         sample_format="fltp",
         bit_rate=128_000,
-        options=(("compression_level", "7"),),  # 15 ms of processor time a second of stereo; by default 30
+        options=(("compression_level", "7"),),  # 15 ms of processor time per second of stereo; by default 30
     ),
     "vorbis": Format(
         container="ogg",

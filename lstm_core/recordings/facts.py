@@ -1,4 +1,4 @@
-"""What a recording's file says of itself, and what its first frame shows."""
+"""The facts that a recording's file states, and those of its first frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lstm_core.recordings.tags import clean_tags
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingFacts:
-    """What a file says of itself, and what its first frame shows."""
+    """The facts that a file states, and those of its first frame."""
 
     container: str  # FFmpeg's name: wav, aiff, flac, mp3, ogg, mov, asf, ...
     codec: str  # flac, mp3, vorbis, opus, aac, wmav2, pcm_s16le, ...
@@ -51,7 +51,7 @@ def stated_duration(source: SourceFile, container: Any, stream: AudioStream) -> 
     if container.format.name in ("mp3", "aac") and not re.search(rb"Xing|Info|VBRI", source.head):
         return None
     if (stated := stated_wav_duration(source.head)) is not None:
-        return stated  # FFmpeg gives what there is, not what there should be
+        return stated  # FFmpeg reports what is there, not what should be there
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return None if container.duration is None else float(container.duration / 1e6)

@@ -1,10 +1,10 @@
-"""What a recording sounds like as a set of shingles that other codecs, rates, levels and starts hardly change.
+"""The sound of a recording as a set of shingles that other codecs, rates, levels and starts hardly change.
 
 After Haitsma and Kalker, "A highly robust audio fingerprinting system" (2002): each bit says whether the difference of
 two neighbouring bands grew. Theirs is made for finding three seconds in a million songs, and one word in thirty
 survives a poor codec. Here whole recordings are compared by the share of words that they have in common, so the
 energies are smoothed over 1.5 s and compared over 0.8 s, in 14 bits: such a word stays for a quarter of a second, and
-the row of words is the same wherever the frames begin. Words that last under 60 ms are left out.
+the sequence of words is the same wherever the frames begin. Words that last under 60 ms are left out.
 
 The sets go into lstm_core.blocks.duplicates as those of scores do, with RECORDING_THRESHOLD.
 """
@@ -27,20 +27,20 @@ LOW_HZ, HIGH_HZ = 200.0, 1800.0  # what all codecs keep
 SMOOTHED_FRAMES = 75  # 1.5 s
 LAG_FRAMES = 40  # 0.8 s
 LEAST_FRAMES = 3  # that a word must last
-BAND_FLOOR = 0.03  # of the power in all bands, added to each: what lies 15 dB under the rest is the codec's
+BAND_FLOOR = 0.03  # of the power in all bands, added to each: what lies 15 dB under the rest comes from the codec
 SILENT_POWER = 1e-3  # in all bands: a sine of -78 dBFS
 SEGMENT_S = 600  # words of different segments differ, or those of long recordings would fill all 2**14
-LEAST_WORDS = 8  # with fewer, by chance or for their dullness, two recordings would be alike: only copies are
-_BLOCK_FRAMES = 250  # worked on together, so that arithmetic does not hang on the lengths of chunks
+LEAST_WORDS = 8  # with fewer, different recordings could look alike by chance: only copies count
+_BLOCK_FRAMES = 250  # processed together, so that results do not depend on the lengths of chunks
 
 
 class Fingerprinter:
-    """The fingerprint of a recording that comes as mono chunks of any lengths; they change nothing."""
+    """The fingerprint of a recording that comes as mono chunks; it does not depend on their lengths."""
 
     def __init__(self, sample_rate: int) -> None:
         self._resampler = Resampler(sample_rate, RATE)
         self._held = np.zeros(0, dtype=np.float32)
-        self._bands = np.zeros((0, NUM_BITS + 1))  # smoothed over nothing yet
+        self._bands = np.zeros((0, NUM_BITS + 1))  # not smoothed yet
         self._logs = np.zeros((0, NUM_BITS))
         self._words: list[npt.NDArray[np.int32]] = []  # of each frame, -1 where it is silent; 1 MB for an hour
         self._digest = 0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 PUBLIC_DOMAIN = "Public domain"
-MAX_LETTERS = 200  # of a licence in words of its own
+MAX_LETTERS = 200  # of a licence that is not a known one
 _ADDRESS = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z+-]+)(?:/(\d\.\d))?(?:/([a-z]{2})\b)?")
 # In these texts a run of spaces, hyphens and underscores has become one space.
 _ZERO = re.compile(r"\b(?:cc ?|creative commons )(?:0|zero)\b(?: ?v?(\d\.\d))?")
@@ -24,10 +24,10 @@ _FREE = {"zero": "CC0", "mark": PUBLIC_DOMAIN, "publicdomain": PUBLIC_DOMAIN}
 
 
 def licence_of_tags(tags: Mapping[str, str]) -> str | None:
-    """What the tags of a recording (of `tags.clean_tags`) say of its licence; None where they say nothing.
+    """The licence in the tags of a recording (of `tags.clean_tags`); None where they hold none.
 
     The licence tag goes first. Without one, a licence that we know is looked for in the copyright notice and the
-    comment; else the notice itself is the answer, for it tells who must be asked.
+    comment; else the notice itself is the answer, as it names the owner of the rights.
     """
     licence, notice = tags.get("license", ""), tags.get("copyright", "")
     if licence:

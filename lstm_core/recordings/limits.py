@@ -1,17 +1,15 @@
-"""What a recording may be and may cost. Apart from what decodes and hears: a recipe is read without those."""
+"""Limits of a recording and of its cost. They import neither decoder nor transcriber: a recipe is read without both."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-LISTENING_VERSION = (
-    2  # of what becomes of a recording: raise it when the same samples would give another piece or reject
-)
+TRANSCRIPTION_VERSION = 2  # raise it when the same samples would give another piece or reject
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingLimits:
-    """What a recording may be."""
+    """Bounds on length and size of a recording."""
 
     max_duration_s: float = 4 * 3600.0  # a decompression bomb ends here
     min_duration_s: float = 1.0  # less holds no music
@@ -25,10 +23,10 @@ class RecordingLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListenLimits:
+class TranscriptionLimits:
     """Which recordings are taken, and what one may cost."""
 
-    least_confidence: float = 0.2  # of a transcription, see hearing_confidence
+    least_confidence: float = 0.2  # of a transcription, see lstm_core.transcription.confidence
     max_duration_s: float = RecordingLimits.max_duration_s
     min_duration_s: float = RecordingLimits.min_duration_s
     max_bytes: int = RecordingLimits.max_bytes

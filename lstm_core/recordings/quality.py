@@ -1,4 +1,4 @@
-"""What a recording is like as a signal, measured in one pass over its chunks, and whether it is fit to be heard.
+"""Quality of a recording as a signal, measured in one pass over its chunks, and bounds that it must keep.
 
 Not measured: whether it is speech. The known cheap measures (modulation at 4 Hz, share of quiet frames: Scheirer and
 Slaney, 1997) take music in quavers at 120 bpm for speech. Nor clipping that was turned down afterwards: square waves,
@@ -24,16 +24,16 @@ BLOCK_S = 0.05  # looked at for silence together
 SILENCE_DBFS = -60.0  # a block whose RMS without DC lies under it is silent: 40 dB under music at -20 LUFS
 FULL_SCALE = 0.999  # of 16-bit samples the last 32; lossy codecs give more than 1 where a master was clipped
 CLIPPED_RUN = 3  # samples in a row at full scale; one or two are a peak
-FRAME_S, FRAME_PERIOD_S = 0.046, 0.25  # spectra: 2048 samples at 44.1 kHz, four of them a second
+FRAME_S, FRAME_PERIOD_S = 0.046, 0.25  # spectra: 2048 samples at 44.1 kHz, four per second
 OCTAVES_HZ = (400.0, 800.0, 1600.0, 3200.0, 6400.0)  # flatness is measured within each, so that no slope hides noise
-HEARD_SHARE = 1e-4  # of a frame's power that an octave must hold: under a pure tone lies flat rounding noise
+AUDIBLE_SHARE = 1e-4  # of a frame's power that an octave must hold: under a pure tone lies flat rounding noise
 SURROUND_WEIGHT = 1.41  # BS.1770-4, table 3
 _FRONT = ("FL", "FR", "FC", "")
 _LOW = ("LFE", "LFE2")
 
 # Bounds of check_quality.
 MIN_DURATION_S = 1.0  # less holds no music
-MAX_SILENCE_SHARE = 0.95  # hardly anything is left
+MAX_SILENCE_SHARE = 0.95  # hardly any sound is left
 # Loud masters have up to 0.01; five recordings pushed 12 dB over full scale had 0.04 to 0.10, the distortion then lying
 # 11 dB under the music.
 MAX_CLIPPED_SHARE = 0.05
@@ -58,7 +58,7 @@ class RecordingQuality:
 
 
 class QualityMeter:
-    """Measures a recording that comes in chunks of any lengths; they change nothing."""
+    """Measures a recording that comes in chunks; the results do not depend on their lengths."""
 
     def __init__(self, sample_rate: int, channel_names: Sequence[str]) -> None:
         self._sample_rate, self._num_channels = sample_rate, len(channel_names)
@@ -111,7 +111,7 @@ class QualityMeter:
 
 
 def check_quality(quality: RecordingQuality) -> None:
-    """Nothing, where a recording is fit to be heard.
+    """Returns None where the quality of a recording is within all bounds.
 
     Raises:
         RecordingError: of stage "quality", with the figure and its bound.
@@ -200,7 +200,7 @@ def _sums(x):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _count_clipped(x, state):  # type: ignore[no-untyped-def]
-    """Nothing; adds the samples in runs of CLIPPED_RUN or more at full scale."""
+    """Adds the samples in runs of CLIPPED_RUN or more at full scale."""
     run = state[_RUN]
     for v in x:
         if abs(v) >= FULL_SCALE:
@@ -258,13 +258,13 @@ class _FrameMeter:
         magnitude = np.sqrt(power)
         self._centroids.append((magnitude @ self._frequencies) / np.maximum(magnitude.sum(axis=1), 1e-12))
         total = power.sum(axis=1)
-        flatness, num_heard = np.zeros(len(power)), np.zeros(len(power))
+        flatness, num_audible = np.zeros(len(power)), np.zeros(len(power))
         for first, end in self._octaves:
             band = power[:, first:end] + 1e-12
-            is_heard = band.sum(axis=1) > HEARD_SHARE * total
-            flatness += is_heard * np.exp(np.log(band).mean(axis=1)) / band.mean(axis=1)
-            num_heard += is_heard
-        self._flatness.append(flatness / np.maximum(num_heard, 1))
+            is_audible = band.sum(axis=1) > AUDIBLE_SHARE * total
+            flatness += is_audible * np.exp(np.log(band).mean(axis=1)) / band.mean(axis=1)
+            num_audible += is_audible
+        self._flatness.append(flatness / np.maximum(num_audible, 1))
 
 
 def _loudness_weight(name: str) -> float:

@@ -1,9 +1,9 @@
-"""Recordings of any codec, decoded in a stream: float32 chunks at their own rate, and what the file says of itself.
+"""Recordings of any codec, decoded in a stream: float32 chunks at their own rate, and the facts of the file.
 
-What a file is, its content decides; its name is never looked at. FFmpeg (PyAV) decodes, held to the containers and
+The content of a file decides its format; its name is never used. FFmpeg (PyAV) decodes, held to the containers and
 decoders listed here: playlists, which could make it open other files, and its hundreds of decoders for games and films
 stay out of reach of hostile files. A file that may be hostile is decoded with
-lstm_core.recordings.decoding, in a process that may die.
+lstm_core.recordings.decoding, in a process that may crash.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CODECS = (
 PROTECTED_ENTRIES = ("enca", "drms", "aavd")  # sample entries of ISO media whose samples are encrypted
 CHUNK_S = 4.0
 MAX_CHUNK_BYTES = 8 * 2**20  # of a chunk; those of 32 channels at 192 kHz are shorter
-READ_BYTES = 128 * 1024  # that FFmpeg asks for at a time; at 32 kB the calls cost a tenth of decoding WAV
+READ_BYTES = 128 * 1024  # that FFmpeg requests at a time; at 32 kB the calls cost a tenth of decoding WAV
 
 # A file is cut short when both are passed; encoders round, and the stated lengths of VBR files are estimates.
 MAX_MISSING_SHARE = 0.1
@@ -46,8 +46,8 @@ SUFFIXES = (".wav", ".aiff", ".aif", ".flac", ".mp3", ".ogg", ".oga", ".opus", "
 # Damaged packets: the last one of a cut file, and tags that some programs write between frames, are no damage.
 MAX_DAMAGED_PACKETS = 4
 MAX_DAMAGED_SHARE = 0.02
-# Samples that are no numbers, or absurd ones, become zeros while they are rare: a filter that ran away for a few
-# samples is one click. More of them, and the file holds something else than audio. 64 is 36 dB over full scale.
+# Samples that are not finite, or far beyond full scale, become zeros while they are rare: an unstable filter for a few
+# samples is one click. With more of them the file holds something other than audio. 64 is 36 dB over full scale.
 MAX_MAGNITUDE = 64.0
 MAX_CLEANED_SHARE = 0.001
 _CLEANED_GRACE_S = 10.0  # the share counts as if at least so much had been decoded
@@ -61,9 +61,9 @@ class Recording(Closing):
         self._file: BinaryIO | None = None  # to be closed with this
         self._num_packets = 0
         self._last_damage = ""
-        self._pending: list[npt.NDArray[Any]] | None = None  # of the last frame, what no chunk has taken yet
+        self._pending: list[npt.NDArray[Any]] | None = None  # the part of the last frame that is in no chunk yet
         self.num_samples = 0  # decoded so far
-        self.num_cleaned = 0  # samples of any channel that were no numbers, now zeros
+        self.num_cleaned = 0  # samples of any channel that were not finite, now zeros
         self.num_damaged_packets = 0
         self._frames = self._decoded_frames()
         try:
@@ -99,10 +99,10 @@ class Recording(Closing):
         return max(1, min(round(chunk_s * facts.sample_rate), MAX_CHUNK_BYTES // (4 * facts.num_channels)))
 
     def chunks(self, chunk_s: float = CHUNK_S) -> Iterator[Chunk]:
-        """All that follows, in chunks of equal length but for the last: float32 [C, S], memory of their own.
+        """The rest, in chunks of equal length except the last: float32 [C, S], each in separate memory.
 
         Raises:
-            RecordingError: the recording is too long, too short, cut short, damaged, or holds no numbers.
+            RecordingError: the recording is too long, too short, cut short, damaged, or mostly not finite.
         """
         while True:
             chunk = np.empty((self.facts.num_channels, self.chunk_samples(chunk_s)), dtype=np.float32)
@@ -172,7 +172,7 @@ class Recording(Closing):
             raise self._source.error
 
     def _nothing(self) -> str:
-        """Why there is not one frame."""
+        """The reason why there is not one frame."""
         if self._container.format.name.startswith("mov") and not self._source.seekable():
             return "an M4A file whose index is at its end must come from a source that seeks"
         return f"nothing could be decoded ({self._last_damage or 'there is no audio in it'})"
@@ -188,7 +188,7 @@ class Recording(Closing):
         return RecordingError("decode", f"damaged: {share}, the last because: {self._last_damage}")
 
     def _clean(self, chunk: Chunk) -> None:
-        """Puts zeros for what is no number, while that is rare."""
+        """Replaces samples that are not finite by zeros, while they are rare."""
         for channel in chunk:
             if len(channel) and not (channel.min() >= -MAX_MAGNITUDE and channel.max() <= MAX_MAGNITUDE):
                 with np.errstate(invalid="ignore"):
@@ -224,7 +224,7 @@ def open_recording(source: BinaryIO | Path | str, limits: RecordingLimits | None
     own errors come through as they are. It is not closed.
 
     Raises:
-        RecordingError: this is no recording that we can decode, and why.
+        RecordingError: this is no recording that can be decoded; the message says why.
         OSError: the file cannot be opened or read.
     """
     limits = limits or RecordingLimits()
@@ -265,8 +265,8 @@ def _open(file: BinaryIO, limits: RecordingLimits) -> Recording:
 
 
 def _open_nothing(url: str, flags: int, options: dict[str, str]) -> Any:
-    """Refuses: a recording is one file."""
-    raise PermissionError(f"the file asks for another one, {url[:200]!r}")
+    """Raises RecordingError: a recording is one file."""
+    raise PermissionError(f"the file refers to another one, {url[:200]!r}")
 
 
 def _audio_stream(source: SourceFile, container: Any) -> AudioStream:

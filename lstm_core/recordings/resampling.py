@@ -1,7 +1,7 @@
 """Chunks of any rate and any channels become one channel at another rate, exactly as if they were one.
 
 The filters are torchaudio's windowed sincs, one for each place of a sample out between samples in. Its own convolution
-multiplies by all their zeros too, which for 192 kHz to 22,050 Hz are 1,200 of 1,300; here only the rest is looked at.
+multiplies by all their zeros too, which for 192 kHz to 22,050 Hz are 1,200 of 1,300; here the zeros are skipped.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Resampler:
         self._held = np.zeros(self._filters.width, dtype=np.float32)  # silence goes before
 
     def add(self, chunk: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """What can be said after `chunk`, float32 [S]: float32 [S'], some samples behind."""
+        """The output so far after `chunk`, float32 [S]: float32 [S'], some samples late."""
         if self.ratio == 1:
             return chunk
         self._held = np.concatenate([self._held, chunk])
@@ -143,7 +143,7 @@ def _filters(ratio: Fraction) -> _Filters:
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _apply(held, num_periods, period, starts, taps, resampled):  # type: ignore[no-untyped-def]
-    """Nothing; fills `resampled` with what each filter makes of each period."""
+    """Fills `resampled` with the output of each filter for each period."""
     num_filters, num_taps = taps.shape
     for number in range(num_periods):
         for i in range(num_filters):

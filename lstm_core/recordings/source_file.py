@@ -1,4 +1,4 @@
-"""The bytes of a recording as FFmpeg asks for them: never more than asked, counted, errors kept."""
+"""The bytes of a recording as FFmpeg requests them: never more than requested, counted, errors kept."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 from lstm_core.foundation.errors import RecordingError
 
-HEAD_BYTES = 64 * 1024  # kept, to say what a file is that is no recording
+HEAD_BYTES = 64 * 1024  # kept, for the message about a file that is no recording
 
 
 class SourceFile:
     """A binary file behind FFmpeg. It has no name, so that content alone decides what it is.
 
-    FFmpeg may take an error of a read for the end of the file: it is kept in `error`, for whoever decodes to raise.
+    FFmpeg may take an error of a read for the end of the file: it is kept in `error`, for the decoder to raise.
     """
 
     def __init__(self, file: BinaryIO, *, max_bytes: int) -> None:
@@ -69,7 +69,7 @@ class SourceFile:
 
 
 def too_big(size_bytes: int, max_bytes: int) -> RecordingError:
-    """The refusal of a file of so many bytes."""
+    """The error for a file of so many bytes."""
     return RecordingError("decode", f"the file holds {size_bytes:,} bytes or more; at most {max_bytes:,} are allowed")
 
 
@@ -91,7 +91,7 @@ def stated_wav_duration(head: bytes) -> float | None:
     while position + 8 <= len(head):
         name, size = head[position : position + 4], struct.unpack_from("<I", head, position + 4)[0]
         if name == b"data":
-            is_known = bytes_per_s > 0 and 0 < size < 0xFFFFFF00  # programs that write a stream leave 0 or the most
+            is_known = bytes_per_s > 0 and 0 < size < 0xFFFFFF00  # programs that write a stream store 0 or the maximum
             return size / bytes_per_s if is_known else None
         if name == b"fmt " and position + 20 <= len(head):
             bytes_per_s = struct.unpack_from("<I", head, position + 16)[0]
@@ -110,7 +110,7 @@ def what_it_is(source: SourceFile, error: Exception) -> str:
     if head[4:8] == b"ftyp":
         return "is an M4A file without an index, so cut short or damaged"
     reason = getattr(error, "strerror", None) or str(error)
-    return f"is no audio that we can decode ({reason}); it begins with the bytes {head[:8].hex(' ')}"
+    return f"is no audio that can be decoded ({reason}); it begins with the bytes {head[:8].hex(' ')}"
 
 
 _LAYOUT = "\r\n\t\f\ufeff"  # letters of text that are not printable

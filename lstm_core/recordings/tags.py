@@ -6,7 +6,7 @@ import re
 
 MAX_TAGS = 64
 MAX_VALUE_LETTERS = 1000
-# Names that mean the same; the left ones are of some programs or of ID3 frames that FFmpeg leaves as they are.
+# Names that mean the same; the left ones come from some programs or from ID3 frames that FFmpeg does not rename.
 _SYNONYMS = {
     "licence": "license",
     "wcop": "license",  # ID3: address of the copyright terms
@@ -20,7 +20,7 @@ _SYNONYMS = {
     "tdrc": "date",
     "description": "comment",
 }
-# What only tells how the file is built.
+# Tags about the structure of the file.
 _TECHNICAL = frozenset("major_brand minor_version compatible_brands handler_name vendor_id language duration".split())
 
 

@@ -1,7 +1,7 @@
 """Storage is a URI: a plain path, file:// or s3://, all through the same few functions.
 
-A write is atomic: another reader sees the old bytes, the new ones, or nothing, never a half. What goes wrong
-raises StorageError, which names the place and what to do. Credentials, endpoint and region of s3:// come from where
+A write is atomic: another reader sees the old bytes, the new ones, or nothing, never a half. Failures
+raise StorageError, which names the place and what to do. Credentials, endpoint and region of s3:// come from where
 AWS programs look for them. All functions may be called from several threads.
 """
 
@@ -27,7 +27,7 @@ from lstm_core.storage.stored_file import StoredVersion as StoredVersion
 if TYPE_CHECKING:
     from lstm_core.storage.s3 import S3Store
 
-CHUNK_BYTES = 8 * 2**20  # that a stream asks for at once; it holds three of them at most
+CHUNK_BYTES = 8 * 2**20  # that a stream requests at once; it holds three of them at most
 PAGE_FILES = 1_000  # as many as S3 lists at once
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
@@ -76,7 +76,7 @@ def file_size(uri: str | Path) -> int:
 
 
 def etag_of(uri: str | Path) -> str:
-    """What changes when a file does; MissingError when there is none."""
+    """A text that changes when a file does; MissingError when there is none."""
     local = local_path(uri)
     if local is None:
         return _store(uri).etag(str(uri))
@@ -89,7 +89,7 @@ def read_bytes(uri: str | Path, *, etag: str = "") -> bytes:
 
     Args:
         uri: Where it is.
-        etag: What the listing said of it; empty takes any.
+        etag: Its etag in the listing; empty takes any.
 
     Raises:
         MissingError: there is none (any more).
@@ -113,7 +113,7 @@ def read_range(uri: str | Path, start: int, size_bytes: int) -> bytes:
 
 
 def open_stream(uri: str | Path, *, etag: str = "", chunk_bytes: int = CHUNK_BYTES) -> BinaryIO:
-    """A file of any size, open to be read here and there in flat memory; close it, or use it in `with`.
+    """A file of any size, open for reading at any position in constant memory; close it, or use it in `with`.
 
     Of a remote file whole chunks are fetched, the next one while this one is read. All are of one version of it:
     that of `etag`, or without one the version that is there now. Any read may raise what `read_bytes` does.
@@ -134,7 +134,7 @@ def write_bytes(uri: str | Path, data: bytes) -> None:
 
 
 def create_bytes(uri: str | Path, data: bytes) -> bool:
-    """Stores a file if there is none of that name, and says whether it did: of several who try one makes it."""
+    """Stores a file if there is none of that name, and returns whether it did: of several writers one succeeds."""
     local = local_path(uri)
     if local is None:
         return _store(uri).create(str(uri), data)
@@ -148,7 +148,7 @@ def read_version(uri: str | Path) -> StoredVersion:
 
 
 def replace_bytes(uri: str | Path, data: bytes, *, etag: str) -> bool:
-    """Replaces a file if it is still the version of an etag (of `read_version`), and says whether it did."""
+    """Replaces a file if it is still the version of an etag (of `read_version`), and returns whether it did."""
     local = local_path(uri)
     return _store(uri).replace(str(uri), data, etag) if local is None else local_storage.replace(local, data, etag)
 
@@ -167,7 +167,7 @@ def sha256_of(path: Path) -> str:
 def local_copy(uri: str | Path, sha256: str, *, size_bytes: int = 0) -> Path:
     """Path of a file that is local already, else of the copy that this machine keeps of it (see node_cache).
 
-    Of several processes that want it one fetches it, the others wait.
+    Of several processes that need it one fetches it, the others wait.
 
     Raises:
         ChangedError: the file at `uri` has another sha256; that of a local one is not looked at.
@@ -187,7 +187,7 @@ def download(uri: str | Path, path: Path) -> None:
 
 
 def remove(uri: str | Path) -> None:
-    """Remove a file; nothing happens when it is not there."""
+    """Remove a file; does nothing when it is not there."""
     local = local_path(uri)
     if local is None:
         _store(uri).remove(str(uri))
@@ -199,7 +199,7 @@ def remove(uri: str | Path) -> None:
 def list_files(uri: str | Path, *, on_denied: Callable[[str, str], None] | None = None) -> list[StoredFile]:
     """All files under a folder, sorted by path, without hidden ones and those still being written.
 
-    `on_denied(path, reason)` is told of each folder inside that cannot be read; without it that is an error.
+    `on_denied(path, reason)` is called for each folder inside that cannot be read; without it that is an error.
     MissingError when there is no such folder, or it is a file.
     """
     files = [file for page in list_pages(uri, on_denied=on_denied) for file in page]
@@ -207,7 +207,7 @@ def list_files(uri: str | Path, *, on_denied: Callable[[str, str], None] | None 
 
 
 def list_pages(uri: str | Path, *, on_denied: Callable[[str, str], None] | None = None) -> Iterator[list[StoredFile]]:
-    """What `list_files` gives, a thousand files at a time: memory stays flat however many there are.
+    """The files of `list_files`, a thousand at a time: memory stays constant for any number.
 
     Those of S3 come sorted by path, local ones folder by folder.
     """
@@ -227,7 +227,7 @@ def _is_hidden(path: str) -> bool:
 def _store(uri: str | Path) -> S3Store:
     if not str(uri).lower().startswith("s3://"):
         scheme = str(uri).partition("://")[0]
-        raise StorageError(f"{scheme}://... is a kind of storage that we do not know. Use a path, file:// or s3://.")
+        raise StorageError(f"{scheme}://... is an unknown kind of storage. Use a path, file:// or s3://.")
     settings = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     return _open_store(os.getpid(), settings)
 
@@ -238,5 +238,5 @@ def _open_store(pid: int, settings: tuple[tuple[str, str], ...]) -> S3Store:
     try:
         from lstm_core.storage.s3 import S3Store
     except ImportError as error:
-        raise StorageError(f"s3:// needs boto3, which is not here ({error}): pip install tonemill[s3]") from error
+        raise StorageError(f"s3:// needs boto3, which is not installed ({error}): pip install tonemill[s3]") from error
     return S3Store()

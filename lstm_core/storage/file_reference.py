@@ -1,4 +1,4 @@
-"""A file as every machine can ask for it: by what it holds, and not by where one machine has it."""
+"""A file as every machine can request it: by its content, and not by its place on one machine."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class FileReference:
-    """Which file is meant. Two machines that have its sha256 have the same one."""
+    """Identifies a file. Files of equal sha256 are the same on all machines."""
 
-    uri: str  # where the machine that chose it has it: a path there, or an address that others can read too
+    uri: str  # on the machine that chose it: a path there, or an address that others can read too
     sha256: str
     name: str  # of the file, with its suffix
     size_bytes: int

@@ -1,8 +1,8 @@
 """A lease: of several programs that would write to one place, one may, until it stops renewing.
 
-It is one small file, made and renewed by conditional writes, so it works wherever storage does. How old it is the
-clock of the store says, or of this machine for a local file; the clocks of two machines are never held against each
-other. A holder that died on this machine is known at once, one elsewhere by its silence.
+It is one small file, made and renewed by conditional writes, so it works wherever storage does. Its age is
+measured by the clock of the store, or of this machine for a local file; clocks of two machines are never
+compared. A holder that died on this machine is known at once, one elsewhere after its lease expires.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseError(StorageError):
-    """Somebody else holds a lease, or has taken it over."""
+    """Another process holds a lease, or has taken it over."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
     """Who holds a lease: the content of its file."""
 
-    owner: str  # for people
+    owner: str  # for messages
     machine: str  # host, boot and process namespace; empty where a process cannot be looked up
     process: str  # number and time of start
     nonce: str  # of this taking of it
@@ -48,21 +48,21 @@ class Holder:
 
     @staticmethod
     def from_json(data: bytes) -> Holder | None:
-        """The holder, or None of a file that is damaged: nobody holds that."""
+        """The holder, or None for a damaged file: it has no holder."""
         with suppress(ValueError, TypeError):
             return Holder(**json.loads(data))
         return None
 
 
 class Lease:
-    """Holds the lease of a folder while it is open, renewing it from a thread of its own.
+    """Holds the lease of a folder while it is open, renewing it from a background thread.
 
     Args:
         folder_uri: What it is for.
         expires_after_s: Without a sign of life.
 
     Raises:
-        LeaseError: on entering, somebody else holds it.
+        LeaseError: on entering, another process holds it.
     """
 
     def __init__(self, folder_uri: str, *, expires_after_s: float = 30.0) -> None:
@@ -97,7 +97,7 @@ class Lease:
             is_here = holder.machine and holder.machine == self._holder.machine
             if is_here or (watched_etag and found.etag != watched_etag):
                 raise LeaseError(
-                    f"{self._folder_uri} is being written by {holder.owner}, which lives: end it, or wait for its end."
+                    f"{self._folder_uri} is being written by {holder.owner}, which is alive: end it, or wait for it."
                 )
             if not watched_etag:
                 _log.info("%s is held by %s; waiting for a sign of life from it", self._folder_uri, holder.owner)
@@ -118,13 +118,13 @@ class Lease:
 
     @property
     def token(self) -> str:
-        """What `check_holder` knows this taking of the lease by."""
+        """The token by which `check_holder` recognises this lease."""
         return self._holder.nonce
 
     def check(self) -> None:
-        """Raises LeaseError if the lease is not ours any more: to be called before what only one may write."""
+        """Raises LeaseError if this process has lost the lease: call it before every exclusive write."""
         if self._lost is None and time.monotonic() - self._renewed_s > self._holder.expires_after_s:
-            self._write()  # the store was away for long: it knows whether somebody came in between
+            self._write()  # the store was unreachable for long: it knows whether another process took the lease
         if self._lost is not None:
             raise self._lost
 
@@ -134,7 +134,7 @@ class Lease:
                 self._write()
             except LeaseError:
                 return
-            except StorageError as error:  # storage has tried long enough; so do we
+            except StorageError as error:  # storage has retried long enough
                 _log.warning("the lease of %s could not be renewed: %s", self._folder_uri, error)
 
     def _write(self, is_released: bool = False) -> None:
@@ -148,8 +148,9 @@ class Lease:
                     return
                 holder = Holder.from_json(storage.read_bytes(self.uri))
             self._lost = LeaseError(
-                f"{self._folder_uri} is not ours to write any more: {holder.owner if holder else 'somebody'} has taken "
-                "it over while this process did not renew its lease. Run the same command again when that has ended."
+                f"{self._folder_uri} may no longer be written by this process: "
+                f"{holder.owner if holder else 'another process'} has taken it over while this process did not renew "
+                "its lease. Run the same command again when that has ended."
             )
             raise self._lost
 
@@ -166,13 +167,14 @@ def check_holder(folder_uri: str, token: str) -> None:
         if holder is not None and holder.nonce == token:
             return
         raise LeaseError(
-            f"{folder_uri} is not ours to write any more: {holder.owner if holder else 'somebody'} has taken it over."
+            f"{folder_uri} may no longer be written by this process: "
+            f"{holder.owner if holder else 'another process'} has taken it over."
         )
-    raise LeaseError(f"{folder_uri} is not ours to write any more: its lease is gone.")
+    raise LeaseError(f"{folder_uri} may no longer be written by this process: its lease is gone.")
 
 
 def _this_machine(host: str) -> str:
-    """A name of what process numbers are unique in, empty where the system does not tell."""
+    """A name of the space of process numbers, empty where the system does not report it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{host} {boot} {os.readlink('/proc/self/ns/pid')}"
@@ -181,7 +183,7 @@ def _this_machine(host: str) -> str:
 
 
 def _process(number: int) -> str:
-    """Number and time of start of a process: numbers are used again. "NUMBER" alone when there is no such process."""
+    """Number and time of start of a process: numbers are reused. "NUMBER" alone when there is no such process."""
     try:
         fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -60,7 +60,7 @@ def write(path: Path, fill: Callable[[Path], object], *, replace: bool = True) -
 
 
 def read_version(path: Path) -> StoredVersion:
-    """A small file as it is now. Its etag is a hash: times of change are too coarse to tell two quick writes apart."""
+    """A small file as it is now. Its etag is a hash: times of change are too coarse to distinguish two quick writes."""
     with explained(path, "read"), path.open("rb") as file:
         data, modified_s = file.read(), os.fstat(file.fileno()).st_mtime
     return StoredVersion(data=data, etag=hashlib.sha256(data).hexdigest(), age_s=max(0.0, time.time() - modified_s))
@@ -91,7 +91,7 @@ def pages(root: Path, on_denied: Callable[[str, str], None] | None, page_files: 
 
 
 def etag_of(status: os.stat_result) -> str:
-    """What changes when a file does."""
+    """A text that changes when a file does."""
     return f"{status.st_mtime_ns:x}"
 
 
@@ -99,7 +99,7 @@ def _walk(root: Path, on_denied: Callable[[str, str], None] | None) -> Iterator[
     if not root.exists():
         raise MissingError(f"There is no folder {root}: check the path.")
     if not root.is_dir():
-        raise StorageError(f"{root} is a file, and a folder is wanted.")
+        raise StorageError(f"{root} is a file, and a folder is expected.")
     seen: set[tuple[int, int]] = set()  # folders, so that a link to a folder above ends
     waiting = [(str(root), "")]
     while waiting:
@@ -128,12 +128,12 @@ def _walk(root: Path, on_denied: Callable[[str, str], None] | None) -> Iterator[
 def _status(entry: os.DirEntry[str]) -> os.stat_result:
     with suppress(OSError):
         return entry.stat()
-    return entry.stat(follow_symlinks=False)  # a link to nothing: reading it will say so
+    return entry.stat(follow_symlinks=False)  # a broken link: reading it will raise
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Of all processes of this machine one is in here at a time; `path` is made for that and stays, empty."""
+    """A lock for one process of this machine at a time; `path` is created for it and stays, empty."""
     with explained(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
@@ -152,7 +152,7 @@ def explained(place: str | Path, doing: str) -> Iterator[None]:
 
 
 def translated(error: OSError, place: str, doing: str) -> StorageError:
-    """The StorageError that tells of an error of the operating system."""
+    """The StorageError for an error of the operating system."""
     if isinstance(error, FileNotFoundError):
         return MissingError(f"Cannot {doing} {place}: there is nothing of that name.")
     if isinstance(error, PermissionError):

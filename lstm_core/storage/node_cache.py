@@ -1,8 +1,8 @@
 """The copies that this machine keeps of files from elsewhere: one folder, each under its sha256, of bounded size.
 
-TONEMILL_CACHE names the folder (~/.cache/tonemill without it), TONEMILL_CACHE_GB what it may hold. Before a file is
-fetched the least recently used ones make room. What a living process of this machine has asked for stays: that is told
-by a lock on one byte of the file `used`, which ends with the process. So the bound holds for all but what is in use.
+TONEMILL_CACHE names the folder (~/.cache/tonemill without it), TONEMILL_CACHE_GB its size. Before a file is fetched the
+least recently used ones are removed. A file that a living process of this machine has requested stays: the process
+holds a lock on one byte of the file `used`, which ends with it. So the bound holds for all but the files in use.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from lstm_core.foundation.errors import ChangedError, StorageError
 from lstm_core.storage import local
 
 FOLDER_VARIABLE, SIZE_VARIABLE = "TONEMILL_CACHE", "TONEMILL_CACHE_GB"
-DEFAULT_BYTES = 50 * 10**9  # of all copies; half of the space that they and the rest leave free, where that is less
-_ABANDONED_S = 86_400.0  # without a write, and what is still being fetched belongs to a process that was killed
+DEFAULT_BYTES = (
+    50 * 10**9
+)  # of all copies; or half of the free space with the copies counted as free, where that is less
+_ABANDONED_S = 86_400.0  # without a write, a file that is still being fetched belongs to a killed process
 _COPY = re.compile(r"[0-9a-f]{64}")
 _logger = logging.getLogger(__name__)
 _guard = threading.Lock()
@@ -51,11 +53,11 @@ def kept_copy(sha256: str, fill: Callable[[Path], object], *, source: str, size_
     Args:
         sha256: Of the file; a copy that has another one is replaced.
         fill: Called where there is no such copy.
-        source: Where `fill` takes it from, for people.
-        size_bytes: What will be needed, if it is known.
+        source: Where `fill` takes it from, for messages.
+        size_bytes: The size of the file, if it is known.
 
     Raises:
-        ChangedError: what `fill` gave has another sha256.
+        ChangedError: the file of `fill` has another sha256.
     """
     folder = cache_folder()
     copy = folder / sha256
@@ -63,11 +65,11 @@ def kept_copy(sha256: str, fill: Callable[[Path], object], *, source: str, size_
     def fill_checked(temporary: Path) -> None:
         fill(temporary)
         if (found := _sha256_of(temporary)) != sha256:
-            raise ChangedError(f"{source} is another file than is wanted: its sha256 is {found}, and not {sha256}.")
+            raise ChangedError(f"{source} is not the expected file: its sha256 is {found}, and not {sha256}.")
 
     _user_of(folder).hold(sha256)
     if not _is_whole(copy):
-        with local.locked(folder / "locks" / sha256[:2]):  # 256 at most, not one for each copy there ever was
+        with local.locked(folder / "locks" / sha256[:2]):  # 256 at most, not one per copy
             if not _is_whole(copy):
                 make_free_space(size_bytes)
                 local.write(copy, fill_checked)
@@ -76,7 +78,7 @@ def kept_copy(sha256: str, fill: Callable[[Path], object], *, source: str, size_
 
 
 def kept_download(address: str, version: str, fill: Callable[[Path], object]) -> tuple[Path, str]:
-    """Copy and sha256 of what is at an address whose sha256 nobody has told yet.
+    """Copy and sha256 of the file at an address whose sha256 is not known yet.
 
     Args:
         address: A URI.
@@ -85,12 +87,12 @@ def kept_download(address: str, version: str, fill: Callable[[Path], object]) ->
     """
     folder = cache_folder()
     note = folder / "addresses" / f"{hashlib.sha256(address.encode()).hexdigest()[:24]}.json"
-    told = {"address": address, "version": version}
+    source = {"address": address, "version": version}
     with suppress(OSError, ValueError, KeyError):
         noted = json.loads(note.read_text())
         sha256 = str(noted.pop("sha256"))
         _user_of(folder).hold(sha256)
-        if version and noted == told and _is_whole(folder / sha256):
+        if version and noted == source and _is_whole(folder / sha256):
             return folder / sha256, sha256
     fetched = folder / f"{local.TEMPORARY}{os.getpid()}-{threading.get_ident()}"
     try:
@@ -99,7 +101,7 @@ def kept_download(address: str, version: str, fill: Callable[[Path], object]) ->
         copy = kept_copy(sha256, fetched.replace, source=address, size_bytes=0)
     finally:
         fetched.unlink(missing_ok=True)
-    local.write(note, lambda temporary: temporary.write_text(json.dumps({**told, "sha256": sha256})))
+    local.write(note, lambda temporary: temporary.write_text(json.dumps({**source, "sha256": sha256})))
     return copy, sha256
 
 
@@ -124,7 +126,7 @@ def make_free_space(size_bytes: int) -> None:
         if used_bytes + size_bytes <= bound:
             return
         if _user_of(folder).remove_unused(path):
-            _logger.info("the copy %s makes room in %s", path.name, folder)
+            _logger.info("removed the copy %s from %s to free space", path.name, folder)
             used_bytes -= copy_bytes
 
 
@@ -154,7 +156,7 @@ def _sha256_of(path: Path) -> str:
 
 
 class _User:
-    """This process among those that use a cache: holds a byte of the file `used` for each copy that it asked for."""
+    """This process as a user of a cache: holds a byte of the file `used` for each copy that it requested."""
 
     def __init__(self, folder: Path) -> None:
         with local.explained(folder, "write"):
@@ -171,7 +173,7 @@ class _User:
                 self._held.add(sha256)
 
     def remove_unused(self, copy: Path) -> bool:
-        """Removes a copy, and says whether it did: no process may have asked for it."""
+        """Removes a copy unless a process uses it; returns whether it did."""
         with _guard, self._locked_alone(copy.name) as is_unused:
             if is_unused:
                 copy.unlink(missing_ok=True)

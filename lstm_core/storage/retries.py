@@ -1,4 +1,4 @@
-"""How often this process has had to ask a store once more: for whoever sums up what a run met."""
+"""The number of requests to stores that this process had to repeat: for the summary of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _num_retries = 0
 
 
 def add_retry() -> None:
-    """One request more that had to be made again."""
+    """Counts one request that had to be repeated."""
     global _num_retries
     with _lock:
         _num_retries += 1
 
 
 def num_retries() -> int:
-    """Requests that this process has made again so far, of all its threads and stores."""
+    """Requests that this process has repeated so far, of all its threads and stores."""
     return _num_retries

@@ -1,7 +1,7 @@
 """Storage in S3 and what speaks like it: the remote half of storage.py.
 
-boto3 does all of it: one set of credentials, timeouts and errors, and reads that name the version they want. Its own
-retries are off: they are counted, not timed, and end where the body of an answer begins.
+boto3 does all of it: one set of credentials, timeouts and errors, and reads of one version. Its own retries are
+off: they are limited by number, not by time, and do not cover the body of an answer.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class S3Store:
         return int(self._head(uri)["ContentLength"])
 
     def etag(self, uri: str) -> str:
-        """What changes when an object does."""
+        """A text that changes when an object does."""
         return str(self._head(uri)["ETag"])
 
     def _head(self, uri: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class S3Store:
     def pages(self, uri: str, page_files: int) -> Iterator[list[StoredFile]]:
         """All objects below a folder, in ascending order of path, so many at a time.
 
-        Not boto3's paginator: after an error that has no way to ask for the same page again.
+        Not boto3's paginator: after an error it cannot request the same page again.
         """
         bucket, key = split_uri(uri)
         prefix = _folder(key)
@@ -142,11 +142,11 @@ class S3Store:
 
     def _nothing_there(self, uri: str, key: str) -> StorageError:
         if self._is_object(uri, key):
-            return StorageError(f"{uri} is a file, and a folder is wanted.")
+            return StorageError(f"{uri} is a file, and a folder is expected.")
         return MissingError(f"There are no files at {uri}: check the bucket and the folder.")
 
     def _get(self, uri: str, start: int, size_bytes: int | None, etag: str) -> _Answer:
-        """A range of an object. A body that breaks off is asked for again from there on, of the same version."""
+        """A range of an object. A body that breaks off is requested again from there on, of the same version."""
         bucket, key = split_object(uri)
         if size_bytes == 0:
             return _Answer(data=b"", etag=etag, total_bytes=0, age_s=0.0)
@@ -180,7 +180,7 @@ class S3Store:
 
     def _put_if(self, uri: str, data: bytes, **conditions: str) -> bool:
         """Stores an object on a condition. A first attempt may have stored it, though its answer was lost: when the
-        condition fails, what is there decides.
+        condition fails, the stored object decides.
         """
         attempts = count()
         bucket, key = split_object(uri)
@@ -199,7 +199,7 @@ class S3Store:
         return self._ask("PutObject", uri, request)
 
     def _ask(self, action: str, uri: str, request: Callable[[], T]) -> T:
-        """What a request gives, tried again with growing pauses while that can help."""
+        """The result of a request, tried again with growing pauses while that can help."""
         backoff = Backoff(first_s=_FIRST_WAIT_S, longest_s=_LONGEST_WAIT_S)
         while True:
             try:
@@ -207,10 +207,10 @@ class S3Store:
             except StorageError:
                 raise
             except _RAISED as error:
-                told = Request(
+                described = Request(
                     action=action, uri=uri, endpoint=self._client.meta.endpoint_url, credentials=self._credentials
                 )
-                problem = explained(error, told)
+                problem = explained(error, described)
                 if isinstance(problem, PASSING) and backoff.pause(within_s=self._longest_s(problem)):
                     add_retry()
                     continue
@@ -225,7 +225,7 @@ class S3Store:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// URI; the key is empty of the bucket itself."""
+    """Bucket and key of an s3:// URI; the key is empty for the bucket itself."""
     bucket, _, key = uri[len("s3://") :].partition("/")
     if "@" in bucket or ":" in bucket:
         raise StorageError(
@@ -240,7 +240,7 @@ def split_object(uri: str) -> tuple[str, str]:
     """Bucket and key of the URI of an object."""
     bucket, key = split_uri(uri)
     if not key:
-        raise StorageError(f"{uri} is a bucket, and an object is wanted: s3://BUCKET/FOLDER/NAME.")
+        raise StorageError(f"{uri} is a bucket, and an object is expected: s3://BUCKET/FOLDER/NAME.")
     return bucket, key
 
 
@@ -265,7 +265,7 @@ def _age_s(answer: dict[str, Any]) -> float:
 
 
 def _after(problem: StorageError, attempts: int, spent_s: float) -> StorageError:
-    """The same problem, with how long it was put up with."""
+    """The same problem, with the number and the time of the attempts."""
     text = str(problem)
     if isinstance(problem, PASSING):
         tries = f"{attempts} attempts" if attempts > 1 else "1 attempt"

@@ -16,25 +16,25 @@ from botocore.utils import parse_timestamp
 from lstm_core.foundation.errors import UnreachableError
 from lstm_core.storage.s3_errors import Request, explained
 
-MAX_CONNECTIONS = 32  # kept open between requests; more threads than that may ask, and each opens its own
+MAX_CONNECTIONS = 32  # kept open between requests; more threads than that may send requests, and each opens its own
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a store is waited for."""
+    """Time limits of requests to a store."""
 
     connect_s: float = 5.0
     read_s: float = 20.0  # without a byte; then the connection counts as stalled and the request is made again
     retry_s: float = 60.0  # from the first attempt, while a store throttles, stalls or breaks off
-    unreachable_s: float = 4.0  # ... while nobody is there: most likely the address is wrong
-    lost_s: float = 30.0  # ... while nobody is there who was there before
+    unreachable_s: float = 4.0  # ... while nothing answers: most likely the address is wrong
+    lost_s: float = 30.0  # ... while nothing answers that answered before
 
 
 def open_client(patience: Patience) -> tuple[Any, str]:
     """A client with the credentials, endpoint and region of the environment, and where the first came from.
 
     Raises:
-        CredentialsError: the profile that is asked for does not exist, or cannot be read.
+        CredentialsError: the requested profile does not exist, or cannot be read.
         UnreachableError: the endpoint is no address.
     """
     try:

@@ -1,4 +1,4 @@
-"""What boto3 raises becomes StorageErrors that say what to do."""
+"""Errors of boto3 become StorageErrors that say what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lstm_core.foundation.errors import (
     UnreachableError,
 )
 
-PASSING = (ThrottledError, StalledError, BrokenError, UnreachableError)  # to try again may help
+PASSING = (ThrottledError, StalledError, BrokenError, UnreachableError)  # a retry may help
 _THROTTLED = frozenset(
     {
         "SlowDown",
@@ -36,7 +36,7 @@ _THROTTLED = frozenset(
         "ServiceUnavailable",
     }
 )
-_NO_S3 = "Cannot reach {place}: what answers there is no S3 store. Check AWS_ENDPOINT_URL"
+_NO_S3 = "Cannot reach {place}: the server there is no S3 store. Check AWS_ENDPOINT_URL"
 _CODE = re.compile(r"[A-Za-z0-9.]{1,60}")  # anything else that a server sends is not shown
 _BROKEN = frozenset(
     {
@@ -72,7 +72,7 @@ _ELSEWHERE = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One thing that is done in a store, as errors tell of it."""
+    """One operation on a store, as errors report it."""
 
     action: str  # the right that it needs, as in policies: GetObject
     uri: str
@@ -81,14 +81,14 @@ class Request:
 
     @property
     def where(self) -> str:
-        """Address of the store, without a user or password that somebody wrote into it."""
+        """Address of the store, without a user or password that stands in it."""
         parts = urlsplit(self.endpoint)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def explained(error: Exception, request: Request) -> StorageError:
-    """The StorageError that tells of an error of boto3, botocore or urllib3. No text of a server is passed on: it may
-    repeat what it was sent, tokens too.
+    """The StorageError for an error of boto3, botocore or urllib3. No text of a server is included: it may
+    repeat the request, with tokens.
     """
     if isinstance(error, boto.ClientError):
         return _of_answer(error, request)
@@ -97,7 +97,7 @@ def explained(error: Exception, request: Request) -> StorageError:
         return StalledError(f"Cannot reach {place}: the connection stalled")
     if isinstance(error, boto.SSLError):
         return UnreachableError(
-            f"Cannot reach {place}: its certificate is not trusted. For a store of your own set AWS_CA_BUNDLE to its "
+            f"Cannot reach {place}: its certificate is not trusted. For a private store set AWS_CA_BUNDLE to its "
             "certificate; else check AWS_ENDPOINT_URL"
         )
     if isinstance(error, boto.ConnectTimeoutError | boto.EndpointConnectionError | boto.ProxyConnectionError):
@@ -115,8 +115,8 @@ def explained(error: Exception, request: Request) -> StorageError:
         return CredentialsError(f"Cannot reach {request.uri}: {error}. Check AWS_PROFILE")
     if isinstance(error, _CREDENTIAL_ERRORS):
         return CredentialsError(
-            f"Cannot reach {request.uri}: the credentials cannot be had ({type(error).__name__}). Check AWS_PROFILE "
-            "and the AWS_ variables, or log in again"
+            f"Cannot reach {request.uri}: the credentials cannot be obtained ({type(error).__name__}). Check "
+            "AWS_PROFILE and the AWS_ variables, or log in again"
         )
     if isinstance(error, boto.BotoCoreError) and not isinstance(error, _BREAKS):
         return StorageError(
@@ -144,12 +144,12 @@ _BREAKS = (
 
 
 def code_of(error: Exception) -> str:
-    """The code of an answer of the store; of one without a body, as to HEAD, its HTTP status. Empty of no answer."""
+    """The code of an answer of the store, or its HTTP status if it has no body, as to HEAD; empty without an answer."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, boto.ClientError) else ""
 
 
 def status_of(error: Exception) -> int:
-    """The HTTP status of an answer of the store, 0 of no answer."""
+    """The HTTP status of an answer of the store, 0 without an answer."""
     if not isinstance(error, boto.ClientError):
         return 0
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -163,11 +163,11 @@ def _of_answer(error: boto.ClientError, request: Request) -> StorageError:
     code, status, uri = code_of(error), status_of(error), request.uri
     if status in (400, 405, 500) and "html" in _content_type(error):  # boto3 makes a 500 of a 200 that is no XML
         return UnreachableError(_NO_S3.format(place=f"{uri} ({request.where})"))
-    told = f"{status} {code}" if _CODE.fullmatch(code) and not code.isdigit() else str(status)
+    status_text = f"{status} {code}" if _CODE.fullmatch(code) and not code.isdigit() else str(status)
     if code in _THROTTLED or status in (429, 503):
-        return ThrottledError(f"Cannot {request.action} {uri}: the store asks for fewer requests ({told})")
+        return ThrottledError(f"Cannot {request.action} {uri}: the store is throttling requests ({status_text})")
     if code in _BROKEN or status in (500, 502, 504):
-        return BrokenError(f"Cannot {request.action} {uri}: the store failed ({told})")
+        return BrokenError(f"Cannot {request.action} {uri}: the store failed ({status_text})")
     if code == "NoSuchBucket":
         bucket = uri.partition("://")[2].partition("/")[0]
         return BucketError(
@@ -193,12 +193,13 @@ def _of_answer(error: boto.ClientError, request: Request) -> StorageError:
         )
     if status == 501:
         return StorageError(
-            f"Cannot {request.action} {uri}: {request.where} does not know how ({told}); it needs conditional writes"
+            f"Cannot {request.action} {uri}: {request.where} does not support conditional writes ({status_text}), "
+            "which are required"
         )
     if status == 507 or "StorageFull" in code or "QuotaExceeded" in code:
-        return StorageError(f"Cannot {request.action} {uri}: the store is full ({told}). Free some space there")
+        return StorageError(f"Cannot {request.action} {uri}: the store is full ({status_text}). Free some space there")
     return StorageError(
-        f"Cannot {request.action} {uri}: {request.where} answers {told}. Check AWS_ENDPOINT_URL and the URI"
+        f"Cannot {request.action} {uri}: {request.where} answers {status_text}. Check AWS_ENDPOINT_URL and the URI"
     )
 
 

@@ -1,4 +1,4 @@
-"""A large object as a file: chunks on demand, the next one ahead, memory flat."""
+"""A large object as a file: chunks on demand, the next one ahead, constant memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-KEPT_CHUNKS = 2  # read from, so that a reader that goes to and fro between two places fetches each once
+KEPT_CHUNKS = 2  # so that a reader that alternates between two places fetches each once
 
 
 class ChunkedReader(io.RawIOBase):
     """A read-only, seekable file over a function that fetches ranges.
 
     Args:
-        fetch: Gives the bytes from a start, so many; called from one other thread too.
+        fetch: Returns so many bytes from a start; called from one other thread too.
         size_bytes: Of the whole object.
         first: Its first chunk, if that is there already.
     """

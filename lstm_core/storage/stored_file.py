@@ -1,4 +1,4 @@
-"""What a listing says of a file, wherever it is stored."""
+"""The entry of a file in a listing, wherever it is stored."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class StoredVersion:
     """A small file as it was at one moment."""
 
     data: bytes
-    etag: str  # what `replace_bytes` asks for
+    etag: str  # for `replace_bytes`
     age_s: float  # since it was written, by the clock of the store alone

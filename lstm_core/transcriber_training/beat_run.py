@@ -1,9 +1,9 @@
-"""The second part of a training run of a transcriber: its best network is given one that hears beats.
+"""The second part of a training run of a transcriber: a beat network is trained for its best network.
 
-RUN/transcriber/         the network that hears notes goes in, and comes out with a beat network beside it
-RUN/beat_clips/          what is learnt from, rendered; can be deleted
-RUN/heard-STEP/          the same as the network of that step hears it; can be deleted
-RUN/beats.jsonl          losses, a row for every hundred steps
+RUN/transcriber/         input: the network that transcribes notes; output: the same with a beat network
+RUN/beat_clips/          rendered training clips; can be deleted
+RUN/transcribed-STEP/    the output of the network of that step for these clips; can be deleted
+RUN/beats.jsonl          losses, one row per hundred steps
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def run_beat_training(
     *,
     on_step: Callable[[int, int], None] = lambda step, num_steps: None,
 ) -> str:
-    """Trains a beat network for the transcriber of a run, puts it beside that, and gives the folder of both.
+    """Trains a beat network for the transcriber of a run, stores it with it, and returns the folder of both.
 
-    One process; what was rendered or heard before is used again, the training itself begins anew. `on_step` is told
-    the step and the number of steps.
+    One process; earlier renders and transcriptions are used again, the training itself starts from the beginning.
+    `on_step` is called with the step and the number of steps.
 
     Raises:
         TrainingError: there are no scores to learn from.
@@ -53,7 +53,7 @@ def run_beat_training(
     uri = run / TRANSCRIBER_NAME
     checkpoint = load_transcriber(uri)
     clips = transcribed_clips(
-        run / f"heard-{checkpoint.facts.step:07d}",
+        run / f"transcribed-{checkpoint.facts.step:07d}",
         fused(checkpoint.model).in_fast_order(),
         beat_pool(Path(scores_folder), run / "beat_clips", recipe),
         settings,
@@ -73,8 +73,8 @@ def run_beat_training(
 
     train_beats(network, clips, settings, note)
     storage.write_bytes(run / LOSSES_NAME, ("\n".join(rows) + "\n").encode())
-    told = checkpoint.facts.recipe | {"beats": asdict(settings), "beat_network": asdict(recipe.beat_network)}
-    facts = replace(checkpoint.facts, recipe=told)
+    trained_as = checkpoint.facts.recipe | {"beats": asdict(settings), "beat_network": asdict(recipe.beat_network)}
+    facts = replace(checkpoint.facts, recipe=trained_as)
     model = checkpoint.model
     save_transcriber(uri, model.settings, model.state_dict(), checkpoint.thresholds, facts, network)
     _log.info("a beat network of %d steps is in %s", settings.steps, uri)
@@ -82,6 +82,6 @@ def run_beat_training(
 
 
 def beat_pool(scores_folder: Path, clips_folder: Path, recipe: TranscriberRecipe) -> ClipPool:
-    """The clips that a beat network learns from: long ones, of one piece each."""
+    """The clips that a beat network is trained on: long ones, of one piece each."""
     soundfonts = [find_soundfont(uri) for uri in recipe.soundfonts or ("",)]
     return ClipPool(clips_folder, recipe.beats.clips, lambda: read_training_scores(scores_folder, "train"), soundfonts)

@@ -1,4 +1,4 @@
-"""The beat network learns from whole clips; what the first network hears in them is kept, so a step costs little."""
+"""The beat network trains on whole clips; outputs of the first network are kept, so that a step is cheap."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lstm_core.transcription.beats.network import (
 from lstm_core.transcription.transcriber_model import FRAMES_PER_STEP, NUM_DRUMS, NUM_PITCHES, TranscriberModel
 
 TEMPO_SPREAD = 1.0  # of the soft target about the true tempo, in steps of TEMPI_BPM
-FEWEST_BEATS = 5  # of a clip that is learnt from
+FEWEST_BEATS = 5  # of a clip that is used for training
 _log = logging.getLogger(__name__)
 
 
@@ -51,13 +51,13 @@ class BeatTrainSettings:
     variants: int = 1  # of each clip: equalised, detuned and mixed anew
     steps: int = 900  # optimiser updates
     num_clips: int = 12  # of a batch
-    num_steps: int = 900  # of a clip in a batch, STEP_RATE a second
-    learning_rate: float = 2e-3  # after the warm-up; from the middle on it falls to nothing
+    num_steps: int = 900  # of a clip in a batch, STEP_RATE per second
+    learning_rate: float = 2e-3  # after the warm-up; from the middle on it falls to 0
     warmup_steps: int = 50
     weight_decay: float = 0.02
     gradient_clip: float = 1.0
     tempo_weight: float = 0.05  # of the cross-entropy of tempo beside those of beats and downbeats
-    hides: float = 0.1  # share of clips in which a part of what is heard is left out: rhythm branch, pitches or drums
+    hides: float = 0.1  # share of clips in which a part of the input is left out: rhythm branch, pitches or drums
     seed: int = 1
     clips: ClipSettings = field(default_factory=_beat_clips)
 
@@ -68,16 +68,16 @@ class BeatTrainSettings:
 
 
 class TranscribedClips(NamedTuple):
-    """What the first network hears in some clips, and their beats."""
+    """Output of the first network for some clips, and their beats."""
 
     features: npt.NDArray[np.float16]  # [n, steps, num_features]
     beats: npt.NDArray[np.uint8]  # [n, FRAMES_PER_STEP * steps, NUM_BEATS] targets times 255
-    tempo: npt.NDArray[np.float32]  # [n, steps] beats a minute
+    tempo: npt.NDArray[np.float32]  # [n, steps] beats per minute
     has_beat: npt.NDArray[np.bool_]  # [n]
 
 
 def transcribe_clips(model: TranscriberModel, pool: ClipPool, number: int, seed: int) -> TranscribedClips:
-    """The clips of one shard, varied as `seed` says, as a model in evaluation mode hears them."""
+    """The output of a model in evaluation mode for the clips of one shard, varied by `seed`."""
     shard = pool.shard(number)
     num_frames = shard.num_frames - shard.num_frames % FRAMES_PER_STEP
     features, beats, tempi, has_beat = [], [], [], []
@@ -87,8 +87,8 @@ def transcribe_clips(model: TranscriberModel, pool: ClipPool, number: int, seed:
         levels, targets = varied(clip, pool.settings, random)
         device = model.notes.weight.device
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-            heard = beat_features(model(levels[None].to(device)))[0]
-        features.append(heard.cpu().numpy().astype(np.float16))
+            found = beat_features(model(levels[None].to(device)))[0]
+        features.append(found.cpu().numpy().astype(np.float16))
         beats.append(np.rint(targets.beats * 255).astype(np.uint8))
         tempi.append(local_tempo(clip.sounded, num_frames // FRAMES_PER_STEP))
         has_beat.append(targets.has_beat and len(clip.sounded.beats_s) >= FEWEST_BEATS)
@@ -96,7 +96,7 @@ def transcribe_clips(model: TranscriberModel, pool: ClipPool, number: int, seed:
 
 
 def local_tempo(sounded: Sounded, num_steps: int) -> npt.NDArray[np.float32]:
-    """Beats a minute about each step: float32 [num_steps]; 0 where there are no two beats."""
+    """Beats per minute about each step: float32 [num_steps]; 0 where there are no two beats."""
     beats_s = np.asarray(sounded.beats_s, dtype=np.float64)
     if len(beats_s) < 2:
         return np.zeros(num_steps, dtype=np.float32)
@@ -119,7 +119,7 @@ def beat_losses(logits: BeatLogits, beats: Tensor, bpm: Tensor) -> Tensor:
 
 
 class BeatTrainer:
-    """A beat network in training. Deterministic: the same clips and settings make the same weights."""
+    """A beat network in training. Deterministic: the same clips and settings give the same weights."""
 
     def __init__(self, network: BeatNetwork, clips: list[TranscribedClips], settings: BeatTrainSettings) -> None:
         self.network, self.settings, self.step = network, settings, 0
@@ -130,7 +130,7 @@ class BeatTrainer:
         )
 
     def train_step(self) -> list[float]:
-        """One optimiser update; gives the losses of beats and tempo."""
+        """Makes one optimiser update and returns the losses of beats and tempo."""
         settings = self.settings
         warm = (self.step + 1) / max(settings.warmup_steps, 1)
         left = 2.0 * (settings.steps - self.step) / settings.steps
@@ -174,12 +174,12 @@ class BeatTrainer:
 def transcribed_clips(
     folder: Path, model: TranscriberModel, pool: ClipPool, settings: BeatTrainSettings
 ) -> list[TranscribedClips]:
-    """All clips that a beat network learns from, as a model hears them; one file in `folder` a shard and variant."""
+    """The output of a model for all training clips; one file in `folder` per shard and variant."""
     model.eval()
     found = []
     for variant in range(settings.variants):
         for number in range(settings.num_shards):
-            path = folder / f"heard-{variant}-{number:05d}.safetensors"
+            path = folder / f"transcribed-{variant}-{number:05d}.safetensors"
             if not path.exists():
                 folder.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".part")
@@ -196,7 +196,7 @@ def train_beats(
     settings: BeatTrainSettings,
     on_step: Callable[[int, list[float]], None] = lambda step, losses: None,
 ) -> None:
-    """Nothing; trains the network in place and leaves it in evaluation mode."""
+    """Trains the network in place and leaves it in evaluation mode."""
     trainer = BeatTrainer(network, clips, settings)
     while trainer.step < settings.steps:
         losses = trainer.train_step()

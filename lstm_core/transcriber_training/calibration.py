@@ -1,4 +1,4 @@
-"""What a transcriber is worth on clips that it never heard, and from which probabilities on it should be believed."""
+"""How good a transcriber is on clips that it was not trained on, and the thresholds that give the best scores."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from lstm_core.transcription.transcription import BEAT, DRUM_NAMES
 CLEAN, MIX = "clean", "mix"
 _ONSET_GRID = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 _GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-_DRUM_GRID = _GRID[1:]  # at 0.1 a kind that is hardly learnt is found three times as often as it is played
+_DRUM_GRID = _GRID[1:]  # at 0.1 a kind that is hardly trained is found three times as often as it is played
 _ROWS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidSettings:
-    """What is validated on: melodic music of any program without drums, and whole pieces as they are written."""
+    """The validation clips: melodic music of any program without drums, and whole pieces as they are written."""
 
     seed: int = 7
     num_clean: int = 20
@@ -54,7 +54,7 @@ class Calibration(NamedTuple):
 
 
 def valid_clip_settings(settings: ValidSettings, kind: str) -> ClipSettings:
-    """How clips of a kind are rendered: one shard, less varied than what is trained on."""
+    """How clips of a kind are rendered: one shard, less varied than the training clips."""
     render = RenderSettings(
         seconds=settings.seconds, is_exercise=0.0, adds_drums=0.0, drops_parts=0.0, timing_s=0.004, keeps_program=0.0
     )
@@ -85,32 +85,32 @@ def calibrate(model: TranscriberModel, clips: Sequence[ValidClip], onset_weight:
 
     Of onsets it is the mean over clips, of drums that over all hits, as for basic-pitch and for drum transcribers.
     """
-    heard, losses = _heard(model, clips, onset_weight)
-    of_onset = {kind: _onset_curve(heard, clips, kind) for kind in sorted({clip.kind for clip in clips})}
+    transcribed, losses = _transcribed(model, clips, onset_weight)
+    of_onset = {kind: _onset_curve(transcribed, clips, kind) for kind in sorted({clip.kind for clip in clips})}
     onset = _ONSET_GRID[int(np.argmax(np.mean(list(of_onset.values()), axis=0)))]
     scores = {f"onset_{kind}": curve[_ONSET_GRID.index(onset)] for kind, curve in of_onset.items()}
     drums = []
     for drum in range(NUM_DRUMS):
-        curve = [_drum_f1(heard, clips, drum, threshold) for threshold in _DRUM_GRID]
+        curve = [_drum_f1(transcribed, clips, drum, threshold) for threshold in _DRUM_GRID]
         drums.append(_DRUM_GRID[int(np.argmax(curve))])
         scores[DRUM_NAMES[drum]] = max(curve)
-    frames = [_frame_f1(heard, clips, threshold) for threshold in _GRID]
+    frames = [_frame_f1(transcribed, clips, threshold) for threshold in _GRID]
     scores["frame"] = max(frames)
-    scores["beat"] = max(_beat_f1(heard, clips, threshold) for threshold in _GRID)
+    scores["beat"] = max(_beat_f1(transcribed, clips, threshold) for threshold in _GRID)
     thresholds = Thresholds(onset=onset, frame=_GRID[int(np.argmax(frames))], drums=tuple(drums))
     return Calibration(losses, thresholds, {name: round(float(score), 4) for name, score in scores.items()})
 
 
-Transcribed = list[npt.NDArray[np.float32]]  # onset, frame, velocity, drums, velocity of drums, beats; 0 to 1
+Probabilities = list[npt.NDArray[np.float32]]  # onset, frame, velocity, drums, velocity of drums, beats; 0 to 1
 
 
-def _heard(
+def _transcribed(
     model: TranscriberModel, clips: Sequence[ValidClip], onset_weight: float
-) -> tuple[list[Transcribed], list[float]]:
-    """What the network makes of clips of equal length, and its mean losses."""
+) -> tuple[list[Probabilities], list[float]]:
+    """The output of the network for clips of equal length, and its mean losses."""
     was_training, device = model.training, model.notes.weight.device
     model.eval()
-    heard: list[Transcribed] = []
+    transcribed: list[Probabilities] = []
     losses = torch.zeros(len(LOSS_NAMES))
     for first in range(0, len(clips), _ROWS_AT_ONCE):
         rows = clips[first : first + _ROWS_AT_ONCE]
@@ -121,9 +121,9 @@ def _heard(
                 logits = model(levels)
             losses += len(rows) * transcriber_losses(logits, tuple(t.to(device) for t in targets), onset_weight).cpu()
             parts = [torch.sigmoid(part).float().cpu().numpy() for part in logits]
-        heard += [[part[row] for part in parts] for row in range(len(rows))]
+        transcribed += [[part[row] for part in parts] for row in range(len(rows))]
     model.train(was_training)
-    return heard, (losses / max(len(clips), 1)).tolist()
+    return transcribed, (losses / max(len(clips), 1)).tolist()
 
 
 def _as_mixed(clip: ValidClip) -> Sounded:
@@ -131,12 +131,12 @@ def _as_mixed(clip: ValidClip) -> Sounded:
     return clip.sounded if clip.kind == MIX else replace(clip.sounded, drums=clip.sounded.drums[:0])
 
 
-def _onset_curve(heard: list[Transcribed], clips: Sequence[ValidClip], kind: str) -> list[float]:
+def _onset_curve(transcribed: list[Probabilities], clips: Sequence[ValidClip], kind: str) -> list[float]:
     """Mean F1 of onsets at each threshold of the grid."""
     curve = []
     for threshold in _ONSET_GRID:
         scores = []
-        for parts, clip in zip(heard, clips, strict=True):
+        for parts, clip in zip(transcribed, clips, strict=True):
             if clip.kind == kind:
                 found = decode_notes(parts[0], parts[1], parts[2], Thresholds(onset=threshold))
                 notes = clip.sounded.notes
@@ -146,9 +146,9 @@ def _onset_curve(heard: list[Transcribed], clips: Sequence[ValidClip], kind: str
     return curve
 
 
-def _drum_f1(heard: list[Transcribed], clips: Sequence[ValidClip], drum: int, threshold: float) -> float:
+def _drum_f1(transcribed: list[Probabilities], clips: Sequence[ValidClip], drum: int, threshold: float) -> float:
     total = OnsetScore(0, 0, 0)
-    for parts, clip in zip(heard, clips, strict=True):
+    for parts, clip in zip(transcribed, clips, strict=True):
         found = decode_drums(parts[3], parts[4], Thresholds(drums=(threshold,) * NUM_DRUMS))
         played = _as_mixed(clip).drums
         found, played = found[found["drum"] == drum], played[played["drum"] == drum]
@@ -157,18 +157,18 @@ def _drum_f1(heard: list[Transcribed], clips: Sequence[ValidClip], drum: int, th
     return total.f1
 
 
-def _frame_f1(heard: list[Transcribed], clips: Sequence[ValidClip], threshold: float) -> float:
+def _frame_f1(transcribed: list[Probabilities], clips: Sequence[ValidClip], threshold: float) -> float:
     both = found = played = 0
-    for parts, clip in zip(heard, clips, strict=True):
+    for parts, clip in zip(transcribed, clips, strict=True):
         is_found = parts[1] >= threshold
         is_played = frame_targets(clip.sounded, 0, len(is_found)).frame > 0.5
         both, found, played = both + int((is_found & is_played).sum()), found + is_found.sum(), played + is_played.sum()
     return 2 * both / max(int(found + played), 1)
 
 
-def _beat_f1(heard: list[Transcribed], clips: Sequence[ValidClip], threshold: float) -> float:
+def _beat_f1(transcribed: list[Probabilities], clips: Sequence[ValidClip], threshold: float) -> float:
     scores = [0.0]
-    for parts, clip in zip(heard, clips, strict=True):
+    for parts, clip in zip(transcribed, clips, strict=True):
         beats_s = clip.sounded.beats_s
         if clip.sounded.has_beat and len(beats_s):
             _, kind, place = find_peaks(parts[5][:, BEAT : BEAT + 1], np.array([threshold], dtype=np.float32))

@@ -1,8 +1,8 @@
 """Clips to train a transcriber on: rendered once, kept as shards on disk, and varied each time they are used.
 
 A shard is a pure function of the settings and its number, and a batch of the settings and the step: the pool of shards
-that batches are drawn from grows with the steps, and a shard that is not there yet is rendered by whoever needs it
-first. So training can go on exactly where it stopped, and another process may render ahead.
+that batches are drawn from grows with the steps, and a missing shard is rendered by the first process that needs it. So
+training can go on exactly where it stopped, and another process may render ahead.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ class ClipSettings:
     steps_per_shard: int = 50  # after so many steps the pool holds one more
     most_shards: int = 400
     style_weights: dict[str, float] = field(default_factory=dict)  # by folder of scores; 1 where none is named
-    rooms: float = 0.5  # share of renders
+    rooms: float = 0.5  # share of renders with reverb
     overdrive: float = 0.12
     compression: float = 0.12
     codecs: float = 0.12
     shift_bins: int = 7  # at most, up or down; three are a semitone
     shift_drum_bins: int = 3
     without_drums: float = 0.3  # share of clips whose drums are left out
-    borrows_drums: float = 0.6  # share of clips without drums that get those of another; the beat is unknown then
+    borrows_drums: float = 0.6  # share of clips without drums that get those of another; the beat is then unknown
     render: RenderSettings = field(default_factory=RenderSettings)
 
     def __post_init__(self) -> None:
@@ -98,11 +98,11 @@ ScoresByStyle = Mapping[str, Sequence[Score]]
 
 
 class ClipPool:
-    """The shards of one folder, rendered as they are asked for.
+    """The shards of one folder, rendered when they are first needed.
 
     Args:
         folder: where shards are kept.
-        scores: called when something is to be rendered; gives scores by style.
+        scores: called when something is to be rendered; returns scores by style.
         soundfonts: of all renders, one drawn for each clip.
     """
 
@@ -128,7 +128,7 @@ class ClipPool:
         return self.folder / f"clips-{self._key}-{number:05d}.safetensors"
 
     def shard(self, number: int) -> _Shard:
-        """A shard, rendered now if it is not there; seconds for each minute of it then."""
+        """A shard, rendered now if it is missing; that takes seconds per minute of audio."""
         path = self.shard_path(number)
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -148,8 +148,8 @@ class ClipPool:
             if is_bare and random.random() < self.settings.borrows_drums:
                 other = shard.clip(int(random.choice(shard.with_drums)), num_frames, random)
                 clip = with_drums_of(clip, other)
-            heard, wanted = varied(clip, self.settings, random)
-            levels.append(heard)
+            changed, wanted = varied(clip, self.settings, random)
+            levels.append(changed)
             targets.append(wanted)
         return ClipBatch(torch.stack(levels), targets)
 
@@ -246,7 +246,7 @@ def _event_tables(sounded: Sequence[Sounded]) -> dict[str, npt.NDArray[np.generi
 
 
 def with_drums_of(clip: Clip, other: Clip) -> Clip:
-    """A clip with the drums of another in the place of its own; nobody knows where its beats are."""
+    """A clip with the drums of another in the place of its own; its beats are unknown."""
     hits = other.sounded.drums.copy()
     hits["onset_s"] += (clip.first_frame - other.first_frame) / FRAME_RATE
     return replace(clip, drums=other.drums, sounded=replace(clip.sounded, drums=hits, has_beat=False))

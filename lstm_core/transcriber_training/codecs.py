@@ -1,4 +1,4 @@
-"""Audio through a lossy codec and back, on the same samples: what recordings of a catalogue have behind them."""
+"""Audio through a lossy codec and back, at the same sample positions: most recordings were compressed at some time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CODECS = (
 
 
 def through_codec(signal: npt.NDArray[np.float32], codec: Codec) -> npt.NDArray[np.float32]:
-    """A mono signal at SAMPLE_RATE as it comes back from a file of this codec: as many samples, in their places.
+    """A mono signal at SAMPLE_RATE as it comes back from a file of this codec: the same number of samples, in place.
 
     What the codec puts before the sound is found by correlation and taken away again.
     """
@@ -40,15 +40,15 @@ def through_codec(signal: npt.NDArray[np.float32], codec: Codec) -> npt.NDArray[
         return signal
     peak = max(1.0, float(np.abs(signal).max()))  # full scale is the most that a file holds
     raised = scipy.signal.resample_poly(signal / peak, codec.sample_rate // 150, SAMPLE_RATE // 150)
-    heard = _decoded(_encoded(raised.astype(np.float32), codec))
-    back = scipy.signal.resample_poly(heard, SAMPLE_RATE // 150, codec.sample_rate // 150) * peak
+    decoded = _decoded(_encoded(raised.astype(np.float32), codec))
+    back = scipy.signal.resample_poly(decoded, SAMPLE_RATE // 150, codec.sample_rate // 150) * peak
     delay = _delay(signal, back)
     back = np.pad(back, (max(-delay, 0), len(signal) + _LONGEST_DELAY))
     return np.asarray(back[max(delay, 0) :][: len(signal)], dtype=np.float32)
 
 
 def _encoded(signal: npt.NDArray[np.float32], codec: Codec) -> bytes:
-    import av  # only what makes training material needs it
+    import av  # only the making of training material needs it
 
     file = io.BytesIO()
     with av.open(file, "w", format=codec.container) as container:
@@ -75,7 +75,7 @@ def _decoded(data: bytes) -> npt.NDArray[np.float32]:
 
 
 def _delay(signal: npt.NDArray[np.float32], back: npt.NDArray[np.float32]) -> int:
-    """Samples by which `back` comes later, by the highest of their correlation."""
+    """Samples by which `back` is late, by the highest of their correlation."""
     size = scipy.fft.next_fast_len(len(signal) + len(back), real=True)
     product = scipy.fft.rfft(back, size) * np.conj(scipy.fft.rfft(signal, size))
     correlation = scipy.fft.irfft(product, size)

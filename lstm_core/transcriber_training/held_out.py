@@ -1,4 +1,4 @@
-"""Which files of a corpus the transcriber never trains on, told by their names alone."""
+"""Which files of a corpus the transcriber is never trained on, decided by their names alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well heard onsets agree with those that were played: precision, recall, F1."""
+"""How well transcribed onsets agree with those that were played: precision, recall, F1."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ BEAT_TOLERANCE_S = 0.07
 
 class OnsetScore(NamedTuple):
     matched: int
-    heard: int
+    transcribed: int
     played: int
 
     @property
     def precision(self) -> float:
-        """Share of what was heard that was played; 0 where nothing was heard."""
-        return self.matched / self.heard if self.heard else 0.0
+        """Share of the transcribed onsets that were played; 0 where nothing was transcribed."""
+        return self.matched / self.transcribed if self.transcribed else 0.0
 
     @property
     def recall(self) -> float:
-        """Share of what was played that was heard; 0 where nothing was played."""
+        """Share of the played onsets that were transcribed; 0 where nothing was played."""
         return self.matched / self.played if self.played else 0.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of both; 1 where nothing was played and nothing heard."""
-        return 2 * self.matched / (self.heard + self.played) if self.heard + self.played else 1.0
+        """Harmonic mean of both; 1 where nothing was played and nothing transcribed."""
+        return 2 * self.matched / (self.transcribed + self.played) if self.transcribed + self.played else 1.0
 
 
 def score_onsets(
-    heard_s: npt.NDArray[np.floating],
-    heard_kind: npt.NDArray[np.integer],
+    transcribed_s: npt.NDArray[np.floating],
+    transcribed_kind: npt.NDArray[np.integer],
     played_s: npt.NDArray[np.floating],
     played_kind: npt.NDArray[np.integer],
     *,
@@ -46,8 +46,8 @@ def score_onsets(
     other way does, for all tolerances are equal.
     """
     matched = 0
-    for kind in np.intersect1d(heard_kind, played_kind):
-        a = np.sort(heard_s[heard_kind == kind]).tolist()
+    for kind in np.intersect1d(transcribed_kind, played_kind):
+        a = np.sort(transcribed_s[transcribed_kind == kind]).tolist()
         b = np.sort(played_s[played_kind == kind]).tolist()
         i = j = 0
         while i < len(a) and j < len(b):
@@ -57,4 +57,4 @@ def score_onsets(
                 i += 1
             else:
                 j += 1
-    return OnsetScore(matched, len(heard_s), len(played_s))
+    return OnsetScore(matched, len(transcribed_s), len(played_s))

@@ -1,4 +1,4 @@
-"""Rendered audio made less perfect: rooms, overload, noise. What has no length of its own is done on levels instead."""
+"""Rendered audio degraded: reverb, overload, noise. Effects without duration are applied to levels instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STEPS_PER_DB = 255 / (FULL_DB - FLOOR_DB)
 
 
 def with_reverb(signal: Mono, random: np.random.Generator) -> Mono:
-    """The signal with the answer of a room drawn anew, of the same length: noise that decays, treble first."""
+    """The signal with a randomly drawn reverb, of the same length: noise that decays, treble first."""
     decay_s, wet_db, delay_s = random.uniform(0.25, 1.8), random.uniform(-22, -5), random.uniform(0.003, 0.03)
     num_samples = round(decay_s * SAMPLE_RATE)
     time_s = np.arange(num_samples) / SAMPLE_RATE
@@ -37,7 +37,7 @@ def overdriven(signal: Mono, random: np.random.Generator) -> Mono:
 
 
 def compressed(signal: Mono, random: np.random.Generator) -> Mono:
-    """The signal through a compressor: above a threshold drawn anew, level rises a half to an eighth as fast."""
+    """The signal through a compressor: above a randomly drawn threshold, level rises a half to an eighth as fast."""
     block = SAMPLE_RATE // 200
     power = np.add.reduceat(signal.astype(np.float64) ** 2, np.arange(0, len(signal), block)) / block
     smoothing = float(np.exp(-1 / (200 * random.uniform(0.02, 0.2))))

@@ -1,4 +1,4 @@
-"""What a training run of a transcriber is asked to do."""
+"""The settings of a training run of a transcriber."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lstm_core.transcription.transcriber_model import TranscriberSettings
 class TranscriberRecipe:
     """One training run of a transcriber."""
 
-    soundfonts: tuple[str, ...] = ()  # paths or URIs to learn from; without any the best one installed
-    valid_soundfont: str = ""  # another one, to validate with; empty: the first of those learnt from
+    soundfonts: tuple[str, ...] = ()  # paths or URIs to train with; without any the best one installed
+    valid_soundfont: str = ""  # another one, to validate with; empty: the first of those trained with
     steps: int = 20_000  # optimiser updates; may be raised when a run goes on
     clips_folder: str = ""  # where rendered clips are kept; empty: in the run's folder
     num_workers: int = 1
@@ -47,7 +47,7 @@ class TranscriberRecipe:
             )
 
 
-# Settings that a run may change when it goes on: they decide no number of the steps that it has behind it.
+# Settings that a run may change when it goes on: the steps already done do not depend on them.
 FREE = (
     "steps", "clips_folder", "num_workers", "threads_per_worker", "device", "checkpoint_every_s", "keep", "valid_every",
     "licences", "beat_network", "beats",

@@ -1,4 +1,4 @@
-"""Scores become pairs to learn from: audio out of our own synthesiser, and what sounds in it.
+"""Scores become training pairs: audio of our own synthesiser, and the notes that sound in it.
 
 A performance of a score is never the same twice: tempo, key, instruments, loudness and timing are drawn anew, parts are
 left out, drums are added, pieces sound over each other. Everything follows from the random generator that is given.
@@ -21,7 +21,7 @@ from lstm_core.transcription.beats.felt_beats import felt_beats
 from lstm_core.transcription.spectrogram import SAMPLE_RATE
 
 WAVER_STEP_S = 1.0  # between the points of a wavering tempo's curve
-WAVER_KEPT = 0.85  # of a departure from the tempo a step later; it is drawn back to the tempo
+WAVER_KEPT = 0.85  # of a departure from the tempo a step later; the curve returns to the tempo
 MILLISECONDS = Tempo(tick=0, bpm=2500.0)  # at this tempo a tick of 1/24 quarter lasts a millisecond
 _MELODIC = tuple(program for program in range(112) if program != 55)  # no orchestra hit, no percussion, no noises
 
@@ -40,7 +40,7 @@ class RenderSettings:
     adds_drums: float = 0.35  # a made-up pattern where there are no drums
     is_exercise: float = 0.12  # notes without any musical sense instead of a score
     timing_s: float = 0.008  # standard deviation of a note's onset round the score's
-    wavers: float = 0.0  # share of performances whose tempo drifts, as hands let it
+    wavers: float = 0.0  # share of performances whose tempo drifts, as in a human performance
     waver_by: float = 0.06  # standard deviation of a wavering tempo, in natural logarithms, at most
 
     def __post_init__(self) -> None:
@@ -189,7 +189,7 @@ def _reorchestrated(notes: NoteArray, settings: RenderSettings, random: np.rando
             continue
         gain: float | npt.NDArray[np.float64] = random.uniform(0.5, 1.3)
         if is_drum[own][0]:
-            gain = random.uniform(0.5, 1.3, 128)[notes["pitch"][own]]  # each drum stands where it likes
+            gain = random.uniform(0.5, 1.3, 128)[notes["pitch"][own]]  # each drum at its own level
         velocity = notes["velocity"][own] * gain + random.normal(0, random.uniform(0, 14), int(own.sum()))
         notes["velocity"][own] = np.clip(np.rint(velocity), 22, 127)
         if is_drum[own][0]:
@@ -203,7 +203,7 @@ def _reorchestrated(notes: NoteArray, settings: RenderSettings, random: np.rando
 
 
 def _exercise(settings: RenderSettings, random: np.random.Generator) -> Performance:
-    """Notes and chords of any pitch, length and instrument: what music does not practise."""
+    """Notes and chords of any pitch, length and instrument: combinations that music lacks."""
     num_ms = round(settings.seconds * 1000)
     rows: list[tuple[int, int, int, int, int]] = []
     for _ in range(int(random.integers(1, 4))):

@@ -1,10 +1,10 @@
 """A training run of a transcriber: scores become weights, in a folder from which it can go on after any interruption.
 
-RUN/recipe.toml      what was asked, resolved
+RUN/recipe.toml      the requested settings, resolved
 RUN/state/           the newest states, see run_state.py
 RUN/transcriber/     the best network so far by validation, averaged weights, with thresholds
-RUN/clips/           what it learns from, rendered; can be deleted, then it is rendered again
-RUN/metrics.jsonl    one row a step and one a validation, see metrics.py; `scores` of a validation are F1
+RUN/clips/           rendered training clips; can be deleted, then they are rendered again
+RUN/metrics.jsonl    one row per step and one per validation, see metrics.py; `scores` of a validation are F1
 RUN/curves.png       the same, drawn
 
 The same code runs alone and in each worker of a torch.distributed process group.
@@ -53,18 +53,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriberProgress:
-    """What a run says of itself while it goes."""
+    """The progress of a run."""
 
     step: int
     num_steps: int
     loss: float  # of the last step
-    audio_s_per_s: float  # seconds of audio learnt from in a second, over all workers
+    audio_s_per_s: float  # seconds of training audio per second, over all workers
     scores: dict[str, float]  # of the last validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriberResult:
-    """What came out of a run."""
+    """The result of a run."""
 
     step: int
     best_step: int
@@ -85,7 +85,7 @@ def run_transcriber_training(
     Call on every worker. Scores lie in FOLDER/<style>/.
 
     Raises:
-        TrainingError: there is nothing to learn from, or the loss stopped being finite; the best network stays.
+        TrainingError: there are no scores to train on, or the loss stopped being finite; the best network stays.
     """
     run = TranscriberRun(Path(scores_folder), Path(run_folder), recipe, versions=versions or {})
     seconds = recipe.train.num_clips * recipe.train.num_frames / FRAME_RATE
@@ -120,7 +120,7 @@ class TranscriberRun:
         device = ("cuda" if torch.cuda.is_available() else "cpu") if recipe.device == "auto" else recipe.device
         torch.manual_seed(recipe.train.seed)
         model = TranscriberModel(recipe.model)
-        self._heard = TranscriberModel(recipe.model).to(device)  # holds the averaged weights while they are validated
+        self._averaged = TranscriberModel(recipe.model).to(device)  # with averaged weights, for validation
         clips_folder = Path(recipe.clips_folder) if recipe.clips_folder else run_folder / "clips"
         self.trainer = TranscriberTrainer(
             model, training_pool(scores_folder, clips_folder, recipe), recipe.train, device=device
@@ -154,7 +154,7 @@ class TranscriberRun:
         return result
 
     def result(self) -> TranscriberResult:
-        """What came out so far."""
+        """The result so far."""
         return TranscriberResult(
             step=self.trainer.step,
             best_step=self.best_step,
@@ -172,7 +172,7 @@ class TranscriberRun:
                 "nll_of_stream": result.losses,
                 "gradient_norm": result.gradient_norm,
                 "learning_rate": result.learning_rate,
-                "epoch": round(step * train.num_clips * train.num_frames / FRAME_RATE / 3600, 4),  # hours heard
+                "epoch": round(step * train.num_clips * train.num_frames / FRAME_RATE / 3600, 4),  # hours of audio
                 "time_s": round(time.monotonic() - self._begun_s, 3),
             }
         )
@@ -184,8 +184,8 @@ class TranscriberRun:
     def _validate(self) -> None:
         """Validates the averaged weights and publishes them when they are the best so far."""
         weights = self.trainer.averaged_weights()
-        self._heard.load_state_dict(weights)
-        found = calibrate(self._heard, self.valid, self.recipe.train.onset_weight)
+        self._averaged.load_state_dict(weights)
+        found = calibrate(self._averaged, self.valid, self.recipe.train.onset_weight)
         self.scores = found.scores
         value = float(np.mean([score for name, score in found.scores.items() if name.startswith("onset_")]))
         if value > self._best:
@@ -201,7 +201,7 @@ class TranscriberRun:
             step=self.trainer.step,
             scores=found.scores,
             licences=self.recipe.licences,
-            recipe=_told(self.recipe),
+            recipe=_published(self.recipe),
             versions=self.versions,
         )
         save_transcriber(self.folder / TRANSCRIBER_NAME, self.recipe.model, weights, found.thresholds, facts)
@@ -223,17 +223,17 @@ class TranscriberRun:
         _log.info("going on from step %d", state.step)
 
 
-def _told(recipe: TranscriberRecipe) -> dict[str, Any]:
-    """The recipe for others to read: files by their names, without places that they do not have."""
-    told = asdict(recipe)
-    told["soundfonts"] = [storage.name_of(uri) for uri in recipe.soundfonts]
-    told["valid_soundfont"] = storage.name_of(recipe.valid_soundfont) if recipe.valid_soundfont else ""
-    del told["clips_folder"]
-    return told
+def _published(recipe: TranscriberRecipe) -> dict[str, Any]:
+    """The recipe for other machines: files by their names, without local paths."""
+    described = asdict(recipe)
+    described["soundfonts"] = [storage.name_of(uri) for uri in recipe.soundfonts]
+    described["valid_soundfont"] = storage.name_of(recipe.valid_soundfont) if recipe.valid_soundfont else ""
+    del described["clips_folder"]
+    return described
 
 
 def training_pool(scores_folder: Path, clips_folder: Path, recipe: TranscriberRecipe) -> ClipPool:
-    """The clips that a run learns from; another process may render ahead with the same pool."""
+    """The training clips of a run; another process may render ahead with the same pool."""
     soundfonts = [find_soundfont(uri) for uri in recipe.soundfonts or ("",)]
     return ClipPool(clips_folder, recipe.clips, lambda: read_training_scores(scores_folder, "train"), soundfonts)
 

@@ -1,4 +1,4 @@
-"""What a transcriber should hear in a rendered score: events in seconds, and the same on spectrogram frames."""
+"""What a transcriber should find in a rendered score: events in seconds, and the same on spectrogram frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lstm_core.transcription.transcription import BEAT, CYMBAL, DOWNBEAT, HAT, K
 
 SOUNDED_NOTE_DTYPE = np.dtype([("onset_s", "<f4"), ("offset_s", "<f4"), ("pitch", "u1"), ("velocity", "u1")])
 SOUNDED_DRUM_DTYPE = np.dtype([("onset_s", "<f4"), ("drum", "u1"), ("velocity", "u1")])
-ONSET_REACH = 2.0  # frames from an onset to where its target has fallen to 0: three frames know of it
+ONSET_REACH = 2.0  # frames from an onset to where its target has fallen to 0: so three frames are above 0
 BEAT_REACH = 2.5
 _KEYS_OF_DRUM = {
     KICK: (35, 36),
@@ -35,11 +35,11 @@ class Sounded:
     drums: npt.NDArray[np.void]  # SOUNDED_DRUM_DTYPE
     beats_s: npt.NDArray[np.float32]
     downbeats_s: npt.NDArray[np.float32]
-    has_beat: bool = True  # False: nobody could say where the beats are, so nothing is to be learnt of them
+    has_beat: bool = True  # False: the beats are unknown, so they are left out of the loss
 
 
 class Targets(NamedTuple):
-    """What each frame should say, float32; onsets and beats are soft: 1 at the exact time, less beside it."""
+    """Targets of each frame, float32; onsets and beats are soft: 1 at the exact time, less beside it."""
 
     onset: npt.NDArray[np.float32]  # [F, NUM_PITCHES]
     frame: npt.NDArray[np.float32]  # [F, NUM_PITCHES], 1 while a note lasts
@@ -90,7 +90,7 @@ def _put_peaks(
     velocity: npt.NDArray[np.integer],
     reach: float,
 ) -> None:
-    """Nothing; puts a triangle of height 1 round each time, in frames, and the velocity under it."""
+    """Adds a triangle of height 1 around each time, in frames, and the velocity under it."""
     for offset in range(-int(reach), int(reach) + 2):
         frame = np.floor(at).astype(np.int64) + offset
         height = (1.0 - np.abs(frame - at) / reach).astype(np.float32)

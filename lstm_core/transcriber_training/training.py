@@ -21,11 +21,11 @@ LOSS_NAMES = ("onset", "frame", "velocity", "drums", "beats")
 class TranscriberTrainSettings:
     """How a transcriber is trained; everything that decides the numbers of a run."""
 
-    num_clips: int = 4  # of a batch, over all workers together
-    num_frames: int = 320  # of a clip, even; 50 a second
+    num_clips: int = 4  # in a batch, over all workers together
+    num_frames: int = 320  # of a clip, even; 50 per second
     learning_rate: float = 2e-3  # between the warm-up and the cool-down
     warmup_steps: int = 100
-    cooldown_steps: int = 1000  # at the end, down to nothing; a run that goes on longer starts from before them
+    cooldown_steps: int = 1000  # at the end, down to 0; a run that goes on longer starts from before them
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
     average_decay: float = 0.998
@@ -54,7 +54,7 @@ def transcriber_losses(logits: Logits, targets: tuple[Tensor, ...], onset_weight
     """Losses in the order of LOSS_NAMES: float32 [5]. targets: of clips.stacked.
 
     Cross-entropies against soft targets, summed over pitches or drums and averaged over frames, so that music of many
-    notes is not watered down; velocities count where there is an onset.
+    notes has full weight; velocities count where there is an onset.
     """
     onset, frame, velocity, drums, drum_velocity, beats, has_beat = targets
     weight = 1.0 + (onset_weight - 1.0) * onset
@@ -129,7 +129,7 @@ class TranscriberTrainer:
         """Linear warm-up, a plateau, a linear cool-down.
 
         After A. Hägele and others, Scaling laws and compute-optimal training beyond fixed training durations (2024): as
-        good as a cosine, and the plateau has no length, so that a run can be prolonged.
+        good as a cosine, and the plateau may have any length, so that a run can be prolonged.
         """
         settings = self.settings
         warm = (self.step + 1) / max(settings.warmup_steps, 1)
@@ -160,7 +160,7 @@ class TranscriberTrainer:
         }
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Everything that a run needs to go on exactly."""
+        """The exact state that a run needs to go on."""
         tensors: dict[str, Tensor] = {"step": torch.tensor(self.step)}
         tensors |= {f"model.{name}": value.detach().cpu() for name, value in self.model.state_dict().items()}
         for name, parameter, average in zip(self._names(), self.parameters, self.average, strict=True):

@@ -1,4 +1,4 @@
-"""The scores that a transcriber learns from, and those that are kept from it."""
+"""The scores that a transcriber is trained on, and those that are held out."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lstm_core.notes.score import Score
 from lstm_core.transcriber_training.held_out import is_held_out
 
 SPLITS = ("train", "valid", "test")
-FEWEST_NOTES = 16  # of a score worth hearing
+FEWEST_NOTES = 16  # of a usable score
 _MIDI_SUFFIXES = (".mid", ".midi")
-_NO_SCORES = (".csv", ".adoc", ".md", ".txt", ".toml", ".json")  # what lies beside scores
+_NO_SCORES = (".csv", ".adoc", ".md", ".txt", ".toml", ".json")  # files that lie beside scores
 
 
 def split_of(name: str) -> str:
     """ "train", "valid" or "test" by the name of a score's file: a fifth is for tests, of the rest a twelfth validates.
 
-    A name says it alone, so nobody can train on what another tests on.
+    The name alone decides, so that no machine trains on a file that another uses for tests.
     """
     if is_held_out(name):
         return "test"
@@ -45,14 +45,14 @@ def read_training_scores(folder: Path, split: str) -> dict[str, list[Score]]:
             scores.setdefault(path.parent.name, []).append(score)
     if not scores:
         raise TrainingError(
-            f"{folder} holds no scores to {split} with among its {len(paths)} files. It wants a folder for each style "
+            f"{folder} holds no scores to {split} with among its {len(paths)} files. It needs a folder for each style "
             "with scores in it, as `python -m jobs.demo.bundled_scores` makes them."
         )
     return scores
 
 
 def _read(paths: list[Path]) -> Iterator[tuple[Path, Score]]:
-    """Each score that can be read. MIDI is read here, at once; other notation where it can do no harm."""
+    """Each score that can be read. MIDI is read here, at once; other notation in a separate process."""
     with IsolatedReader() as reader:
         others = [path for path in paths if path.suffix.lower() not in _MIDI_SUFFIXES]
         answers = reader.read_many((path.read_bytes(), path.suffix) for path in others)

@@ -1,7 +1,7 @@
 """How far a transcription can be believed to be of music.
 
-The constants were chosen so that renders of validation pieces stay above what is heard in noise, wind, hum, engines,
-keys of a typewriter, glissandi, syllables of one voice and of twelve (the bound: lstm_core.recordings.limits).
+The constants were chosen so that renders of validation pieces stay above what is transcribed from noise, wind, hum,
+engines, keys of a typewriter, glissandi, syllables of one voice and of twelve (the bound: lstm_core.recordings.limits).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy.typing as npt
 from lstm_core.transcription.beats.tracking import Beats
 from lstm_core.transcription.transcription import Transcription
 
-UNSURE, SURE = 0.5, 0.85  # mean confidence of what is heard in noise, and in single instruments played clearly
+UNSURE, SURE = 0.5, 0.85  # mean confidence of notes transcribed from noise, and from clearly played single instruments
 SHORT_S, SHORT_SHARE = 0.08, 0.1  # music holds at most so many shorter notes; of speech it is a quarter to a third
 SHORT_WEIGHT = 2.0
-WITHOUT_BEAT = 0.4  # of the confidence that is left where no beat is heard
+WITHOUT_BEAT = 0.4  # of the confidence that is left where no beat is found
 NEAR_SHARE_OF_CHANCE = 0.5  # about what onsets at random reach of Quantised.is_near
 
 
@@ -38,7 +38,7 @@ def confidence_of(transcription: Transcription, beats: Beats, grid_share: float)
     return certainty * length * (WITHOUT_BEAT + (1.0 - WITHOUT_BEAT) * beat)
 
 
-def _certainty(heard: npt.NDArray[np.void]) -> float:
-    if len(heard) == 0:
+def _certainty(transcribed: npt.NDArray[np.void]) -> float:
+    if len(transcribed) == 0:
         return 0.0
-    return float(np.clip((heard["confidence"].mean() - UNSURE) / (SURE - UNSURE), 0.0, 1.0))
+    return float(np.clip((transcribed["confidence"].mean() - UNSURE) / (SURE - UNSURE), 0.0, 1.0))

@@ -18,7 +18,7 @@ Probabilities = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """From which probability on something is believed, chosen on validation data."""
+    """Probabilities from which on something counts as detected, chosen on validation data."""
 
     onset: float = 0.4
     frame: float = 0.4
@@ -73,7 +73,7 @@ def decode_drums(drums: Probabilities, velocity: Probabilities, thresholds: Thre
 class NoteDecoder:
     """Notes out of probabilities that come in stretches, as if they had come at once. No note without an onset.
 
-    A note ends where its pitch falls silent or begins again; what still sounds at the end of a stretch is kept open.
+    A note ends where its pitch becomes silent or begins again; what still sounds at the end of a stretch is kept open.
     """
 
     def __init__(self, thresholds: Thresholds) -> None:
@@ -97,7 +97,7 @@ class NoteDecoder:
         self._rest = [part[-2:] for part in stretch]
 
     def finish(self) -> npt.NDArray[np.void]:
-        """All notes, TRANSCRIBED_NOTE_DTYPE [N] in ascending (onset_s, pitch); what still sounds ends with the last frame."""
+        """All notes, TRANSCRIBED_NOTE_DTYPE [N] in ascending (onset_s, pitch); open notes end with the last frame."""
         if self._rest is not None:
             silence = np.zeros((_SILENT_FRAMES, self._rest[0].shape[1]), dtype=np.float32)
             self.push(silence, silence, silence)
@@ -171,6 +171,6 @@ def _silences(is_silent: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     lasting = is_silent.copy()
     for ahead in range(1, _SILENT_FRAMES):
         lasting[:-ahead] &= is_silent[ahead:]
-        lasting[-ahead:] = False  # nobody knows yet
+        lasting[-ahead:] = False  # not known yet
     here = np.where(lasting, np.arange(num_frames)[:, None], num_frames)
     return np.minimum.accumulate(here[::-1], axis=0)[::-1]

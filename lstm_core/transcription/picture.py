@@ -1,4 +1,4 @@
-"""The picture of what was heard: a log-frequency spectrogram with notes, drum hits and beats upon it, as a PNG."""
+"""The picture of a transcription: a log-frequency spectrogram with notes, drum hits and beats upon it, as a PNG."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lstm_core.transcription.transcription import DRUM_NAMES, Transcription
 
-LINE_S = 15.0  # seconds a line; a recording goes on in the next, as in a score
+LINE_S = 15.0  # seconds per line; a recording goes on in the next, as in a score
 MAX_S = 300.0  # of a recording that are drawn
 RANGE_DB = 60.0  # below the loudest bin, where paper begins
 DRUM_ROW = 7  # pixels
@@ -41,7 +41,7 @@ def draw_transcription(
 
     Args:
         levels_db: Levels of a spectrogram, float32 [F, bins], the middle bin of each semitone at its pitch.
-        frame_rate: Its frames a second, the first at 0 s.
+        frame_rate: Its frames per second, the first at 0 s.
         lowest_pitch: MIDI number of the lowest semitone.
     """
     drawn_s = min(max(transcription.duration_s, 0.1), MAX_S)

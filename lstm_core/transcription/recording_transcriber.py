@@ -1,4 +1,4 @@
-"""A recording becomes a score, and what is measured of it: decode, judge, fingerprint, transcribe, put on its beats.
+"""A recording becomes a score with its measures: decode, check quality, fingerprint, transcribe, align to its beats.
 
 All of it happens in one pass over the samples, in memory that does not grow with the recording's length.
 """
@@ -23,7 +23,7 @@ from lstm_core.notes.score import Score
 from lstm_core.recordings.decoding import IsolatedDecoder, IsolatedRecording
 from lstm_core.recordings.facts import RecordingFacts
 from lstm_core.recordings.fingerprint import Fingerprinter
-from lstm_core.recordings.limits import ListenLimits, RecordingLimits
+from lstm_core.recordings.limits import RecordingLimits, TranscriptionLimits
 from lstm_core.recordings.quality import QualityMeter, RecordingQuality, check_quality
 from lstm_core.recordings.resampling import Resampler, mix_to_mono, mono_shares
 from lstm_core.transcription.beats.grid import score_of
@@ -36,12 +36,12 @@ Chunk = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Transcribed:
-    """What became of one recording."""
+    """The score of one recording, with its measures."""
 
     score: Score
     facts: RecordingFacts
     quality: RecordingQuality
-    confidence: float  # 0 to 1, see hearing_confidence
+    confidence: float  # 0 to 1, see confidence_of
     has_beat: bool  # False: notes are on a plain grid at 120 bpm
     fingerprint: Shingles = field(repr=False)
     transcription: Transcription = field(repr=False)
@@ -49,17 +49,17 @@ class Transcribed:
 
 @dataclass(frozen=True)
 class Source:
-    """A recording to be listened to: a local path, or a file object that is closed afterwards."""
+    """A recording to be transcribed: a local path, or a file object that is closed afterwards."""
 
     name: str  # path in the corpus; its last name is the title where tags hold none
     file: Path | BinaryIO
 
 
-class Listener(Closing):
-    """Listens to recordings, one after the other. A context manager: it owns a process that decodes."""
+class RecordingTranscriber(Closing):
+    """Transcribes recordings, one after the other. A context manager: it owns a process that decodes."""
 
-    def __init__(self, transcriber: Transcriber, limits: ListenLimits | None = None) -> None:
-        self.transcriber, self.limits = transcriber, limits or ListenLimits()
+    def __init__(self, transcriber: Transcriber, limits: TranscriptionLimits | None = None) -> None:
+        self.transcriber, self.limits = transcriber, limits or TranscriptionLimits()
         self._heap = Heap()
         self._decoder = IsolatedDecoder(
             floor_s=self.limits.decoding_floor_s,
@@ -71,22 +71,22 @@ class Listener(Closing):
         """Ends the process that decodes."""
         self._decoder.close()
 
-    def listen(self, source: Source) -> Transcribed:
-        """What becomes of one recording.
+    def transcribe(self, source: Source) -> Transcribed:
+        """The score of one recording.
 
         Raises:
-            RecordingError: it cannot be decoded, is not fit to be heard, or what is heard in it cannot be believed.
+            RecordingError: it cannot be decoded, its quality is too low, or its transcription is not reliable.
             StorageError: it cannot be read.
         """
-        found = next(self.listen_many([source]))
+        found = next(self.transcribe_many([source]))
         if isinstance(found, Transcribed):
             return found
         raise found
 
-    def listen_many(
+    def transcribe_many(
         self, sources: Iterable[Source | RecordingError | StorageError]
     ) -> Iterator[Transcribed | RecordingError | StorageError]:
-        """What becomes of each recording, or why nothing does, in their order; an error in stays one."""
+        """Yields the score of each recording, or why there is none, in order; errors passed in are passed on."""
         passes: deque[_Pass] = deque()
 
         def signals() -> Iterator[Iterable[Chunk]]:
@@ -99,7 +99,7 @@ class Listener(Closing):
 
 
 class _Pass:
-    """One recording on its way: what is measured of it while the transcriber takes its samples."""
+    """One recording in progress: its measures, taken while the transcriber consumes its samples."""
 
     def __init__(self, source: Source | RecordingError | StorageError) -> None:
         self._source = source
@@ -143,7 +143,7 @@ class _Pass:
     def finish(
         self, transcription: Transcription, least_confidence: float
     ) -> Transcribed | RecordingError | StorageError:
-        """What became of the recording."""
+        """The score of the recording, or the reason why there is none."""
         if self._error is not None:
             return self._error
         assert isinstance(self._source, Source) and self._facts is not None and self._quality is not None
@@ -157,7 +157,7 @@ class _Pass:
         if gridded.confidence < least_confidence:
             return RecordingError(
                 "transcribe",
-                f"what is heard in it cannot be believed: confidence {gridded.confidence:.2f}, under "
+                f"its transcription is not reliable: confidence {gridded.confidence:.2f}, under "
                 f"{least_confidence:.2f} (listen.least_confidence)",
             )
         return Transcribed(
@@ -171,18 +171,18 @@ class _Pass:
         )
 
 
-def measures_of(heard: Transcribed) -> dict[str, object]:
+def measures_of(transcribed: Transcribed) -> dict[str, object]:
     """The columns of a piece (piece_fields.PIECE_FIELDS) that only a recording has."""
-    loudness = heard.quality.loudness_lufs
+    loudness = transcribed.quality.loudness_lufs
     return {
         "source": "recording",
-        "codec": heard.facts.codec,
-        "sample_rate": heard.facts.sample_rate,
-        "num_channels": heard.facts.num_channels,
+        "codec": transcribed.facts.codec,
+        "sample_rate": transcribed.facts.sample_rate,
+        "num_channels": transcribed.facts.num_channels,
         "loudness_lufs": loudness if math.isfinite(loudness) else None,
-        "brightness_hz": heard.quality.brightness_hz,
-        "confidence": heard.confidence,
-        "has_beat": heard.has_beat,
+        "brightness_hz": transcribed.quality.brightness_hz,
+        "confidence": transcribed.confidence,
+        "has_beat": transcribed.has_beat,
     }
 
 

@@ -1,8 +1,8 @@
 """Who plays what: each note of a transcription gets a role, and each role an instrument that could play it.
 
-A transcriber hears a heap of notes. The lowest line in its register is the bass, the uppermost line (the skyline of
-Uitdenbogerd and Zobel, "Manipulation of music for melody matching", 1998) the melody, the rest harmony. Both lines are
-followed over time, so that a part does not hand over its notes at every rest.
+A transcriber returns notes without parts. The lowest line in its register is the bass, the uppermost line (the skyline
+of Uitdenbogerd and Zobel, "Manipulation of music for melody matching", 1998) the melody, the rest harmony. Both lines
+are followed over time, so that a part does not change at every rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HIGHEST_BASS = 62  # no bass note lies above the D over middle C
 BASS_REACH = 13  # semitones above the low quarter of the lowest notes
 MELODY_REACH = 7  # semitones below the usual pitch of the uppermost notes
 CHORD_NOTES = 3  # notes struck at once from which on the top one may be no melody
-SWITCH_COST = 1.0  # of a line that falls silent or returns, in units of evidence
+SWITCH_COST = 1.0  # of a line that stops or returns, in units of evidence
 SOLO_POLYPHONY = 1.15  # notes at once: below it the music is one line
 LOW_LINE = 45  # median pitch below which one line alone is a bass
 COUNTED_NOTES = 1024  # whose pitches are counted at once; for the 59,400 of a recording of 3 h that took 100 MB
@@ -127,7 +127,7 @@ def _melody(
     usual = _running_quantile(onset[uppermost], pitch[uppermost], everything, 0.6, window)
     share = _running_mean(onset[uppermost], is_chord.astype(np.float64), window)
     evidence = (pitch[uppermost] - usual + MELODY_REACH) / 5.0
-    # Where the tops mostly stand alone, the top of a chord below them is an accompaniment that the melody leaves alone.
+    # Where the tops mostly stand alone, the top of a chord below them belongs to the accompaniment.
     evidence -= np.where(is_chord & (share < 0.5) & (pitch[uppermost] < usual), 1.0, 0.0)
     is_melody[uppermost[_smoothed(evidence)]] = True
     return is_melody

@@ -1,4 +1,4 @@
-"""Log-frequency spectrograms: three bins a semitone, windows that shorten as pitch rises."""
+"""Log-frequency spectrograms: three bins per semitone, windows that shorten as pitch rises."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 SAMPLE_RATE = 22050  # Hz, mono; the highest bin is at 10.5 kHz
-HOP_LENGTH = 441  # samples a frame
-FRAME_RATE = SAMPLE_RATE / HOP_LENGTH  # 50 frames a second
+HOP_LENGTH = 441  # samples per frame
+FRAME_RATE = SAMPLE_RATE / HOP_LENGTH  # 50 frames per second
 BINS_PER_SEMITONE = 3
 LOWEST_PITCH, HIGHEST_PITCH = 21, 124  # MIDI numbers that have bins: 27.5 Hz to 10.5 kHz
 NUM_BINS = (HIGHEST_PITCH - LOWEST_PITCH + 1) * BINS_PER_SEMITONE
 FLOOR_DB = -100.0  # of a sine of full scale; what is softer counts as silence
 
-# Two tones a semitone apart fall into different lobes of a Hann window of 2 / (2^(1/12) - 1) periods; a little more is
+# Two tones a semitone apart lie in different lobes of a Hann window of 2 / (2^(1/12) - 1) periods; a little more is
 # taken, but a window is never so short that it holds noise alone, nor so long that a bass note has no beginning.
 PERIODS, SHORTEST_S, LONGEST_S = 38.0, 0.025, 0.37
 MARGIN = 8192  # samples before and after a frame's centre that its values depend on, at most
@@ -101,7 +101,7 @@ def _band_powers(signal: Tensor, sines: Tensor, band: _Band, num_frames: int) ->
 
 
 def _sines(band: _Band) -> Tensor:
-    """Hann-windowed cosines, then sines, one column a bin: float32 [window, 2 * bins]."""
+    """Hann-windowed cosines, then sines, one column per bin: float32 [window, 2 * bins]."""
     pitches = bin_pitches()
     first = (band.first_pitch - LOWEST_PITCH) * BINS_PER_SEMITONE
     last = (band.last_pitch - LOWEST_PITCH + 1) * BINS_PER_SEMITONE

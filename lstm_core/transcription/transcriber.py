@@ -1,11 +1,11 @@
 """Recordings become notes, drum hits and beat activations, of any length in the same memory.
 
-What it cannot do. It hears pitches, not instruments: two that play the same note at once are one note, and which of
-them plays is not said. Pitches are those of a piano; quarter tones go to the nearest semitone. A note that is struck
-again within 40 ms is heard once, so very fast trills and tremolos lose notes. Slides and wide vibrato come out as
-several notes or none. Ends of notes are less sure than their beginnings, above all under sounds that die away.
-Unpitched noise, speech and effects may be heard as notes. Drums are told apart in five kinds of a drum kit; hand
-percussion is heard as one of them or not at all. Singing was not among what it learnt from.
+What it cannot do. It transcribes pitches, not instruments: two instruments that play the same note at once become one
+note, and the result does not say which of them plays. Pitches are those of a piano; quarter tones go to the nearest
+semitone. A note that is struck again within 40 ms is transcribed once, so very fast trills and tremolos lose notes.
+Slides and wide vibrato come out as several notes or none. Ends of notes are less certain than their beginnings, above
+all where sounds decay slowly. Unpitched noise, speech and effects may be transcribed as notes. Drums are classified
+into five kinds of a drum kit; hand percussion becomes one of them or is missed. Singing was not in the training data.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from lstm_core.transcription.transcriber_checkpoint import TranscriberCheckpoint
 from lstm_core.transcription.transcriber_model import FRAMES_PER_STEP, TranscriberModel
 from lstm_core.transcription.transcription import Transcription
 
-WINDOW_FRAMES = 1200  # whose verdict is kept, 24 s; longer ones leave the processor's cache and are slower
-CONTEXT_FRAMES = 100  # 2 s on either side, seen and thrown away: an LSTM hears the end of its window less well
+WINDOW_FRAMES = 1200  # whose output is kept, 24 s; longer windows do not fit the processor's cache and are slower
+CONTEXT_FRAMES = 100  # 2 s on either side, whose output is discarded: an LSTM is less accurate at the ends of a window
 Chunk = npt.NDArray[np.float32]
 
 
 class _Window(NamedTuple):
-    """A stretch of a recording on its way through the network."""
+    """A stretch of a recording as input of the network."""
 
     levels: Tensor  # float32 [F, NUM_BINS]
-    keep: slice  # of its frames, those whose verdict counts
+    keep: slice  # of its frames, those whose output is kept
 
 
 class Transcriber:
-    """Hears recordings with one network. Mono audio at spectrogram.SAMPLE_RATE goes in.
+    """Transcribes recordings with one network. The input is mono audio at spectrogram.SAMPLE_RATE.
 
-    On a processor windows go through the network one at a time, which is the fastest there and makes a recording's
+    On a CPU windows go through the network one at a time, which is the fastest there and makes a recording's
     result the same whatever else is transcribed with it; on a GPU `windows_at_once` of them, of several recordings.
     """
 
@@ -62,44 +62,44 @@ class Transcriber:
         self.windows_at_once = windows_at_once or (1 if self.device.type == "cpu" else 16)
 
     def transcribe(self, chunks: Iterable[Chunk]) -> Transcription:
-        """What is heard in one recording. chunks: float32 [S] of any lengths, at SAMPLE_RATE."""
+        """The transcription of one recording. chunks: float32 [S] of any lengths, at SAMPLE_RATE."""
         return next(iter(self.transcribe_many([chunks])))
 
     def transcribe_many(self, recordings: Iterable[Iterable[Chunk]]) -> Iterator[Transcription]:
-        """Yields what is heard in each recording, in their order; memory does not grow with their length."""
-        open_: list[_Hearing] = []
-        waiting: list[tuple[_Hearing, _Window]] = []
+        """Yields the transcription of each recording, in their order; memory does not grow with their length."""
+        open_: list[_Partial] = []
+        waiting: list[tuple[_Partial, _Window]] = []
         for chunks in recordings:
-            hearing = _Hearing(self.thresholds, None if self.beats is None else BeatFeatures(self.beats, self.device))
-            open_.append(hearing)
-            for window in self._windows(chunks, hearing):
-                waiting.append((hearing, window))
+            partial = _Partial(self.thresholds, None if self.beats is None else BeatFeatures(self.beats, self.device))
+            open_.append(partial)
+            for window in self._windows(chunks, partial):
+                waiting.append((partial, window))
                 if len(waiting) == self.windows_at_once:
-                    self._hear(waiting)
+                    self._transcribe_windows(waiting)
                     waiting = []
-            hearing.is_read = True
+            partial.is_read = True
             while open_ and open_[0].is_read and all(owner is not open_[0] for owner, _ in waiting):
                 yield open_.pop(0).result()
-        self._hear(waiting)
-        for hearing in open_:
-            yield hearing.result()
+        self._transcribe_windows(waiting)
+        for partial in open_:
+            yield partial.result()
 
-    def _windows(self, chunks: Iterable[Chunk], hearing: _Hearing) -> Iterator[_Window]:
+    def _windows(self, chunks: Iterable[Chunk], partial: _Partial) -> Iterator[_Window]:
         """Windows of a recording in order. Their places do not depend on how it was cut into chunks."""
         kept = CONTEXT_FRAMES * HOP_LENGTH + MARGIN  # samples before a window's kept frames that it needs
         wanted = (WINDOW_FRAMES + CONTEXT_FRAMES) * HOP_LENGTH + MARGIN  # and from its first kept frame on
         buffer, first = np.zeros(0, dtype=np.float32), 0  # buffer[0] is sample `first` of the recording
-        frame = 0  # the first whose verdict is still missing
+        frame = 0  # the first without an output
         for chunk in chunks:
-            hearing.num_samples += len(chunk)
+            partial.num_samples += len(chunk)
             buffer = np.concatenate([buffer, chunk])
             while first + len(buffer) >= frame * HOP_LENGTH + wanted:
                 yield self._window(buffer, first, frame, WINDOW_FRAMES)
                 frame += WINDOW_FRAMES
                 used = max(frame * HOP_LENGTH - kept - first, 0)
                 buffer, first = buffer[used:], first + used
-        while frame * HOP_LENGTH < hearing.num_samples:
-            left = -(-hearing.num_samples // HOP_LENGTH) - frame
+        while frame * HOP_LENGTH < partial.num_samples:
+            left = -(-partial.num_samples // HOP_LENGTH) - frame
             yield self._window(buffer, first, frame, min(WINDOW_FRAMES, left))
             frame += WINDOW_FRAMES
 
@@ -115,8 +115,8 @@ class Transcriber:
             levels = self.spectrogram(waveform, first=MARGIN, num_frames=num_frames)[0]
         return _Window(levels, slice(CONTEXT_FRAMES, CONTEXT_FRAMES + num_kept))
 
-    def _hear(self, waiting: list[tuple[_Hearing, _Window]]) -> None:
-        """Nothing; gives each hearing the probabilities of its windows."""
+    def _transcribe_windows(self, waiting: list[tuple[_Partial, _Window]]) -> None:
+        """Passes each recording the probabilities of its windows."""
         if not waiting:
             return
         longest = max(len(window.levels) for _, window in waiting)
@@ -125,15 +125,16 @@ class Transcriber:
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
         with torch.inference_mode(), autocast:
             logits = self.model(levels)
-            heard = [torch.sigmoid(part).float().cpu().numpy() for part in logits[:-1]]
+            probabilities = [torch.sigmoid(part).float().cpu().numpy() for part in logits[:-1]]
             features = None if self.beats is None else beat_features(logits).cpu()
-        for row, (hearing, window) in enumerate(waiting):
+        for row, (partial, window) in enumerate(waiting):
             steps = slice(window.keep.start // FRAMES_PER_STEP, -(-window.keep.stop // FRAMES_PER_STEP))
-            hearing.push([part[row, window.keep] for part in heard], None if features is None else features[row, steps])
+            kept = [part[row, window.keep] for part in probabilities]
+            partial.push(kept, None if features is None else features[row, steps])
 
 
-class _Hearing:
-    """What was heard of one recording so far."""
+class _Partial:
+    """The transcription of one recording, as far as it has got."""
 
     def __init__(self, thresholds: Thresholds, beats: BeatFeatures | None) -> None:
         self.num_samples, self.is_read = 0, False
@@ -141,18 +142,18 @@ class _Hearing:
         self._first_guess: list[npt.NDArray[np.float32]] = [np.zeros((0, 2), dtype=np.float32)]
         self._beats, self._num_frames = beats, 0
 
-    def push(self, heard: list[npt.NDArray[np.float32]], features: Tensor | None) -> None:
+    def push(self, probabilities: list[npt.NDArray[np.float32]], features: Tensor | None) -> None:
         """Takes the next frames: onset, frame, velocity, drums, velocity of drums, beats; and features of beats."""
-        self._notes.push(*heard[:3])
-        self._drums.push(*heard[3:5])
-        self._num_frames += len(heard[5])
+        self._notes.push(*probabilities[:3])
+        self._drums.push(*probabilities[3:5])
+        self._num_frames += len(probabilities[5])
         if self._beats is not None and features is not None:
             self._beats.push(features.clone())
         else:
-            self._first_guess.append(heard[5].copy())
+            self._first_guess.append(probabilities[5].copy())
 
     def result(self) -> Transcription:
-        """All of it. No note begins after the recording's end or lasts longer."""
+        """The whole transcription. No note begins or ends after the end of the recording."""
         duration_s = self.num_samples / SAMPLE_RATE
         notes, drums = self._notes.finish(), self._drums.finish()
         notes["offset_s"] = np.minimum(notes["offset_s"], duration_s)

@@ -32,18 +32,18 @@ TRANSCRIBER_BASE = Path(__file__).parent / "base"  # the one that comes with the
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriberFacts:
-    """What a transcriber says of itself."""
+    """The description of a transcriber in its JSON."""
 
     step: int  # optimiser updates
     scores: dict[str, float] = field(default_factory=dict)  # F1 on the validation clips by what was looked for
-    licences: dict[str, str] = field(default_factory=dict)  # of the scores and SoundFonts that it heard, by name
+    licences: dict[str, str] = field(default_factory=dict)  # by name of the scores and SoundFonts it was trained on
     recipe: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriberCheckpoint:
-    """Networks ready for use. `fingerprint` names weights and thresholds: what is heard depends on nothing else."""
+    """Networks ready for use. `fingerprint` names weights and thresholds: transcriptions depend on nothing else."""
 
     model: TranscriberModel
     beats: BeatNetwork | None  # without one, beats are those that `model` guesses
@@ -61,7 +61,7 @@ def save_transcriber(
     beats: BeatNetwork | None = None,
 ) -> str:
     """Writes the weights, then the JSON that makes them valid, and removes older weights; gives the fingerprint."""
-    told = {
+    description = {
         "format": FORMAT,
         "model": asdict(settings),
         "beats": None if beats is None else asdict(beats.settings),
@@ -71,11 +71,11 @@ def save_transcriber(
     if beats is not None:
         weights = weights | {BEATS + name: value for name, value in beats.state_dict().items()}
     tensors = {name: _stored(value) for name, value in sorted(weights.items())}
-    return _fingerprint(write_weights(uri, JSON_NAME, told, tensors))
+    return _fingerprint(write_weights(uri, JSON_NAME, description, tensors))
 
 
 def load_transcriber(uri: str | Path = "base") -> TranscriberCheckpoint:
-    """The transcriber of a folder, or the one that comes along, in float32 and evaluation mode.
+    """The transcriber of a folder, or the bundled one, in float32 and evaluation mode.
 
     Raises:
         CheckpointError: the folder holds none, or a file of it is truncated or altered; the message names it.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lstm_core.transcription.spectrogram import BINS_PER_SEMITONE, FLOOR_DB, LOWEST_PITCH, NUM_BINS
 
-FIRST_PITCH, NUM_PITCHES = 21, 88  # the pitches that are told apart: a piano's
+FIRST_PITCH, NUM_PITCHES = 21, 88  # the pitches that are distinguished: a piano's
 NUM_DRUMS, NUM_BEATS = 5, 2  # transcription.DRUM_NAMES; beat and downbeat
 FRAMES_PER_STEP = 2  # of the recurrent layers of pitches and beats: half the steps cost half, onsets lose nothing
 _MIDDLE_DB, _SPREAD_DB = -60.0, 20.0  # of the levels of music, about
@@ -42,14 +42,14 @@ class TranscriberSettings:
 
 
 class Logits(NamedTuple):
-    """What the network says of each frame; a sigmoid makes probabilities, and velocities of 0 to 1, of it."""
+    """Output of the network for each frame; a sigmoid makes probabilities, and velocities of 0 to 1, of it."""
 
     onset: Tensor  # float32 [B, F, NUM_PITCHES]
     frame: Tensor  # float32 [B, F, NUM_PITCHES]
     velocity: Tensor  # float32 [B, F, NUM_PITCHES]
     drums: Tensor  # float32 [B, F, NUM_DRUMS]
     drum_velocity: Tensor  # float32 [B, F, NUM_DRUMS]
-    beats: Tensor  # float32 [B, F, NUM_BEATS]; a first guess, of what is near; a BeatNetwork hears farther
+    beats: Tensor  # float32 [B, F, NUM_BEATS]; a first estimate, from a short context; a BeatNetwork has a longer one
     rhythm: Tensor  # [B, F / FRAMES_PER_STEP, rhythm_size] what the rhythm branch makes of it all, for a BeatNetwork
 
 
@@ -58,8 +58,8 @@ class TranscriberModel(nn.Module):
 
     All pitches share their weights, as a melody is the same a semitone higher: of each pitch the network sees the bins
     round its harmonics, side by side as channels (after R. Bittner and others, A lightweight instrument-agnostic model
-    for polyphonic note transcription, 2022), and a recurrent layer runs along time for each pitch. Pitches hear of each
-    other by convolutions over neighbours and octaves, and of the whole through the rhythm branch.
+    for polyphonic note transcription, 2022), and a recurrent layer runs along time for each pitch. Pitches are
+    connected by convolutions over neighbours and octaves, and with the whole through the rhythm branch.
     """
 
     def __init__(self, settings: TranscriberSettings) -> None:
@@ -82,7 +82,7 @@ class TranscriberModel(nn.Module):
             nn.ReLU(),
         )
         deep = nn.Conv1d(2 * settings.rhythm_channels, settings.rhythm_channels, 3, padding=1)
-        nn.init.zeros_(deep.weight)  # a residual block that begins as nothing
+        nn.init.zeros_(deep.weight)  # a residual block that begins as the identity
         assert deep.bias is not None
         nn.init.zeros_(deep.bias)
         self.rhythm_deep = nn.Sequential(
@@ -132,10 +132,10 @@ class TranscriberModel(nn.Module):
         width = seen.shape[1]
         steps = seen.permute(2, 0, 3, 1).reshape(num_frames // 2, 2, num_rows * NUM_PITCHES, width)
         steps = steps.transpose(1, 2).reshape(num_frames // 2, num_rows * NUM_PITCHES, 2 * width)
-        heard = self.unfold(self.pitch_lstm(steps)[0])
-        heard = heard.reshape(num_frames // 2, num_rows, NUM_PITCHES, 2, width).permute(1, 4, 0, 3, 2)
-        heard = heard.reshape(num_rows, width, num_frames, NUM_PITCHES)
-        notes = self.notes(self.verdict(torch.relu(seen + heard))).float()
+        recurrent = self.unfold(self.pitch_lstm(steps)[0])
+        recurrent = recurrent.reshape(num_frames // 2, num_rows, NUM_PITCHES, 2, width).permute(1, 4, 0, 3, 2)
+        recurrent = recurrent.reshape(num_rows, width, num_frames, NUM_PITCHES)
+        notes = self.notes(self.verdict(torch.relu(seen + recurrent))).float()
         onset, frame, velocity = notes.unbind(1)
         return onset, frame, velocity
 

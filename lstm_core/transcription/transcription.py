@@ -1,4 +1,4 @@
-"""What a transcriber hears in a recording: times in seconds, before there is any beat grid."""
+"""The output of a transcriber for one recording: times in seconds, before there is any beat grid."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ class Transcription:
     notes: npt.NDArray[np.void]  # TRANSCRIBED_NOTE_DTYPE, in ascending (onset_s, pitch); confidence 0 to 1
     drums: npt.NDArray[np.void]  # TRANSCRIBED_DRUM_DTYPE, in ascending (onset_s, drum)
     beat_activation: npt.NDArray[np.float32]  # [F, 2] probability that a beat, a downbeat falls on the frame
-    frame_rate: float  # frames a second; frame f is centred on f / frame_rate seconds
+    frame_rate: float  # frames per second; frame f is centred on f / frame_rate seconds
     duration_s: float
     tempo_activation: npt.NDArray[np.float32] | None = None  # [seconds, beat_network.NUM_TEMPI] probabilities

@@ -1,4 +1,4 @@
-"""Two recordings of seconds, so that everything which listens is compiled before two processes want it at once."""
+"""Two short recordings, so that all code of transcription is compiled before two processes need it at the same time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from lstm_core.foundation.compiling import compile_once
 from lstm_core.sound.output_formats import encode
-from lstm_core.transcription.recording_transcriber import Listener, Source
+from lstm_core.transcription.recording_transcriber import RecordingTranscriber, Source
 
 _DURATION_S, _BEAT_S = 10.0, 0.5
 
 
-def compile_listening(listener: Listener) -> None:
-    """Compiles what a listener needs, or waits for the process that does."""
-    compile_once("listening", lambda: list(listener.listen_many(_sources())))
+def compile_transcription(transcriber: RecordingTranscriber) -> None:
+    """Compiles what a transcriber needs, or waits for the process that does."""
+    compile_once("transcription", lambda: list(transcriber.transcribe_many(_sources())))
 
 
 def _sources() -> Iterator[Source]:

@@ -35,8 +35,8 @@ def first(number_of_faults: int, fault: str, method: str = "", part: str = "") -
     """A fault for the first few requests of a method whose path holds a part."""
     seen: list[int] = []
 
-    def decide(number: int, asked: str, path: str) -> str:
-        if method not in ("", asked) or part not in path or len(seen) >= number_of_faults:
+    def decide(number: int, request: str, path: str) -> str:
+        if method not in ("", request) or part not in path or len(seen) >= number_of_faults:
             return ""
         seen.append(number)
         return fault

@@ -47,11 +47,11 @@ def _as_json_schema(node: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def schema_mistakes(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+def schema_errors(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     """What a definition forbids in an object: (path, message), in a fixed order; none of a valid one."""
     found = _validator(manifest["kind"]).iter_errors({k: v for k, v in manifest.items() if k != "metadata"})
-    mistakes = [(".".join(map(str, error.absolute_path)), error.message[:300]) for error in found]
-    return sorted(mistakes)
+    errors = [(".".join(map(str, error.absolute_path)), error.message[:300]) for error in found]
+    return sorted(errors)
 
 
 def unknown_fields(manifest: dict[str, Any]) -> list[str]:

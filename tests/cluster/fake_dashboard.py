@@ -85,29 +85,29 @@ class FakeDashboard:
         job = {"type": "SUBMISSION", "submission_id": job_id, "status": status, "entrypoint": "x", "start_time": 1000}
         self.jobs[job_id] = {**job, "driver_node_id": "n1" if status != "PENDING" else None, **facts}
 
-    def _serve(self, asked: BaseHTTPRequestHandler) -> None:
-        body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
-        path = urlsplit(asked.path)
+    def _serve(self, requested: BaseHTTPRequestHandler) -> None:
+        body = requested.rfile.read(int(requested.headers.get("Content-Length", 0)))
+        path = urlsplit(requested.path)
         with self._lock:
             number = len(self.requests)
-            self.requests.append((asked.command, path.path))
+            self.requests.append((requested.command, path.path))
             self.times_s.append(time.monotonic())
-            self.tokens.add(asked.headers.get("Authorization", ""))
-        fault = self._fault(number, asked.command, path.path)
+            self.tokens.add(requested.headers.get("Authorization", ""))
+        fault = self._fault(number, requested.command, path.path)
         if fault in ("mute", "reset") or fault.startswith(("to ", "page")) or fault[:1].isdigit():
-            return self._misbehave(asked, fault)
-        sent = asked.headers.get("Authorization", "")
+            return self._misbehave(requested, fault)
+        sent = requested.headers.get("Authorization", "")
         if self._token and sent != f"Bearer {self._token}":
-            return self._answer(asked, 403 if sent else 401, "Unauthorized")
+            return self._answer(requested, 403 if sent else 401, "Unauthorized")
         parts = [unquote(part) for part in path.path.split("/") if part]
         if parts[:3] == ["api", "v0", "logs"]:
-            return self._send_log(asked, parts[3], parse_qs(path.query), fault)
+            return self._send_log(requested, parts[3], parse_qs(path.query), fault)
         with self._lock:
-            status, answer = self._act(asked.command, parts, body)
+            status, answer = self._act(requested.command, parts, body)
         if fault == "lost":
-            asked.close_connection = True
+            requested.close_connection = True
             return
-        self._answer(asked, status, answer)
+        self._answer(requested, status, answer)
 
     def _act(self, method: str, parts: list[str], body: bytes) -> tuple[int, str]:
         match method, *parts:
@@ -116,13 +116,15 @@ class FakeDashboard:
             case "GET", "api", "jobs":
                 return 200, json.dumps([*self.jobs.values(), {"type": "DRIVER", "job_id": "01", "status": "RUNNING"}])
             case "POST", "api", "jobs":
-                asked = json.loads(body)
-                if asked["submission_id"] in self.jobs:
+                requested = json.loads(body)
+                if requested["submission_id"] in self.jobs:
                     return 500, "Traceback:\n  ...\nValueError: Job with submission_id x already exists. Use another\n."
                 self.put_job(
-                    asked["submission_id"], "PENDING", **{k: v for k, v in asked.items() if k != "submission_id"}
+                    requested["submission_id"],
+                    "PENDING",
+                    **{k: v for k, v in requested.items() if k != "submission_id"},
                 )
-                return 200, json.dumps({"submission_id": asked["submission_id"]})
+                return 200, json.dumps({"submission_id": requested["submission_id"]})
             case "GET", "api", "packages", "gcs", name:
                 return (200, "") if name in self.packages else (404, "does not exist")
             case "PUT", "api", "packages", "gcs", name:
@@ -136,44 +138,48 @@ class FakeDashboard:
                 return 200, json.dumps({"stopped": was_running})
         return 404, "does not exist"
 
-    def _send_log(self, asked: BaseHTTPRequestHandler, kind: str, query: dict[str, list[str]], fault: str) -> None:
+    def _send_log(self, requested: BaseHTTPRequestHandler, kind: str, query: dict[str, list[str]], fault: str) -> None:
         """The log of a job: whole, or as it grows until the other side goes away."""
         job_id = query["filename"][0].removeprefix("job-driver-").removesuffix(".log")
         if query["node_id"] != ["n1"] or query["lines"] != ["-1"] or job_id not in self.logs:
-            return self._answer(asked, 500, "Internal Server Error")
+            return self._answer(requested, 500, "Internal Server Error")
         if kind == "file":
-            return self._answer(asked, 200, self.logs[job_id])
-        asked.close_connection = True
-        asked.send_response_only(200)
-        asked.send_header("Transfer-Encoding", "chunked")
-        asked.end_headers()
+            return self._answer(requested, 200, self.logs[job_id])
+        requested.close_connection = True
+        requested.send_response_only(200)
+        requested.send_header("Transfer-Encoding", "chunked")
+        requested.end_headers()
         num_sent, end = 0, int(fault.partition(" ")[2]) if fault.startswith("cut") else 1 << 40
         while num_sent < end and not self._ended.wait(0.02):
             for byte in self.logs[job_id][num_sent:end]:  # one by one, so that characters are torn apart
-                asked.wfile.write(b"1\r\n%c\r\n" % byte)
+                requested.wfile.write(b"1\r\n%c\r\n" % byte)
                 num_sent += 1
 
-    def _misbehave(self, asked: BaseHTTPRequestHandler, fault: str) -> None:
-        asked.close_connection = True
+    def _misbehave(self, requested: BaseHTTPRequestHandler, fault: str) -> None:
+        requested.close_connection = True
         word, _, rest = fault.partition(" ")
         if word == "mute":
             self._ended.wait(60)
         elif word == "to":
-            self._answer(asked, 302, "", {"Location": rest})
+            self._answer(requested, 302, "", {"Location": rest})
         elif word == "page":
-            self._answer(asked, 200, "<!doctype html><p>Please log in", {"Content-Type": "text/html"})
+            self._answer(requested, 200, "<!doctype html><p>Please log in", {"Content-Type": "text/html"})
         elif word == "429":
-            self._answer(asked, 429, "slow down", {"Retry-After": rest})
+            self._answer(requested, 429, "slow down", {"Retry-After": rest})
         elif word != "reset":
-            self._answer(asked, int(word), rest)
+            self._answer(requested, int(word), rest)
 
     def _answer(
-        self, asked: BaseHTTPRequestHandler, status: int, content: str | bytes, headers: dict[str, str] | None = None
+        self,
+        requested: BaseHTTPRequestHandler,
+        status: int,
+        content: str | bytes,
+        headers: dict[str, str] | None = None,
     ) -> None:
         data = content.encode() if isinstance(content, str) else content
-        asked.send_response_only(status)
+        requested.send_response_only(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            asked.send_header(name, value)
-        asked.send_header("Content-Length", str(len(data)))
-        asked.end_headers()
-        asked.wfile.write(data)
+            requested.send_header(name, value)
+        requested.send_header("Content-Length", str(len(data)))
+        requested.end_headers()
+        requested.wfile.write(data)

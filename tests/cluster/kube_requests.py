@@ -128,21 +128,21 @@ def key_of_kind(kind: str, namespace: str, name: str) -> Key:
     raise KeyError(kind)
 
 
-def qualified(asked: Request) -> str:
+def qualified(requested: Request) -> str:
     """Name of a kind with its group: `rayjobs.ray.io`."""
-    group = asked.api_version.rpartition("/")[0]
-    return f"{asked.plural}.{group}" if group else asked.plural
+    group = requested.api_version.rpartition("/")[0]
+    return f"{requested.plural}.{group}" if group else requested.plural
 
 
-def not_found(asked: Request) -> RefusalError:
+def not_found(requested: Request) -> RefusalError:
     """There is no object of that name."""
-    details = {"name": asked.name, "kind": asked.plural}
-    return RefusalError(404, "NotFound", f'{qualified(asked)} "{asked.name}" not found', details)
+    details = {"name": requested.name, "kind": requested.plural}
+    return RefusalError(404, "NotFound", f'{qualified(requested)} "{requested.name}" not found', details)
 
 
-def invalid(asked: Request, kind: str, name: str, mistakes: list[tuple[str, str]]) -> RefusalError:
+def invalid(requested: Request, kind: str, name: str, errors: list[tuple[str, str]]) -> RefusalError:
     """An object that its definition does not allow."""
-    told = ", ".join(f"{path}: Invalid value: {message}" for path, message in mistakes)
-    causes = [{"field": path, "message": message, "reason": "FieldValueInvalid"} for path, message in mistakes]
-    group = asked.api_version.rpartition("/")[0]
-    return RefusalError(422, "Invalid", f'{kind}.{group} "{name}" is invalid: {told}', {"causes": causes})
+    report = ", ".join(f"{path}: Invalid value: {message}" for path, message in errors)
+    causes = [{"field": path, "message": message, "reason": "FieldValueInvalid"} for path, message in errors]
+    group = requested.api_version.rpartition("/")[0]
+    return RefusalError(422, "Invalid", f'{kind}.{group} "{name}" is invalid: {report}', {"causes": causes})

@@ -29,7 +29,7 @@ class KubeServer(KubeStore):
 
     def __init__(self, certificate: Path | None = None) -> None:
         super().__init__()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": self}))
         self._http.daemon_threads = True
         self._http.block_on_close = False
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -64,91 +64,91 @@ class KubeServer(KubeStore):
         return path
 
 
-def _handler(server: KubeServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # with it and the buffer 3,000 creates a second, without them 22
-        wbufsize = 64 * 1024
+class _Handler(BaseHTTPRequestHandler):
+    """One connection to `api`, the server that a subclass names."""
 
-        def do_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            with server.changed:
-                server.requests.append((self.command, self.path))
-                fault = server.faults.pop(0) if server.faults else 0
-            try:
-                if fault:
-                    raise RefusalError(fault, "InternalError", "the server is having a hard time")
-                self.route(yaml.load(body, Loader=yaml.CSafeLoader) if body else {})
-            except RefusalError as refusal:
-                self.send(refusal.code, refusal.status)
-            except OSError:
-                self.close_connection = True  # the client has gone
+    api: KubeServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # with it and the buffer 3,000 creates a second, without them 22
+    wbufsize = 64 * 1024
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any  # noqa: N815
+    def do_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.api.changed:
+            self.api.requests.append((self.command, self.path))
+            fault = self.api.faults.pop(0) if self.api.faults else 0
+        try:
+            if fault:
+                raise RefusalError(fault, "InternalError", "the server is having a hard time")
+            self.route(yaml.load(body, Loader=yaml.CSafeLoader) if body else {})
+        except RefusalError as refusal:
+            self.send(refusal.code, refusal.status)
+        except OSError:
+            self.close_connection = True  # the client has gone
 
-        def route(self, body: Object) -> None:
-            parts = urlsplit(self.path)
-            names = [name for name in parts.path.split("/") if name]
-            if names == ["version"]:
-                return self.send(200, {"major": "1", "minor": "33", "gitVersion": f"v{KUBERNETES_VERSION}.0"})
-            query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-            depth = 2 if names[0] == "api" else 3
-            api_version, rest = "/".join(names[1:depth]), names[depth:]
-            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            if not rest:
-                if token not in server.accounts:
-                    raise RefusalError(401, "Unauthorized", "Unauthorized")
-                return self.discover(api_version)
-            namespace = ""
-            if rest[0] == "namespaces" and len(rest) > 2:
-                namespace, rest = rest[1], rest[2:]
-            name, part = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
-            asked = Request(
-                api_version=api_version, plural=rest[0], namespace=namespace, name=name, part=part, query=query
-            )
-            is_watch = query.get("watch") in ("true", "True")
-            server.authorise(token, _verb(self.command, name, is_watch), asked)
-            if part == "log":
-                log = server.log_of(asked)
-                return self.stream((f"{line}\n" for line in server.follow(asked, log)), "text/plain")
-            if is_watch:
-                server.kind_of(api_version, asked.plural)
-                return self.stream((json.dumps(event) + "\n" for event in server.watch(asked)), "application/json")
-            return self.send(*server.serve(self.command, asked, body))
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any  # noqa: N815
 
-        def discover(self, api_version: str) -> None:
-            kinds = KINDS.get(api_version)
-            if kinds is None or (api_version == "ray.io/v1" and not server.is_operator_installed):
-                raise RefusalError(404, "NotFound", "the server could not find the requested resource")
-            resources = [{"name": p, "kind": kind, "namespaced": n, "verbs": []} for kind, (p, n) in kinds.items()]
-            self.send(200, {"kind": "APIResourceList", "groupVersion": api_version, "resources": resources})
+    def route(self, body: Object) -> None:
+        parts = urlsplit(self.path)
+        names = [name for name in parts.path.split("/") if name]
+        if names == ["version"]:
+            return self.send(200, {"major": "1", "minor": "33", "gitVersion": f"v{KUBERNETES_VERSION}.0"})
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        depth = 2 if names[0] == "api" else 3
+        api_version, rest = "/".join(names[1:depth]), names[depth:]
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not rest:
+            if token not in self.api.accounts:
+                raise RefusalError(401, "Unauthorized", "Unauthorized")
+            return self.discover(api_version)
+        namespace = ""
+        if rest[0] == "namespaces" and len(rest) > 2:
+            namespace, rest = rest[1], rest[2:]
+        name, part = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
+        request = Request(
+            api_version=api_version, plural=rest[0], namespace=namespace, name=name, part=part, query=query
+        )
+        is_watch = query.get("watch") in ("true", "True")
+        self.api.authorise(token, _verb(self.command, name, is_watch), request)
+        if part == "log":
+            log = self.api.log_of(request)
+            return self.stream((f"{line}\n" for line in self.api.follow(request, log)), "text/plain")
+        if is_watch:
+            self.api.kind_of(api_version, request.plural)
+            return self.stream((json.dumps(event) + "\n" for event in self.api.watch(request)), "application/json")
+        return self.send(*self.api.serve(self.command, request, body))
 
-        def send(self, code: int, content: Object) -> None:
-            data = json.dumps(content).encode()
-            self.send_response_only(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def discover(self, api_version: str) -> None:
+        kinds = KINDS.get(api_version)
+        if kinds is None or (api_version == "ray.io/v1" and not self.api.is_operator_installed):
+            raise RefusalError(404, "NotFound", "the server could not find the requested resource")
+        resources = [{"name": p, "kind": kind, "namespaced": n, "verbs": []} for kind, (p, n) in kinds.items()]
+        self.send(200, {"kind": "APIResourceList", "groupVersion": api_version, "resources": resources})
+
+    def send(self, code: int, content: Object) -> None:
+        data = json.dumps(content).encode()
+        self.send_response_only(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def stream(self, lines: Iterator[str], content_type: str) -> None:
+        self.send_response_only(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        for line in lines:
+            data = line.encode()
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
 
-        def stream(self, lines: Iterator[str], content_type: str) -> None:
-            self.send_response_only(200)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self.wfile.flush()
-            for line in lines:
-                data = line.encode()
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-                self.wfile.flush()
-            self.wfile.write(b"0\r\n\r\n")
-            self.wfile.flush()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    return Handler
+    def log_message(self, *arguments: object) -> None:
+        pass
 
 
 def _verb(method: str, name: str, is_watch: bool) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import kubernetes_validate
 
-from tests.cluster.crd_schemas import schema_mistakes, unknown_fields, with_defaults
+from tests.cluster.crd_schemas import schema_errors, unknown_fields, with_defaults
 from tests.cluster.kube_requests import (
     ADMIN_TOKEN,
     DEFINED,
@@ -46,7 +46,7 @@ class KubeStore:
         self.faults: list[int] = []  # codes that the next requests are answered with
         self.requests: list[tuple[str, str]] = []  # method, path with query
         self.logs: dict[tuple[str, str], Log] = {}  # (namespace, pod)
-        self.oldest_version = 0  # watches from before it are told that they are too old
+        self.oldest_version = 0  # watches from before it are refused as too old
         self.changed = threading.Condition()
         self.ended = threading.Event()
         self._objects: dict[Key, Object] = {}
@@ -118,124 +118,127 @@ class KubeStore:
 
     # What a request asks for. `serve` is called by the handler, with the answer's code and object as result.
 
-    def authorise(self, token: str, verb: str, asked: Request) -> None:
+    def authorise(self, token: str, verb: str, requested: Request) -> None:
         """RefusalError of a token that is unknown, or that may not do this."""
         account = self.accounts.get(token)
         if account is None:
             raise RefusalError(401, "Unauthorized", "Unauthorized")
-        plural = f"{asked.plural}/{asked.part}" if asked.part else asked.plural
+        plural = f"{requested.plural}/{requested.part}" if requested.part else requested.plural
         if account.allowed is not None and (verb, plural) not in account.allowed:
-            group = asked.api_version.rpartition("/")[0]
-            name = f' "{asked.name}"' if asked.name else ""
-            where = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
+            group = requested.api_version.rpartition("/")[0]
+            name = f' "{requested.name}"' if requested.name else ""
+            where = f' in the namespace "{requested.namespace}"' if requested.namespace else " at the cluster scope"
             raise RefusalError(
                 403,
                 "Forbidden",
                 f'{plural}{"." + group if group else ""}{name} is forbidden: User "{account.name}" cannot {verb} '
                 f'resource "{plural}" in API group "{group}"{where}',
-                {"name": asked.name, "group": group, "kind": asked.plural},
+                {"name": requested.name, "group": group, "kind": requested.plural},
             )
 
-    def serve(self, method: str, asked: Request, body: Object) -> tuple[int, Object]:
+    def serve(self, method: str, requested: Request, body: Object) -> tuple[int, Object]:
         """The answer to a request that is no watch and no log."""
-        kind, _ = self.kind_of(asked.api_version, asked.plural)
+        kind, _ = self.kind_of(requested.api_version, requested.plural)
         with self.changed:
-            if method == "GET" and not asked.name:
-                items = [copy.deepcopy(o) for k, o in sorted(self._objects.items()) if asked.selects(k, o)]
+            if method == "GET" and not requested.name:
+                items = [copy.deepcopy(o) for k, o in sorted(self._objects.items()) if requested.selects(k, o)]
                 metadata = {"resourceVersion": str(self._version)}
                 return 200, {
                     "kind": f"{kind}List",
-                    "apiVersion": asked.api_version,
+                    "apiVersion": requested.api_version,
                     "metadata": metadata,
                     "items": items,
                 }
             if method == "POST":
-                return 201, self._create(asked, kind, body)
-            stored = self._objects.get(asked.key)
+                return 201, self._create(requested, kind, body)
+            stored = self._objects.get(requested.key)
             if method == "PATCH":
-                return (200 if stored else 201), self._apply(asked, kind, body, stored)
+                return (200 if stored else 201), self._apply(requested, kind, body, stored)
             if stored is None:
-                raise not_found(asked)
+                raise not_found(requested)
             if method == "GET":
                 return 200, copy.deepcopy(stored)
             if method == "DELETE":
-                return 200, self.remove(asked.key)
+                return 200, self.remove(requested.key)
             if method == "PUT":
-                return 200, self._replace(asked, kind, body, stored)
+                return 200, self._replace(requested, kind, body, stored)
         raise RefusalError(405, "MethodNotAllowed", f"{method} is not allowed here")
 
-    def _create(self, asked: Request, kind: str, body: Object) -> Object:
+    def _create(self, requested: Request, kind: str, body: Object) -> Object:
         name = body.get("metadata", {}).get("name", "")
-        manifest = self._checked(asked, kind, name, body)
-        plural, namespace = asked.plural, asked.namespace
-        if (asked.api_version, plural, namespace, name) in self._objects:
-            raise RefusalError(409, "AlreadyExists", f'{qualified(asked)} "{name}" already exists', {"name": name})
+        manifest = self._checked(requested, kind, name, body)
+        plural, namespace = requested.plural, requested.namespace
+        if (requested.api_version, plural, namespace, name) in self._objects:
+            raise RefusalError(409, "AlreadyExists", f'{qualified(requested)} "{name}" already exists', {"name": name})
         limit = self.quotas.get((namespace, plural))
-        count = sum(key[:3] == asked.key[:3] for key in self._objects)
+        count = sum(key[:3] == requested.key[:3] for key in self._objects)
         if limit is not None and count >= limit:
-            counted = f"count/{qualified(asked)}"
+            counted = f"count/{qualified(requested)}"
             raise RefusalError(
                 403,
                 "Forbidden",
-                f'{qualified(asked)} "{name}" is forbidden: exceeded quota: team, requested: {counted}=1, '
+                f'{qualified(requested)} "{name}" is forbidden: exceeded quota: team, requested: {counted}=1, '
                 f"used: {counted}={count}, limited: {counted}={limit}",
             )
-        return manifest if "dryRun" in asked.query else self.put(manifest)
+        return manifest if "dryRun" in requested.query else self.put(manifest)
 
-    def _replace(self, asked: Request, kind: str, body: Object, stored: Object) -> Object:
+    def _replace(self, requested: Request, kind: str, body: Object, stored: Object) -> Object:
         version = body.get("metadata", {}).get("resourceVersion")
         if version not in (None, stored["metadata"]["resourceVersion"]):
             raise RefusalError(
                 409,
                 "Conflict",
-                f'Operation cannot be fulfilled on {qualified(asked)} "{asked.name}": the object has been modified; '
+                f'Operation cannot be fulfilled on {qualified(requested)} "{requested.name}": '
+                "the object has been modified; "
                 "please apply your changes to the latest version and try again",
             )
-        return self.put({**self._checked(asked, kind, asked.name, body), "status": stored.get("status", {})})
+        return self.put({**self._checked(requested, kind, requested.name, body), "status": stored.get("status", {})})
 
-    def _apply(self, asked: Request, kind: str, body: Object, stored: Object | None) -> Object:
+    def _apply(self, requested: Request, kind: str, body: Object, stored: Object | None) -> Object:
         """Server-side apply: fields of the manifest take their values, those that its manager no longer names go."""
-        manager = asked.query["fieldManager"]
-        before = self._applied.get((asked.key, manager), {})
+        manager = requested.query["fieldManager"]
+        before = self._applied.get((requested.key, manager), {})
         merged = _merged(_without(copy.deepcopy(stored or {}), before, body), body)
-        manifest = self._checked(asked, kind, asked.name, merged)
-        self._applied[asked.key, manager] = copy.deepcopy(body)
+        manifest = self._checked(requested, kind, requested.name, merged)
+        self._applied[requested.key, manager] = copy.deepcopy(body)
         if stored is not None and _bare(manifest) == _bare(stored):
             return copy.deepcopy(stored)
         return self.put(manifest)
 
-    def _checked(self, asked: Request, kind: str, name: str, body: Object) -> Object:
+    def _checked(self, requested: Request, kind: str, name: str, body: Object) -> Object:
         """The object with defaults and its namespace; RefusalError of one that the server does not take."""
-        if asked.namespace and asked.namespace != body.get("metadata", {}).setdefault("namespace", asked.namespace):
+        if requested.namespace and requested.namespace != body.get("metadata", {}).setdefault(
+            "namespace", requested.namespace
+        ):
             raise RefusalError(400, "BadRequest", "the namespace of the object does not match that of the request")
-        if (body.get("apiVersion"), body.get("kind")) != (asked.api_version, kind):
-            raise RefusalError(400, "BadRequest", f"the object is no {kind} of {asked.api_version}")
-        if asked.namespace and ("v1", "namespaces", "", asked.namespace) not in self._objects:
-            raise RefusalError(404, "NotFound", f'namespaces "{asked.namespace}" not found', {"kind": "namespaces"})
-        if asked.api_version in UNKNOWN_HERE:
+        if (body.get("apiVersion"), body.get("kind")) != (requested.api_version, kind):
+            raise RefusalError(400, "BadRequest", f"the object is no {kind} of {requested.api_version}")
+        if requested.namespace and ("v1", "namespaces", "", requested.namespace) not in self._objects:
+            raise RefusalError(404, "NotFound", f'namespaces "{requested.namespace}" not found', {"kind": "namespaces"})
+        if requested.api_version in UNKNOWN_HERE:
             return body
         plain = _bare(body)
-        if asked.api_version not in DEFINED:
+        if requested.api_version not in DEFINED:
             try:
                 kubernetes_validate.validate(plain, KUBERNETES_VERSION, strict=True)
             except kubernetes_validate.ValidationError as error:
-                raise invalid(asked, kind, name, [(".".join(map(str, error.path)), error.message[:300])]) from error
+                raise invalid(requested, kind, name, [(".".join(map(str, error.path)), error.message[:300])]) from error
             return body
         unknown = unknown_fields(plain)
-        if unknown and asked.query.get("fieldValidation") == "Strict":
-            told = ", ".join(f'unknown field "{path}"' for path in unknown)
+        if unknown and requested.query.get("fieldValidation") == "Strict":
+            report = ", ".join(f'unknown field "{path}"' for path in unknown)
             raise RefusalError(
-                400, "BadRequest", f"{kind} in version v1 cannot be handled: strict decoding error: {told}"
+                400, "BadRequest", f"{kind} in version v1 cannot be handled: strict decoding error: {report}"
             )
         filled = with_defaults(plain)
-        if mistakes := schema_mistakes(filled):
-            raise invalid(asked, kind, name, mistakes)
+        if errors := schema_errors(filled):
+            raise invalid(requested, kind, name, errors)
         return {**filled, "metadata": body["metadata"], "status": body.get("status", {})}
 
-    def watch(self, asked: Request) -> Iterator[Object]:
+    def watch(self, requested: Request) -> Iterator[Object]:
         """Events from a resource version on, until the time of the request is over."""
-        version = int(asked.query.get("resourceVersion") or 0)
-        deadline = time.monotonic() + float(asked.query.get("timeoutSeconds", 60))
+        version = int(requested.query.get("resourceVersion") or 0)
+        deadline = time.monotonic() + float(requested.query.get("timeoutSeconds", 60))
         if 0 < version < self.oldest_version:
             message = f"too old resource version: {version} ({self.oldest_version})"
             yield {"type": "ERROR", "object": RefusalError(410, "Expired", message).status}
@@ -248,29 +251,29 @@ class KubeStore:
                 if not fresh:
                     self.changed.wait(max(0.0, min(deadline - time.monotonic(), 5.0)))
             for number, event, key, stored in fresh:
-                if number > version and asked.selects(key, stored):
+                if number > version and requested.selects(key, stored):
                     yield {"type": event, "object": stored}
             if not fresh and time.monotonic() >= deadline:
                 return
 
-    def log_of(self, asked: Request) -> Log:
+    def log_of(self, requested: Request) -> Log:
         """What a pod's container writes; RefusalError if it has not begun."""
-        if asked.key not in self._objects:
-            raise not_found(asked)
-        log = self.logs.get((asked.namespace, asked.name))
+        if requested.key not in self._objects:
+            raise not_found(requested)
+        log = self.logs.get((requested.namespace, requested.name))
         if log is None:
             raise RefusalError(
-                400, "BadRequest", f'container in pod "{asked.name}" is waiting to start: ContainerCreating'
+                400, "BadRequest", f'container in pod "{requested.name}" is waiting to start: ContainerCreating'
             )
         return log
 
-    def follow(self, asked: Request, log: Log) -> Iterator[str]:
-        """Lines of a log, as they come if that is asked."""
+    def follow(self, requested: Request, log: Log) -> Iterator[str]:
+        """Lines of a log, as they come if that is requested."""
         position = 0
         while not self.ended.is_set():
             with self.changed:
                 if position == len(log.lines):
-                    if log.is_ended or asked.query.get("follow") != "true":
+                    if log.is_ended or requested.query.get("follow") != "true":
                         return
                     self.changed.wait(1.0)
                 fresh = log.lines[position:]

@@ -1,4 +1,4 @@
-"""What a job is asked to be, and how it ended."""
+"""What is requested as a job, and how it ended."""
 
 from __future__ import annotations
 

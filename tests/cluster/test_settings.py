@@ -1,4 +1,4 @@
-"""The cluster file: what is read is what was written, and mistakes are named with what is right."""
+"""The cluster file: what is read is what was written, and errors are named with what is right."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_the_output_of_terraform_is_a_cluster() -> None:
         ("[a", "is not TOML"),
     ],
 )
-def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
+def test_user_errors(tmp_path: Path, text: str, message: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(ClusterFileError, match=message) as raised:
         read_clusters(path)

@@ -1,4 +1,4 @@
-"""Where a token comes from, and those that cannot be used, which are told before any request."""
+"""Where a token comes from, and those that cannot be used, which are reported before any request."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def test_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_TOKEN", "  of-the-environment\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "token").write_text("of-a-file\n")
-    asked: list[tuple[str, str]] = []
+    requested: list[tuple[str, str]] = []
 
     def read_secret(name: str, key: str) -> str:
-        asked.append((name, key))
+        requested.append((name, key))
         return "of-a-secret\n"
 
     assert read_token(cluster("")) == ""
     assert read_token(cluster("env:THE_TOKEN")) == "of-the-environment"
     assert read_token(cluster("file:~/token")) == "of-a-file"
     assert read_token(cluster("secret:tonemill-ray-token/auth_token"), read_secret=read_secret) == "of-a-secret"
-    assert asked == [("tonemill-ray-token", "auth_token")]
+    assert requested == [("tonemill-ray-token", "auth_token")]
 
 
 def test_tokens_that_end(monkeypatch: pytest.MonkeyPatch) -> None:

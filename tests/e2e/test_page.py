@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lstm_core.catalogue.folder import write_catalog
-from lstm_core.catalogue.scheduled_runs import merge_nights
+from lstm_core.catalogue.scheduled_runs import merge_scheduled_runs
 from tests.e2e.page_catalogue import HOSTILE, SAMPLE_RATE, add_track, fill
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
@@ -80,7 +80,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=["file", "http"])
 def page(request: pytest.FixtureRequest, browser: Browser, catalogue: Path) -> Iterator[Page]:
-    """The page, opened both ways; afterwards no error may have shown and nothing been asked of elsewhere."""
+    """The page, opened both ways; afterwards no error may have shown and nothing been requested elsewhere."""
     address = catalogue.as_uri() + "/index.html" if request.param == "file" else request.getfixturevalue("served")
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.set_default_timeout(10_000)
@@ -88,7 +88,10 @@ def page(request: pytest.FixtureRequest, browser: Browser, catalogue: Path) -> I
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     root = address.rsplit("/", 1)[0]
-    page.on("request", lambda asked: None if asked.url.startswith((root, "data:")) else troubles.append(asked.url))
+    page.on(
+        "request",
+        lambda requested: None if requested.url.startswith((root, "data:")) else troubles.append(requested.url),
+    )
     page.goto(address)
     yield page
     page.close()
@@ -336,7 +339,7 @@ def test_the_page_over_nights_finds_the_files_of_each(browser: Browser, tmp_path
     for day in ("2026-11-21", "2026-11-22"):
         night = tmp_path / f"nights/dungeon/date={day}"
         write_catalog(str(night), [add_track(night, 0, name=f"of {day}", loop=False, duration_s=2)])
-    page_uri, _ = merge_nights(str(tmp_path))
+    page_uri, _ = merge_scheduled_runs(str(tmp_path))
     page = browser.new_page()
     page.goto(Path(page_uri).as_uri())
     assert names(page) == ["of 2026-11-21", "of 2026-11-22"]

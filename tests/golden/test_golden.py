@@ -42,14 +42,14 @@ def same_processor() -> None:
 def test_orders_are_of_every_kind(tmp_path: Path) -> None:
     """A kind of order that nobody asks for here is one that a refactoring may change unseen."""
     orders = read_order(write_orders(tmp_path)).tracks
-    asked = {
+    requested = {
         field: {getattr(order, field) for order in orders}
         for field in ("style", "meter", "room", "loop", "stems", "exact_tempo", "key", "scale", "bpm", "polyphony")
     }
-    assert asked["loop"] == asked["stems"] == asked["exact_tempo"] == {False, True}
-    assert asked["room"] == {"studio", "hall", "none"} and asked["meter"] == {"4/4", "3/4", "6/8"}
-    assert {"", "game", "chorale", "jig", "air"} <= asked["style"] and {"", "free", "D minor"} <= asked["key"]
-    assert {"", "dorian"} <= asked["scale"] and 0.0 in asked["bpm"] and min(asked["polyphony"]) == 2
+    assert requested["loop"] == requested["stems"] == requested["exact_tempo"] == {False, True}
+    assert requested["room"] == {"studio", "hall", "none"} and requested["meter"] == {"4/4", "3/4", "6/8"}
+    assert {"", "game", "chorale", "jig", "air"} <= requested["style"] and {"", "free", "D minor"} <= requested["key"]
+    assert {"", "dorian"} <= requested["scale"] and 0.0 in requested["bpm"] and min(requested["polyphony"]) == 2
     formats = {(order.format, order.bit_depth, order.sample_rate) for order in orders}
     assert {("flac", 16, 44100), ("flac", 24, 44100), ("wav", 24, 48000), ("wav", 32, 48000)} == formats
     assert sum(bool(order.primer) for order in orders) == 1
@@ -106,12 +106,12 @@ def test_tracks_are_the_golden_ones(tmp_path: Path, same_processor: None) -> Non
         ({"stems/bass.flac": "x"}, {}, ["the same notes, another sound", "  stems/bass.flac is new"]),
     ],
 )  # fmt: skip
-def test_a_difference_is_told(changed: dict[str, str], record: dict[str, str], lines: list[str]) -> None:
+def test_a_difference_is_reported(changed: dict[str, str], record: dict[str, str], lines: list[str]) -> None:
     made = replace(TRACK, files=TRACK.files | changed, record=TRACK.record | record)
     assert differences({"a": TRACK, "b": TRACK}, {"a": TRACK, "b": made}) == [f"b: {line}" for line in lines]
 
 
-def test_a_track_too_few_or_too_many_is_told() -> None:
+def test_a_track_too_few_or_too_many_is_reported() -> None:
     assert differences({"a": TRACK}, {"b": TRACK}) == ["a: was not made", "b: is not in the golden catalogue"]
     assert differing_events({"a": "1", "b": "1"}, {"a": "1", "c": "1"}) == ["b: other events", "c: other events"]
 

@@ -178,8 +178,10 @@ def _admission(manifest: Manifest, queue: Manifest, flavors: dict[str, dict[str,
     """Each kind of pod fits a flavor whose labels do not contradict its nodeSelector."""
     group = queue["spec"]["resourceGroups"][0]
     for pod in pods_of(manifest):
-        asked = {name for container in pod.containers for name in container.get("resources", {}).get("requests", {})}
-        for name in sorted(asked - set(group["coveredResources"])):
+        requested = {
+            name for container in pod.containers for name in container.get("resources", {}).get("requests", {})
+        }
+        for name in sorted(requested - set(group["coveredResources"])):
             yield f"{pod.place}: asks for {name}, which the queue does not cover: it would never be admitted"
         number = int(pod.group.get("replicas", 1)) if pod.role == "worker" else 1
         selector = pod.spec.get("nodeSelector", {})
@@ -193,7 +195,7 @@ def _admission(manifest: Manifest, queue: Manifest, flavors: dict[str, dict[str,
             )
         ]
         if not fitting:
-            yield f"{pod.place}: no flavor has room for {number} of them"
+            yield f"{pod.place}: no flavor has enough for {number} of them"
 
 
 def _schedule(schedule: list[Manifest]) -> Iterator[str]:

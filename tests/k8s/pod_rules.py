@@ -75,15 +75,15 @@ def _resources(pod: Pod) -> Iterator[str]:
     for container in pod.containers:
         name = container["name"]
         for resource in ("cpu", "memory"):
-            asked, limit = quantity(container, resource, "requests"), quantity(container, resource, "limits")
-            if asked == 0 or limit == 0:
+            requested, limit = quantity(container, resource, "requests"), quantity(container, resource, "limits")
+            if requested == 0 or limit == 0:
                 yield f"{name} says no {resource} that it asks for, or no limit of it"
-            if asked > limit:
+            if requested > limit:
                 yield f"{name} asks for more {resource} than its limit"
         if quantity(container, "memory", "requests") != quantity(container, "memory", "limits"):
             yield f"{name} may take more memory than it asks for"
         if quantity(container, "nvidia.com/gpu", "requests") != quantity(container, "nvidia.com/gpu", "limits"):
-            yield f"{name}: GPUs asked for and their limit differ"
+            yield f"{name}: GPUs requested and their limit differ"
     disks = sum((_size(volume) for volume in pod.spec.get("volumes", []) if not _is_memory(volume)), Decimal(0))
     if pod.total("ephemeral-storage", "limits") < disks:
         yield "its volumes on disk may grow beyond its limit of ephemeral-storage: it would be evicted"

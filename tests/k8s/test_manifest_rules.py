@@ -1,4 +1,4 @@
-"""Every rule catches the manifest that breaks it: one mistake is put into a real render, and has to be told."""
+"""Every rule catches the manifest that breaks it: one error is put into a real render, and has to be reported."""
 
 from __future__ import annotations
 
@@ -260,8 +260,8 @@ QUEUE_CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("ClusterQueue", "tonemill", {"spec.resourceGroups.0.coveredResources": ["cpu", "memory", "nvidia.com/gpu"]},
      "asks for ephemeral-storage, which the queue does not cover"),
     ("ClusterQueue", "tonemill", {"spec.resourceGroups.0.flavors.0.resources.0.nominalQuota": "2"},
-     "tonemill-train head: no flavor has room for 1"),
-    ("ResourceFlavor", "tonemill-cpu", {"spec.nodeLabels.tonemill~io/pool": "cpus"}, "no flavor has room for 8"),
+     "tonemill-train head: no flavor has enough for 1"),
+    ("ResourceFlavor", "tonemill-cpu", {"spec.nodeLabels.tonemill~io/pool": "cpus"}, "no flavor has enough for 8"),
     ("ResourceFlavor", "tonemill-gpu-spot", {"metadata.name": "other"}, "there is no flavor tonemill-gpu-spot"),
 ]  # fmt: skip
 

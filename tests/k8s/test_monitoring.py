@@ -66,14 +66,14 @@ def selectors(node: Any) -> Iterator[Any]:
 
 
 def test_every_question_can_be_read_and_asks_for_metrics_that_there_are() -> None:
-    asked: set[str] = set()
+    requested: set[str] = set()
     for place, expression in questions():
         names = {selector.name for selector in selectors(parse(expression))}
         assert names, place
         assert names <= OURS | RAYS, place
-        asked |= names
-    missing = {name for name in COUNTERS if name not in asked}
-    missing |= {name for name in HISTOGRAMS if not any(other.startswith(name) for other in asked)}
+        requested |= names
+    missing = {name for name in COUNTERS if name not in requested}
+    missing |= {name for name in HISTOGRAMS if not any(other.startswith(name) for other in requested)}
     assert missing == set()  # every metric of ours is shown somewhere
 
 
@@ -125,5 +125,7 @@ def test_labels_that_are_asked_for_are_given_by_the_monitor_or_the_jobs() -> Non
     assert ports <= {port["name"] for port in head["ports"]}
     assert "metrics" in {port["name"] for port in worker["ports"]}
     for place, expression in questions():
-        asked = {matcher.name for selector in selectors(parse(expression)) for matcher in selector.matchers.matchers}
-        assert asked <= OUR_LABELS | JOB_LABELS, place
+        requested = {
+            matcher.name for selector in selectors(parse(expression)) for matcher in selector.matchers.matchers
+        }
+        assert requested <= OUR_LABELS | JOB_LABELS, place

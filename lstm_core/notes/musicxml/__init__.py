@@ -1,1 +1,1 @@
-"""MusicXML in, read by ourselves where it is of the common kind; what is not covered goes to music21 (notation.py)."""
+"""MusicXML in, read here where it is of the common kind; other files are read by music21 (notation.py)."""

@@ -34,7 +34,7 @@ _PROGRAMS = {
     "oboe": 68,
     "harpsichord": 6,
 }
-_PIANOS = range(6)  # programs that notation programs write when nobody chose: there the name counts
+_PIANOS = range(6)  # default programs of notation software: there the name counts
 _PITCHED = [*range(6, 112), *range(120, 128)]  # programs of instruments that play pitches
 
 
@@ -68,7 +68,7 @@ def part_name(score_part: ET.Element) -> str:
 
 
 def named_program(name: str) -> int:
-    """General MIDI program of an instrument or a voice called `name`, PROGRAM when nobody knows it."""
+    """General MIDI program of an instrument or a voice called `name`, PROGRAM when it is unknown."""
     if not name:
         return PROGRAM
     known = _PROGRAMS.get(name.lower())
@@ -95,7 +95,7 @@ def _number(entry: ET.Element, tag: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _resolved(unpitched: str, program: str, channel: str, name: str) -> Instrument:
-    """What these entries mean; only what is beyond doubt is answered without music21."""
+    """The instruments of these entries; only unambiguous ones are resolved without music21."""
     number = max(int(program) - 1, 0) if program else None
     if not unpitched and channel != "10":
         if number in _PITCHED:

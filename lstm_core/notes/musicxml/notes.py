@@ -1,4 +1,4 @@
-"""What single elements of MusicXML say: numbers, pitches, ties, meters, tempos, transpositions."""
+"""The values of single elements of MusicXML: numbers, pitches, ties, meters, tempos, transpositions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def midi_pitch(note: ET.Element, pitch: ET.Element) -> int:
         elif child.tag == "alter":
             alter = child.text
     if alter is None and (accidental := note.findtext("accidental")) and any(w in accidental for w in _ALTERING):
-        raise NotCoveredError("an accidental without <alter>")  # what was meant is a guess
+        raise NotCoveredError("an accidental without <alter>")  # the intended pitch is unknown
     return _midi(step, octave, alter)
 
 
@@ -89,7 +89,7 @@ def meter(time: ET.Element) -> tuple[int, int]:
 
 
 def metronome_bpm(mark: ET.Element) -> float | None:
-    """Quarters a minute of a metronome mark; None where it compares two notes or names no number."""
+    """Quarters per minute of a metronome mark; None where it compares two notes or names no number."""
     unit = 0.0
     dotted = 0.0
     bpm = None
@@ -118,7 +118,7 @@ def transposition(transpose: ET.Element) -> int:
     """Semitones from written to sounding pitch.
 
     Raises:
-        NotCoveredError: it holds for some staves only, or tells no semitones.
+        NotCoveredError: it holds for some staves only, or holds no semitones.
     """
     if transpose.get("number") is not None:
         raise NotCoveredError("a transposition of single staves")

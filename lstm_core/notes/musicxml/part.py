@@ -1,4 +1,4 @@
-"""One part of a MusicXML score, bar by bar: what sounds, and the tempos, meters and repeats above it."""
+"""One part of a MusicXML score, bar by bar: what sounds, and its tempos, meters and repeats."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class PartReader:
         self._late: dict[int, list[list[Sound]]] = {}  # by staff: grace notes that the bar before ended with
 
     def bars(self) -> Iterator[PartBar]:
-        """The bars in order; what a bar depends on of those before is kept in between."""
+        """The bars in order; state from earlier bars is kept between them."""
         for index, measure in enumerate(self._measures):
             self._bar = PartBar(by_meter=self._by_meter)
             self._at = 0
@@ -156,7 +156,7 @@ class PartReader:
             self._read_sound(sound, at)
 
     def _read_sign(self, element: ET.Element, at: int, staff: int | None) -> bool:
-        """Takes in what a direction shows; whether that is a tempo."""
+        """Applies a direction; returns whether it holds a tempo."""
         if element.tag == "dynamics":
             for mark in element:
                 name = mark.tag if mark.tag != "other-dynamics" else (mark.text or "").strip()

@@ -1,11 +1,11 @@
 """MusicXML in, without music21: what nearly all files hold, in a tenth of the time.
 
-It says of itself what it does not cover (NotCoveredError), and music21 reads that file. Of files that both read they
-give the same notes, but for these kinds, of which music21 makes something else than the page says:
+Where a file holds something that it does not cover (NotCoveredError), music21 reads that file. For files that both can
+read the notes are the same, except for these kinds, where music21 differs from the page:
 
-- Bars are equally long in all parts. music21 lets each part run by itself: one that rests through a pickup by a rest of
-  a whole bar, leaves the end of a bar empty or fills it too far, is late or early from there on. A part with a meter of
-  its own (9/16 against 3/8) is stretched to the bars of the first.
+- Bars are equally long in all parts. music21 counts each part separately: one that rests through a pickup by a rest of
+  a whole bar, leaves the end of a bar empty or fills it too far, is late or early from there on. A part with another
+  meter (9/16 against 3/8) is stretched to the bars of the first.
 - Of several instruments in a part each note is played by the one that it names. music21 gives all to the first: all
   strokes of a drum kit are one drum.
 - Where a metronome mark holds no number, the tempo beside it (<sound tempo>) counts.
@@ -36,7 +36,7 @@ from lstm_core.notes.repeats import BarSigns, Ending, add_repeat, played_order
 from lstm_core.notes.score import Score
 from lstm_core.notes.written import WrittenBars
 
-MAX_DIVISIONS = 10**6  # of a quarter; more are no music but a number gone wrong
+MAX_DIVISIONS = 10**6  # of a quarter; more come from a corrupt number
 _MAX_QUARTERS = int(MAX_DURATION_S * MAX_BPM / 60)  # longer than this lasts too long at any tempo
 
 
@@ -64,7 +64,7 @@ def _score(root: ET.Element) -> Score:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Python's collector rests meanwhile: a tree of elements holds no cycles, and to look for them takes a quarter
+    """Pauses Python's collector: a tree of elements holds no cycles, and their search takes a quarter of the time.
 
     The tree has to be gone at the end, or the next collection walks through it.
     """
@@ -122,7 +122,7 @@ def _aligned(parts: list[list[PartBar]], per_quarter: int) -> WrittenBars:
 
 
 def _stretched(bar: PartBar, by_meter: int) -> PartBar:
-    """A bar of a part that has a meter of its own, made to last as long as the bars of the first part."""
+    """A bar of a part that has a different meter, made to last as long as the bars of the first part."""
     if bar.by_meter == by_meter or bar.filled in (0, by_meter):
         return bar
     factor = Fraction(by_meter, bar.by_meter)
@@ -132,7 +132,7 @@ def _stretched(bar: PartBar, by_meter: int) -> PartBar:
 
 
 def _length(column: list[PartBar], per_quarter: int) -> int:
-    """Length of a bar in units: what the parts fill, else what those rest that rest through it, else the meter's.
+    """Length of a bar in units: what the parts fill, else the length of whole-bar rests, else the meter's.
 
     Parts that fill less than others leave something out. Parts that fill more than the meter, when others keep to it,
     or by no note value, are wrong.
@@ -177,7 +177,7 @@ def _repeats(part: list[PartBar], num_bars: int) -> tuple[list[BarSigns], list[E
 
 
 def _numbers(ending: ET.Element) -> tuple[int, ...]:
-    """Numbers of the rounds that an ending is for; what is printed counts more than what the file says."""
+    """Numbers of the rounds that an ending is for; printed numbers count more than attributes."""
     printed = re.fullmatch(r"([0-9]{1,2})\.?", ending.text or "")
     text = printed[1] if printed else (ending.get("number") or "").replace(" ", "")
     if spanned := re.fullmatch(r"([0-9]{1,2})-([0-9]{1,2})", text):

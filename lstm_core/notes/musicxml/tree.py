@@ -15,7 +15,7 @@ CONTAINER = "META-INF/container.xml"
 
 
 class NotCoveredError(Exception):
-    """The file holds something that the fast reader leaves to music21; the message names it."""
+    """The file holds something that only music21 reads; the message names it."""
 
 
 def unzipped(data: bytes) -> bytes:
@@ -50,7 +50,7 @@ def check_declarations(text: str) -> None:
     The DTD that a DOCTYPE names is not fetched, neither here nor by music21.
     """
     if declaration := _DECLARATION.search(text):
-        raise ScoreError(f"broken MusicXML: it declares {declaration[0][2:]} of its own; remove its DOCTYPE")
+        raise ScoreError(f"broken MusicXML: it contains declarations ({declaration[0][2:]}); remove its DOCTYPE")
 
 
 def parsed(text: str) -> ET.Element:

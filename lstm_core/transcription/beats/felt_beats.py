@@ -1,4 +1,4 @@
-"""Where the beats of a score fall: what a beat tracker is taught and held against."""
+"""Where the beats of a score are: what a beat tracker is trained on and compared with."""
 
 from __future__ import annotations
 

@@ -21,24 +21,24 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PLAIN_BPM = 120.0  # of music without a beat
-DRUM_TICKS = 6  # a drum is struck: its length says nothing
+DRUM_TICKS = 6  # a drum is struck: its length has no meaning
 COMPOUND_SHARE = 0.7  # of the divided beats in triplets makes 6/8 of 2/4 and 9/8 of 3/4; 4/4 stays, in triplets
 COMPOUND_MIDDLE = 0.15  # so many onsets on the second third for one on the last: a shuffle leaves it out
-HALVE_ABOVE_BPM, HALVE_ONSETS = 190.0, 0.6  # with fewer onsets a beat, the beat is the half note's
+HALVE_ABOVE_BPM, HALVE_ONSETS = 190.0, 0.6  # with fewer onsets per beat, the beat is the half note's
 DOUBLE_BELOW_BPM, DOUBLE_SHARE = 56.0, 0.35  # with so many onsets off the half beat, it is the eighth's
 DRAWING = (0.25, 0.6, 1.0, 0.6, 0.25)  # weight of onsets two beats before to two beats after a beat that they correct
-DRAWING_S = 0.035  # onsets farther from their place say nothing
+DRAWING_S = 0.035  # onsets farther from their place do not count
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GriddedScore:
-    """A score made of a recording, and how far it can be believed."""
+    """A score made of a recording, and how reliable it is."""
 
     score: Score
     beats: Beats
     start_s: float  # time in the recording of tick 0; negative when its first bar began before the recording
     grid_share: float  # of the moments at which notes begin, near a point of the grid
-    confidence: float  # 0 to 1, see hearing_confidence
+    confidence: float  # 0 to 1, see confidence_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +46,7 @@ class _Grid:
     """Beats without a gap, from a barline before the first note to the end of the last."""
 
     times_s: Floats
-    meter: int  # beats a bar; beat 0 opens one
+    meter: int  # beats per bar; beat 0 opens one
 
     def positions(self, seconds: Floats) -> Floats:
         """Beats, from 0, at some times in seconds."""
@@ -60,14 +60,14 @@ def score_of(
     tags: Mapping[str, str] | None = None,
     settings: BeatSettings | None = None,
 ) -> GriddedScore:
-    """The score of a recording on the beats that are heard in it.
+    """The score of a recording on the beats that are found in it.
 
     Without a beat the grid is a plain one, 4/4 at 120 bpm from the start of the recording, onsets at the nearest tick.
     A pickup is preceded by rests. `part` is the role of a note, an index into roles.ROLE_NAMES. Tags added: `source`
     (transcription), `grid` (beats or plain), `beat_strength`, `grid_share`, `confidence`.
 
     Raises:
-        ScoreError: nothing was heard, or more than a score may hold.
+        ScoreError: the transcription is empty, or holds more than a score may.
     """
     check_num_notes(len(transcription.notes) + len(transcription.drums))
     beats = track_beats(
@@ -86,14 +86,14 @@ def score_of(
         tempos, meter, start_s, grid_share = [(0, PLAIN_BPM)], Meter(tick=0, numerator=4, denominator=4), 0.0, 0.0
     score = _score(transcription, order, ticks, tempos, meter)
     confidence = confidence_of(transcription, beats, grid_share)
-    told = {
+    tags_added = {
         "source": "transcription",
         "grid": "beats" if beats.has_beat else "plain",
         "beat_strength": f"{beats.strength:.3f}",
         "grid_share": f"{grid_share:.3f}",
         "confidence": f"{confidence:.3f}",
     }
-    score = replace(score, title=cleaned_text(title), tags={**(tags or {}), **told})
+    score = replace(score, title=cleaned_text(title), tags={**(tags or {}), **tags_added})
     check_duration(score)
     return GriddedScore(score=score, beats=beats, start_s=start_s, grid_share=grid_share, confidence=confidence)
 
@@ -170,17 +170,17 @@ def _on_beats(grid: _Grid, onsets_s: Floats, ends_s: Floats) -> tuple[Ints, Quan
 
 
 def _drawn_to(grid: _Grid, times_s: Floats, quantised: Quantised) -> _Grid:
-    """The grid with its beats moved by what the onsets around them are off: notes are heard finer than beats.
+    """The grid with its beats moved by what the onsets around them are off: notes are timed more exactly than beats.
 
-    First by the median of all, as beats and onsets may be heard with unlike delays, then by local means.
+    First by the median of all, as beats and onsets may be detected with different delays, then by local means.
     """
     number = np.arange(len(grid.times_s), dtype=np.float64)
     late_s = times_s - np.interp(quantised.ticks / TICKS_PER_QUARTER, number, grid.times_s)
     usual_s = float(np.median(late_s))
     late_s = late_s - usual_s
-    is_told = np.abs(late_s) < DRAWING_S
-    nearest = np.rint(quantised.ticks / TICKS_PER_QUARTER).astype(np.int64)[is_told]
-    sums: Floats = np.bincount(nearest, weights=late_s[is_told], minlength=len(number)).astype(np.float64)
+    is_near = np.abs(late_s) < DRAWING_S
+    nearest = np.rint(quantised.ticks / TICKS_PER_QUARTER).astype(np.int64)[is_near]
+    sums: Floats = np.bincount(nearest, weights=late_s[is_near], minlength=len(number)).astype(np.float64)
     counts: Floats = np.bincount(nearest, minlength=len(number)).astype(np.float64)
     sums = np.convolve(sums, DRAWING, mode="full")[2:-2]
     counts = np.convolve(counts, DRAWING, mode="full")[2:-2]
@@ -199,7 +199,7 @@ def _is_compound(quantised: Quantised) -> bool:
 
 
 def _tempos(grid: _Grid, unit: int) -> list[tuple[int, float]]:
-    """Rows of (tick, quarters a minute)."""
+    """Rows of (tick, quarters per minute)."""
     bars = np.arange(0, len(grid.times_s), grid.meter)
     return [(beat * unit, bpm * unit / TICKS_PER_QUARTER) for beat, bpm in tempo_curve(grid.times_s, bars)]
 

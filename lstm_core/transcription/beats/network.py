@@ -1,10 +1,10 @@
-"""The second network of the transcriber: what the first one hears of notes, drums and rhythm becomes beats and tempo.
+"""The second network of the transcriber: notes, drums and rhythm of the first one become beats and tempo.
 
-A beat is heard over many seconds, a note in a fraction of one. So this network is small, has a step of 40 ms, and sees
-far: dilated convolutions over ten seconds, after M. Davies and S. Böck, Temporal convolutional networks for musical
-audio beat tracking (2019), and a recurrent layer over all that it is given. That it also says the tempo, as a choice
-of one of many, settles most often whether a beat or its half is meant: after S. Böck, M. Davies and P. Knees,
-Multi-task learning of tempo and beat: learning one to improve the other (2019).
+A beat is recognised over many seconds, a note in a fraction of one. So this network is small, has a step of 40 ms, and
+a wide view: dilated convolutions over ten seconds, after M. Davies and S. Böck, Temporal convolutional networks for
+musical audio beat tracking (2019), and a recurrent layer over its whole input. It also estimates the tempo, as a choice
+of one of many, which mostly decides between a beat and its half: after S. Böck, M. Davies and P. Knees, Multi-task
+learning of tempo and beat: learning one to improve the other (2019).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from lstm_core.transcription.spectrogram import FRAME_RATE
 from lstm_core.transcription.transcriber_model import FRAMES_PER_STEP, NUM_BEATS, NUM_DRUMS, NUM_PITCHES, Logits
 
-STEP_RATE = FRAME_RATE / FRAMES_PER_STEP  # 25 a second
+STEP_RATE = FRAME_RATE / FRAMES_PER_STEP  # 25 per second
 NUM_TEMPI, MIN_TEMPO_BPM, MAX_TEMPO_BPM = 73, 40.0, 240.0  # 2.5 % from one to the next
 TEMPI_BPM = np.geomspace(MIN_TEMPO_BPM, MAX_TEMPO_BPM, NUM_TEMPI)
-STEPS_PER_TEMPO = 25  # one verdict on the tempo a second is kept
-SEGMENT_STEPS, CONTEXT_STEPS = 1500, 250  # a minute is heard at once, with 10 s on either side
+STEPS_PER_TEMPO = 25  # one estimate of the tempo per second is kept
+SEGMENT_STEPS, CONTEXT_STEPS = 1500, 250  # a minute is processed at once, with 10 s on either side
 _DILATIONS = (1, 2, 4, 8, 16, 32, 64)
 _KERNEL = 5
 
@@ -108,7 +108,7 @@ class BeatFeatures:
 
     def __init__(self, network: BeatNetwork, device: torch.device) -> None:
         self._network, self._device = network, device
-        self._waiting: list[Tensor] = []  # features, from `_first` steps before the first whose verdict is missing on
+        self._waiting: list[Tensor] = []  # features, from `_first` steps before the first without an output on
         self._num_waiting, self._before = 0, 0
         self._beats = [np.zeros((0, NUM_BEATS), dtype=np.float32)]
         self._tempo = [np.zeros((0, NUM_TEMPI), dtype=np.float32)]
@@ -118,16 +118,16 @@ class BeatFeatures:
         self._waiting.append(features)
         self._num_waiting += len(features)
         while self._num_waiting >= self._before + SEGMENT_STEPS + CONTEXT_STEPS:
-            self._hear(SEGMENT_STEPS)
+            self._process(SEGMENT_STEPS)
 
     def finish(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Probabilities of beats and downbeats, float32 [F, NUM_BEATS], and of tempi, float32 [seconds, NUM_TEMPI]."""
         if self._num_waiting > self._before:
-            self._hear(self._num_waiting - self._before)
+            self._process(self._num_waiting - self._before)
         return np.concatenate(self._beats), np.concatenate(self._tempo)
 
-    def _hear(self, num_steps: int) -> None:
-        """Nothing; gives a verdict on the next steps, seen with what is known on either side."""
+    def _process(self, num_steps: int) -> None:
+        """Computes the outputs of the next steps, with the known context on either side."""
         features = torch.cat(self._waiting)
         seen = features[: self._before + num_steps + CONTEXT_STEPS].to(self._device)
         with torch.inference_mode():

@@ -20,8 +20,8 @@ GRIDS = (
 )
 HOLLOW_COST = 2.5  # nats, of a second and a fourth sixteenth without the third: most often they are a triplet
 SWITCH_COST = 1.5  # nats, of going from straight to triple or back
-SPREAD_S = 0.018  # of onsets about their place: hands, and frames of the transcriber
-MAX_COST = 8.0  # nats that one onset can cost: a wrong note does not decide over its beat
+SPREAD_S = 0.018  # of onsets around their place: players, and frames of the transcriber
+MAX_COST = 8.0  # nats that one onset can cost: a wrong note does not decide its beat
 TOLERANCE_S = 0.045  # an onset farther from every point of its grid goes to the nearest tick
 EARLY = 0.06  # of a beat: so little before a beat an onset belongs to it
 CHORD_GAP_S, CHORD_S = 0.025, 0.06  # onsets so near each other are one moment
@@ -41,7 +41,7 @@ class Quantised:
 def moments(onsets_s: Floats) -> Ints:
     """Number of the moment that each of some ascending onsets belongs to, from 0: int64 [N].
 
-    The notes of a chord are not struck at quite one time; they must not land on two points of the grid.
+    The notes of a chord are not struck at exactly one time; they must not land on two points of the grid.
     """
     index = np.zeros(len(onsets_s), dtype=np.int64)
     first, current = -np.inf, -1
@@ -86,7 +86,7 @@ def quantise(positions: Floats, weights: Floats, beat_s: Floats) -> Quantised:
 def quantise_ends(ends: Floats, onset_ticks: Ints, quantised: Quantised) -> Ints:
     """Ticks at which notes end, given ends in beats: the longer the note, the coarser the grid of its end.
 
-    Ends are heard less exactly than onsets, and are played so; but a short note that were made long would count for
+    Ends are transcribed, and played, less exactly than onsets; but a short note that was made long would count for
     more than it sounds.
     """
     beat = np.clip(np.floor(ends - 1e-9).astype(np.int64), 0, len(quantised.steps) - 1)

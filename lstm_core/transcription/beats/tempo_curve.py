@@ -1,4 +1,4 @@
-"""A tempo map out of beat times: few steady tempi, a new one only where the music really goes on at another pace."""
+"""A tempo map out of beat times: few steady tempi, a new one only where the pace really changes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Floats = npt.NDArray[np.float64]
 
 MIN_SPREAD_S = 0.02  # of beats about a steady tempo: hands, and the frames of the network
 TEMPO_COST = 20.0  # nats: what a further tempo must explain
-MIN_CHANGE = 0.02  # share; listeners hear no smaller one
-MAX_BARS = 400  # of one tempo before the curve is looked at afresh, so that cost grows with length alone
+MIN_CHANGE = 0.02  # share; smaller changes are inaudible
+MAX_BARS = 400  # of one tempo before the search starts again, so that its cost grows linearly with length
 
 
 def tempo_curve(times_s: Floats, bar_beats: npt.NDArray[np.int64]) -> list[tuple[int, float]]:
-    """Rows of (beat, beats a minute): the steady tempi that explain beat times best, each from a barline on.
+    """Rows of (beat, beats per minute): the steady tempi that explain beat times best, each from a barline on.
 
     Least squares with a cost for each tempo, by dynamic programming over barlines (Bellman 1961); neighbours that
     differ by less than MIN_CHANGE are joined.
@@ -44,7 +44,7 @@ def tempo_curve(times_s: Floats, bar_beats: npt.NDArray[np.int64]) -> list[tuple
 
 
 def _bpm(times_s: Floats, first: int, last: int) -> float:
-    """Beats a minute of the straight line through some beats."""
+    """Beats per minute of the straight line through some beats."""
     own = times_s[first : last + 1]
     index = np.arange(len(own)) - (len(own) - 1) / 2.0
     return float(60.0 * (index @ index) / (index @ (own - own.mean())))

@@ -23,17 +23,17 @@ Floats = npt.NDArray[np.float64]
 SEGMENT_S = 100.0  # decoded at once; memory does not grow with the recording
 OVERLAP_S = 25.0  # at the end of a segment, decoded again with what follows
 MAX_FRAME_RATE = 60.0  # finer activations are pooled; the times of beats are read off the fine ones afterwards
-MIN_GAIN = -2.5  # log odds of a beat where nothing is heard: low enough to matter, high enough to bridge a rest
-SHRINKAGE = 0.05  # added to activations before they are divided, so that noise between beats has no say
+MIN_GAIN = -2.5  # log odds of a beat where the activation is zero: low enough to matter, high enough to bridge a rest
+SHRINKAGE = 0.05  # added to activations before they are divided, so that noise between beats does not count
 JUMP_COST = 12.0  # of any tempo following any other, in nats
 TEMPO_CENTRE_BPM, TEMPO_SPREAD = 115.0, 0.55  # log-normal: what people tap to (Moelants 2002), in natural logarithms
-TEMPO_WEIGHT = 0.35  # nats a beat, at one spread from the centre half of it
+TEMPO_WEIGHT = 0.35  # nats per beat, at one spread from the centre half of it
 STEADY, UNSTEADY = 0.02, 0.045  # between them the strength that is wanted rises
-# That the tempo heard is averaged over. The longer one keeps to beats or to their halves through a piece.
+# Over which the transcribed tempo is averaged. The longer one keeps the choice of a beat or its half through a piece.
 TEMPO_SECONDS = (9, 91)
-HEARD_TEMPO_WEIGHT = 0.6  # of the log probability of a tempo that was heard, a beat, in each; 0.5 to 1 do as well
+TRANSCRIBED_TEMPO_WEIGHT = 0.6  # of its log probability, per beat, in each; 0.5 to 1 do as well
 LEAST_TEMPO = 1e-3  # probability: no tempo is ruled out
-METER_COST = {2: 0.12, 3: 0.02, 4: 0.0}  # nats a beat: of meters that explain as much, the usual one
+METER_COST = {2: 0.12, 3: 0.02, 4: 0.0}  # nats per beat: of meters that explain as much, the usual one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class BeatSettings:
 
     min_bpm: float = 50.0
     max_bpm: float = 220.0
-    meters: tuple[int, ...] = (2, 3, 4)  # beats a bar
-    # The steadier the beat, the less of it need be heard: peaks at random reach a strength of 0.45, but hardly ever
+    meters: tuple[int, ...] = (2, 3, 4)  # beats per bar
+    # The steadier the beat, the less strength it needs: random peaks reach a strength of 0.45, but hardly ever
     # an unsteadiness under 0.045; noise reaches 0.15.
     min_strength: float = 0.46
     min_strength_steady: float = 0.36  # where the unsteadiness is at most STEADY
@@ -53,7 +53,7 @@ class BeatSettings:
         if not 20.0 <= self.min_bpm < self.max_bpm <= 400.0:
             raise ValueError(f"tempi go from {self.min_bpm} to {self.max_bpm} bpm; it must be 20 <= min < max <= 400")
         if not self.meters or min(self.meters) < 2:
-            raise ValueError(f"meters are {self.meters}; each needs at least 2 beats a bar")
+            raise ValueError(f"meters are {self.meters}; each needs at least 2 beats per bar")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +62,8 @@ class Beats:
 
     times_s: Floats  # [n]
     places: npt.NDArray[np.int64]  # [n] place in the bar from 0, the downbeat
-    meter: int  # beats a bar
-    bpm: float  # beats a minute, of the median interval; 0 with fewer than two beats
+    meter: int  # beats per bar
+    bpm: float  # beats per minute, of the median interval; 0 with fewer than two beats
     strength: float  # 0 to 1: how sure the activations are at the beats, and how little of them lies elsewhere
     unsteadiness: float  # median change of tempo from four beats to the next four, in natural logarithms
     has_beat: bool
@@ -76,7 +76,7 @@ def track_beats(
     *,
     tempo: npt.NDArray[np.float32] | None = None,
 ) -> Beats:
-    """The beats that explain activations best: float32 [F, 2] of BEAT and DOWNBEAT, `frame_rate` frames a second.
+    """The beats that explain activations best: float32 [F, 2] of BEAT and DOWNBEAT, `frame_rate` frames per second.
 
     tempo: probability of each of TEMPI_BPM in each second, float32 [seconds, NUM_TEMPI]; without it the tempi that
     people tap to are the likely ones.
@@ -134,16 +134,16 @@ def _intervals(frame_rate: float, settings: BeatSettings) -> npt.NDArray[np.int6
 
 
 def _prior(bpm: Floats, tempo: npt.NDArray[np.float32] | None) -> Floats:
-    """What a beat after each interval is worth before it is heard, in nats, in each second: float64 [seconds, n]."""
+    """Prior of a beat after each interval, in nats, in each second: float64 [seconds, n]."""
     usual = -0.5 * TEMPO_WEIGHT * (np.log(bpm / TEMPO_CENTRE_BPM) / TEMPO_SPREAD) ** 2
     if tempo is None or len(tempo) == 0:
         return usual[None]
     found: Floats = np.zeros((len(tempo), len(bpm)))
     for num_seconds in TEMPO_SECONDS:
         smooth = uniform_filter1d(tempo.astype(np.float64), num_seconds, axis=0, mode="nearest")
-        heard = np.array([np.interp(np.log(bpm), np.log(TEMPI_BPM), row) for row in smooth])
-        share = heard / np.maximum(heard.max(axis=1, keepdims=True), 1e-9)  # the likeliest tempo costs nothing
-        found += HEARD_TEMPO_WEIGHT * np.log(np.maximum(share, LEAST_TEMPO))
+        found_tempo = np.array([np.interp(np.log(bpm), np.log(TEMPI_BPM), row) for row in smooth])
+        share = found_tempo / np.maximum(found_tempo.max(axis=1, keepdims=True), 1e-9)  # the likeliest costs nothing
+        found += TRANSCRIBED_TEMPO_WEIGHT * np.log(np.maximum(share, LEAST_TEMPO))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Every overlay of k8s/ as our commands use it: put up, jobs, a night; on a server that holds KubeRay's definitions."""
+"""Every overlay of k8s/ as our commands use it: put up, jobs, a scheduled run; on a server of KubeRay's kinds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("overlay", sorted(path.name for path in OVERLAYS.glob("*")) or [""])
-def test_an_overlay_from_nothing_to_a_night(
+def test_an_overlay_from_nothing_to_a_scheduled_run(
     kube: Kube, kube_server: KubeServer, monkeypatch: pytest.MonkeyPatch, overlay: str
 ) -> None:
     if not overlay:

@@ -225,9 +225,9 @@ def self_signed(folder: Path) -> Path:
 
 def test_an_expired_token(kube_server: KubeServer, kubeconfig: Path) -> None:
     kube_server.write_kubeconfig(kubeconfig, token="token-of-yesterday")
-    with pytest.raises(AuthenticationError, match=r"the token has expired, or is another cluster's") as told:
+    with pytest.raises(AuthenticationError, match=r"the token has expired, or is another cluster's") as report:
         Kube(KubeApi.connect(), "tonemill").items("RayJob")
-    assert "token-of-yesterday" not in str(told.value)
+    assert "token-of-yesterday" not in str(report.value)
 
 
 def test_a_forbidden_verb_is_named(kube_server: KubeServer, kubeconfig: Path, rayjob: Object) -> None:
@@ -247,7 +247,7 @@ def test_a_quota_that_is_used_up(kube: Kube, kube_server: KubeServer, rayjob: Ob
     kube_server.quotas["tonemill", "rayjobs"] = 1
     kube.create(rayjob)
     with pytest.raises(
-        QuotaError, match=r"no room left: exceeded quota: team, .*limited: count/rayjobs.ray.io=1.*stop"
+        QuotaError, match=r"used up its quota: exceeded quota: team, .*limited: count/rayjobs.ray.io=1.*stop"
     ):
         kube.create(make_rayjob("second"))
 

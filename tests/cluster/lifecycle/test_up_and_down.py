@@ -67,7 +67,7 @@ def test_up_without_monitoring_and_without_the_operator(
     num_requests = len(kube_server.requests)
     with pytest.raises(OperatorMissingError, match="helm install kuberay"):
         list(put_up(studio, connect(studio)))
-    assert not any(method == "PATCH" for method, _ in kube_server.requests[num_requests:])  # told before any work
+    assert not any(method == "PATCH" for method, _ in kube_server.requests[num_requests:])  # reported before any work
 
 
 def test_down_takes_what_is_of_no_job(studio: Cluster, kube: Kube, kube_server: KubeServer, operator: Operator) -> None:
@@ -92,17 +92,17 @@ def test_what_is_there(studio: Cluster, kube: Kube, operator: Operator) -> None:
     operator.plan = Plan(is_endless=True)
     for manifest in schedule_manifests(Schedule(name="dungeon", cron="@daily", order={"count": 1}), studio):
         kube.apply(manifest)
-    night = make_rayjob("dungeon-20261122")
-    night["metadata"]["labels"]["tonemill.io/schedule"] = "dungeon"
-    kube.create(night)
+    run_object = make_rayjob("dungeon-20261122")
+    run_object["metadata"]["labels"]["tonemill.io/schedule"] = "dungeon"
+    kube.create(run_object)
     for event in kube.watch("RayJob", timeout_s=10):
         if event and event.object.get("status", {}).get("jobStatus") == "RUNNING":
             break
     state = look_at(kube)
-    assert [(job.name, job.told) for job in state.jobs] == [("dungeon-20261122", "RUNNING")]
+    assert [(job.name, job.status) for job in state.jobs] == [("dungeon-20261122", "RUNNING")]
     assert [(ray.num_ready, ray.num_max, ray.is_owned) for ray in state.ray_clusters] == [(1, 4, True)]
     assert [(item.name, item.cron, item.last) for item in state.schedules] == [("dungeon", "0 0 * * *", None)]
-    assert [item.name for item in state.nights["dungeon"]] == ["dungeon-20261122"]
+    assert [item.name for item in state.scheduled_runs["dungeon"]] == ["dungeon-20261122"]
     cost = running_cost(ray_pods(kube), studio.prices)  # a head and a worker with a GPU
     assert (cost.num_nodes, cost.currency) == ({"gpu": 1, "head": 1}, "EUR")
     assert cost.an_hour == pytest.approx(0.2 + 0.5)

@@ -71,7 +71,7 @@ def test_a_log_that_falls_silent_is_asked_for_anew() -> None:
 
 @pytest.mark.slow
 def test_a_server_that_is_away_while_a_job_is_followed() -> None:
-    """It is waited for; one that does not come back is told within the time set for it."""
+    """It is waited for; one that does not come back is reported within the time set for it."""
     faults = {"now": ""}
     with FakeDashboard(lambda number, method, path: faults["now"]) as server, client_of(server) as client:
         server.put_job("j", "RUNNING")

@@ -1,4 +1,4 @@
-"""HTTP to a server that misbehaves: what is repeated, how often, and what is told."""
+"""HTTP to a server that misbehaves: what is repeated, how often, and what is reported."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_waits_grow_and_heed_the_server() -> None:
         ("403 no", AuthenticationError, r"does not take the token of env:T \(403\)"),
     ],
 )
-def test_what_does_not_pass_is_told(fault: str, error: type[ClusterError], message: str) -> None:
+def test_what_does_not_pass_is_reported(fault: str, error: type[ClusterError], message: str) -> None:
     start = time.monotonic()
     with (
         FakeDashboard(lambda number, method, path: fault) as server,

@@ -1,4 +1,4 @@
-"""What is asked of a job server, and that one request is one job whatever happens on the way."""
+"""What is requested of a job server, and that one request is one job whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_request_that_stalls_is_repeated() -> None:
         assert server.count("GET") == 2
 
 
-def test_another_ray_is_told_before_anything_is_sent() -> None:
+def test_another_ray_is_reported_before_anything_is_sent() -> None:
     with FakeDashboard() as server, client_of(server) as client:
         for version in ("2.59.1", "3.0.0", "unknown"):
             server.version = version

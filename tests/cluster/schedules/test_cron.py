@@ -37,7 +37,7 @@ def test_when_it_comes(text: str, expected: list[str]) -> None:
     assert [moment[:16] for moment in runs(text, 2)] == expected
 
 
-def test_every_day_that_matches_is_told_and_no_other() -> None:
+def test_every_day_that_matches_is_reported_and_no_other() -> None:
     """Held against the plainest reading, day by day for four years."""
     cron = parse_cron("0 2 1-7,20 3-11/2 0,3")
     days = [date(2025, 1, 1) + timedelta(days=n) for n in range(1461)]

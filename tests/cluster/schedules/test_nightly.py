@@ -1,4 +1,4 @@
-"""What the pod of a CronJob runs, in processes of its own: one run a night, however often it fires."""
+"""What the pod of a CronJob runs, in separate processes: one run per date, however often it fires."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def test_a_cron_job_that_fires_twice_makes_one_run(
     arrived: list[str] = []
     serve = kube_server.serve
 
-    def together(*asked: object) -> object:
+    def together(*requested: object) -> object:
         with kube_server.changed:
-            arrived.append(str(asked[0]))
+            arrived.append(str(requested[0]))
             kube_server.changed.notify_all()
             kube_server.changed.wait_for(lambda: len(arrived) >= 2, timeout=30)
-        return serve(*asked)  # type: ignore[arg-type]
+        return serve(*requested)  # type: ignore[arg-type]
 
     kube_server.serve = together  # type: ignore[method-assign, assignment]
     # 2026-11-24 00:00 UTC, and a minute later.
@@ -71,9 +71,9 @@ def test_a_cron_job_that_fires_twice_makes_one_run(
         done = list(pool.map(lambda env: run_nightly(env, "--template", str(template)), environments))
     assert [(run.returncode, run.stderr) for run in done] == [(0, "")] * 2
     assert arrived[:2] == ["POST", "POST"]
-    told = [json.loads(run.stdout) for run in done]
-    assert sorted(night["made"] for night in told) == [False, True]
-    assert {(night["night"], night["rayjob"]) for night in told} == {("2026-11-24", "dungeon-20261124")}
+    report = [json.loads(run.stdout) for run in done]
+    assert sorted(night["made"] for night in report) == [False, True]
+    assert {(night["night"], night["rayjob"]) for night in report} == {("2026-11-24", "dungeon-20261124")}
     assert len(kube_server.names("RayJob")) == 1
 
 
@@ -101,13 +101,13 @@ def test_nights_beside_each_other(
     kube_server: KubeServer, scheduler: dict[str, str], template: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert nightly.main(["--template", str(template), "--date", "2026-11-20"]) == 0
-    told = {"made": True, "night": "2026-11-20", "rayjob": "dungeon-20261120", "state": "created"}
-    assert json.loads(capsys.readouterr().out) == told
+    report = {"made": True, "night": "2026-11-20", "rayjob": "dungeon-20261120", "state": "created"}
+    assert json.loads(capsys.readouterr().out) == report
     assert nightly.main(["--template", str(template), "--job-name", "dungeon-29924640"]) == 0
     assert kube_server.names("RayJob") == ["dungeon-20261120", "dungeon-20261124"]
 
 
-def test_mistakes_end_with_a_message(
+def test_user_errors_end_with_a_message(
     kube_server: KubeServer, scheduler: dict[str, str], template: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kube_server.accounts["scheduler"] = Account(name="tonemill-scheduler", allowed=SCHEDULER - {("create", "rayjobs")})

@@ -130,19 +130,19 @@ def test_what_a_schedule_becomes(studio: Cluster) -> None:
     assert pod["containers"][0]["image"] == studio.image
     template = yaml.safe_load(config_map["data"]["rayjob.yaml"])
     assert template == scheduled_run_template(schedule, studio)
-    night = fill_in(template, NIGHT)
-    assert night["metadata"]["name"] == "dungeon-20261122"
-    assert night["spec"]["entrypoint"] == (
+    run_object = fill_in(template, NIGHT)
+    assert run_object["metadata"]["name"] == "dungeon-20261122"
+    assert run_object["spec"]["entrypoint"] == (
         "tonemill generate base /etc/tonemill/order/order.toml "
         "s3://studio-catalogue/nights/dungeon/date=2026-11-22 --workers 2 --set max_attempts=5"
     )
-    head = night["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]
+    head = run_object["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]
     order = tomllib.loads(head["metadata"]["annotations"]["tonemill.io/order"])
     assert order == {"name": "Loops of 2026-11-22", "seed": 20261122, "count": 3}
     source = head["spec"]["volumes"][0]["downwardAPI"]["items"][0]
     assert source == {"path": "order.toml", "fieldRef": {"fieldPath": "metadata.annotations['tonemill.io/order']"}}
     assert head["spec"]["containers"][0]["volumeMounts"][0]["mountPath"] == "/etc/tonemill/order"
-    assert "{date}" not in str(night) and "{yyyymmdd}" not in str(night)
+    assert "{date}" not in str(run_object) and "{yyyymmdd}" not in str(run_object)
 
 
 def test_a_schedule_without_a_catalogue(studio: Cluster) -> None:

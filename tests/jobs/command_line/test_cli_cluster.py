@@ -132,7 +132,7 @@ def test_the_nights_of_a_catalogue(capsys: pytest.CaptureFixture[str], tmp_path:
     catalogue = str(tmp_path / "catalogue")
     assert run(capsys, "catalog", "list", catalogue)[:2] == (
         0,
-        f"{catalogue}: no nights yet. `tonemill schedule` has them made.\n",
+        f"{catalogue}: no scheduled runs yet. `tonemill schedule` adds them.\n",
     )
     make_scheduled_run(catalogue, "dungeon", "2026-11-21", ["a", "b"], num_failures=1)
     make_scheduled_run(catalogue, "dungeon", "2026-11-22", ["c"])
@@ -140,10 +140,10 @@ def test_the_nights_of_a_catalogue(capsys: pytest.CaptureFixture[str], tmp_path:
     assert (
         code == 0
         and "2026-11-21" in out
-        and "2 of 2 nights finished, 3 tracks, 0.1 h, 1 failed" in " ".join(out.split())
+        and "2 of 2 scheduled runs finished, 3 tracks, 0.1 h, 1 failed" in " ".join(out.split())
     )
     code, out, _ = run(capsys, "catalog", "merge", catalogue)
-    assert (code, out) == (0, f"2 nights, 3 tracks, 0.1 h\nopen {catalogue}/nights/index.html\n")
+    assert (code, out) == (0, f"2 scheduled runs, 3 tracks, 0.1 h\nopen {catalogue}/nights/index.html\n")
 
 
 def test_a_stage_goes_through_kubernetes_where_there_is_no_address(

@@ -156,14 +156,14 @@ def test_prepare_and_train(server: FakeDashboard) -> None:
         (("prepare", "corpus:x", "s3://b/x", "--name", "My Job"), "'My Job' is no name for a job"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_asked_of_the_cluster(
+def test_user_errors_are_reported_before_anything_is_requested_of_the_cluster(
     server: FakeDashboard, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
-    told = complaint(capsys, "submit", *arguments, "--cluster", "studio")
-    assert message in told.replace("│ ", "") and server.count("POST") == 0 and server.packages == {}
+    report = complaint(capsys, "submit", *arguments, "--cluster", "studio")
+    assert message in report.replace("│ ", "") and server.count("POST") == 0 and server.packages == {}
 
 
-def test_orders_that_cannot_be_met_are_told_here(
+def test_orders_that_cannot_be_met_are_reported_here(
     server: FakeDashboard, order: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = ("submit", "generate", "base", str(order), "catalogue:x", "--cluster", "studio")
@@ -185,8 +185,8 @@ def test_which_cluster(
     assert "no cluster 'stduio'. Did you mean studio?" in complaint(capsys, "jobs", "--cluster", "stduio")
     assert run("jobs") == 0  # there is only one
     assert "There are no jobs on studio." in capsys.readouterr().out
-    told = complaint(capsys, "submit", "prepare", "corpus:x", "s3://b/x")
-    assert "corpus:x names a bucket of a cluster. Say which cluster with --cluster NAME." in told
+    report = complaint(capsys, "submit", "prepare", "corpus:x", "s3://b/x")
+    assert "corpus:x names a bucket of a cluster. Say which cluster with --cluster NAME." in report
     monkeypatch.setenv("TONEMILL_CLUSTER", "studio")
     assert run("submit", "prepare", "corpus:x", "s3://b/x", "--no-follow") == 0 and len(server.jobs) == 1
     monkeypatch.setenv("STUDIO_TOKEN", "wrong")
@@ -197,8 +197,8 @@ def test_which_cluster(
 
 def test_without_a_cluster_it_runs_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("nowhere-to-be-found", str(tmp_path / "blocks"))
-    told = complaint(capsys, "submit", "prepare", *arguments)
-    assert told == complaint(capsys, "prepare", *arguments) and "nowhere-to-be-found" in told
+    report = complaint(capsys, "submit", "prepare", *arguments)
+    assert report == complaint(capsys, "prepare", *arguments) and "nowhere-to-be-found" in report
 
 
 def test_a_job_is_followed_to_its_end(server: FakeDashboard, order: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`tonemill inspect` of a recording: picture and MIDI hold what is heard, and what cannot be heard costs one screen."""
+"""`tonemill inspect` of a recording: its picture and MIDI, and errors on one screen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.lstm_core.transcription.test_recording_transcriber import RATE, tune
 
 
 def test_picture_midi_and_figures_of_a_tune(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The MIDI file is the transcription on its beats; the picture shows its sound and as many onsets as were heard."""
+    """The MIDI file is the transcription on its beats; the picture shows its sound and as many onsets."""
     waveform = sum(render_stems(tune(), bundled_soundfont(), num_samples=17 * RATE, tail_s=0.0).values())
     tags = {"title": "A Tune", "artist": "A. Player", "license": "http://creativecommons.org/licenses/by/4.0/"}
     path = tmp_path / "one.mp3"
@@ -64,7 +64,7 @@ def test_picture_midi_and_figures_of_a_tune(tmp_path: Path, capsys: pytest.Captu
         ("gone.ogg", None, "gone.ogg"),
     ],
 )
-def test_what_cannot_be_heard_is_told_on_one_screen(
+def test_what_cannot_be_transcribed_is_reported_on_one_screen(
     name: str, data: bytes | None, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if data is not None:

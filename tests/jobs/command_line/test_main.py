@@ -1,4 +1,4 @@
-"""The command line: mistakes cost one screen and exit code 2, help is quick, nothing heavy is imported for it."""
+"""The command line: user errors cost one screen and exit code 2, help is quick, nothing heavy is imported for it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_help_lists_the_commands_and_imports_no_job() -> None:
         (["prepair"], "No such command"),
     ],
 )
-def test_mistakes_are_told_on_one_screen(
+def test_user_errors_are_reported_on_one_screen(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -23,7 +23,7 @@ from cluster.kube.objects import CronJobState, RayClusterState, RayJobState
 from cluster.lifecycle.up_and_down import ClusterState
 from cluster.settings import Cluster
 from jobs.command_line import cli_jobs
-from jobs.command_line.cli_catalog import _print_nights
+from jobs.command_line.cli_catalog import _print_runs
 from jobs.command_line.cli_cluster import _print_state
 from jobs.command_line.inspect_blocks import inspect_blocks
 from jobs.command_line.inspect_checkpoint import inspect_checkpoint, inspect_run
@@ -120,20 +120,20 @@ def show_cluster(folder: Path) -> None:
         name=HOSTILE, state="", reason=HOSTILE, num_ready=0, num_desired=0, num_max=0, is_owned=False
     )  # fmt: skip
     cron = CronJobState(name=HOSTILE, cron=HOSTILE, time_zone=HOSTILE, is_suspended=True, last=None)
-    state = ClusterState(ray_clusters=[ray], jobs=[job], schedules=[cron], nights={}, pods=[])
+    state = ClusterState(ray_clusters=[ray], jobs=[job], schedules=[cron], scheduled_runs={}, pods=[])
     _print_state(Cluster(name="a", context=HOSTILE), state)
 
 
-def show_nights(folder: Path) -> None:
-    night = ScheduledRun(
+def show_scheduled_runs(folder: Path) -> None:
+    scheduled_run = ScheduledRun(
         schedule=HOSTILE, date=date(2026, 11, 22), num_tracks=1, duration_s=1.0, num_failures=0, is_finished=True
     )  # fmt: skip
-    _print_nights([night])
+    _print_runs([scheduled_run])
 
 
 SHOWERS = [
     show_tracks, show_track, show_catalogue, show_blocks, show_checkpoint, show_run, show_recording, show_jobs,
-    show_cluster, show_nights,
+    show_cluster, show_scheduled_runs,
 ]  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def test_tunes_of_a_book_stand_alone_and_have_a_tempo(tmp_path: Path) -> None:
         assert len(scores) == 1 and scores[0].tempos[0].bpm != 120.0
 
 
-def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_user_errors_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TonemillError, match="no bundled style 'polka'; there are air, chorale"):
         build_corpus(tmp_path, {"polka": 3})
     with pytest.raises(TonemillError, match="0 scores of style jig"):

@@ -85,7 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(folder: Path, nodes: RayNodes, proxy: FaultyProxy) -> dict[str, str]:
     catalogue = str(folder / "undisturbed")
     with generating(folder, catalogue, nodes.settings() | settings_of(proxy.endpoint)) as driver:
-        assert driver.wait(240) == 0, told(folder)
+        assert driver.wait(240) == 0, driver_log(folder)
     found = contents(catalogue)
     assert len({name.split("/")[0] for name in found}) == NUM_TRACKS
     return found
@@ -102,7 +102,7 @@ def test_a_machine_dies_with_the_engine_on_it(
         assert committed(catalogue) < NUM_TRACKS
         nodes.wait_for_nodes(2)
         nodes.add(num_cpus=2)
-        assert driver.wait(200) == 0, told(folder)
+        assert driver.wait(200) == 0, driver_log(folder)
     assert contents(catalogue) == undisturbed
 
 
@@ -114,7 +114,7 @@ def test_the_store_refuses_everything_for_twenty_seconds(
     with generating(folder, "s3://outage/catalogue", nodes.settings() | settings_of(proxy.endpoint)) as driver:
         wait_for(lambda: any("/tracks/" in path for _, path, _ in proxy.requests[before:]), driver, folder)
         outage.seconds, outage.begin = 20.0, time.monotonic()
-        assert driver.wait(200) == 0, told(folder)
+        assert driver.wait(200) == 0, driver_log(folder)
         assert time.monotonic() - outage.begin > 20.0
     assert outage.refused > 5
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +132,7 @@ def test_a_machine_is_cut_off_from_the_network(folder: Path, undisturbed: dict[s
             cut = next(number for number, node in enumerate(hosts.workers) if has_engine(node))
             hosts.cut(cut)
             assert committed(catalogue) < NUM_TRACKS
-            assert driver.wait(200) == 0, told(folder)
+            assert driver.wait(200) == 0, driver_log(folder)
         assert contents(catalogue) == undisturbed
 
 
@@ -168,11 +168,11 @@ def wait_for(
 ) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
-        assert driver.poll() is None and time.monotonic() < end, told(folder)
+        assert driver.poll() is None and time.monotonic() < end, driver_log(folder)
         time.sleep(0.02)
 
 
-def told(folder: Path) -> str:
+def driver_log(folder: Path) -> str:
     return (folder / "driver.log").read_text()[-4000:]
 
 

@@ -22,7 +22,7 @@ import torch
 from jobs.command_line import main as cli
 from jobs.generate import run as generate
 from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
-from jobs.generate.track_pipeline import _told, may_pass
+from jobs.generate.track_pipeline import _gate_message, may_pass
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.model.checkpoint import save_checkpoint
@@ -243,13 +243,13 @@ def test_a_track_that_never_passes_is_reported_and_the_others_are_made(
 
 def test_a_gate_says_what_to_order() -> None:
     gate = GateResult(name="distinct_bars", is_passed=False, value=3.0, bound=4.0)
-    told = "distinct_bars is 3.000, bound 4.000 (it goes round: order temperature = 1.15 and top_p = 1)"
-    loud, round_and_round = TrackOrder(loudness_lufs=-8.0), TrackOrder()
-    assert _told(gate, round_and_round) == told
-    assert _told(GateResult("pitches", False, 2.0, 3.0), round_and_round) == "pitches is 2.000, bound 3.000"
+    report = "distinct_bars is 3.000, bound 4.000 (the bars repeat too often: order temperature = 1.15 and top_p = 1)"
+    loud, looping = TrackOrder(loudness_lufs=-8.0), TrackOrder()
+    assert _gate_message(gate, looping) == report
+    assert _gate_message(GateResult("pitches", False, 2.0, 3.0), looping) == "pitches is 2.000, bound 3.000"
     softer = "under its true peak this music gets no louder: order loudness_lufs = -10.6 or less"
-    assert _told(GateResult("loudness", False, 2.52, 0.2), loud) == f"loudness is 2.520, bound 0.200 ({softer})"
-    assert _told(GateResult("loudness", False, 192.0, 0.2), loud) == "loudness is 192.000, bound 0.200"
+    assert _gate_message(GateResult("loudness", False, 2.52, 0.2), loud) == f"loudness is 2.520, bound 0.200 ({softer})"
+    assert _gate_message(GateResult("loudness", False, 192.0, 0.2), loud) == "loudness is 192.000, bound 0.200"
 
 
 def test_no_take_is_made_in_vain_for_a_loudness_out_of_reach() -> None:
@@ -295,7 +295,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def test_a_full_disk_is_told_and_after_it_the_order_is_completed(
+def test_a_full_disk_is_reported_and_after_it_the_order_is_completed(
     run_folder: Path,
     undisturbed: dict[str, str],
     tmp_path: Path,

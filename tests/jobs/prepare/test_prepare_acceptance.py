@@ -142,7 +142,7 @@ def kill_a_listener(driver: subprocess.Popen[bytes], log: Path) -> None:
     while True:
         assert driver.poll() is None and time.monotonic() < deadline, log.read_text()
         for process, command in processes_below(driver.pid):
-            if "ListenerActor" in command:
+            if "TranscriberActor" in command:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
                 return
@@ -180,9 +180,11 @@ def content(blocks: str) -> dict[str, bytes]:
 
 
 def summary_of(blocks: str) -> dict[str, Any]:
-    """What the last run that made some blocks told of itself."""
-    told: dict[str, Any] = json.loads(storage.read_bytes(f"{blocks}/summaries/{storage.name_of(blocks)}.prepare.json"))
-    return told
+    """The summary of the last run that made some blocks."""
+    report: dict[str, Any] = json.loads(
+        storage.read_bytes(f"{blocks}/summaries/{storage.name_of(blocks)}.prepare.json")
+    )
+    return report
 
 
 @pytest.mark.slow
@@ -217,10 +219,10 @@ def test_broken_recordings_in_a_failing_bucket(
         assert lines[-1] == f"{num_good} pieces in blocks, {len(expected)} rejects, of {SIZE} files"
     read = int(re.search(r"read (\d+) files", logs[0].read_text())[1])  # type: ignore[index]
     assert 0 < read < SIZE - SCORE_PARTS - len(LOST)
-    told = [summary_of(blocks) for blocks in (killed, undisturbed)]
-    assert [each["units"]["files"] for each in told] == [read, SIZE]
-    assert (told[1]["units"]["pieces"], told[1]["units"]["rejects"]) == (num_good, len(expected))
-    assert told[1]["cpu_s"]["hear"] > told[1]["cpu_s"]["read"] > 0
+    report = [summary_of(blocks) for blocks in (killed, undisturbed)]
+    assert [each["units"]["files"] for each in report] == [read, SIZE]
+    assert (report[1]["units"]["pieces"], report[1]["units"]["rejects"]) == (num_good, len(expected))
+    assert report[1]["cpu_s"]["hear"] > report[1]["cpu_s"]["read"] > 0
     assert store.met.keys() >= {"503 SlowDown", "cut", "lost", "500 InternalError"}
     assert content(killed) == content(undisturbed)
     rows = pq.read_table(pa.BufferReader(storage.read_bytes(f"{killed}/rejects.parquet"))).to_pylist()

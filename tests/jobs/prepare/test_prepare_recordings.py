@@ -18,7 +18,7 @@ from lstm_core import storage
 from lstm_core.blocks.corpus import CorpusError, list_corpus
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.notes.score import Score, make_notes
-from lstm_core.recordings.limits import ListenLimits
+from lstm_core.recordings.limits import TranscriptionLimits
 from lstm_core.sound.synth import render_stems
 from tests.jobs.prepare.test_run import check_summary, write_tunes
 from tests.jobs.recordings import CODECS, recording
@@ -26,7 +26,7 @@ from tests.lstm_core.encoded import encode
 from tests.lstm_core.sounds import bundled_soundfont
 
 RATE = 44100
-LIMITS = ListenLimits(least_confidence=0.02)  # the tunes are of random notes
+LIMITS = TranscriptionLimits(least_confidence=0.02)  # the tunes are of random notes
 
 
 def sound(number: int) -> np.ndarray:
@@ -60,8 +60,8 @@ def write_recordings(corpus: Path) -> None:
 def check_report(page: str) -> None:
     """Both pictures, and the figures of the recordings, of which two thirds are stereo."""
     assert page.count("data:image/png;base64,") == 2
-    for told in ("7, 3 of them from recordings", "44,100 Hz 100%", "CC-BY-3.0", "the same recording as another"):
-        assert told in page, told
+    for message in ("7, 3 of them from recordings", "44,100 Hz 100%", "CC-BY-3.0", "the same recording as another"):
+        assert message in page, message
     assert re.search(r"<dt>channels</dt><dd>2 6\d%, 1 3\d%</dd>", page)
     assert re.search(r"<dt>codecs</dt><dd>(\w+ 3\d%(, )?){3}</dd>", page)
     assert re.search(r"<dt>confidence</dt><dd>0\.\d\d \(half of them .*; under 0\.02 is rejected</dd>", page)
@@ -80,19 +80,25 @@ def test_recordings_and_scores_become_one_set_of_blocks(
     assert first.num_files == first.num_read == 11
     check_summary(blocks, first, {"read", "hear"})
     table = pa.concat_tables(open_blocks(blocks, verify=True).tables).sort_by("uri")
-    heard = table.filter(pa.compute.equal(table["source"], "recording"))
-    assert heard["uri"].to_pylist() == ["piano/a.flac", "piano/c.ogg", "piano/d.wav"]
-    assert heard["codec"].to_pylist() == ["flac", "vorbis", "pcm_s16le"] and heard["style"].to_pylist() == ["piano"] * 3
-    assert min(heard["num_notes"].to_pylist()) > 15 and set(heard["sample_rate"].to_pylist()) == {RATE}
-    assert heard["licence"].to_pylist() == ["CC-BY-3.0", "by letter of 3 May", "(C) A. Player"]
-    assert heard["title"].to_pylist() == ["One", "One", "d"] and '"artist": "A. Player"' in heard["tags"][0].as_py()
-    assert heard["num_channels"].to_pylist() == [2, 2, 1] and heard["has_beat"].null_count == 0
+    transcribed = table.filter(pa.compute.equal(table["source"], "recording"))
+    assert transcribed["uri"].to_pylist() == ["piano/a.flac", "piano/c.ogg", "piano/d.wav"]
+    assert (
+        transcribed["codec"].to_pylist() == ["flac", "vorbis", "pcm_s16le"]
+        and transcribed["style"].to_pylist() == ["piano"] * 3
+    )
+    assert min(transcribed["num_notes"].to_pylist()) > 15 and set(transcribed["sample_rate"].to_pylist()) == {RATE}
+    assert transcribed["licence"].to_pylist() == ["CC-BY-3.0", "by letter of 3 May", "(C) A. Player"]
+    assert (
+        transcribed["title"].to_pylist() == ["One", "One", "d"]
+        and '"artist": "A. Player"' in transcribed["tags"][0].as_py()
+    )
+    assert transcribed["num_channels"].to_pylist() == [2, 2, 1] and transcribed["has_beat"].null_count == 0
     scores = table.filter(pa.compute.equal(table["source"], "score"))
     assert len(scores) == 4 and scores["codec"].null_count == scores["confidence"].null_count == 4
     assert set(scores["licence"].to_pylist()) == {"CC0-1.0"} and first.index.licences["CC0-1.0"] == 4
     assert first.index.recordings["codec"] == {"flac": 1, "pcm_s16le": 1, "vorbis": 1}
     assert first.index.recordings["num_channels"] == {"1": 1, "2": 2}
-    assert first.index.recorded_s == pytest.approx(sum(heard["duration_s"].to_pylist()), abs=0.01)
+    assert first.index.recorded_s == pytest.approx(sum(transcribed["duration_s"].to_pylist()), abs=0.01)
     check_report((blocks / "report.html").read_text())
     inspect_blocks(str(blocks))
     shown = " ".join(capsys.readouterr().out.split())
@@ -107,17 +113,17 @@ def test_recordings_and_scores_become_one_set_of_blocks(
     assert rejects["piano/f.mp3"][0] == rejects["piano/g.flac"][0] == "decode"
     again = run_prepare(str(corpus), str(blocks), recipe, num_workers=2)
     assert again.num_read == again.num_built == 0 and again.index == first.index
-    strict = PrepareRecipe(listen=ListenLimits(least_confidence=0.999))
+    strict = PrepareRecipe(listen=TranscriptionLimits(least_confidence=0.999))
     other = run_prepare(str(corpus), str(blocks), strict, num_workers=2)
     assert other.summary is not None and set(other.summary.cpu_s) == {"hear", "driver"}
     assert other.summary.units == {"files": 7, "pieces": 0, "audio_s": 0, "rejects": 7, "duplicates": 0, "blocks": 1}
     assert other.num_read == 7 and other.rejects == {"decode": 2, "quality": 1, "transcribe": 4}
-    assert any("listened to again" in warning for warning in other.warnings)
+    assert any("transcribed again" in warning for warning in other.warnings)
 
 
 @pytest.mark.slow
-def test_only_new_and_changed_recordings_of_a_bucket_are_heard(s3_bucket: str, ray_cluster: None) -> None:
-    """What goes leaves the blocks, what comes is heard, what stays is not; a bound of confidence makes a new set."""
+def test_only_new_and_changed_recordings_of_a_bucket_are_transcribed(s3_bucket: str, ray_cluster: None) -> None:
+    """Removed files leave the blocks, only new ones are transcribed; a bound of confidence makes a new set."""
     corpus, blocks = f"{s3_bucket}/corpus", f"{s3_bucket}/blocks"
     for number, codec in enumerate(("mp3", "vorbis", "wav")):
         storage.write_bytes(f"{corpus}/{number}{CODECS[codec]}", recording(number, 4.0, codec))
@@ -131,7 +137,7 @@ def test_only_new_and_changed_recordings_of_a_bucket_are_heard(s3_bucket: str, r
     table = pa.concat_tables(open_blocks(blocks, verify=True).tables)
     assert sorted(table["uri"].to_pylist()) == ["0.mp3", "2.wav", "3.opus"]
     assert run_prepare(corpus, blocks, num_workers=2).num_read == 0
-    strict = PrepareRecipe(listen=ListenLimits(least_confidence=0.999))
+    strict = PrepareRecipe(listen=TranscriptionLimits(least_confidence=0.999))
     with pytest.raises(CorpusError, match=r"None of the 3 files .* confidence 0\.\d\d, under 1\.00 \(listen\.least"):
         run_prepare(corpus, blocks, strict, num_workers=2)
 

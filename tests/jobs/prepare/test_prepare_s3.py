@@ -12,7 +12,7 @@ from tests.s3_servers import free_port, settings_of
 
 
 @pytest.mark.slow
-def test_a_bucket_that_nobody_serves_is_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_nobody_serves_is_reported_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings_of(f"http://127.0.0.1:{free_port()}").items():
         monkeypatch.setenv(name, value)
     start = time.monotonic()

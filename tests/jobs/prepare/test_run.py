@@ -65,9 +65,9 @@ def uris(blocks: Path) -> Counter[str]:
 
 
 def check_summary(blocks: Path, result: PrepareResult, parts: set[str]) -> None:
-    """A first run of all files: its summary tells what is in the blocks, within the time that the cores had."""
-    told = json.loads((blocks / "summaries" / f"{blocks.name}.prepare.json").read_text())
-    assert told["units"] == {
+    """A first run of all files: its summary holds what is in the blocks, within the time that the cores had."""
+    message = json.loads((blocks / "summaries" / f"{blocks.name}.prepare.json").read_text())
+    assert message["units"] == {
         "files": result.num_files,
         "pieces": sum(result.index.num_pieces.values()),
         "audio_s": pytest.approx(result.index.duration_s, abs=0.01),
@@ -75,18 +75,14 @@ def check_summary(blocks: Path, result: PrepareResult, parts: set[str]) -> None:
         "duplicates": result.rejects.get("duplicate", 0),
         "blocks": len(result.index.blocks),
     }
-    assert set(told["cpu_s"]) == parts | {"driver"} and min(told["cpu_s"].values()) > 0.0
-    assert sum(told["cpu_s"].values()) <= told["wall_s"] * (os.cpu_count() or 1) + 0.5
-    assert told["rates"]["pieces_per_s"] == pytest.approx(told["units"]["pieces"] / told["wall_s"])
-    assert told["retries"] == 0 and told["nodes"]["by_kind"] == {"head": 1}
+    assert set(message["cpu_s"]) == parts | {"driver"} and min(message["cpu_s"].values()) > 0.0
+    assert sum(message["cpu_s"].values()) <= message["wall_s"] * (os.cpu_count() or 1) + 0.5
+    assert message["rates"]["pieces_per_s"] == pytest.approx(message["units"]["pieces"] / message["wall_s"])
+    assert message["retries"] == 0 and message["nodes"]["by_kind"] == {"head": 1}
 
 
-@pytest.mark.slow
-def test_good_and_bad_files_together_and_again(
-    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TONEMILL_PRICES", '{"currency": "EUR", "head": 3.6, "cpu": 99.0}')
-    corpus, blocks = tmp_path / "my corpus", tmp_path / "blocks"
+def write_mixed_corpus(corpus: Path) -> None:
+    """Forty tunes, five damaged files, a copy and a text."""
     write_tunes(corpus, 0, 40)
     good = (corpus / "set 0" / "tüne 0.mid").read_bytes()
     noise = np.random.default_rng(0).integers(0, 256, 500, dtype=np.uint8).tobytes()
@@ -101,6 +97,26 @@ def test_good_and_bad_files_together_and_again(
     for name, data in bad.items():
         (corpus / name).write_bytes(data)
     (corpus / "README.txt").write_text("no score")
+
+
+def check_added_representation(corpus: Path, blocks: Path, recipe: PrepareRecipe, before: PrepareResult) -> None:
+    """A second representation: everything is read again, the first stays as it was."""
+    both = replace(recipe, representations=("notes-1", "four-voices-1"))
+    added = run_prepare(str(corpus), str(blocks), both, num_workers=2)
+    assert added.num_read == added.num_files and added.index.num_pieces == before.index.num_pieces
+    assert any("differs from the one before in representations" in w and "read again" in w for w in added.warnings)
+    notes, voices = added.index.representations
+    assert notes == before.index.representations[0]
+    assert (voices.name, voices.dtype) == ("four-voices-1", "uint8") and voices.num_pieces["train"] > 0
+
+
+@pytest.mark.slow
+def test_good_and_bad_files_together_and_again(
+    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TONEMILL_PRICES", '{"currency": "EUR", "head": 3.6, "cpu": 99.0}')
+    corpus, blocks = tmp_path / "my corpus", tmp_path / "blocks"
+    write_mixed_corpus(corpus)
     result = run_prepare(str(corpus), str(blocks), num_workers=2)
     assert set(uris(blocks)) == set(list_corpus(corpus).manifest["path"].to_pylist())
     assert set(uris(blocks).values()) == {1}
@@ -115,8 +131,8 @@ def test_good_and_bad_files_together_and_again(
         "total": pytest.approx(result.summary.wall_s / 1000),
         "per_audio_hour": pytest.approx(result.summary.wall_s / 1000 / (result.index.duration_s / 3600)),
     }
-    told = Path(result.summary_uri).read_bytes()
-    assert f"{result.summary.cost['total']:.6f} EUR".encode() in told
+    summary = Path(result.summary_uri).read_bytes()
+    assert f"{result.summary.cost['total']:.6f} EUR".encode() in summary
     page = (blocks / "report.html").read_text()
     assert "set 3" not in page and "tüne 0.mid" in page and page.count("data:image/png;base64,") == 1
     before = content(blocks)
@@ -124,7 +140,7 @@ def test_good_and_bad_files_together_and_again(
     again = run_prepare(str(corpus), str(blocks), num_workers=2)
     assert (again.num_read, again.num_built) == (0, 0)
     assert content(blocks) == before
-    assert again.summary is None and Path(result.summary_uri).read_bytes() == told
+    assert again.summary is None and Path(result.summary_uri).read_bytes() == summary
 
     (corpus / "set 1" / "tüne 1.mid").unlink()
     write_tunes(corpus, 40, 2)
@@ -144,13 +160,7 @@ def test_good_and_bad_files_together_and_again(
     stored = {path.name.partition(".")[0] for path in (blocks / "blocks").iterdir()}
     assert stored == {entry.name for entry in fourth.index.blocks}
 
-    recipe = replace(recipe, representations=("notes-1", "four-voices-1"))
-    fifth = run_prepare(str(corpus), str(blocks), recipe, num_workers=2)
-    assert fifth.num_read == fifth.num_files and fifth.index.num_pieces == fourth.index.num_pieces
-    assert any("differs from the one before in representations" in w and "read again" in w for w in fifth.warnings)
-    notes, voices = fifth.index.representations
-    assert notes == fourth.index.representations[0]
-    assert (voices.name, voices.dtype) == ("four-voices-1", "uint8") and voices.num_pieces["train"] > 0
+    check_added_representation(corpus, blocks, recipe, fourth)
     inspect_blocks(str(blocks))
     shown = " ".join(capsys.readouterr().out.split())
     assert "four-voices-1: soprano 47, alto 47, tenor 47, bass 47 (uint8)" in shown

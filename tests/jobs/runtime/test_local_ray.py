@@ -1,4 +1,4 @@
-"""Addresses of Ray where none is: told in seconds, and which."""
+"""Addresses of Ray where none is: reported in seconds, and which."""
 
 from __future__ import annotations
 

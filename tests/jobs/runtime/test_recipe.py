@@ -1,4 +1,4 @@
-"""Recipes: what is written is read, and mistakes are named with the right key beside them."""
+"""Recipes: what is written is read, and errors are named with the right key beside them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Show:
     window: tuple[int, int] = (1, 2)
     limit: int | None = None
     names: dict[str, str] = field(default_factory=dict)
-    room: Reverb = field(default_factory=Reverb)
+    reverb: Reverb = field(default_factory=Reverb)
 
 
 def toml(tmp_path: Path, text: str) -> Path:
@@ -45,7 +45,7 @@ def toml(tmp_path: Path, text: str) -> Path:
 def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
     text = (
         'title = "A"\ncount = 5\nis_live = true\ngains_db = [1, -2.5]\nwindow = [3, 4]\nlimit = 7\n'
-        '[names]\n"two words" = "x"\n[room]\nsize_m = 9\nkind = "plate"\n'
+        '[names]\n"two words" = "x"\n[reverb]\nsize_m = 9\nkind = "plate"\n'
     )
     assert load_recipe(Show, toml(tmp_path, text)) == Show(
         title="A",
@@ -55,19 +55,21 @@ def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
         window=(3, 4),
         limit=7,
         names={"two words": "x"},
-        room=Reverb(size_m=9.0, kind="plate"),
+        reverb=Reverb(size_m=9.0, kind="plate"),
     )
-    assert isinstance(load_recipe(Show, toml(tmp_path, text)).room.size_m, float)
+    assert isinstance(load_recipe(Show, toml(tmp_path, text)).reverb.size_m, float)
 
 
 def test_overrides_go_before_the_file_also_inside_tables(tmp_path: Path) -> None:
-    overrides = parse_overrides(["room.size_m=2", "title=No quotes needed", "gains_db=[1.5]", 'names.a="b"'])
-    loaded = load_recipe(Show, toml(tmp_path, 'title = "A"\ncount = 5\n[room]\nsize_m = 9\n'), overrides)
-    assert loaded == Show(title="No quotes needed", count=5, gains_db=(1.5,), names={"a": "b"}, room=Reverb(size_m=2.0))
+    overrides = parse_overrides(["reverb.size_m=2", "title=No quotes needed", "gains_db=[1.5]", 'names.a="b"'])
+    loaded = load_recipe(Show, toml(tmp_path, 'title = "A"\ncount = 5\n[reverb]\nsize_m = 9\n'), overrides)
+    assert loaded == Show(
+        title="No quotes needed", count=5, gains_db=(1.5,), names={"a": "b"}, reverb=Reverb(size_m=2.0)
+    )
 
 
 def test_a_saved_recipe_is_the_same_again_and_names_versions(tmp_path: Path) -> None:
-    show = Show(title='quote " slash \\ é\n\x7f', names={"two words": "x", "": "y"}, room=Reverb(size_m=0.1))
+    show = Show(title='quote " slash \\ é\n\x7f', names={"two words": "x", "": "y"}, reverb=Reverb(size_m=0.1))
     save_recipe(show, tmp_path)
     path = tmp_path / "recipe.toml"
     assert load_recipe(Show, path) == show
@@ -87,7 +89,7 @@ def test_the_recipe_of_prepare_survives_a_round_trip(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('title = "A"\ncuont = 5', r"show\.toml: unknown key cuont\. Did you mean count\?"),
-        ('title = "A"\n[room]\nsize = 5', r"unknown key room\.size\. Did you mean room\.size_m\?"),
+        ('title = "A"\n[reverb]\nsize = 5', r"unknown key reverb\.size\. Did you mean reverb\.size_m\?"),
         ('title = "A"\nzzzz = 5', r"unknown key zzzz\. Other keys: count, is_live"),
         ('title = "A"\ncount = "5"', r"count is '5', it must be a whole number"),
         ('title = "A"\ncount = true', r"count is True, it must be a whole number"),
@@ -96,14 +98,14 @@ def test_the_recipe_of_prepare_survives_a_round_trip(tmp_path: Path) -> None:
         ('title = "A"\ngains_db = ["x"]', r"gains_db\[0\] is 'x', it must be a number"),
         ('title = "A"\nwindow = [1]', r"window is \[1\], it must be a list of 2 values"),
         ('title = "A"\nlimit = "x"', r"limit is 'x', it must be a whole number"),
-        ('title = "A"\nroom = 3', r"room is 3, it must be a table"),
-        ('title = "A"\n[room]\nkind = "cave"', r"room\.kind is 'cave', it must be one of 'hall', 'plate'"),
-        ('title = "A"\n[room]\nsize_m = -1', r"show\.toml: room: size_m is -1\.0, it must be more than 0"),
+        ('title = "A"\nroom = 3', r"reverb is 3, it must be a table"),
+        ('title = "A"\n[reverb]\nkind = "cave"', r"reverb\.kind is 'cave', it must be one of 'hall', 'plate'"),
+        ('title = "A"\n[reverb]\nsize_m = -1', r"show\.toml: reverb: size_m is -1\.0, it must be more than 0"),
         ("count = 5", r"the key title is missing"),
         ("count = ", r"show\.toml is not TOML"),
     ],
 )
-def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+def test_user_errors_are_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(Show, toml(tmp_path, text))
 

@@ -64,7 +64,7 @@ def test_a_million_events_have_their_price() -> None:
 
 
 def test_effort_is_processor_time_and_retries() -> None:
-    """Work counts, sleep does not, and what was told once is not told again."""
+    """Work counts, sleep does not, and what was reported once is not reported again."""
     meter = EffortMeter(time.process_time)
     end_s = time.process_time() + 0.2
     while time.process_time() < end_s:

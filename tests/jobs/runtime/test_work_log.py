@@ -1,4 +1,4 @@
-"""What workers tell while they work arrives where operators look: the node's metrics, the workers' logs."""
+"""What workers report while they work arrives where operators look: the node's metrics, the workers' logs."""
 
 from __future__ import annotations
 

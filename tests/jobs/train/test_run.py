@@ -112,7 +112,7 @@ def test_a_run_goes_on_with_its_own_recipe(tmp_path: Path) -> None:
         ({}, BlockError, "no finished set of feature blocks"),
     ],
 )
-def test_what_is_missing_is_told_before_ray_starts(
+def test_what_is_missing_is_reported_before_ray_starts(
     blocks: Path, tmp_path: Path, changes: dict[str, object], error: type[Exception], message: str
 ) -> None:
     given = blocks if changes else tmp_path
@@ -121,16 +121,16 @@ def test_what_is_missing_is_told_before_ray_starts(
     assert not (tmp_path / "run").exists()
 
 
-def told_of(run: Path) -> dict[str, Any]:
+def summary_of(run: Path) -> dict[str, Any]:
     """The summary of a run that is at its end: of its last steps, in no more time than the cores had."""
-    told: dict[str, Any] = json.loads((run / "summaries" / "run.train.json").read_text())
+    report: dict[str, Any] = json.loads((run / "summaries" / "run.train.json").read_text())
     events = [row["num_events"] for row in read_metrics(run) if row["kind"] == "train"]
-    assert told["units"]["events"] == sum(events[-told["units"]["steps"] :])
-    assert 0 < told["cpu_s"]["train"] <= told["wall_s"] * (os.cpu_count() or 1) + 0.5
-    assert told["nodes"]["by_kind"] == {"head": 1} and told["cost"]["currency"] == "EUR"
-    assert told["cost"]["total"] == pytest.approx(told["wall_s"] / 1000)
-    assert told["cost"]["per_million_events"] == pytest.approx(1e3 * told["wall_s"] / told["units"]["events"])
-    return told
+    assert report["units"]["events"] == sum(events[-report["units"]["steps"] :])
+    assert 0 < report["cpu_s"]["train"] <= report["wall_s"] * (os.cpu_count() or 1) + 0.5
+    assert report["nodes"]["by_kind"] == {"head": 1} and report["cost"]["currency"] == "EUR"
+    assert report["cost"]["total"] == pytest.approx(report["wall_s"] / 1000)
+    assert report["cost"]["per_million_events"] == pytest.approx(1e3 * report["wall_s"] / report["units"]["events"])
+    return report
 
 
 @pytest.fixture
@@ -144,8 +144,8 @@ def test_the_driver_is_killed_and_nothing_is_lost(blocks: Path, tmp_path: Path, 
     """kill -9, then --resume: rows and weights are those of a run without Ray that nobody disturbed."""
     recipe = tiny_recipe(steps=STEPS, valid_every=10, checkpoint_every_s=0.0)
     run_training(blocks, tmp_path / "straight", recipe)
-    save_recipe(recipe, tmp_path / "asked", "recipe.toml")
-    with command(blocks, tmp_path / "run", "--recipe", tmp_path / "asked" / "recipe.toml") as process:
+    save_recipe(recipe, tmp_path / "requested", "recipe.toml")
+    with command(blocks, tmp_path / "run", "--recipe", tmp_path / "requested" / "recipe.toml") as process:
         wait_for_step(tmp_path / "run", 4, process)
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "run" / "summaries").exists()
@@ -156,7 +156,7 @@ def test_the_driver_is_killed_and_nothing_is_lost(blocks: Path, tmp_path: Path, 
     assert timeless(tmp_path / "run") == timeless(tmp_path / "straight")
     assert same_weights(tmp_path / "run", tmp_path / "straight")
     if (tmp_path / "run" / "summaries").exists():  # else workers that outlived their driver came to the end before
-        assert 0 < told_of(tmp_path / "run")["units"]["steps"] <= STEPS - 4
+        assert 0 < summary_of(tmp_path / "run")["units"]["steps"] <= STEPS - 4
     assert (tmp_path / "run" / "recipe.toml").exists() and (tmp_path / "run" / "curves.png").exists()
 
 
@@ -164,8 +164,8 @@ def test_the_driver_is_killed_and_nothing_is_lost(blocks: Path, tmp_path: Path, 
 def test_a_worker_is_killed_and_the_run_goes_on(blocks: Path, tmp_path: Path, prices: None) -> None:
     recipe = tiny_recipe(steps=STEPS, valid_every=10, checkpoint_every_s=0.0, num_workers=2)
     straight = run_training(blocks, tmp_path / "straight", replace(recipe, num_workers=1))
-    save_recipe(recipe, tmp_path / "asked", "recipe.toml")
-    with command(blocks, tmp_path / "run", "--recipe", tmp_path / "asked" / "recipe.toml") as process:
+    save_recipe(recipe, tmp_path / "requested", "recipe.toml")
+    with command(blocks, tmp_path / "run", "--recipe", tmp_path / "requested" / "recipe.toml") as process:
         wait_for_step(tmp_path / "run", 4, process)
         workers = [pid for pid, name in descendants(process.pid) if name == "ray::RayTrainWorker"]
         assert len(workers) == 2
@@ -176,9 +176,9 @@ def test_a_worker_is_killed_and_the_run_goes_on(blocks: Path, tmp_path: Path, pr
     one, two = ([row for row in read_metrics(tmp_path / name) if "nll" in row] for name in ("straight", "run"))
     assert [row["step"] for row in one] == [row["step"] for row in two]
     assert [row["nll"] for row in two] == pytest.approx([row["nll"] for row in one], rel=1e-4)
-    told = told_of(tmp_path / "run")
-    assert told["units"]["steps"] == STEPS and 1 <= told["retries"] <= 3
-    assert f"train run: {STEPS} steps, " in out and f"cost: total {told['cost']['total']:.6f} EUR" in out
+    report = summary_of(tmp_path / "run")
+    assert report["units"]["steps"] == STEPS and 1 <= report["retries"] <= 3
+    assert f"train run: {STEPS} steps, " in out and f"cost: total {report['cost']['total']:.6f} EUR" in out
 
 
 @pytest.mark.slow

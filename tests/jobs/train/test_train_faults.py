@@ -63,7 +63,7 @@ def endless(**changes: object) -> TrainRecipe:
 
 @contextmanager
 def training(nodes: RayNodes, folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """`tonemill train` on the nodes: its driver, which is told to end with the block, as by Ctrl-C."""
+    """`tonemill train` on the nodes: its driver, which is stopped with the block, as by Ctrl-C."""
     log = (folder / "driver.log").open("ab")
     process = subprocess.Popen(
         [sys.executable, "-m", "jobs.command_line.main", "train", *map(str, arguments)],
@@ -99,9 +99,9 @@ def wait_for(run: Path, process: subprocess.Popen[str], is_true: Callable[[int, 
     """Waits until the newest stored step and its number of workers are so, and gives back the seconds it took."""
     start = time.monotonic()
     while not is_true(*(found := stored(run))):
-        told = (run.parent / "driver.log").read_text()[-3000:]
-        assert process.poll() is None, told
-        assert time.monotonic() - start < WAIT_S, f"{found}\n{told}"
+        report = (run.parent / "driver.log").read_text()[-3000:]
+        assert process.poll() is None, report
+        assert time.monotonic() - start < WAIT_S, f"{found}\n{report}"
         time.sleep(0.1)
     return time.monotonic() - start
 
@@ -133,9 +133,9 @@ def allowed_s(start_s: float) -> float:
 def test_a_node_and_then_the_driver_are_killed(nodes: RayNodes, blocks: Path, tmp_path: Path) -> None:
     """kill -9 of a node: shrinks and grows back. Two drivers: the second is refused. kill -9 of the driver: goes on."""
     run, recipe = tmp_path / "run", endless()
-    save_recipe(recipe, tmp_path / "asked", "recipe.toml")
+    save_recipe(recipe, tmp_path / "requested", "recipe.toml")
     _, victim = with_workers(nodes, 2)
-    with training(nodes, tmp_path, blocks, run, "--recipe", tmp_path / "asked" / "recipe.toml") as driver:
+    with training(nodes, tmp_path, blocks, run, "--recipe", tmp_path / "requested" / "recipe.toml") as driver:
         start_s = wait_for(run, driver, lambda step, workers: workers == 2 and step > 5)
         second = subprocess.run(
             [sys.executable, "-m", "jobs.command_line.main", "train", str(blocks), str(run), "--resume"],
@@ -145,7 +145,7 @@ def test_a_node_and_then_the_driver_are_killed(nodes: RayNodes, blocks: Path, tm
             timeout=60,
         )
         assert second.returncode == 2
-        assert f"is being written by process {driver.pid} on" in second.stderr and "which lives" in second.stderr
+        assert f"is being written by process {driver.pid} on" in second.stderr and "which is alive" in second.stderr
 
         nodes.nodes[victim].kill()
         shrink_s = wait_for(run, driver, lambda step, workers: workers == 1)
@@ -164,12 +164,12 @@ def test_a_node_and_then_the_driver_are_killed(nodes: RayNodes, blocks: Path, tm
 
 
 @pytest.mark.timeout(400)
-def test_a_node_that_is_told_to_go_is_left_at_once(nodes: RayNodes, blocks: Path, tmp_path: Path) -> None:
+def test_a_node_that_is_preempted_is_left_at_once(nodes: RayNodes, blocks: Path, tmp_path: Path) -> None:
     """SIGTERM: a state is stored long before one is due, and the run goes on elsewhere."""
     run, recipe = tmp_path / "run", endless(checkpoint_every_s=12.0)
-    save_recipe(recipe, tmp_path / "asked", "recipe.toml")
+    save_recipe(recipe, tmp_path / "requested", "recipe.toml")
     _, victim = with_workers(nodes, 2)
-    with training(nodes, tmp_path, blocks, run, "--recipe", tmp_path / "asked" / "recipe.toml") as driver:
+    with training(nodes, tmp_path, blocks, run, "--recipe", tmp_path / "requested" / "recipe.toml") as driver:
         start_s = wait_for(run, driver, lambda step, workers: workers == 2)
         before = stored(run)[0]
         nodes.nodes[victim].terminate()
@@ -193,18 +193,18 @@ def test_a_full_disk_ends_the_run_with_its_name_and_loses_nothing(
     if mounted.returncode:
         pytest.skip("a tmpfs cannot be mounted here")
     run, filler = disk / "run", disk / "filler"
-    save_recipe(recipe, tmp_path / "asked", "recipe.toml")
+    save_recipe(recipe, tmp_path / "requested", "recipe.toml")
     with_workers(nodes, 1)
     (disk / "driver.log").symlink_to(tmp_path / "driver.log")
     try:
-        with training(nodes, tmp_path, blocks, run, "--recipe", tmp_path / "asked" / "recipe.toml") as driver:
+        with training(nodes, tmp_path, blocks, run, "--recipe", tmp_path / "requested" / "recipe.toml") as driver:
             wait_for(run, driver, lambda step, workers: step > 5)
             with suppress(OSError), filler.open("wb", buffering=0) as file:
                 while file.write(bytes(2**16)):
                     pass
             assert driver.wait(WAIT_S) == 2
-        told = (tmp_path / "driver.log").read_text()
-        assert f"Cannot write {run}" in told and "the disk is full. Free some space" in told
+        report = (tmp_path / "driver.log").read_text()
+        assert f"Cannot write {run}" in report and "the disk is full. Free some space" in report
         last = stored(run)[0]
         assert last > 5
         filler.unlink()

@@ -1,4 +1,4 @@
-"""The workers of a training run: how many are asked for, what is wished of them, and when they are given up."""
+"""The workers of a training run: how many are requested, which signals they get, and when they are given up."""
 
 from __future__ import annotations
 
@@ -33,57 +33,57 @@ def test_other_numbers_of_workers_are_refused(text: str) -> None:
         parsed_workers(text)
 
 
-def test_a_run_that_falls_without_getting_on_is_given_up() -> None:
-    board: ProgressActor[RunProgress, int] = ProgressActor()
+def test_a_run_that_crashes_without_getting_on_is_given_up() -> None:
+    actor: ProgressActor[RunProgress, int] = ProgressActor()
     for step in (2, 8, 9):  # states of 1, 4 and 4
-        board.show(progress(step))
-        assert board.fall("the disk is full") == ""
-    verdict = board.fall("boom")  # before another step was done
+        actor.show(progress(step))
+        assert actor.record_crash("the disk is full") == ""
+    verdict = actor.record_crash("boom")  # before another step was done
     assert verdict == f"The run ended {MAX_CRASHES} times after step 9, and would again. The last reason: boom"
-    result, mistake, restarts = board.outcome()
-    assert result is None and str(mistake) == verdict and [restart.step for restart in restarts] == [2, 8, 9, 9]
+    result, user_error, restarts = actor.outcome()
+    assert result is None and str(user_error) == verdict and [restart.step for restart in restarts] == [2, 8, 9, 9]
 
 
 def test_a_run_whose_machines_die_goes_on_unless_it_is_after_one_step() -> None:
-    board: ProgressActor[RunProgress, int] = ProgressActor()
+    actor: ProgressActor[RunProgress, int] = ProgressActor()
     for step in (8, 9, 8, 9, 8, 9):
-        board.show(progress(step))
-        assert board.fall("a machine died", is_death=True) == ""
-    assert board.fall("a machine died", is_death=True) == ""
-    assert "3 times after step 9" in board.fall("a machine died", is_death=True)
+        actor.show(progress(step))
+        assert actor.record_crash("a machine died", is_death=True) == ""
+    assert actor.record_crash("a machine died", is_death=True) == ""
+    assert "3 times after step 9" in actor.record_crash("a machine died", is_death=True)
 
 
 def test_a_run_that_gets_on_is_never_given_up() -> None:
-    board: ProgressActor[RunProgress, int] = ProgressActor()
+    actor: ProgressActor[RunProgress, int] = ProgressActor()
     for step in range(2, 40, 2):
-        board.show(progress(step))
-        assert board.fall("boom") == ""
+        actor.show(progress(step))
+        assert actor.record_crash("boom") == ""
 
 
-def test_what_was_wished_is_no_fall_and_ends_with_the_workers() -> None:
-    board: ProgressActor[RunProgress, int] = ProgressActor()
-    assert board.show(progress(4)) == (RunSignal.GO_ON, 0)
-    assert board.want(RunSignal.SAVE) == 4 and board.saved_step() == 2
-    assert board.want(RunSignal.LEAVE) == 4
-    assert board.show(progress(5)) == (RunSignal.LEAVE, 2)
-    assert [board.fall("left") for _ in range(MAX_CRASHES + 1)] == [""] * (MAX_CRASHES + 1)
-    board.begin()
-    assert board.show(progress(6)) == (RunSignal.GO_ON, 0)
+def test_a_stop_that_was_signalled_is_no_crash_and_signals_end_with_the_workers() -> None:
+    actor: ProgressActor[RunProgress, int] = ProgressActor()
+    assert actor.show(progress(4)) == (RunSignal.GO_ON, 0)
+    assert actor.send(RunSignal.SAVE) == 4 and actor.saved_step() == 2
+    assert actor.send(RunSignal.LEAVE) == 4
+    assert actor.show(progress(5)) == (RunSignal.LEAVE, 2)
+    assert [actor.record_crash("preempted") for _ in range(MAX_CRASHES + 1)] == [""] * (MAX_CRASHES + 1)
+    actor.begin()
+    assert actor.show(progress(6)) == (RunSignal.GO_ON, 0)
 
 
-def test_what_workers_took_is_the_last_that_each_of_them_told() -> None:
-    board: ProgressActor[RunProgress, int] = ProgressActor()
-    assert board.cpu_s() == 0.0
+def test_what_workers_used_is_the_last_that_each_of_them_reported() -> None:
+    actor: ProgressActor[RunProgress, int] = ProgressActor()
+    assert actor.cpu_s() == 0.0
     for worker, cpu_s in (("one", 1.0), ("two", 0.5), ("one", 2.25)):
-        board.spend(worker, cpu_s)
-    assert board.cpu_s() == 2.75
+        actor.spend(worker, cpu_s)
+    assert actor.cpu_s() == 2.75
 
 
-def crash_at_step_3(config: dict[str, Any], tell: Callable[[RunProgress], RunSignal]) -> None:
+def crash_at_step_3(config: dict[str, Any], report: Callable[[RunProgress], RunSignal]) -> None:
     with Path(config["log"]).open("a") as log:
         log.write(f"{os.getpid()}\n")
     for step in (1, 2, 3):
-        tell(progress(step))
+        report(progress(step))
     raise RuntimeError("the weights\nturned to stone")
 
 

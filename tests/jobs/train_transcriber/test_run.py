@@ -32,6 +32,6 @@ def test_a_begun_run_is_not_begun_again_nor_changed(tmp_path: Path):
         train_transcriber("scores", str(run), changed, is_resumed=True)
 
 
-def test_mistakes_are_told_in_a_line(tmp_path: Path):
+def test_user_errors_are_reported_in_a_line(tmp_path: Path):
     with pytest.raises(SystemExit, match=r"unknown key train\.learning_rat"):
         main([str(tmp_path), str(tmp_path / "run"), "--set", "train.learning_rat=1"])

@@ -97,6 +97,6 @@ def piano(texture: str, bars: int = 16) -> tuple[Score, int]:
 
 
 def with_parts(score: Score) -> Score:
-    """The same score, each program a part of its own."""
+    """The same score, each program in a separate part."""
     score.notes["part"] = np.unique(score.notes["program"], return_inverse=True)[1]
     return score

@@ -29,13 +29,13 @@ def test_progressions_are_found_in_every_texture_a_bar_each_and_half_a_bar_each(
     # four eighths of Alberti's figure are too few against the chords around
     for ticks, slots in ((BAR, 2), (BAR // 2, 1))[: 1 if texture == "alberti" else 2]:
         found = names(progression(chords, ticks, texture))
-        told = [chord for chord in [*chords, *chords] for _ in range(slots)]
+        expected = [chord for chord in [*chords, *chords] for _ in range(slots)]
         plain = [chord for chord in [*triads, *triads] for _ in range(slots)]
         # Alberti's figure leaves out the seventh
-        assert [f in (a, b) for f, a, b in zip(found, told, plain, strict=True)] == [True] * len(told)
+        assert [f in (a, b) for f, a, b in zip(found, expected, plain, strict=True)] == [True] * len(expected)
 
 
-def test_sevenths_are_told_from_triads() -> None:
+def test_sevenths_are_distinguished_from_triads() -> None:
     assert names(progression(JAZZ, BAR, "block")) == [chord for chord in [*JAZZ, *JAZZ] for _ in range(2)]
 
 
@@ -72,8 +72,8 @@ def test_a_melody_over_chords_does_not_hide_them_and_alone_it_still_tells_the_ke
     for bar in range(16):
         rows += accompaniment(POP[bar % 4], bar * BAR, BAR, "block")
     found = names(Score(notes=make_notes(rows)))
-    told = [chord for _ in range(4) for chord in POP for _ in range(2)]
-    assert np.mean([f[0] == t[0] for f, t in zip(found, told, strict=True)]) >= 0.95
+    expected = [chord for _ in range(4) for chord in POP for _ in range(2)]
+    assert np.mean([f[0] == t[0] for f, t in zip(found, expected, strict=True)]) >= 0.95
     alone = Score(notes=make_notes(tune(3, 16)))
     chords = find_chords(alone.notes, make_grid(alone))
     in_key = [set(chord_tones((int(r), QUALITIES[q]), 0)) for r, q in zip(chords.root, chords.quality, strict=True)]

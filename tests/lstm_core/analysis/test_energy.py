@@ -48,7 +48,7 @@ def test_a_bar_does_not_depend_on_others_and_a_silent_one_has_none() -> None:
 
 
 def test_the_formula_by_hand() -> None:
-    """A bar of 2 s with 8 notes of velocity 77.5 over an octave in one program, no drums: 4 notes a second."""
+    """A bar of 2 s with 8 notes of velocity 77.5 over an octave in one program, no drums: 4 notes per second."""
     rows: list[Row] = [(i * 12, 12, 0, 60 + 12 * (i % 2), 77 + i % 2) for i in range(8)]
     expected = 0.35 * 2 / 5 + 0.25 * 0.5 + 0.15 * 12 / 60
     assert energy(rows)[0] == pytest.approx(expected, abs=1e-6)

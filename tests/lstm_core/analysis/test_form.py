@@ -85,7 +85,7 @@ def test_abac_and_a_return_after_an_episode() -> None:
     assert form_of(analysis) == "A8 B8 A8 C8"
 
 
-def test_a_loop_is_told_by_phrases_and_not_bar_by_bar() -> None:
+def test_a_loop_is_encoded_by_phrases_and_not_bar_by_bar() -> None:
     bar = [(0, 24, 33, 36, 90), (24, 24, 33, 43, 90), (48, 24, 33, 36, 90), (72, 24, 33, 41, 90)]
     rows = [(o + i * BAR, d, g, p, v) for i in range(24) for o, d, g, p, v in bar]
     analysis = build(rows, drum_bars(24))

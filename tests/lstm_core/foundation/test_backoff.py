@@ -37,7 +37,7 @@ def test_no_attempt_begins_too_late(clock: list[float]) -> None:
 
 def test_a_server_is_heeded_within_bounds(clock: list[float]) -> None:
     backoff = Backoff(first_s=0.25, longest_s=8.0)
-    assert backoff.pause(asked_s=3.0) and backoff.pause(asked_s=600.0)
+    assert backoff.pause(requested_s=3.0) and backoff.pause(requested_s=600.0)
     assert clock == [3.0, 8.0]
 
 

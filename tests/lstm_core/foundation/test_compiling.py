@@ -154,16 +154,16 @@ def test_folders_of_earlier_contents_are_removed(package: Path) -> None:
     assert folders == ["numba-notes.doubled"] * compiling.NUM_KEPT + ["numba-notes.factor"] * compiling.NUM_KEPT
 
 
-def test_a_place_that_is_asked_for_is_taken(package: Path, tmp_path: Path) -> None:
-    assert run(package, NUMBA_CACHE_DIR=str(tmp_path / "asked")) == "10"
-    assert len(compiled_forms(tmp_path / "asked")) == 1
+def test_a_configured_place_is_taken(package: Path, tmp_path: Path) -> None:
+    assert run(package, NUMBA_CACHE_DIR=str(tmp_path / "configured")) == "10"
+    assert len(compiled_forms(tmp_path / "configured")) == 1
     assert not list((package / "__pycache__").glob("numba-*"))
 
 
 def test_an_installation_that_cannot_be_written_compiles_into_a_folder_of_the_user(
     package: Path, tmp_path: Path
 ) -> None:
-    """A file where __pycache__ would be: nothing can be written there, whoever asks."""
+    """A file where __pycache__ would be: nothing can be written there, by any user."""
     shutil.rmtree(package / "__pycache__", ignore_errors=True)
     (package / "__pycache__").touch()
     (tmp_path / "temporary").mkdir()
@@ -173,7 +173,7 @@ def test_an_installation_that_cannot_be_written_compiles_into_a_folder_of_the_us
     assert len(compiled_forms(place)) == 1 and place.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_folder_that_somebody_else_could_write_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_another_user_could_write_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever made /tmp/tonemill-UID first had the user run the code that he put there."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     own = compiling._users_place()
@@ -192,7 +192,7 @@ def test_a_folder_that_somebody_else_could_write_is_not_taken(tmp_path: Path, mo
 
 
 def test_what_is_compiled_goes_through_this_one_place() -> None:
-    """A file that took njit from Numba itself would keep old code, and Numba's folder is nobody's to clear."""
+    """A file that took njit from Numba itself would keep old code, and nothing clears Numba's folder."""
     using = [path for path in PACKAGE.rglob("*.py") if {"numba"} & _modules(path, whole=False)]
     assert using == [PACKAGE / "foundation" / "compiling.py"]
 

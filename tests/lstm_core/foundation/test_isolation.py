@@ -35,7 +35,7 @@ def test_a_process_that_has_served_enough_is_replaced(worker: Worker) -> None:
     assert first == second != third
 
 
-def test_an_end_is_told_with_whether_it_had_served_before(worker: Worker) -> None:
+def test_an_end_is_reported_with_whether_it_had_served_before(worker: Worker) -> None:
     worker.begin()
     assert worker.end() == (-signal.SIGKILL, True)
     served(worker)
@@ -48,7 +48,7 @@ def test_an_end_is_told_with_whether_it_had_served_before(worker: Worker) -> Non
     assert worker.process is not None and worker.num_served == 0
 
 
-def test_faults_are_told_apart(worker: Worker) -> None:
+def test_faults_have_different_messages(worker: Worker) -> None:
     assert worker.fault(-signal.SIGPROF, "5 s") == worker.fault(-signal.SIGALRM, "5 s") == "took longer than 5 s"
     assert worker.fault(OUT_OF_MEMORY, "5 s") == "needed more than 256 MiB"
     assert worker.fault(-signal.SIGSEGV, "5 s") == "crashed the reader (signal 11)"

@@ -18,7 +18,7 @@ print(num_faults(), num_faults())
 
 
 def test_what_was_freed_is_taken_again_without_page_faults() -> None:
-    """Ten arrays of 20 MB, as the stems of a minute are, twice; in a process of its own, which keeps it to its end."""
+    """Ten arrays of 20 MB, as the stems of a minute are, twice; in a separate process, which keeps it to its end."""
     done = subprocess.run([sys.executable, "-c", _TWO_ROUNDS], capture_output=True, text=True, check=True)
     first, second = map(int, done.stdout.split())
     assert second < first / 10

@@ -54,11 +54,11 @@ def test_tempo_is_that_of_the_dance_and_half_in_two_four() -> None:
 
 
 def test_what_the_page_tells_is_left_alone() -> None:
-    told = replace(_tune(), tempos=(Tempo(tick=0, bpm=97.0),))
-    told.notes["program"] = 73
-    told.notes["velocity"] = np.linspace(40, 100, len(told.notes)).astype(np.uint8)
-    arranged = arrange(told)
-    assert np.array_equal(arranged.notes, told.notes) and arranged.tempos == told.tempos
+    complete = replace(_tune(), tempos=(Tempo(tick=0, bpm=97.0),))
+    complete.notes["program"] = 73
+    complete.notes["velocity"] = np.linspace(40, 100, len(complete.notes)).astype(np.uint8)
+    arranged = arrange(complete)
+    assert np.array_equal(arranged.notes, complete.notes) and arranged.tempos == complete.tempos
 
 
 def test_piano_chords_and_drums_stay_what_they_are() -> None:

@@ -35,7 +35,7 @@ def test_every_key_has_a_name_that_reads_back() -> None:
 
 
 @pytest.mark.parametrize("text", ["H sharp", "", "major", "C dorian", "X", "C##", "12", "C minor major", "Do"])
-def test_what_is_no_key_is_told(text: str) -> None:
+def test_what_is_no_key_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r'is no key. Write a tonic .* "F# minor"'):
         parse_key(text)
 

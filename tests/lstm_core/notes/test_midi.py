@@ -64,7 +64,7 @@ def test_sixteenths_and_triplets_down_to_32nds_survive_any_division(division: in
 
 
 def test_onsets_and_ends_go_to_the_nearest_tick_and_no_note_vanishes() -> None:
-    """At 480 a quarter one of our ticks is 20 of theirs; halves go upward."""
+    """At 480 per quarter one tick of ours is 20 of the file; halves go upward."""
     track = note(60, 5, wait=9) + note(62, 20, wait=16) + note(64, 25, wait=20)
     notes = read_midi(midi_file(track)).notes
     assert rows(notes) == [(0, 1, 0, 60, 64), (2, 1, 0, 62, 64), (4, 1, 0, 64, 64)]
@@ -94,7 +94,7 @@ def test_tempo_0_is_left_out_absurd_ones_are_bounded_repeats_merge() -> None:
 
 @pytest.mark.parametrize("bpm", [90.0, 93.5, 117.37, 600.0])
 def test_a_tempo_of_two_decimals_comes_back_exactly(bpm: float) -> None:
-    """A file holds whole microseconds a quarter: 666,667 is 89.99996 bpm, and what 90 is written as."""
+    """A file holds whole microseconds per quarter: 666,667 is 89.99996 bpm, and what 90 is written as."""
     score = Score(notes=make_notes([(0, 24, 0, 60, 64)]), tempos=(Tempo(tick=0, bpm=bpm),))
     assert read_midi(write_midi(score)).tempos == score.tempos
 
@@ -137,7 +137,7 @@ def test_a_million_notes_are_refused_with_their_number() -> None:
         (midi_file(b"\0\xc0")[:-4], "broken MIDI"),
         (midi_file(note(60, 480)).replace(b"\0\0\0\x0d", b"\xff\xff\xff\xff"), "has 13 of its 4,294,967,295 bytes"),
         (midi_file(b"\0\xc0\5"), "holds no notes"),
-        (midi_file(note(60, 480), division=0), "0 ticks a quarter"),
+        (midi_file(note(60, 480), division=0), "0 ticks per quarter"),
         (midi_file(note(60, 480, wait=480 * 2 * 3600 * 5)), r"lasts 5.0 hours; the limit is 4"),
         (midi_file(note(60, 1, wait=2**28 - 1) * 8, division=1), "lasts more than 4 hours, even at 600 quarters"),
     ],

@@ -76,10 +76,10 @@ def test_a_piece_of_chords_has_the_measures_that_it_shows() -> None:
     assert (found.scale_consistency, found.groove_consistency, found.repeated_bars) == (1.0, 1.0, 0.5)
 
 
-def test_of_drums_alone_only_measures_of_time_are_told() -> None:
+def test_of_drums_alone_only_measures_of_time_are_finite() -> None:
     found = musicality(_line([36, 38, 36, 38] * 2, program=DRUMS))
-    told = {name for name in MEASURES if math.isfinite(getattr(found, name))}
-    assert told == {"groove_consistency", "note_density", "repeated_bars"}
+    finite = {name for name in MEASURES if math.isfinite(getattr(found, name))}
+    assert finite == {"groove_consistency", "note_density", "repeated_bars"}
 
 
 def test_overlapped_area_is_one_of_itself_and_none_of_what_lies_far_off() -> None:

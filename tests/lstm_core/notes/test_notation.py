@@ -60,7 +60,7 @@ def test_a_clarinet_in_b_flat_sounds_a_tone_lower() -> None:
 
 
 def test_repeats_with_two_endings_are_played_out_in_every_part() -> None:
-    """|: C | [1 D :| [2 E |] against a bass of the same bars, which has no repeat signs of its own."""
+    """|: C | [1 D :| [2 E |] against a bass of the same bars, which has no repeat signs."""
     start = '<barline location="left"><repeat direction="forward"/></barline>'
     one = '<barline location="left"><ending number="1" type="start"/></barline>'
     one_end = '<barline location="right"><ending number="1" type="stop"/><repeat direction="backward"/></barline>'
@@ -238,7 +238,7 @@ def test_without_music21_the_message_says_what_to_install() -> None:
 
 
 def test_without_music21_the_usual_musicxml_is_read() -> None:
-    """Also when the part names no program, as long as its name is a usual one; of others music21 is asked for."""
+    """Also when the part names no program, as long as its name is a usual one; others are left to music21."""
     bar = measure(1, attributes(), xml_note("C", 4, 8))
     program = (
         "import sys; sys.modules['music21'] = None\n"

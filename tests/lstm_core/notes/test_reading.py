@@ -1,4 +1,4 @@
-"""Files by suffix and content, and the process of its own that reads them."""
+"""Files by suffix and content, and the separate process that reads them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_content_goes_before_suffix(suffix: str) -> None:
 
 
 def test_an_unknown_suffix_is_named_with_those_we_know() -> None:
-    with pytest.raises(ScoreError, match=r"'\.wav' is no kind of score that we read; known are \.mid, .*\.krn"):
+    with pytest.raises(ScoreError, match=r"'\.wav' is not a known kind of score; known are \.mid, .*\.krn"):
         read_score(b"RIFF", ".wav")
 
 

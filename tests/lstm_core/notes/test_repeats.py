@@ -1,4 +1,4 @@
-"""The order of bars that repeats, endings and jumps ask for."""
+"""The order of bars by repeats, endings and jumps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding in a process of its own: the same samples, and what becomes of recordings that hang, crash or fill it."""
+"""Decoding in a separate process: the same samples, and the errors of recordings that hang, crash or fill it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_crash_of_a_fresh_process_is_put_down_to_the_recording() -> None:
 
 
 @pytest.mark.slow
-def test_too_much_time_and_too_much_memory_are_told_apart() -> None:
+def test_too_much_time_and_too_much_memory_have_different_messages() -> None:
     long_file = io.BytesIO(encode(np.tile(sine(440, 20.0), 10), "mp3"))
     with IsolatedDecoder(floor_s=0.05, seconds_per_s=0.0) as decoder:
         with pytest.raises(RecordingError, match=r"took longer than 0\.05 s and 0 s for each second of audio, a"):
@@ -143,7 +143,7 @@ def test_too_much_time_and_too_much_memory_are_told_apart() -> None:
 
 @pytest.mark.slow
 def test_waiting_for_whoever_reads_costs_no_time() -> None:
-    with IsolatedDecoder(floor_s=0.2, seconds_per_s=0.02) as decoder:  # 2 s by the clock
+    with IsolatedDecoder(floor_s=0.2, seconds_per_s=0.02) as decoder:  # 2 s of wall time
         count = 0
         for chunk in decoder.open(io.BytesIO(FLAC)).chunks():
             count += chunk.shape[1]

@@ -51,7 +51,7 @@ def test_common_licences_have_one_spelling(text: str, licence: str) -> None:
     ],
 )
 def test_what_is_no_known_licence_is_not_made_one(text: str) -> None:
-    """A licence for the part of a text would be a licence that nobody gave."""
+    """A licence for the part of a text would be a licence that was never granted."""
     assert known_licence(text) is None
 
 

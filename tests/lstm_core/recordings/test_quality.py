@@ -34,7 +34,7 @@ def both(wave: np.ndarray) -> np.ndarray:
 
 
 def noise(seconds: float, slope: float = 0.0) -> np.ndarray:
-    """Noise whose power falls by 6 * slope dB an octave, its peak at full scale: float32 [2, S]."""
+    """Noise whose power falls by 6 * slope dB per octave, its peak at full scale: float32 [2, S]."""
     size = round(44100 * seconds)
     spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(size))
     spectrum[100:] *= (np.arange(100, len(spectrum)) / 100) ** -slope

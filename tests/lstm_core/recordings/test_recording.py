@@ -139,7 +139,7 @@ def test_chunks_of_any_length_and_a_stream_that_does_not_seek_give_the_same_samp
     np.testing.assert_array_equal(streamed[:, : whole.shape[1]], whole)
 
 
-def test_all_chunks_but_the_last_have_the_length_asked_for() -> None:
+def test_all_chunks_but_the_last_have_the_requested_length() -> None:
     with open_recording(io.BytesIO(encode(two_sines(44100, 3.5), "mp3"))) as recording:
         lengths = [chunk.shape for chunk in recording.chunks(1.0)]
     assert lengths[:-1] == [(2, 44100)] * 3 and 0 < lengths[-1][1] < 44100

@@ -1,4 +1,4 @@
-"""A store behind a proxy that fails as it is told, and what tests of S3 share."""
+"""A store behind a proxy that fails on command, and what tests of S3 share."""
 
 from __future__ import annotations
 

@@ -25,18 +25,18 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{request.getfixturevalue('s3_bucket')}/run" if request.param == "s3" else str(tmp_path / "run")
 
 
-def test_of_eight_one_holds_it_and_the_others_are_told_who(folder: str) -> None:
-    start, told = threading.Barrier(8), threading.Barrier(8)
+def test_of_eight_one_holds_it_and_the_others_learn_who(folder: str) -> None:
+    start, done = threading.Barrier(8), threading.Barrier(8)
 
     def take(number: int) -> str:
         start.wait()
         try:
             with Lease(folder) as lease:
                 lease.check()
-                told.wait(60)
+                done.wait(60)
                 return ""
         except LeaseError as error:
-            told.wait(60)
+            done.wait(60)
             return str(error)
 
     with ThreadPoolExecutor(8) as pool:
@@ -57,7 +57,10 @@ def test_a_holder_that_was_killed_here_is_known_at_once(folder: str) -> None:
     )
     holder = subprocess.Popen([sys.executable, "-c", program, folder], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    with pytest.raises(LeaseError, match=rf"being written by process {holder.pid} on .*, which lives"), Lease(folder):
+    with (
+        pytest.raises(LeaseError, match=rf"written by process {holder.pid} on .*, which is alive"),
+        Lease(folder),
+    ):
         pass
     holder.send_signal(signal.SIGKILL)
     holder.wait()
@@ -72,12 +75,12 @@ def test_one_elsewhere_is_known_by_its_silence_or_its_sign_of_life(folder: str) 
     began_s = time.monotonic()
     with Lease(folder) as lease:
         lease.check()
-    assert time.monotonic() - began_s > 0.4  # S3 tells times in whole seconds
+    assert time.monotonic() - began_s > 0.4  # S3 reports times in whole seconds
     storage.write_bytes(uri, Holder(**asdict(ELSEWHERE) | {"expires_after_s": 30.0}).to_json())
     later = Holder(**asdict(ELSEWHERE) | {"expires_after_s": 30.0, "renewals": 1})
     renewal = threading.Timer(1.0, lambda: storage.write_bytes(uri, later.to_json()))
     renewal.start()
-    with pytest.raises(LeaseError, match="being written by process 7 on another, which lives"), Lease(folder):
+    with pytest.raises(LeaseError, match="being written by process 7 on another, which is alive"), Lease(folder):
         pass
     renewal.join()
 
@@ -103,7 +106,7 @@ def test_it_is_renewed_and_its_loss_is_noticed(folder: str) -> None:
     assert Holder.from_json(storage.read_bytes(uri)) == ELSEWHERE  # what is another's is left alone
 
 
-def test_a_damaged_file_is_nobodys(folder: str) -> None:
+def test_a_damaged_file_has_no_holder(folder: str) -> None:
     storage.write_bytes(storage.join(folder, ".lease.json"), b"{}")
     with Lease(folder) as lease:
         lease.check()

@@ -1,4 +1,4 @@
-"""The copies that a machine keeps of files from a store: fetched once, whole, whoever asks, and not too many."""
+"""The copies that a machine keeps of files from a store: fetched once, whole, for all processes, and not too many."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_file_that_is_another_one_is_refused(s3_bucket: str, cache: Path) -> N
     assert not (cache / wanted).exists() and not list(cache.glob(".tonemill-*"))
 
 
-ASK = """
+REQUEST = """
 import sys
 from lstm_core.storage import node_cache
 data = sys.argv[2].encode()
@@ -66,18 +66,18 @@ print(node_cache.kept_copy(sys.argv[1], lambda path: path.write_bytes(data), sou
 """
 
 
-def asking(data: bytes, then: str = "") -> list[str]:
-    """The command of a process that asks for a copy of some bytes, and then does what it is told."""
-    return [sys.executable, "-c", ASK + then, hashlib.sha256(data).hexdigest(), data.decode()]
+def requesting(data: bytes, then: str = "") -> list[str]:
+    """The command of a process that requests a copy of some bytes, and then runs `then`."""
+    return [sys.executable, "-c", REQUEST + then, hashlib.sha256(data).hexdigest(), data.decode()]
 
 
 def put(data: bytes) -> Path:
-    """A copy in the cache, asked for by a process that has ended."""
-    return Path(subprocess.run(asking(data), capture_output=True, text=True, check=True).stdout.strip())
+    """A copy in the cache, requested by a process that has ended."""
+    return Path(subprocess.run(requesting(data), capture_output=True, text=True, check=True).stdout.strip())
 
 
 def copy_of(data: bytes) -> Path:
-    """A copy that this process has asked for."""
+    """A copy that this process has requested."""
     sha256 = hashlib.sha256(data).hexdigest()
     return node_cache.kept_copy(sha256, lambda path: path.write_bytes(data), source="a test", size_bytes=len(data))
 
@@ -88,7 +88,7 @@ def age(copy: Path, days: float) -> None:
     os.utime(copy, (past_s, past_s))
 
 
-def test_the_least_recently_used_make_room(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_are_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONEMILL_CACHE_GB", str(250e-9))  # 250 bytes
     old, older, oldest = (put(letter * 80) for letter in (b"a", b"b", b"c"))
     for days, copy in enumerate((old, older, oldest), 1):
@@ -102,9 +102,9 @@ def test_the_least_recently_used_make_room(cache: Path, monkeypatch: pytest.Monk
     assert [path.exists() for path in (old, oldest, newest)] == [False, False, False]
 
 
-def test_what_a_living_process_asked_for_stays(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_living_process_requested_stays(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONEMILL_CACHE_GB", str(100e-9))
-    command = asking(b"z" * 80, then="sys.stdout.flush(); input()")
+    command = requesting(b"z" * 80, then="sys.stdout.flush(); input()")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdin is not None and other.stdout is not None
         theirs = Path(other.stdout.readline().strip())
@@ -143,7 +143,7 @@ def test_a_download_is_kept_until_there_is_another_version(cache: Path) -> None:
     second, _ = node_cache.kept_download("s3://b/font", "v2", fetch(b"two"))
     assert second.read_bytes() == b"two" and fetched == [b"one", b"two"]
     node_cache.kept_download("s3://b/font", "", fetch(b"two"))
-    assert fetched == [b"one", b"two", b"two"]  # without a version nobody knows whether it is the same
+    assert fetched == [b"one", b"two", b"two"]  # without a version it is unknown whether it is the same
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan"])

@@ -37,7 +37,7 @@ def test_listing_by_pages_is_whole_and_sorted(s3_bucket: str, moto_endpoint: str
         assert file.size_bytes == len(file.path.encode())
         assert abs(file.modified_s - time.time()) < 300
         assert storage.read_bytes(f"{s3_bucket}/c/{file.path}", etag=file.etag) == file.path.encode()
-    with pytest.raises(errors.StorageError, match=r"000\.mid is a file, and a folder is wanted"):
+    with pytest.raises(errors.StorageError, match=r"000\.mid is a file, and a folder is expected"):
         storage.list_files(f"{s3_bucket}/c/000.mid")
 
 
@@ -80,13 +80,13 @@ def test_a_stream_fetches_each_chunk_once_and_the_next_ahead(faulty: Faulty, s3_
             file.read(999)
         file.seek(2_500)
         assert file.read(100) == data[2_500:2_600]
-    asked = [headers["Range"] for method, _, headers in proxy.requests if method == "GET"]
-    assert asked == ["bytes=0-999", "bytes=1000-1999", "bytes=2000-2999", "bytes=3000-3999"]
+    requested = [headers["Range"] for method, _, headers in proxy.requests if method == "GET"]
+    assert requested == ["bytes=0-999", "bytes=1000-1999", "bytes=2000-2999", "bytes=3000-3999"]
     conditions = [headers.get("If-Match") for method, _, headers in proxy.requests if method == "GET"]
     assert conditions == [None] + [f'"{hashlib.md5(data).hexdigest()}"'] * 3
 
 
-def test_a_changed_and_a_vanished_object_are_told_apart(s3_bucket: str) -> None:
+def test_a_changed_and_a_vanished_object_raise_different_errors(s3_bucket: str) -> None:
     uri = f"{s3_bucket}/a.bin"
     storage.write_bytes(uri, bytes_of(3_000))
     etag = storage.list_files(s3_bucket)[0].etag
@@ -109,7 +109,7 @@ def test_a_changed_and_a_vanished_object_are_told_apart(s3_bucket: str) -> None:
 
 @pytest.mark.slow
 def test_memory_stays_flat_over_a_stream(s3_bucket: str, moto_endpoint: str) -> None:
-    """32 MB through chunks of 1 MB, in a process of its own: that takes a few chunks more than 1 MB does."""
+    """32 MB through chunks of 1 MB, in a separate process: that takes a few chunks more than 1 MB does."""
     client = plain_client(moto_endpoint)
     client.put_object(Bucket=s3_bucket[5:], Key="small", Body=bytes(2**20))
     client.put_object(Bucket=s3_bucket[5:], Key="large", Body=bytes(2**25))
@@ -166,7 +166,7 @@ def test_uris_and_credentials_that_are_none(s3_bucket: str, tmp_path: Path, monk
     assert "hidden" not in str(caught.value)
     with pytest.raises(errors.StorageError, match="names no bucket"):
         storage.list_files("s3:///a")
-    with pytest.raises(errors.StorageError, match="is a bucket, and an object is wanted"):
+    with pytest.raises(errors.StorageError, match="is a bucket, and an object is expected"):
         storage.write_bytes(s3_bucket, b"")
     with pytest.raises(errors.BucketError, match="there is no bucket no-such-bucket-here"):
         storage.list_files("s3://no-such-bucket-here/a")

@@ -1,4 +1,4 @@
-"""S3 storage against a moto server and a proxy before it that fails: what is asked again, and what is told."""
+"""S3 storage against a moto server and a proxy before it that fails: repeated requests and reported errors."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ def test_throttling_that_ends_is_waited_out(faulty: Faulty, s3_bucket: str) -> N
 
 
 @pytest.mark.slow
-def test_throttling_that_does_not_end_is_told_with_its_time(faulty: Faulty, s3_bucket: str) -> None:
+def test_throttling_that_does_not_end_is_reported_with_its_time(faulty: Faulty, s3_bucket: str) -> None:
     _, store = faulty(lambda number, method, path: "503 SlowDown", IMPATIENT)
     began_s = time.monotonic()
-    with pytest.raises(errors.ThrottledError, match=r"/a\.bin: the store asks .*\(503 SlowDown\).* attempts in \d"):
+    with pytest.raises(
+        errors.ThrottledError, match=r"/a\.bin: the store is throttling .*\(503 SlowDown\).* attempts in \d"
+    ):
         store.write(f"{s3_bucket}/a.bin", b"x")
     assert 1 < time.monotonic() - began_s < 15
 
@@ -44,12 +46,12 @@ def test_what_breaks_once_is_made_good(faulty: Faulty, s3_bucket: str, fault: st
     storage.write_bytes(uri, data)
     proxy, store = faulty(lambda number, method, path: fault if number == 0 else "")
     assert store.read(uri) == data
-    asked = [headers.get("Range") for _, _, headers in proxy.requests]
+    requested = [headers.get("Range") for _, _, headers in proxy.requests]
     if fault in ("cut", "stall"):  # half of it came, which is kept in whole megabytes at least
-        assert asked[0] is None and 2**20 <= int(asked[1].removeprefix("bytes=").removesuffix("-")) <= 1_500_000
+        assert requested[0] is None and 2**20 <= int(requested[1].removeprefix("bytes=").removesuffix("-")) <= 1_500_000
         assert proxy.requests[1][2]["If-Match"] == f'"{hashlib.md5(data).hexdigest()}"'
     else:
-        assert asked == [None, None] and "If-Match" not in proxy.requests[1][2]
+        assert requested == [None, None] and "If-Match" not in proxy.requests[1][2]
     with store.open_stream(uri, etag="", chunk_bytes=1_000_000) as file:
         assert file.read() == data
 
@@ -80,7 +82,7 @@ def test_a_connection_that_stalls_for_ever_is_given_up(faulty: Faulty, s3_bucket
 
 
 def test_a_created_object_whose_answer_was_lost_is_ours(faulty: Faulty, s3_bucket: str) -> None:
-    """The second attempt meets the object of the first, and must not say that somebody else made it."""
+    """The second attempt meets the object of the first, and must not say that another writer made it."""
     uri = f"{s3_bucket}/lease"
     _, store = faulty(lambda number, method, path: "lost" if method == "PUT" and is_lost() else "")
     is_lost = iter([True, False, True, False, True, False]).__next__
@@ -104,7 +106,7 @@ def test_a_created_object_whose_answer_was_lost_is_ours(faulty: Faulty, s3_bucke
         ("418 Teapot", errors.StorageError, "answers 418 Teapot"),
     ],
 )
-def test_errors_are_told_at_once_and_without_secrets(
+def test_errors_are_reported_at_once_and_without_secrets(
     faulty: Faulty, s3_bucket: str, answer: str, kind: type[Exception], text: str
 ) -> None:
     proxy, store = faulty(lambda number, method, path: answer)
@@ -114,9 +116,9 @@ def test_errors_are_told_at_once_and_without_secrets(
     assert not any(secret in str(caught.value) for secret in SECRETS)
 
 
-def test_a_server_that_speaks_no_s3_is_told(faulty: Faulty, s3_bucket: str) -> None:
+def test_a_server_that_speaks_no_s3_is_reported(faulty: Faulty, s3_bucket: str) -> None:
     _, store = faulty(lambda number, method, path: "page", IMPATIENT)
-    with pytest.raises(errors.UnreachableError, match="what answers there is no S3 store"):
+    with pytest.raises(errors.UnreachableError, match="the server there is no S3 store"):
         list(store.pages(s3_bucket, 10))
 
 
@@ -134,7 +136,7 @@ def test_denied_rights_are_named(faulty: Faulty, s3_bucket: str) -> None:
 
 
 @pytest.mark.slow
-def test_an_address_where_nobody_is_fails_in_seconds(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_where_nothing_answers_fails_in_seconds(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for endpoint, reason in {
         f"http://user:hidden@127.0.0.1:{free_port()}": "the connection is refused",
         "http://no-such-host.invalid": "the name of the host is not known",

@@ -88,7 +88,7 @@ def test_links_that_form_a_circle_end(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "a.mid").write_bytes(b"x")
-    with pytest.raises(StorageError, match="is a file, and a folder is wanted"):
+    with pytest.raises(StorageError, match="is a file, and a folder is expected"):
         storage.list_files(tmp_path / "a.mid")
 
 
@@ -107,7 +107,7 @@ def test_join_and_name_of() -> None:
     assert storage.absolute("a") == str(Path.cwd() / "a")
 
 
-def test_remote_files_are_copied_once_and_again_when_the_copy_is_spoilt(
+def test_remote_files_are_copied_once_and_again_when_the_copy_is_damaged(
     tmp_path: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TONEMILL_CACHE", str(tmp_path))
@@ -119,11 +119,11 @@ def test_remote_files_are_copied_once_and_again_when_the_copy_is_spoilt(
     storage.remove(uri)
     assert storage.local_copy(uri, key) == copy
     storage.write_bytes(uri, b"content")
-    copy.write_bytes(b"spoilt")
+    copy.write_bytes(b"damaged")
     assert storage.local_copy(uri, key).read_bytes() == b"content"
 
 
-def test_folders_that_may_not_be_read_are_told_of() -> None:
+def test_folders_that_may_not_be_read_are_reported() -> None:
     """A folder inside the listed one is reported, the listed one itself is an error. As nobody: root may read all."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

@@ -1,4 +1,4 @@
-"""Spoiled audio keeps its place and its loudness."""
+"""Degraded audio keeps its position and its loudness."""
 
 import numpy as np
 import pytest
@@ -43,27 +43,27 @@ def test_silence_survives_a_codec():
     assert not through_codec(np.zeros(1000, dtype=np.float32), CODECS[0]).any()
 
 
-def test_a_room_rings_on_and_never_before():
+def test_reverb_follows_the_sound_and_never_precedes_it():
     click = np.zeros(SAMPLE_RATE, dtype=np.float32)
     click[5000] = 1.0
-    heard = with_reverb(click, np.random.default_rng(0))
-    assert np.abs(heard[:4990]).max() < 1e-3
-    assert heard[5000] == pytest.approx(1.0, abs=0.05)
-    assert (heard[5100:] ** 2).sum() > 1e-3
-    assert np.array_equal(heard, with_reverb(click, np.random.default_rng(0)))
+    degraded = with_reverb(click, np.random.default_rng(0))
+    assert np.abs(degraded[:4990]).max() < 1e-3
+    assert degraded[5000] == pytest.approx(1.0, abs=0.05)
+    assert (degraded[5100:] ** 2).sum() > 1e-3
+    assert np.array_equal(degraded, with_reverb(click, np.random.default_rng(0)))
 
 
 def test_overdrive_and_compression_bring_loud_and_soft_nearer():
     signal = plucks()
-    for spoil in (overdriven, compressed):
-        heard = spoil(signal, np.random.default_rng(1))
+    for degrade in (overdriven, compressed):
+        degraded = degrade(signal, np.random.default_rng(1))
         loud, soft = (slice(round(start * SAMPLE_RATE), round((start + 0.3) * SAMPLE_RATE)) for start in (1.4, 0.2))
-        before, after = ((x[loud] ** 2).mean() / (x[soft] ** 2).mean() for x in (signal, heard))
+        before, after = ((x[loud] ** 2).mean() / (x[soft] ** 2).mean() for x in (signal, degraded))
         assert after < 0.9 * before
-        assert np.corrcoef(signal, heard)[0, 1] > 0.8
+        assert np.corrcoef(signal, degraded)[0, 1] > 0.8
 
 
-def test_loudness_is_what_was_asked_for():
+def test_loudness_is_what_was_requested():
     assert np.sqrt((at_loudness(plucks(), -20.0) ** 2).mean()) == pytest.approx(0.1, rel=1e-4)
     assert not at_loudness(np.zeros(10, dtype=np.float32), -20.0).any()
 

@@ -23,8 +23,8 @@ from lstm_core.transcription.beats.network import NUM_TEMPI, BeatNetworkSettings
 from lstm_core.transcription.spectrogram import SAMPLE_RATE
 from lstm_core.transcription.transcriber import Transcriber
 from lstm_core.transcription.transcriber_checkpoint import load_transcriber
-from tests.lstm_core.heard import PLAIN, TINY, sine_font, tune
 from tests.lstm_core.sounds import six_parts
+from tests.lstm_core.tiny_transcriber import PLAIN, TINY, sine_font, tune
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_splits_share_no_score(scores: Path):
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(scores: Path, recipe: TranscriberRecipe, tmp_path: Path):
     whole = run_transcriber_training(scores, tmp_path / "whole", recipe)
     run_transcriber_training(scores, tmp_path / "parts", replace(recipe, steps=2, valid_every=2))
-    told: list[int] = []
-    parts = run_transcriber_training(scores, tmp_path / "parts", recipe, on_progress=lambda p: told.append(p.step))
-    assert told == [3, 4] and parts.step == whole.step == 4
+    reported: list[int] = []
+    parts = run_transcriber_training(scores, tmp_path / "parts", recipe, on_progress=lambda p: reported.append(p.step))
+    assert reported == [3, 4] and parts.step == whole.step == 4
     rows = [[row for row in read_metrics(tmp_path / name) if row["kind"] == "train"] for name in ("whole", "parts")]
     assert [row["step"] for row in rows[1]] == [1, 2, 3, 4]
     assert [row["nll_of_stream"] for row in rows[1]] == [row["nll_of_stream"] for row in rows[0]]
@@ -105,18 +105,18 @@ def test_what_a_run_leaves_can_be_used(scores: Path, recipe: TranscriberRecipe, 
     assert [row["step"] for row in valid] == [2, 4] and valid[-1]["nll"] > 0
     assert loaded.beats is None
 
-    told: list[int] = []
+    reported: list[int] = []
     files = []
     for _ in range(2):
-        uri = run_beat_training(scores, tmp_path / "run", recipe, on_step=lambda step, num_steps: told.append(step))
+        uri = run_beat_training(scores, tmp_path / "run", recipe, on_step=lambda step, num_steps: reported.append(step))
         files.append({path.name: path.read_bytes() for path in Path(uri).iterdir()})
-    assert uri == result.transcriber_uri and told == [1, 2, 3] * 2 and files[0] == files[1]
+    assert uri == result.transcriber_uri and reported == [1, 2, 3] * 2 and files[0] == files[1]
     both = load_transcriber(uri)
     assert both.beats is not None and both.beats.settings.channels == 4 and both.fingerprint != loaded.fingerprint
     assert both.facts.recipe["beats"]["steps"] == 3 and both.facts.scores == loaded.facts.scores
     for name, value in loaded.model.state_dict().items():
         assert torch.equal(both.model.state_dict()[name], value)
     assert '"step": 3' in (tmp_path / "run" / LOSSES_NAME).read_text()
-    heard = Transcriber(both).transcribe([np.zeros(SAMPLE_RATE * 2, dtype=np.float32)])
-    assert heard.beat_activation.shape == (100, 2) and heard.tempo_activation is not None
-    assert heard.tempo_activation.shape == (2, NUM_TEMPI)
+    transcription = Transcriber(both).transcribe([np.zeros(SAMPLE_RATE * 2, dtype=np.float32)])
+    assert transcription.beat_activation.shape == (100, 2) and transcription.tempo_activation is not None
+    assert transcription.tempo_activation.shape == (2, NUM_TEMPI)

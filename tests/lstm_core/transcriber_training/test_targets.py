@@ -43,7 +43,7 @@ def test_a_stretch_sees_what_is_in_it_and_notes_that_sound_on():
     assert targets.frame.sum() == 50.0
 
 
-def test_drums_are_told_by_their_keys():
+def test_drums_are_classified_by_their_keys():
     rows = [(24 * i, 6, DRUMS, key, 64) for i, key in enumerate((36, 38, 42, 45, 49, 56))]
     score = Score(notes=make_notes([*rows, (0, 6, 0, 60, 90)]))
     hits = sounded_drums(score, score.seconds(score.notes["onset"].astype(np.int64)))

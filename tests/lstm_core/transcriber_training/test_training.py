@@ -11,7 +11,7 @@ from lstm_core.transcriber_training.onset_scores import score_onsets
 from lstm_core.transcriber_training.training import TranscriberTrainer, TranscriberTrainSettings, transcriber_losses
 from lstm_core.transcription.note_decoding import Thresholds, decode_notes
 from lstm_core.transcription.transcriber_model import Logits, TranscriberModel
-from tests.lstm_core.heard import TINY, tiny_pool
+from tests.lstm_core.tiny_transcriber import TINY, tiny_pool
 
 SETTINGS = TranscriberTrainSettings(
     num_clips=2, num_frames=60, warmup_steps=2, cooldown_steps=4, precision="float32", learning_rate=5e-3
@@ -57,9 +57,9 @@ def test_a_tiny_network_learns_one_clip_by_heart(tmp_path: Path):
     assert losses[-1] < 0.15 * losses[0]
     with torch.no_grad():
         logits = run.model.train()(levels[None])
-    heard = decode_notes(*(torch.sigmoid(part)[0].numpy() for part in logits[:3]), Thresholds(onset=0.3))
+    notes = decode_notes(*(torch.sigmoid(part)[0].numpy() for part in logits[:3]), Thresholds(onset=0.3))
     played = decode_notes(targets.onset, targets.frame, targets.velocity, Thresholds())
-    assert score_onsets(heard["onset_s"], heard["pitch"], played["onset_s"], played["pitch"]).f1 > 0.9
+    assert score_onsets(notes["onset_s"], notes["pitch"], played["onset_s"], played["pitch"]).f1 > 0.9
 
 
 def test_losses_of_a_network_that_is_right_are_least(tmp_path: Path):

@@ -69,11 +69,11 @@ def test_one_silent_frame_does_not_end_a_note():
     assert note["offset_s"] == pytest.approx(2.0, abs=0.011)
 
 
-def test_notes_at_both_ends_of_a_recording_are_heard():
+def test_notes_at_both_ends_of_a_recording_are_found():
     targets = probabilities([(0.0, 0.5, 60, 80), (3.98, 4.0, 72, 80)])
     notes = decode_notes(targets.onset, targets.frame, targets.velocity, THRESHOLDS)
     assert notes["pitch"].tolist() == [60, 72]
-    assert notes["onset_s"] == pytest.approx([0.0, 3.98], abs=0.011)  # beyond the ends nobody knows the neighbour
+    assert notes["onset_s"] == pytest.approx([0.0, 3.98], abs=0.011)  # beyond the ends there is no neighbour
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -23,7 +23,7 @@ from lstm_core.transcription.picture import (
 from lstm_core.transcription.transcription import SNARE, TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
 
 BINS, LOWEST = 30, 60  # ten semitones of three bins
-WIDTH = LEFT + 1500  # a hundred pixels a second
+WIDTH = LEFT + 1500  # a hundred pixels per second
 
 
 def picture(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -31,7 +31,7 @@ def picture(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     notes["onset_s"], notes["offset_s"], notes["pitch"] = 17.0, 18.0, 64
     drums = np.zeros(1, dtype=TRANSCRIBED_DRUM_DTYPE)
     drums["onset_s"], drums["drum"] = 4.0, SNARE
-    heard = Transcription(
+    transcription = Transcription(
         notes=notes,
         drums=drums,
         beat_activation=np.zeros((0, 2), dtype=np.float32),
@@ -40,7 +40,7 @@ def picture(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     )
     png = draw_transcription(
         levels,
-        heard,
+        transcription,
         frame_rate=50.0,
         lowest_pitch=LOWEST,
         bins_per_semitone=3,
@@ -51,7 +51,7 @@ def picture(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_everything_stands_where_it_was_heard() -> None:
+def test_everything_stands_at_its_time_and_pitch() -> None:
     levels = np.full((1500, BINS), -100.0, dtype=np.float32)
     levels[100:150, 12:15] = 0.0  # pitch 64, from 2 s to 3 s
     found = picture(levels)

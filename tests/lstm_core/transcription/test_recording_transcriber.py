@@ -1,4 +1,4 @@
-"""Recordings become scores and measures, with the network that comes along; what cannot be used says why."""
+"""Recordings become scores and measures, with the bundled network; what cannot be used says why."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lstm_core.blocks.recording_parts import recording_tables
 from lstm_core.foundation.errors import ChangedError, RecordingError
 from lstm_core.foundation.shingles import jaccard
 from lstm_core.notes.score import Score, Tempo, make_notes
-from lstm_core.recordings.limits import ListenLimits
+from lstm_core.recordings.limits import TranscriptionLimits
 from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
-from lstm_core.transcription.recording_transcriber import Listener, Source, Transcribed
+from lstm_core.transcription.recording_transcriber import RecordingTranscriber, Source, Transcribed
 from lstm_core.transcription.transcriber import Transcriber
 from lstm_core.transcription.transcriber_checkpoint import load_transcriber
 from tests.lstm_core.sounds import bundled_soundfont
@@ -29,9 +29,9 @@ SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
 
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
+def transcriber() -> Iterator[RecordingTranscriber]:
     torch.set_num_threads(1)
-    with Listener(Transcriber(load_transcriber()), ListenLimits(least_confidence=0.05)) as one:
+    with RecordingTranscriber(Transcriber(load_transcriber()), TranscriptionLimits(least_confidence=0.05)) as one:
         yield one
 
 
@@ -51,20 +51,20 @@ def played(seed: int = 1) -> bytes:
     return encode(0.5 * waveform / np.abs(waveform).max(), sample_rate=RATE)
 
 
-def test_a_tune_is_heard_on_its_beats(listener: Listener) -> None:
+def test_a_tune_is_transcribed_on_its_beats(transcriber: RecordingTranscriber) -> None:
     """Most of its notes at their pitch and time, in its tempo; and what is measured fits."""
-    heard = listener.listen(Source("songs/a tune.flac", io.BytesIO(played())))
+    result = transcriber.transcribe(Source("songs/a tune.flac", io.BytesIO(played())))
     score = tune()
     truth = {(round(float(n["onset"]) / 48, 2), int(n["pitch"])) for n in score.notes}
-    found = [(float(n["onset_s"]), int(n["pitch"])) for n in heard.transcription.notes]
+    found = [(float(n["onset_s"]), int(n["pitch"])) for n in result.transcription.notes]
     hits = sum(any(abs(onset - t) < 0.05 and pitch == p for t, p in truth) for onset, pitch in found)
     assert hits / len(truth) > 0.7 and hits / len(found) > 0.6
-    assert heard.score.title == "a tune" and heard.score.tags["codec"] == "flac"
-    assert heard.facts.sample_rate == RATE and abs(heard.quality.duration_s - 17.0) < 0.01
-    assert -40 < heard.quality.loudness_lufs < -5 and 0.05 < heard.confidence <= 1.0
+    assert result.score.title == "a tune" and result.score.tags["codec"] == "flac"
+    assert result.facts.sample_rate == RATE and abs(result.quality.duration_s - 17.0) < 0.01
+    assert -40 < result.quality.loudness_lufs < -5 and 0.05 < result.confidence <= 1.0
 
 
-def test_what_fails_says_why_and_the_next_is_heard(listener: Listener, tmp_path: Path) -> None:
+def test_what_fails_says_why_and_the_next_is_transcribed(transcriber: RecordingTranscriber, tmp_path: Path) -> None:
     """In the order of the sources; an error that comes in comes out."""
     gone = tmp_path / "gone.wav"
     silence = encode(np.zeros((2, 3 * RATE), dtype=np.float32), sample_rate=RATE)
@@ -78,7 +78,7 @@ def test_what_fails_says_why_and_the_next_is_heard(listener: Listener, tmp_path:
         Source("short.flac", io.BytesIO(encode(noise[:, :2000], sample_rate=RATE))),
         Source("tune.flac", io.BytesIO(played())),
     ]
-    text, missing, changed, silent, noisy, short, good = listener.listen_many(sources)
+    text, missing, changed, silent, noisy, short, good = transcriber.transcribe_many(sources)
     assert isinstance(text, RecordingError) and text.stage == "decode"
     assert isinstance(missing, RecordingError) and missing.stage == "fetch"
     assert isinstance(changed, ChangedError)
@@ -88,16 +88,16 @@ def test_what_fails_says_why_and_the_next_is_heard(listener: Listener, tmp_path:
     assert isinstance(good, Transcribed) and len(good.transcription.notes)
 
 
-def test_a_recording_that_cannot_be_believed_is_refused_with_its_figure(listener: Listener) -> None:
-    limits = ListenLimits(least_confidence=0.99)
+def test_a_recording_that_cannot_be_believed_is_refused_with_its_figure(transcriber: RecordingTranscriber) -> None:
+    limits = TranscriptionLimits(least_confidence=0.99)
     with (
-        Listener(listener.transcriber, limits) as strict,
+        RecordingTranscriber(transcriber.transcriber, limits) as strict,
         pytest.raises(RecordingError, match=r"confidence 0\.\d\d, under 0.99"),
     ):
-        strict.listen(Source("tune.flac", io.BytesIO(played())))
+        strict.transcribe(Source("tune.flac", io.BytesIO(played())))
 
 
-def test_a_part_holds_every_recording_once(listener: Listener, tmp_path: Path) -> None:
+def test_a_part_holds_every_recording_once(transcriber: RecordingTranscriber, tmp_path: Path) -> None:
     """As a piece with its measures, or as a reject; the fingerprint knows the same music at another gain."""
     quiet = render_stems(tune(), bundled_soundfont(), num_samples=17 * RATE, tail_s=0.0)
     waveform = sum(quiet.values())
@@ -107,7 +107,7 @@ def test_a_part_holds_every_recording_once(listener: Listener, tmp_path: Path) -
     )
     (tmp_path / "c.flac").write_bytes(played(2))
     (tmp_path / "d.ogg").write_bytes(b"")
-    pieces, rows = recording_tables(str(tmp_path), list_corpus(tmp_path).manifest, listener)
+    pieces, rows = recording_tables(str(tmp_path), list_corpus(tmp_path).manifest, transcriber)
     assert pieces["uri"].to_pylist() == ["a.flac", "b.wav", "c.flac"]
     assert pieces["source"].to_pylist() == ["recording"] * 3
     assert pieces["codec"].to_pylist() == ["flac", "pcm_s24le", "flac"]
@@ -121,4 +121,4 @@ def test_a_part_holds_every_recording_once(listener: Listener, tmp_path: Path) -
 def test_impossible_limits_are_refused() -> None:
     for name, value in (("least_confidence", 1.5), ("decoding_floor_s", 0.0), ("min_duration_s", 10**9)):
         with pytest.raises(ValueError, match=r"must|no duration"):
-            ListenLimits(**{name: value})
+            TranscriptionLimits(**{name: value})

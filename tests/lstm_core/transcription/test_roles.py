@@ -77,7 +77,7 @@ def band(num_bars: int, seed: int, *, bass: str, comping: str, rests: bool) -> t
 @pytest.mark.parametrize("rests", [False, True])
 @pytest.mark.parametrize("comping", ["held", "off beat", "broken"])
 @pytest.mark.parametrize("bass", ["held", "walking", "octaves"])
-def test_a_band_is_told_apart(bass: str, comping: str, rests: bool) -> None:
+def test_the_parts_of_a_band_are_separated(bass: str, comping: str, rests: bool) -> None:
     """Melody over chords over a bass for 32 bars, also where the melody rests every fourth bar."""
     notes, written = band(32, 1, bass=bass, comping=comping, rests=rests)
     roles = assign_roles(notes, 96)

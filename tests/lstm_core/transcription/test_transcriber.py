@@ -22,11 +22,11 @@ from lstm_core.transcription.transcriber_checkpoint import (
 )
 from lstm_core.transcription.transcriber_model import TranscriberModel, TranscriberSettings
 from lstm_core.transcription.transcription import Transcription
-from tests.lstm_core.heard import TINY
+from tests.lstm_core.tiny_transcriber import TINY
 
 
 def network(seed: int = 0) -> TranscriberModel:
-    """An untrained network, made so lively that it hears many things."""
+    """An untrained network, scaled so that it finds many notes."""
     torch.manual_seed(seed)
     model = TranscriberModel(TINY)
     with torch.no_grad():
@@ -65,18 +65,18 @@ def recording(seconds: float, seed: int = 0) -> np.ndarray:
 
 def agreement(one: Transcription, other: Transcription) -> float:
     """F1 of notes that begin and end within 5 ms, of one pitch."""
-    columns = [(heard.notes["onset_s"], heard.notes["pitch"]) for heard in (one, other)]
-    ends = [(heard.notes["offset_s"], heard.notes["pitch"]) for heard in (one, other)]
+    columns = [(found.notes["onset_s"], found.notes["pitch"]) for found in (one, other)]
+    ends = [(found.notes["offset_s"], found.notes["pitch"]) for found in (one, other)]
     return min(score_onsets(*a, *b, tolerance_s=0.005).f1 for a, b in (columns, ends))
 
 
 def test_chunks_of_any_length_give_the_same(folder: Path):
-    hears = Transcriber(load_transcriber(folder))
+    tiny = Transcriber(load_transcriber(folder))
     sound = recording(30.0)
-    whole = hears.transcribe([sound])
+    whole = tiny.transcribe([sound])
     assert len(whole.notes) > 20 and len(whole.drums) > 5
     for size in (5_000, 123_457):
-        parts = hears.transcribe([sound[i : i + size] for i in range(0, len(sound), size)])
+        parts = tiny.transcribe([sound[i : i + size] for i in range(0, len(sound), size)])
         assert (parts.notes == whole.notes).all() and (parts.drums == whole.drums).all()
         assert (parts.beat_activation == whole.beat_activation).all()
         assert whole.tempo_activation is not None and (parts.tempo_activation == whole.tempo_activation).all()
@@ -84,22 +84,22 @@ def test_chunks_of_any_length_give_the_same(folder: Path):
 
 
 def test_windows_sound_like_the_whole(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    """No note at a border is cut or doubled; of thousands, one at a threshold may fall to the other side of it."""
-    hears = Transcriber(load_transcriber(folder), precision="float32")
+    """No note at a border is cut or doubled; of thousands, one at a threshold may land on the other side of it."""
+    tiny = Transcriber(load_transcriber(folder), precision="float32")
     sound = recording(40.0)
     monkeypatch.setattr(transcriber, "WINDOW_FRAMES", 2000)
-    whole = hears.transcribe([sound])
+    whole = tiny.transcribe([sound])
     monkeypatch.setattr(transcriber, "WINDOW_FRAMES", 200)
-    windows = hears.transcribe([sound])
+    windows = tiny.transcribe([sound])
     assert len(whole.notes) > 1000
     assert agreement(windows, whole) > 0.99
     assert np.abs(windows.beat_activation - whole.beat_activation).max() < 1e-3
 
 
-def test_recordings_together_are_heard_as_alone(folder: Path):
-    hears = Transcriber(load_transcriber(folder), windows_at_once=3, precision="float32")
+def test_recordings_together_are_transcribed_as_alone(folder: Path):
+    tiny = Transcriber(load_transcriber(folder), windows_at_once=3, precision="float32")
     sounds = [recording(seconds, seed) for seed, seconds in enumerate((3.0, 50.0, 1.5, 26.0))]
-    together = list(hears.transcribe_many([[sound] for sound in sounds]))
+    together = list(tiny.transcribe_many([[sound] for sound in sounds]))
     assert [round(result.duration_s, 2) for result in together] == [3.0, 50.0, 1.5, 26.0]
     for sound, result in zip(sounds, together, strict=True):
         alone = Transcriber(load_transcriber(folder), precision="float32").transcribe([sound])
@@ -107,12 +107,12 @@ def test_recordings_together_are_heard_as_alone(folder: Path):
 
 
 def test_no_sound_and_broken_samples_are_met(folder: Path):
-    hears = Transcriber(load_transcriber(folder))
-    nothing = hears.transcribe([])
+    tiny = Transcriber(load_transcriber(folder))
+    nothing = tiny.transcribe([])
     assert (len(nothing.notes), len(nothing.drums), nothing.duration_s) == (0, 0, 0.0)
     broken = recording(2.0)
     broken[1000:1010], broken[2000] = np.nan, np.inf
-    assert np.isfinite(hears.transcribe([broken]).beat_activation).all()
+    assert np.isfinite(tiny.transcribe([broken]).beat_activation).all()
 
 
 def test_notes_lie_inside_the_recording(folder: Path):

@@ -1,4 +1,4 @@
-"""The beat network hears stretches as the whole, learns beats and tempo, and does so the same way each time."""
+"""The beat network gives the same for stretches as for the whole, learns beats and tempo, and does so repeatably."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from lstm_core.transcription.beats.network import (
     num_features,
 )
 from lstm_core.transcription.transcriber_model import NUM_PITCHES, Logits, TranscriberModel
-from tests.lstm_core.heard import TINY, tiny_pool
+from tests.lstm_core.tiny_transcriber import TINY, tiny_pool
 
 SETTINGS = BeatNetworkSettings(channels=16, hidden_size=12, dropout=0.0)
 
@@ -50,7 +50,7 @@ def with_beats(bpm: float, duration_s: float) -> Sounded:
 
 
 def pulses(num_clips: int, num_steps: int) -> TranscribedClips:
-    """Clips of steady tempi in which every onset is a beat, and the lowest pitch falls on downbeats."""
+    """Clips of steady tempi in which every onset is a beat, and the lowest pitch is on downbeats."""
     features = np.zeros((num_clips, num_steps, num_features(TINY.rhythm_size)), dtype=np.float16)
     beats, tempo = [], []
     for clip, bpm in enumerate(np.geomspace(70.0, 140.0, num_clips).tolist()):
@@ -69,17 +69,17 @@ def test_stretches_of_any_length_give_the_same(monkeypatch: pytest.MonkeyPatch):
     features = torch.rand(430, num_features(TINY.rhythm_size))
     answers = []
     for size in (430, 7, 149, 150):
-        hearing = BeatFeatures(network(), torch.device("cpu"))
+        beats_of = BeatFeatures(network(), torch.device("cpu"))
         for first in range(0, len(features), size):
-            hearing.push(features[first : first + size])
-        answers.append(hearing.finish())
+            beats_of.push(features[first : first + size])
+        answers.append(beats_of.finish())
     beats, tempo = answers[0]
     assert beats.shape == (860, 2) and tempo.shape == (18, NUM_TEMPI)
     for other_beats, other_tempo in answers[1:]:
         assert (other_beats == beats).all() and (other_tempo == tempo).all()
 
 
-def test_segments_are_heard_as_the_whole_is(monkeypatch: pytest.MonkeyPatch):
+def test_segments_give_the_same_as_the_whole(monkeypatch: pytest.MonkeyPatch):
     """With as much context as the convolutions reach over, what the recurrent layer forgets is all that differs."""
     features = torch.rand(1500, num_features(TINY.rhythm_size))
     whole = BeatFeatures(network(), torch.device("cpu"))
@@ -134,9 +134,9 @@ def test_beats_downbeats_and_tempo_are_learnt():
     trainer = BeatTrainer(BeatNetwork(SETTINGS, TINY.rhythm_size), [clips], settings)
     losses = np.array([trainer.train_step() for _ in range(settings.steps)])
     assert (losses[-20:].mean(axis=0) < 0.6 * losses[:5].mean(axis=0)).all()
-    hearing = BeatFeatures(trainer.network.eval(), torch.device("cpu"))
-    hearing.push(torch.from_numpy(clips.features[2].astype(np.float32)))
-    beats, tempo = hearing.finish()
+    beats_of = BeatFeatures(trainer.network.eval(), torch.device("cpu"))
+    beats_of.push(torch.from_numpy(clips.features[2].astype(np.float32)))
+    beats, tempo = beats_of.finish()
     is_beat, is_downbeat = (clips.beats[2, :, i] > 200 for i in range(2))
     assert beats[is_beat, 0].mean() > 0.5 and beats[clips.beats[2, :, 0] == 0, 0].mean() < 0.1
     assert beats[is_downbeat, 1].mean() > beats[is_beat & ~is_downbeat, 1].mean() + 0.3
@@ -156,20 +156,20 @@ def test_equal_settings_make_equal_weights():
 
 
 @pytest.mark.slow
-def test_what_was_heard_is_kept(tmp_path: Path):
+def test_transcriptions_are_kept(tmp_path: Path):
     torch.manual_seed(1)
     model, pool = TranscriberModel(TINY).eval(), tiny_pool(tmp_path)
     settings = BeatTrainSettings(num_shards=1, variants=2)
-    first = transcribed_clips(tmp_path / "heard", model, pool, settings)
-    assert [path.name for path in sorted((tmp_path / "heard").iterdir())] == [
-        "heard-0-00000.safetensors", "heard-1-00000.safetensors"
+    first = transcribed_clips(tmp_path / "transcribed", model, pool, settings)
+    assert [path.name for path in sorted((tmp_path / "transcribed").iterdir())] == [
+        "transcribed-0-00000.safetensors", "transcribed-1-00000.safetensors"
     ]  # fmt: skip
     assert first[0].features.shape == (4, 100, num_features(TINY.rhythm_size))
     assert (first[0].features != first[1].features).any() and (first[0].tempo == first[1].tempo).all()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    again = transcribed_clips(tmp_path / "heard", model, pool, settings)
+    again = transcribed_clips(tmp_path / "transcribed", model, pool, settings)
     assert (again[0].features == first[0].features).all()
     assert (transcribe_clips(model, pool, 0, 1).features != first[0].features).any()
 

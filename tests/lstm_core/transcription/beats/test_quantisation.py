@@ -37,7 +37,7 @@ def test_an_onset_just_before_the_beat_belongs_to_it() -> None:
 
 
 def test_what_fits_no_grid_goes_to_the_nearest_tick() -> None:
-    """At 30 beats a minute one tick is 83 ms: 11 ticks lie farther than the tolerance from every point."""
+    """At 30 beats per minute one tick is 83 ms: 11 ticks lie farther than the tolerance from every point."""
     found = quantise(np.array([0.0, 11.2 / 24, 1.0]), np.ones(3), np.full(3, 2.0))
     assert found.ticks[1] in (11, 12) and found.ticks[0] == 0 and found.ticks[2] == 24
     assert not quantise(np.array([10.2 / 24]), np.ones(1), np.full(1, 3.0)).is_near[0]

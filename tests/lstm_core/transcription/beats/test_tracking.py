@@ -97,7 +97,7 @@ def test_a_change_of_tempo_is_followed() -> None:
 
 
 @pytest.mark.parametrize("height", [0.25, 0.3])
-def test_a_steady_beat_may_be_heard_faintly(height: float) -> None:
+def test_a_steady_beat_may_be_faint(height: float) -> None:
     """A network that is young or unsure never says more than 0.25 or 0.3, but says it at the right times."""
     times_s, places = played(124.0, 120, 4, seed=1)
     found = activations(times_s, places, duration_s=62.0, random=np.random.default_rng(2), missing=0.1, extra=0.1)
@@ -107,7 +107,7 @@ def test_a_steady_beat_may_be_heard_faintly(height: float) -> None:
 
 
 @pytest.mark.parametrize("bpm", [76.0, 152.0])
-def test_the_tempo_that_is_heard_tells_a_beat_from_its_half(bpm: float) -> None:
+def test_the_transcribed_tempo_decides_between_a_beat_and_its_half(bpm: float) -> None:
     """Beats and what lies half-way between them are equally loud."""
     times_s, places = played(152.0, 120, 4, seed=3)
     found = activations(times_s, 0 * places + 1, duration_s=50.0, random=np.random.default_rng(4))
@@ -129,7 +129,7 @@ def test_peaks_at_random_have_no_beat(seed: int) -> None:
     assert not tracked(times_s, np.arange(200) % 4, seed=seed, missing=0.0, extra=0.0).has_beat
 
 
-def test_rubato_is_told_by_its_unsteadiness() -> None:
+def test_rubato_is_recognised_by_its_unsteadiness() -> None:
     """Clear beats whose tempo wanders by a fifth from bar to bar; the same beats played evenly are steady."""
     random = np.random.default_rng(3)
     wander = np.zeros(200)

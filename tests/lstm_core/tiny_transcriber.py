@@ -25,11 +25,11 @@ PLAIN = RenderSettings(
     adds_drums=0.0,
     is_exercise=0.0,
     timing_s=0.0,
-)  # a performance that is the score, from somewhere on
+)  # a performance that is the score, from a random place on
 
 
 def sine_font(folder: Path) -> SoundFont:
-    """A SoundFont that plays a steady sine at every pitch and falls silent in 0.1 s."""
+    """A SoundFont that plays a steady sine at every pitch and is silent after 0.1 s."""
     folder.mkdir(exist_ok=True)
     zone = ([(sfbk.SAMPLE_MODES, 1), (sfbk.VOL_RELEASE, -3986), (sfbk.SAMPLE, 0)], [])
     return open_soundfont(write_soundfont(folder / "sine.sf2", [zone], [([(sfbk.INSTRUMENT, 0)], [])]))
@@ -47,7 +47,7 @@ def tune(seed: int, num_notes: int = 40) -> Score:
 
 
 def tiny_pool(folder: Path, **more: object) -> ClipPool:
-    """Clips of tunes, four a shard and no rooms: rendered in a blink."""
+    """Clips of tunes, four per shard and no reverb: rendered in a moment."""
     settings = ClipSettings(
         clips_per_shard=4, first_shards=2, rooms=0.0, codecs=0.0, overdrive=0.0, compression=0.0, render=PLAIN
     )
