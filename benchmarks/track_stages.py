@@ -57,7 +57,7 @@ def main() -> None:
     }
     data = {loop: encode(finished[loop].waveform, sample_rate=SAMPLE_RATE) for loop in finished}
     waveform = finished[False].waveform
-    send, response = waveform[0].copy(), impulse_response(settings.room, SAMPLE_RATE)
+    send, response = waveform[0].copy(), impulse_response(settings.reverb, SAMPLE_RATE)
     as_float64 = waveform.T.astype(np.float64)
     meter = pyloudnorm.Meter(SAMPLE_RATE)
 
@@ -108,7 +108,7 @@ def main() -> None:
         lambda: np.abs(signal.resample_poly(waveform, 4, 1, axis=1)).max(),
     )
     report(
-        "part_room",
+        "part_reverb",
         lambda: convolve(send, response),
         lambda: signal.fftconvolve(send[None], response, axes=1),
     )

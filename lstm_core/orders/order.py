@@ -53,7 +53,7 @@ class TrackOrder:
     sample_rate: int = 44100
     format: str = "flac"
     bit_depth: int = 16
-    room: str = "studio"
+    reverb: str = "studio"
     stems: bool = False  # deliver the stems as well
     seed: int = 0
 
@@ -82,8 +82,8 @@ class TrackOrder:
             raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
             raise OrderError("exact_tempo is true, but no bpm is given that could be kept exactly.")
-        if self.room not in REVERBS:
-            raise OrderError(f'room is "{self.room}", it must be one of {", ".join(REVERBS)}.')
+        if self.reverb not in REVERBS:
+            raise OrderError(f'reverb is "{self.reverb}", it must be one of {", ".join(REVERBS)}.')
         parse_meter(self.meter)
         if len(self.instruments) > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {len(self.instruments)} names, at most {MAX_INSTRUMENTS} are played.")
@@ -103,6 +103,7 @@ class TrackOrder:
 
 
 REVERBS = ("none", "studio", "hall")
+_DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in digests, so that no track gets a new id
 
 
 def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
@@ -131,8 +132,10 @@ def order_digest(order: TrackOrder) -> str:
     A primer counts by its bytes, wherever it is kept.
     """
     left_out = ("name", "primer") if order.primer_sha256 else ("name",)
-    wishes = {name: value for name, value in order_fields(order).items() if name not in left_out}
-    return hashlib.sha256(json.dumps(wishes, sort_keys=True).encode()).hexdigest()
+    values = {
+        _DIGEST_NAMES.get(name, name): value for name, value in order_fields(order).items() if name not in left_out
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def parse_meter(text: str) -> Meter:

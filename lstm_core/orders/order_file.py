@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import hashlib
-import io
 import json
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lstm_core import storage
 from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.foundation.plain import nearest
 from lstm_core.orders.admission import admit, estimated_size_bytes
 from lstm_core.orders.order import MAX_DURATION_S, TrackOrder, derived_seed, order_digest, order_from_fields
+from lstm_core.orders.order_rows import csv_rows, parquet_rows, parse_toml, present_fields
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 
@@ -59,7 +55,7 @@ def read_order(uri: str | Path, *, free_bytes: float | None = None) -> Order:
     stem, _, suffix = name.rpartition(".")
     folder = storage.absolute(uri).rpartition("/")[0]
     if suffix == "toml":
-        return expand_order(_parse_toml(data, name), default_name=stem, folder=folder, free_bytes=free_bytes)
+        return expand_order(parse_toml(data, name), default_name=stem, folder=folder, free_bytes=free_bytes)
     if suffix in ("csv", "parquet"):
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
         with PrimerReader() as primers:
@@ -84,7 +80,12 @@ def expand_order(
         raise OrderError(f"seed is {seed!r}, it must be a whole number from 0 up.")
     counts = [_count(group) for group in groups]
     _check_num_tracks(sum(counts))
-    wishes_of = [{**common, **{key: value for key, value in group.items() if key != "count"}} for group in groups]
+    reported: set[str] = set()
+    common = present_fields(common, reported)
+    wishes_of = [
+        {**common, **present_fields({key: value for key, value in group.items() if key != "count"}, reported)}
+        for group in groups
+    ]
     for wishes in wishes_of:
         for wish in wishes:
             if wish not in _FIELDS:
@@ -218,10 +219,11 @@ def _checked(
     tracks: list[PlannedTrack] = []
     seedless: list[int] = []
     mistakes: list[str] = []
+    reported: set[str] = set()
     size_bytes = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            order = primers.pin(order_from_fields(row), folder)
+            order = primers.pin(order_from_fields(present_fields(row, reported)), folder)
             if "seed" not in row:
                 seedless.append(len(tracks))
                 order = replace(order, seed=_seed_of(order, 0))
@@ -269,35 +271,3 @@ def _distinct(tracks: list[PlannedTrack], primers: PrimerReader) -> tuple[Planne
         order = tracks[place].order
         distinct[place] = admit(replace(order, seed=derived_seed(order.seed, 1_000_000 + again)), primers)
     return tuple(distinct)
-
-
-def _parse_toml(data: bytes, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise OrderError(f"{name} is not TOML: {error}") from error
-
-
-def csv_rows(data: bytes, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of a CSV file with a header; empty cells are left out."""
-    try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        for row in reader:
-            if None in row:
-                raise OrderError(f"{name}: row {reader.line_num} has more values than the header has names.")
-            yield {key.strip(): value.strip() for key, value in row.items() if value is not None and value.strip()}
-    except UnicodeDecodeError as error:
-        raise OrderError(f"{name} is not UTF-8 text: {error}") from error
-    except csv.Error as error:
-        raise OrderError(f"{name} is not a CSV table: {error}") from error
-
-
-def parquet_rows(data: bytes, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of a Parquet file; nulls and NaN are left out."""
-    try:
-        table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as error:
-        raise OrderError(f"{name} is not a Parquet file: {error}") from error
-    for batch in table.to_batches(max_chunksize=4096):
-        for row in batch.to_pylist():
-            yield {key: value for key, value in row.items() if value is not None and value == value}

@@ -99,7 +99,7 @@ def master_settings(order: TrackOrder) -> MasterSettings:
     return MasterSettings(
         sample_rate=order.sample_rate,
         loudness_lufs=order.loudness_lufs,
-        room=order.room,
+        reverb=order.reverb,
         bit_depth=order.bit_depth,
         format=order.format,
     )

@@ -44,10 +44,10 @@ def test_orders_are_of_every_kind(tmp_path: Path) -> None:
     orders = read_order(write_orders(tmp_path)).tracks
     asked = {
         field: {getattr(order, field) for order in orders}
-        for field in ("style", "meter", "room", "loop", "stems", "exact_tempo", "key", "scale", "bpm", "polyphony")
+        for field in ("style", "meter", "reverb", "loop", "stems", "exact_tempo", "key", "scale", "bpm", "polyphony")
     }
     assert asked["loop"] == asked["stems"] == asked["exact_tempo"] == {False, True}
-    assert asked["room"] == {"studio", "hall", "none"} and asked["meter"] == {"4/4", "3/4", "6/8"}
+    assert asked["reverb"] == {"studio", "hall", "none"} and asked["meter"] == {"4/4", "3/4", "6/8"}
     assert {"", "game", "chorale", "jig", "air"} <= asked["style"] and {"", "free", "D minor"} <= asked["key"]
     assert {"", "dorian"} <= asked["scale"] and 0.0 in asked["bpm"] and min(asked["polyphony"]) == 2
     formats = {(order.format, order.bit_depth, order.sample_rate) for order in orders}

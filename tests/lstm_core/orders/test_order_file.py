@@ -241,3 +241,34 @@ def test_primers_that_cannot_be_used(tmp_path: Path, data: bytes | None, wishes:
 def test_names_may_hold_anything_and_seeds_may_be_large(tmp_path: Path) -> None:
     path = write(tmp_path, "order.csv", f"name,seed\n../Ünï code,{2**63 - 1}\n")
     assert read_order(path).tracks == (TrackOrder(name="../Ünï code", seed=2**63 - 1),)
+
+
+def test_an_order_may_call_reverb_room_for_one_version(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The same tracks come of it, and one warning, however many rows or groups there are."""
+    lines = "[track]\nduration_s = 6\n[[group]]\nroom = ['hall', 'none']\ncount = 4\n[[group]]\nroom = 'none'\n"
+    rows = "room,duration_s\nhall,6\nnone,6\n,6\n"
+    columns = tmp_path / "old.parquet"
+    pq.write_table(pa.table({"room": ["hall", None], "duration_s": [6, 6]}), columns)
+    for old, present in (("old.toml", lines), ("old.csv", rows)):
+        old_path = write(tmp_path, old, present)
+        caplog.clear()
+        read = read_order(old_path).tracks
+        assert [record.getMessage()[:25] for record in caplog.records] == ["room is now called reverb"]
+        caplog.clear()
+        present_path = write(tmp_path, f"present-{old}", present.replace("room", "reverb"))
+        again = read_order(present_path).tracks
+        assert [track.reverb for track in read] == [track.reverb for track in again] and caplog.records == []
+        if old.endswith(".csv"):
+            assert read == again and [track.reverb for track in read] == ["hall", "none", "studio"]
+    assert [track.reverb for track in read_order(columns).tracks] == ["hall", "studio"]
+
+
+def test_room_beside_reverb_is_refused(tmp_path: Path) -> None:
+    both = "room and reverb are both given: room is the old name of reverb. Leave room out."
+    with pytest.raises(OrderError) as raised:
+        expand_order({"track": {"room": "hall", "reverb": "none"}}, default_name="a")
+    assert str(raised.value) == both
+    with pytest.raises(OrderError, match="row 2: room and reverb are both given"):
+        read_order(write(tmp_path, "a.csv", "room,reverb,duration_s\nhall,,6\nhall,none,6\n"))
+    replaced = expand_order({"track": {"room": "hall"}, "group": [{"reverb": "none"}]}, default_name="a")
+    assert [track.reverb for track in replaced.tracks] == ["none"]

@@ -21,9 +21,10 @@ from lstm_core.model.checkpoint import load_checkpoint
 from lstm_core.representations.conditions import STYLE
 from lstm_core.storage.lease import Lease, LeaseError
 from lstm_core.training.metrics import read_metrics
-from lstm_core.training.run import TrainingRun, run_training
+from lstm_core.training.run import run_training
 from lstm_core.training.run_result import RunLeft, RunProgress, RunSignal, finished_result
 from lstm_core.training.run_state import load_newest_state, load_state, newest_state, saved_steps
+from lstm_core.training.training_run import TrainingRun
 from lstm_core.training.updates import TrainSettings
 from tests.lstm_core.block_sets import tiny_recipe, write_tunes
 from tests.lstm_core.workers import run_workers
