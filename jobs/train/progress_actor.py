@@ -29,7 +29,7 @@ class ProgressActor(Generic[P, R]):
         self._result: R | None = None
         self._mistake: TonemillError | None = None
         self._is_over = False
-        self._wish, self._num_wishes = RunSignal.GO_ON, 0
+        self._wish, self._num_wishes = RunSignal.CONTINUE, 0
         self._restarts: list[Restart] = []
         self._cpu_s: dict[str, float] = {}  # of each worker that there was
         self._num_falls = 0  # since the newest state
@@ -42,7 +42,7 @@ class ProgressActor(Generic[P, R]):
 
     def begin(self) -> None:
         """New workers have been started: what was wished of those before, or went wrong, is no matter of theirs."""
-        self._wish, self._num_wishes, self._mistake = RunSignal.GO_ON, 0, None
+        self._wish, self._num_wishes, self._mistake = RunSignal.CONTINUE, 0, None
 
     def want(self, wish: RunSignal) -> int:
         """Wishes something of the workers, and gives back their last step."""
@@ -61,7 +61,7 @@ class ProgressActor(Generic[P, R]):
         step, saved = self._step(), self.saved_step()
         if self._is_over:
             return str(self._mistake)
-        if self._wish == RunSignal.LEAVE:
+        if self._wish == RunSignal.STOP:
             self._restarts.append(Restart(step=step, reason="a machine goes away"))
             return ""
         self._restarts.append(Restart(step=step, reason=reason))

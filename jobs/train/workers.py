@@ -232,7 +232,7 @@ class _Reporter:
         if self._answer is None:
             self._answer = shown
         if number == self._num_granted:
-            return RunSignal.GO_ON
+            return RunSignal.CONTINUE
         self._num_granted = number
         return wish
 
@@ -241,7 +241,7 @@ class _Reporter:
         import ray
 
         if self._answer is None or not ray.wait([self._answer], timeout=0)[0]:
-            return RunSignal.GO_ON, self._num_granted
+            return RunSignal.CONTINUE, self._num_granted
         answer, self._answer = self._answer, None
         wish, number = ray.get(answer)
         return wish, number
@@ -260,7 +260,7 @@ class _Spending:
         """Tells it where it has not been told for a while; nobody waits for that. Of a worker nothing is wished."""
         if time.monotonic() - self._told_s >= SPENT_EVERY_S:
             self._tell()
-        return RunSignal.GO_ON
+        return RunSignal.CONTINUE
 
     def tell_last(self) -> None:
         """Tells it and waits: the driver asks the board as soon as the workers have ended."""

@@ -183,7 +183,7 @@ class Batch:
         self.step.advance(chooser.before, chooser.moving_contexts(), self.conditions)
         for stream in range(len(self.step.settings.streams)):
             chooser.choose(stream, self.step.logits(stream))
-            self.step.tell(stream, chooser.event[:, stream], chooser.onset_positions)
+            self.step.feed(stream, chooser.event[:, stream], chooser.onset_positions)
         chooser.record(was_busy)
         return np.flatnonzero(was_busy & ~chooser.is_busy).tolist()
 

@@ -1,4 +1,4 @@
-"""A training run: feature blocks become a checkpoint, in a folder from which it can go on after any interruption.
+"""A training run: feature blocks become a checkpoint, in a folder from which it resumes after any interruption.
 
 RUN/recipe.toml      what was requested, resolved
 RUN/state/           the newest states, see run_state.py
@@ -32,7 +32,7 @@ def run_training(
     representation: Representation | None = None,
     on_progress: Callable[[RunProgress], RunSignal | None] = lambda progress: None,
 ) -> RunResult:
-    """Trains until the recipe is fulfilled, going on from the newest state of the run if there is one.
+    """Trains until the recipe is fulfilled, resuming from the newest state of the run if there is one.
 
     Call on every worker.
 
@@ -42,14 +42,14 @@ def run_training(
         recipe: What is requested.
         versions: Of the packages, for the checkpoint.
         parent_uri: Where `recipe.init_from` is, if not under that very name.
-        lease: The token of whoever holds the lease of the run's folder; nothing is stored once somebody else has it.
+        lease: Token of the holder of the lease of the run's folder; nothing is stored once another process holds it.
         representation: What is learnt, if it is not the one of the name in the recipe.
         on_progress: Called after each step; the signal that it returns on the first worker holds for all.
 
     Raises:
         TrainingError: loss or gradient stopped being finite; the checkpoint stays.
-        LeaseError: somebody else has taken the run over.
-        RunLeft: that was requested.
+        LeaseError: another process has taken over the run.
+        RunStopped: that was requested.
     """
     run = TrainingRun(
         blocks_uri,
@@ -67,5 +67,5 @@ def run_training(
             recent = [*recent, (time.monotonic(), result.num_events)][-20:]
             elapsed = recent[-1][0] - recent[0][0]
             rate = sum(num for _, num in recent[1:]) / elapsed if elapsed > 0 else 0.0
-            run.save(on_progress(run.progress(result, rate)) or RunSignal.GO_ON)
+            run.save(on_progress(run.progress(result, rate)) or RunSignal.CONTINUE)
         return run.result()

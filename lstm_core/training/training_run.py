@@ -28,7 +28,7 @@ from lstm_core.training.initial_model import initial_model
 from lstm_core.training.metrics import MetricsLog, Row
 from lstm_core.training.recipe import TrainRecipe
 from lstm_core.training.run_length import RunLength
-from lstm_core.training.run_result import CHECKPOINT_NAME, RunLeft, RunProgress, RunResult, RunSignal
+from lstm_core.training.run_result import CHECKPOINT_NAME, RunProgress, RunResult, RunSignal, RunStopped
 from lstm_core.training.run_state import RunState, load_newest_state, load_state, save_state
 from lstm_core.training.run_writer import RunWriter
 from lstm_core.training.updates import StepResult, Trainer
@@ -36,7 +36,7 @@ from lstm_core.training.worker_group import WorkerGroup
 
 CURVES_NAME = "curves.png"
 CURVES_EVERY_S = 15.0  # drawing takes about a second, which all workers wait for
-UNSETTLED = 1_000_000_000  # length of the schedule while it is unknown: only the warm-up is seen
+UNSETTLED = 1_000_000_000  # length of the schedule while it is unknown: only the warm-up shows
 _log = logging.getLogger(__name__)
 
 
@@ -96,7 +96,7 @@ class TrainingRun(Closing):
             self._start()
         else:
             self.trainer.load_state_tensors(state.tensors)
-            _log.info("going on from step %d", state.step)
+            _log.info("resuming from step %d", state.step)
 
     @property
     def is_finished(self) -> bool:
@@ -118,24 +118,24 @@ class TrainingRun(Closing):
             self._validate()
         return result
 
-    def save(self, wish: RunSignal = RunSignal.GO_ON) -> None:
-        """Stores a state if one is due, or wished on the first worker; waits for it only where nothing comes after.
+    def save(self, signal: RunSignal = RunSignal.CONTINUE) -> None:
+        """Stores a state if one is due or requested on the first worker; waits for it only if nothing comes after.
 
         Raises:
-            RunLeft: that was the wish.
+            RunStopped: that was requested.
         """
         is_due = self._clock() - self._saved_s >= self.recipe.checkpoint_every_s and self.writer.is_idle
-        wish = RunSignal(int(self.group.agreed(max(wish, RunSignal.SAVE if is_due else RunSignal.GO_ON))))
-        if wish != RunSignal.GO_ON or self.is_finished:
+        signal = RunSignal(int(self.group.agreed(max(signal, RunSignal.SAVE if is_due else RunSignal.CONTINUE))))
+        if signal != RunSignal.CONTINUE or self.is_finished:
             self._save_state()
-        if wish == RunSignal.LEAVE or self.is_finished:
+        if signal == RunSignal.STOP or self.is_finished:
             self.writer.wait()
             self.group.agreed(0)  # the others stay until it is stored
-        if wish == RunSignal.LEAVE and not self.is_finished:
-            raise RunLeft(f"left after step {self.trainer.step}")
+        if signal == RunSignal.STOP and not self.is_finished:
+            raise RunStopped(f"stopped after step {self.trainer.step}")
 
     def close(self) -> None:
-        """Ends the threads that store, once they have; what went wrong before is what is told."""
+        """Ends the threads that store, once they have; an earlier error is the one that is raised."""
         self.writer.close()
         self.metrics.close()
 
@@ -163,7 +163,7 @@ class TrainingRun(Closing):
         )
 
     def _newest_state(self) -> RunState | None:
-        """The state that rank 0 found, on all workers."""
+        """The newest state, as rank 0 finds it, on all workers."""
         state = load_newest_state(self.run_uri) if self.group.rank == 0 else None
         step = int(self.group.agreed(-1 if state is None else state.step))
         if step < 0:
@@ -172,14 +172,14 @@ class TrainingRun(Closing):
         trained_on = state.facts.get("corpus_fingerprint", self.blocks.index.fingerprint)
         if trained_on != self.blocks.index.fingerprint:
             raise TrainingError(
-                f"{self.run_uri} was begun on blocks of fingerprint {trained_on}, these have "
+                f"{self.run_uri} was started on blocks of fingerprint {trained_on}, these have "
                 f"{self.blocks.index.fingerprint}. Give the same blocks, or start another run with "
                 f"--init-from {self.run_uri}."
             )
         return state
 
     def _start(self) -> None:
-        """Baselines, and the first validation, which also tells how long one takes, with its drawing."""
+        """Baselines, and the first validation, which also measures how long one takes, with its drawing."""
         self._drawn_s = -math.inf
         if self.group.rank == 0:
             curves_png([], self.metrics.stream_names, "")  # what draws takes seconds to import: not at the end of a run
@@ -296,7 +296,7 @@ class TrainingRun(Closing):
 
 
 def nothing_to_train_on(blocks_uri: str | Path, representation: str) -> str:
-    """What is said of a block set without training pieces."""
+    """The message about a block set without training pieces."""
     return (
         f"{blocks_uri} holds no training pieces of representation {representation}. "
         "Prepare a corpus with at least one piece that it can spell."

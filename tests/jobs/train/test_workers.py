@@ -62,13 +62,13 @@ def test_a_run_that_gets_on_is_never_given_up() -> None:
 
 def test_what_was_wished_is_no_fall_and_ends_with_the_workers() -> None:
     board: ProgressActor[RunProgress, int] = ProgressActor()
-    assert board.show(progress(4)) == (RunSignal.GO_ON, 0)
+    assert board.show(progress(4)) == (RunSignal.CONTINUE, 0)
     assert board.want(RunSignal.SAVE) == 4 and board.saved_step() == 2
-    assert board.want(RunSignal.LEAVE) == 4
-    assert board.show(progress(5)) == (RunSignal.LEAVE, 2)
+    assert board.want(RunSignal.STOP) == 4
+    assert board.show(progress(5)) == (RunSignal.STOP, 2)
     assert [board.fall("left") for _ in range(MAX_CRASHES + 1)] == [""] * (MAX_CRASHES + 1)
     board.begin()
-    assert board.show(progress(6)) == (RunSignal.GO_ON, 0)
+    assert board.show(progress(6)) == (RunSignal.CONTINUE, 0)
 
 
 def test_what_workers_took_is_the_last_that_each_of_them_told() -> None:
