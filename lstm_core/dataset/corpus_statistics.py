@@ -21,8 +21,8 @@ _COLUMNS = ("style", "meter", "tempo_bpm", "density", "families", "num_bars", "s
 def corpus_statistics(blocks: BlockSet) -> dict[str, Any]:
     """By style, over the training pieces: number of pieces, shares of meters and families, quantiles of the rest.
 
-    `tempo_bpm` (quarters per minute), `density` (notes per quarter) and `num_bars` are lists of the QUANTILES; `ensembles`
-    lists the programs of some pieces, as many as NUM_ENSEMBLES, evenly spread over them.
+    `tempo_bpm` (quarters per minute), `density` (notes per quarter) and `num_bars` are lists of the QUANTILES;
+    `ensembles` lists the programs of some pieces, as many as NUM_ENSEMBLES, evenly spread over them.
     """
     table = pa.concat_tables([table.select(_COLUMNS) for table in blocks.tables]).to_pydict()
     rows_of: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Lanes: B endless walks through the pieces, each in windows of T events, that can be interrupted and resumed exactly."""
+"""Lanes: B endless walks through the pieces, in windows of T events; they resume exactly after an interruption."""
 
 from __future__ import annotations
 

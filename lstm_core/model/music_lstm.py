@@ -84,7 +84,7 @@ class MusicLSTM(nn.Module):
             if settings.num_onset_positions
             else None
         )
-        # Besides the logits each head gives one copy weight per lag, added to the logit of the value that the lag offers.
+        # Besides logits each head gives one copy weight per lag, added to the logit of the value that the lag offers.
         self.outputs = nn.ModuleList(nn.Linear(head, s.size + settings.num_lags) for s in settings.streams)
         self._initialise()
 
@@ -192,7 +192,7 @@ def with_copies(logits: Sequence[Tensor], events: Tensor, recalled: Tensor) -> l
 def dropout_masks(settings: ModelSettings, num_lanes: int, seed: int) -> Tensor | None:
     """Factors for the inputs of the LSTM layers and of the heads: float32 [L + 1, B, H], None without dropout.
 
-    One mask per lane for a whole window (Gal and Ghahramani 2016). A lane's mask depends on `seed` and its number alone.
+    One mask per lane for a whole window (Gal and Ghahramani 2016). It depends on `seed` and the lane's number alone.
     """
     if settings.dropout == 0.0:
         return None

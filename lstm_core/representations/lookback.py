@@ -1,8 +1,8 @@
 """Looking back: what came next at this point of the music some bars ago, and how well that has held lately.
 
-Music repeats itself at a distance of whole bars. A recurrent network can learn that, but not from a few hundred pieces,
-so each step is given, for each lag of LAGS, the event that would come next if the music continued as it did that many
-bars ago. The model decides how far to trust it (its copy weights, see model.py). The idea is that of the lookback features
+Music repeats itself at a distance of whole bars. A recurrent network can learn that, but not from a few hundred pieces.
+So each step is given, for each lag of LAGS, the event that would come next if the music continued as so many bars ago.
+The model decides how far to trust it (its copy weights, see model.py). The idea is that of the lookback features
 of Magenta's Lookback RNN (Waite, 2016), here for polyphony at any resolution, with a weight that is learnt for each
 step instead of labels that stand for "repeat".
 """

@@ -1,4 +1,4 @@
-"""What a representation is: how music becomes K parallel streams of integers, and the contexts and conditions of a model.
+"""A representation: how music becomes K parallel streams of integers, and the contexts and conditions of a model.
 
 A representation is a value. Blocks store pieces in several of them; the trainer, the checkpoint and the engine take
 theirs by name from table.py or from their arguments.

@@ -7,7 +7,7 @@ A row is a dictionary with `kind` and `step`:
                 time_s; one per step
     valid       nll, nll_of_stream, num_events, best_step; or train_nll where there is nothing to validate on
 
-Nothing can be appended to an object in a store. So the newest rows are metrics.jsonl, which is rewritten each time, and all
+Objects in a store cannot be appended to. So the newest rows are metrics.jsonl, which is rewritten each time, and all
 before them are files of SEGMENT_ROWS that are written once:
 
     RUN/metrics/rows-000000000.jsonl    the number is that of the first row
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 class MetricsLog(Closing):
-    """The rows of a run that stands at `step`: later ones of an earlier attempt are removed, so that none appears twice.
+    """The rows of a run that stands at `step`: later ones of an earlier attempt are removed.
 
     Close it when everything is stored: TensorBoard's writer is a thread and, of a run in a store, a folder.
     """

@@ -1,4 +1,4 @@
-"""What an imperfect transcriber would hear of a score that somebody plays: built from known beats and notes."""
+"""An imperfect transcription of a performed score, made from its known beats and notes."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def activations(
     return np.clip(found, 0.0, 1.0).astype(np.float32)
 
 
-def heard(score: Score, *, seed: int, jitter_s: float = 0.01, start_s: float = 0.7) -> Transcription:
-    """A score as hands play it and a transcriber hears it: onsets astray, notes a little short, beats a little off."""
+def transcribed(score: Score, *, seed: int, jitter_s: float = 0.01, start_s: float = 0.7) -> Transcription:
+    """A score as performed and transcribed: onsets astray, notes a little short, beats a little off."""
     random = np.random.Generator(np.random.Philox(key=[seed, 0]))
     notes = score.notes
     onset = score.seconds(notes["onset"].astype(np.int64)) + start_s

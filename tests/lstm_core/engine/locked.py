@@ -77,17 +77,17 @@ def check_obeyed(timeline: Timeline, events: EventArray) -> None:
     assert (np.diff(voices)[(events[1:, TIME_SHIFT] == 0) & (instruments[1:] > REST)] > 0).all()
     ticks, notes = notes_of(events)
     ends = ticks + DURATIONS[notes[:, DURATION]]
-    heard_until = _cut(ticks, ends, notes)
+    sounds_until = _cut(ticks, ends, notes)
     found = [*zip(ticks.tolist(), map(tuple, notes[:, INSTRUMENT:].tolist()), strict=True)]
     locked = [*zip(timeline.locked.ticks.tolist(), map(tuple, timeline.locked.events[:, 1:].tolist()), strict=True)]
     assert set(locked) <= set(found)
     is_locked = np.array([note in set(locked) for note in found])
     played = decode_events(events).notes  # a note that is struck again is cut: no locked one is, but by a locked one
     stands = {(int(n["onset"]), int(n["program"]), int(n["pitch"]), int(n["duration"])) for n in played}
-    asked = decode_events(_alone(timeline)).notes
-    assert {(int(n["onset"]), int(n["program"]), int(n["pitch"]), int(n["duration"])) for n in asked} <= stands
+    alone = decode_events(_alone(timeline)).notes
+    assert {(int(n["onset"]), int(n["program"]), int(n["pitch"]), int(n["duration"])) for n in alone} <= stands
     for programs in timeline.parts:
-        assert set(notes[:, INSTRUMENT].tolist()) & set(instrument_values(programs)), f"{programs} is not heard"
+        assert set(notes[:, INSTRUMENT].tolist()) & set(instrument_values(programs)), f"{programs} does not play"
     melodic = notes[:, INSTRUMENT] >= FIRST_PROGRAM
     chord_at = timeline.spans[-1].limits.chord_at
     if chord_at != NEVER and timeline.span_at(chord_at).limits.exclusive == FREE:
@@ -105,7 +105,7 @@ def check_obeyed(timeline: Timeline, events: EventArray) -> None:
         assert DURATIONS[note[DURATION]] <= limits.longest_ticks
         assert (ticks == tick).sum() <= max(limits.onset_notes, (is_locked & (ticks == tick)).sum())
     for tick in np.unique(ticks[melodic]):
-        sounding = melodic & (ticks <= tick) & (heard_until > tick)
+        sounding = melodic & (ticks <= tick) & (sounds_until > tick)
         if (sounding & ~is_locked).any():  # locked notes alone may be as many as they like
             assert sounding.sum() <= timeline.span_at(int(tick)).limits.polyphony
 

@@ -37,7 +37,7 @@ def sure_engine() -> Engine:
 
 @st.composite
 def orders(draw: Any) -> TrackOrder:
-    wishes = {
+    fields = {
         "seed": draw(st.integers(0, 2**63 - 1)),
         "duration_s": draw(st.floats(0.5, 40.0)),
         "bpm": draw(st.one_of(st.just(0.0), st.floats(40.0, 300.0))),
@@ -51,10 +51,10 @@ def orders(draw: Any) -> TrackOrder:
     }
     if draw(st.booleans()):
         low = draw(st.integers(0, 120))
-        wishes |= {"pitch_low": low, "pitch_high": min(127, low + draw(st.sampled_from((0, 2, 7, 24))))}
-    elif draw(st.integers(0, 3)) == 0 and not wishes["scale"]:
-        wishes["key"] = "free"
-    return TrackOrder(**wishes)
+        fields |= {"pitch_low": low, "pitch_high": min(127, low + draw(st.sampled_from((0, 2, 7, 24))))}
+    elif draw(st.integers(0, 3)) == 0 and not fields["scale"]:
+        fields["key"] = "free"
+    return TrackOrder(**fields)
 
 
 def play_by_the_rules(engine: Engine, batch: list[TrackOrder]) -> None:
@@ -155,10 +155,10 @@ def test_neighbours_order_width_and_engine_change_nothing(arithmetic: str) -> No
         assert len(engine._steps) > 1
 
 
-def test_seeds_and_conditions_are_heard(engine: Engine) -> None:
+def test_seeds_and_conditions_change_the_events(engine: Engine) -> None:
     order = TrackOrder(duration_s=6.0, bpm=120.0, key="C", seed=1)
-    told = [order, replace(order, seed=2), replace(order, style="game"), replace(order, key="A minor")]
-    played = [events.tobytes() for events in play(engine, told)]
+    varied = [order, replace(order, seed=2), replace(order, style="game"), replace(order, key="A minor")]
+    played = [events.tobytes() for events in play(engine, varied)]
     assert len(set(played)) == 4 and play(engine, [order])[0].tobytes() == played[0]
 
 
@@ -170,14 +170,14 @@ def test_little_temperature_plays_the_most_probable_of_what_is_allowed() -> None
     seen: list[list[np.ndarray]] = []
     logits = batch.step.logits
 
-    def listen(stream: int) -> np.ndarray:
+    def record(stream: int) -> np.ndarray:
         values = logits(stream)
         if stream == 0:
             seen.append([])
         seen[-1].append(values[0].copy())
         return values
 
-    batch.step.logits = listen  # type: ignore[method-assign]
+    batch.step.logits = record  # type: ignore[method-assign]
     try:
         events = next(done for _ in range(10_000) for done in batch.play()).events
     finally:

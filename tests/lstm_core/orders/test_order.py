@@ -75,7 +75,7 @@ def test_text_of_a_table_becomes_the_order_that_it_spells() -> None:
     assert order_from_fields(json.loads(json.dumps(order_fields(order)))) == order
 
 
-def test_identity_is_every_wish_but_the_name() -> None:
+def test_identity_is_every_field_but_the_name() -> None:
     order = TrackOrder(name="a", seed=3)
     assert order_digest(order) == order_digest(replace(order, name="b"))
     changes = {"seed": 4, "bpm": 90.0, "key": "C", "instruments": ("piano",), "loop": True, "stems": True}

@@ -86,7 +86,7 @@ def test_a_loop_has_no_place_that_differs_from_the_others(reverb: str) -> None:
 
 
 def test_a_loops_tail_sounds_at_its_start(stems: dict[str, np.ndarray]) -> None:
-    """The loop is what a player hears in the second round of the piece played twice."""
+    """The loop is the second repetition of the piece played twice."""
     settings = MasterSettings(reverb="studio", bit_depth=32, format="wav", loudness_lufs=-30)
     twice = {name: np.zeros((2, stem.shape[1] + NUM_SAMPLES), dtype=np.float32) for name, stem in stems.items()}
     for name, stem in stems.items():
@@ -118,10 +118,10 @@ def test_a_seed_decides_the_dither_and_nothing_else(stems: dict[str, np.ndarray]
     steps = (other - first) * 32768
     assert steps.any() and np.abs(steps).max() <= 2
     error = (first - finish(stems, bit_depth=32, format="wav").waveform) * 32768
-    heard = np.abs(first).max(axis=0) > 0.01
+    audible = np.abs(first).max(axis=0) > 0.01
     assert np.abs(error).max() <= 1.51
-    assert np.square(error[:, heard]).mean() == pytest.approx(1 / 4, rel=0.05)  # of triangular dither and rounding
-    assert abs(error[:, heard].mean()) < 0.01
+    assert np.square(error[:, audible]).mean() == pytest.approx(1 / 4, rel=0.05)  # of triangular dither and rounding
+    assert abs(error[:, audible].mean()) < 0.01
 
 
 def test_pan_and_gain_of_a_family() -> None:
@@ -173,14 +173,14 @@ def plucked() -> Score:
 
 
 def test_clicks_end_as_loud_as_they_get() -> None:
-    """Nothing but one sample a second: its peak lies 37 dB over its loudness, more than the limiter gives.
+    """One sample per second: its peak lies 37 dB over its loudness, more than the limiter gives.
 
     The gain went up and up, until the high-pass's last trace of each click, at -100 dB, was at -21 LUFS.
     """
     clicks = {"percussive": np.zeros((2, 5 * 44100), dtype=np.float32)}
     clicks["percussive"][:, 22050::44100] = 0.9
-    asked = [MasterSettings(reverb="none", loudness_lufs=loudness) for loudness in (-16.0, -8.0)]
-    made = [master(clicks, num_samples=5 * 44100, loop=False, seed=0, settings=settings) for settings in asked]
+    requested = [MasterSettings(reverb="none", loudness_lufs=loudness) for loudness in (-16.0, -8.0)]
+    made = [master(clicks, num_samples=5 * 44100, loop=False, seed=0, settings=settings) for settings in requested]
     assert all(mastered.true_peak_dbtp <= -1.0 for mastered in made)
     softer, louder = (mastered.loudness_lufs for mastered in made)
     assert softer == pytest.approx(louder, abs=0.3)

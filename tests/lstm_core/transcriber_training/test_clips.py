@@ -8,7 +8,7 @@ import torch
 
 from lstm_core.transcriber_training.clips import ClipSettings, varied
 from lstm_core.transcription.spectrogram import BINS_PER_SEMITONE
-from tests.lstm_core.heard import tiny_pool
+from tests.lstm_core.transcriber_material import tiny_pool
 
 
 def test_a_batch_depends_on_the_step_alone(tmp_path: Path):

@@ -9,8 +9,8 @@ import pytest
 from lstm_core.notes.score import DRUMS
 from lstm_core.transcriber_training.renders import RenderSettings, draw_performance, render
 from lstm_core.transcription.spectrogram import SAMPLE_RATE
-from tests.lstm_core.heard import PLAIN, sine_font, tune
 from tests.lstm_core.sounds import six_parts
+from tests.lstm_core.transcriber_material import PLAIN, sine_font, tune
 
 
 def test_every_onset_has_its_sound(tmp_path: Path):

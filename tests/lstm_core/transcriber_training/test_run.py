@@ -23,8 +23,8 @@ from lstm_core.transcription.beats.network import NUM_TEMPI, BeatNetworkSettings
 from lstm_core.transcription.spectrogram import SAMPLE_RATE
 from lstm_core.transcription.transcriber import Transcriber
 from lstm_core.transcription.transcriber_checkpoint import load_transcriber
-from tests.lstm_core.heard import PLAIN, TINY, sine_font, tune
 from tests.lstm_core.sounds import six_parts
+from tests.lstm_core.transcriber_material import PLAIN, TINY, sine_font, tune
 
 
 @pytest.fixture

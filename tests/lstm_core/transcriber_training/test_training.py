@@ -11,7 +11,7 @@ from lstm_core.transcriber_training.onset_scores import score_onsets
 from lstm_core.transcriber_training.training import TranscriberTrainer, TranscriberTrainSettings, transcriber_losses
 from lstm_core.transcription.note_decoding import Thresholds, decode_notes
 from lstm_core.transcription.transcriber_model import Logits, TranscriberModel
-from tests.lstm_core.heard import TINY, tiny_pool
+from tests.lstm_core.transcriber_material import TINY, tiny_pool
 
 SETTINGS = TranscriberTrainSettings(
     num_clips=2, num_frames=60, warmup_steps=2, cooldown_steps=4, precision="float32", learning_rate=5e-3

@@ -22,7 +22,7 @@ from lstm_core.transcription.transcriber_checkpoint import (
 )
 from lstm_core.transcription.transcriber_model import TranscriberModel, TranscriberSettings
 from lstm_core.transcription.transcription import Transcription
-from tests.lstm_core.heard import TINY
+from tests.lstm_core.transcriber_material import TINY
 
 
 def network(seed: int = 0) -> TranscriberModel:

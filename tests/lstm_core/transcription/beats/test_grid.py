@@ -14,7 +14,7 @@ from lstm_core.notes.describe import describe
 from lstm_core.notes.score import DRUMS, Meter, Score, Tempo, make_notes
 from lstm_core.transcription.beats.grid import GriddedScore, score_of
 from lstm_core.transcription.transcription import TRANSCRIBED_DRUM_DTYPE, TRANSCRIBED_NOTE_DTYPE, Transcription
-from tests.lstm_core.imperfect_transcription import activations, heard
+from tests.lstm_core.imperfect_transcription import activations, transcribed
 
 Row = tuple[int, int, int, int, int]
 
@@ -55,7 +55,7 @@ def spelled(score: Score) -> set[tuple[int, int, int]]:
 def test_a_played_score_comes_back(meter: str, bpm: float, assert_lawful: Callable[[Score], None]) -> None:
     numerator, denominator = map(int, meter.split("/"))
     written = song(meter=Meter(tick=0, numerator=numerator, denominator=denominator), bpm=bpm, num_bars=24)
-    found = score_of(heard(written, seed=int(bpm), jitter_s=0.008))
+    found = score_of(transcribed(written, seed=int(bpm), jitter_s=0.008))
     assert_lawful(found.score)
     assert [str(m) for m in found.score.meters] == [meter]
     assert [tempo.tick for tempo in found.score.tempos] == [0]
@@ -70,13 +70,13 @@ def test_a_played_score_comes_back(meter: str, bpm: float, assert_lawful: Callab
 
 def test_a_machine_is_quantised_back_exactly() -> None:
     written = song(meter=Meter(tick=0, numerator=4, denominator=4), bpm=120.0, num_bars=16)
-    found = score_of(heard(written, seed=3, jitter_s=0.002))
+    found = score_of(transcribed(written, seed=3, jitter_s=0.002))
     assert spelled(found.score) == spelled(written)
 
 
 def test_a_pickup_is_preceded_by_rests() -> None:
     written = song(meter=Meter(tick=0, numerator=3, denominator=4), bpm=108.0, num_bars=16, pickup=True)
-    found = score_of(heard(written, seed=4, jitter_s=0.006))
+    found = score_of(transcribed(written, seed=4, jitter_s=0.006))
     assert found.score.notes["onset"].min() == 48
     onsets, back = ({(row[0], row[2]) for row in spelled(score)} for score in (written, found.score))
     assert len(onsets & back) >= 0.99 * len(onsets)
@@ -86,7 +86,7 @@ def test_bars_of_silence_before_the_first_note_are_left_out() -> None:
     written = song(meter=Meter(tick=0, numerator=4, denominator=4), bpm=120.0, num_bars=12)
     notes = written.notes.copy()
     notes["onset"] += 3 * 96
-    found = score_of(heard(replace(written, notes=notes), seed=5, jitter_s=0.004))
+    found = score_of(transcribed(replace(written, notes=notes), seed=5, jitter_s=0.004))
     assert found.score.notes["onset"].min() == 0
     assert found.start_s == pytest.approx(0.7 + 6.0, abs=0.03)
 
@@ -94,14 +94,14 @@ def test_bars_of_silence_before_the_first_note_are_left_out() -> None:
 def test_a_change_of_tempo_is_kept_and_one_tempo_stays_one() -> None:
     written = song(meter=Meter(tick=0, numerator=4, denominator=4), bpm=100.0, num_bars=32)
     written = replace(written, tempos=(Tempo(tick=0, bpm=100.0), Tempo(tick=16 * 96, bpm=130.0)))
-    found = score_of(heard(written, seed=6, jitter_s=0.006)).score
+    found = score_of(transcribed(written, seed=6, jitter_s=0.006)).score
     assert [tempo.bpm for tempo in found.tempos] == pytest.approx([100.0, 130.0], rel=0.01)
     assert found.tempos[1].tick == pytest.approx(16 * 96, abs=96)
 
 
 def test_without_a_beat_the_grid_is_plain_and_says_so(assert_lawful: Callable[[Score], None]) -> None:
     written = song(meter=Meter(tick=0, numerator=4, denominator=4), bpm=120.0, num_bars=16)
-    played = heard(written, seed=7, jitter_s=0.05)
+    played = transcribed(written, seed=7, jitter_s=0.05)
     noise = np.abs(np.random.default_rng(1).normal(0.0, 0.05, played.beat_activation.shape)).astype(np.float32)
     found = score_of(replace(played, beat_activation=noise))
     assert_lawful(found.score)
@@ -159,7 +159,7 @@ def test_tags_of_the_source_are_kept() -> None:
 
 def test_confidence_falls_with_what_it_is_made_of() -> None:
     written = song(meter=Meter(tick=0, numerator=4, denominator=4), bpm=120.0, num_bars=16)
-    sure, astray = heard(written, seed=8, jitter_s=0.004), heard(written, seed=8, jitter_s=0.06)
+    sure, astray = transcribed(written, seed=8, jitter_s=0.004), transcribed(written, seed=8, jitter_s=0.06)
     doubtful = replace(sure, notes=sure.notes.copy())
     doubtful.notes["confidence"] = 0.64  # two fifths of the way from UNSURE to SURE
     figures = [score_of(row).confidence for row in (sure, astray, doubtful)]
@@ -168,7 +168,7 @@ def test_confidence_falls_with_what_it_is_made_of() -> None:
 
 def test_equal_input_equal_score() -> None:
     written = song(meter=Meter(tick=0, numerator=4, denominator=4), bpm=97.0, num_bars=12)
-    one, two = (score_of(heard(written, seed=9)) for _ in range(2))
+    one, two = (score_of(transcribed(written, seed=9)) for _ in range(2))
     assert one.score.notes.tobytes() == two.score.notes.tobytes() and one.score.tags == two.score.tags
 
 

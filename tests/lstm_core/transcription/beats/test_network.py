@@ -28,7 +28,7 @@ from lstm_core.transcription.beats.network import (
     num_features,
 )
 from lstm_core.transcription.transcriber_model import NUM_PITCHES, Logits, TranscriberModel
-from tests.lstm_core.heard import TINY, tiny_pool
+from tests.lstm_core.transcriber_material import TINY, tiny_pool
 
 SETTINGS = BeatNetworkSettings(channels=16, hidden_size=12, dropout=0.0)
 

@@ -47,7 +47,7 @@ def tune(seed: int, num_notes: int = 40) -> Score:
 
 
 def tiny_pool(folder: Path, **more: object) -> ClipPool:
-    """Clips of tunes, four a shard and no rooms: rendered in a blink."""
+    """Clips of tunes, four per shard and no reverb: rendered in a blink."""
     settings = ClipSettings(
         clips_per_shard=4, first_shards=2, rooms=0.0, codecs=0.0, overdrive=0.0, compression=0.0, render=PLAIN
     )
