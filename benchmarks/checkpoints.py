@@ -19,8 +19,8 @@ from benchmarks.prepare import make_corpus
 from benchmarks.report import print_metric
 from jobs.prepare.run import run_prepare
 from lstm_core.training.recipe import TrainRecipe
-from lstm_core.training.run import TrainingRun
 from lstm_core.training.run_result import RunSignal
+from lstm_core.training.training_run import TrainingRun
 
 WARM_UP_STEPS = 4
 TARGET_BLOCK, TARGET_SHARE, MINUTE_S = 0.05, 0.02, 60.0

@@ -46,6 +46,7 @@ def options(verbose: Verbose = False) -> None:
     """Options of all commands."""
     _state["verbose"] = verbose
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("lstm_core.foundation.old_names").setLevel(logging.WARNING)  # for users, whatever else is hidden
 
 
 @app.command()

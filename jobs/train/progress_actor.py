@@ -29,7 +29,7 @@ class ProgressActor(Generic[P, R]):
         self._result: R | None = None
         self._user_error: TonemillError | None = None
         self._is_over = False
-        self._signal, self._num_signals = RunSignal.GO_ON, 0
+        self._signal, self._num_signals = RunSignal.CONTINUE, 0
         self._restarts: list[Restart] = []
         self._cpu_s: dict[str, float] = {}  # of each worker that there was
         self._num_crashes = 0  # since the newest state
@@ -42,7 +42,7 @@ class ProgressActor(Generic[P, R]):
 
     def begin(self) -> None:
         """New workers have been started: signals to those before, and their error, do not concern them."""
-        self._signal, self._num_signals, self._user_error = RunSignal.GO_ON, 0, None
+        self._signal, self._num_signals, self._user_error = RunSignal.CONTINUE, 0, None
 
     def send(self, signal: RunSignal) -> int:
         """Has the workers given a signal, and returns their last step."""
@@ -61,7 +61,7 @@ class ProgressActor(Generic[P, R]):
         step, saved = self._step(), self.saved_step()
         if self._is_over:
             return str(self._user_error)
-        if self._signal == RunSignal.LEAVE:
+        if self._signal == RunSignal.STOP:
             self._restarts.append(Restart(step=step, reason="a machine was preempted"))
             return ""
         self._restarts.append(Restart(step=step, reason=reason))

@@ -24,10 +24,11 @@ from lstm_core.representations.table import representation_named
 from lstm_core.storage.lease import Lease
 from lstm_core.training.metrics import read_metrics
 from lstm_core.training.recipe import TrainRecipe, changed_settings
-from lstm_core.training.run import CURVES_NAME, nothing_to_train_on, run_training
+from lstm_core.training.run import run_training
 from lstm_core.training.run_length import RATE_STEPS
 from lstm_core.training.run_result import RunProgress, RunResult, RunSignal, finished_result
 from lstm_core.training.run_state import newest_state
+from lstm_core.training.training_run import CURVES_NAME, nothing_to_train_on
 
 POLL_S = 0.5
 LEASE_S = 12.0  # without a sign of life of the driver another one, elsewhere, may go on with its run

@@ -49,7 +49,7 @@ class RunWatch(ControllerCallback):  # type: ignore[misc]  # ray ships no types
         """
         before, now = type(previous_state).__name__, type(current_state).__name__
         if now == "PreemptingState" and before != now:
-            self._progress_actor.send.remote(RunSignal.LEAVE)
+            self._progress_actor.send.remote(RunSignal.STOP)
         elif now == "ResizingState":
             self._save_first()
         elif now == "RestartingState" and before != now:

@@ -232,7 +232,7 @@ class _Reporter:
         if self._answer is None:
             self._answer = shown
         if number == self._num_granted:
-            return RunSignal.GO_ON
+            return RunSignal.CONTINUE
         self._num_granted = number
         return signal
 
@@ -241,7 +241,7 @@ class _Reporter:
         import ray
 
         if self._answer is None or not ray.wait([self._answer], timeout=0)[0]:
-            return RunSignal.GO_ON, self._num_granted
+            return RunSignal.CONTINUE, self._num_granted
         answer, self._answer = self._answer, None
         signal, number = ray.get(answer)
         return signal, number
@@ -260,7 +260,7 @@ class _Spending:
         """Reports it every few seconds, without waiting. Only the first worker gets signals."""
         if time.monotonic() - self._reported_s >= SPENT_EVERY_S:
             self._report()
-        return RunSignal.GO_ON
+        return RunSignal.CONTINUE
 
     def report_last(self) -> None:
         """Reports it and waits: the driver reads the actor as soon as the workers have ended."""

@@ -62,7 +62,7 @@ class PlannedBlock:
     size_bytes: int = 0  # about
 
     def plain_rows(self) -> pa.Table:
-        """All of it as a table in memory of its own, without what it shares with other blocks; with `block`, its name.
+        """All of it as a table in its own memory, without what it shares with other blocks; with `block`, its name.
 
         `from_plain_rows` takes it back, on another machine.
         """
@@ -130,7 +130,7 @@ def assemble_block(
     order = np.argsort(np.concatenate(places), kind="stable")
     table = pa.concat_tables(tables).take(order).drop_columns(["shingles", "audio_shingles"])
     for name in ("style", "licence", "split"):
-        # Built anew: bytes of a block must not tell how its rows came here.
+        # Built anew: bytes of a block must not depend on how its rows came here.
         table = table.append_column(name, pa.array(planned.rows[name].to_pylist(), type=pa.string()))
     table = table.append_column("group", pa.array(hexadecimal(keys_of(planned.rows["group"])), type=pa.string()))
     return write_block(blocks_uri, planned.name, table.select(block_schema([]).names), representations)
@@ -183,18 +183,18 @@ class _Rows:
             found = found.append_column(name, self.manifest[name].take(self.file))
         return found.append_column("licence", self._licences(found["tag_licence"])).drop_columns(["tag_licence"])
 
-    def _licences(self, told: pa.ChunkedArray) -> pa.ChunkedArray:
+    def _licences(self, tagged: pa.ChunkedArray) -> pa.ChunkedArray:
         """Licence of each row: that of its tags where the table of styles gives none."""
         given = self.manifest["is_licence_given"].take(self.file)
-        told = pc.if_else(given, pa.scalar(None, pa.string()), told)
-        return pc.coalesce(told, self.manifest["licence"].take(self.file).cast(pa.string())).dictionary_encode()
+        tagged = pc.if_else(given, pa.scalar(None, pa.string()), tagged)
+        return pc.coalesce(tagged, self.manifest["licence"].take(self.file).cast(pa.string())).dictionary_encode()
 
 
 def _current_rows(manifest: pa.Table, parts: PartRows) -> _Rows:
     """Rows of the files of the manifest, in its order; each file's come from one part alone."""
-    keys = manifest_keys(manifest)  # [M], one a file
+    keys = manifest_keys(manifest)  # [M], one per file
     order = np.argsort(keys, kind="stable")
-    places = places_in(keys[order], keys_of(parts.table["file_key"]))  # [P], one a row of the parts; -1: of no file
+    places = places_in(keys[order], keys_of(parts.table["file_key"]))  # [P], one per row of the parts; -1: of no file
     row = np.flatnonzero(places >= 0)  # [R]
     rows = _Rows(manifest, parts, row, order[places[row]])
     part = parts.table["part"].to_numpy()[row]
@@ -206,7 +206,7 @@ def _current_rows(manifest: pa.Table, parts: PartRows) -> _Rows:
 def _part_of_file(rows: _Rows, part: Numbers) -> Numbers:
     """The part that counts of each file of the manifest, [M], -1 of one that no row is of.
 
-    Of several, when a file was read again, one that made pieces of it goes before one that refused it, and this before
+    Of several, when a file was read again, one that made pieces of it comes before one that refused it, and this before
     one that could not fetch it; then the first by name.
 
     Args:
@@ -227,8 +227,8 @@ def _part_of_file(rows: _Rows, part: Numbers) -> Numbers:
 
 
 def _rejects(rows: _Rows) -> pa.Table:
-    told = rows.parts.table.select(["stage", "reason"]).take(rows.row)
-    columns = [rows.manifest["path"].take(rows.file), *told.columns]
+    failed = rows.parts.table.select(["stage", "reason"]).take(rows.row)
+    columns = [rows.manifest["path"].take(rows.file), *failed.columns]
     return pa.table(columns, REJECTS_SCHEMA.names).cast(REJECTS_SCHEMA)
 
 
@@ -282,7 +282,7 @@ def _groups(pieces: _Rows, folder_uri: str, threshold: float) -> Keys:
 
 
 def _shingle_loader(pieces: _Rows, folder_uri: str, column: str) -> Callable[[int], Shingles]:
-    """What gives the shingles of a piece by its number, from its part."""
+    """A function that gives the shingles of a piece by its number, from its part."""
     open_part = lru_cache(maxsize=OPEN_PARTS)(partial(_open_pieces, folder_uri))
     rows = pieces.parts.table
 

@@ -1,7 +1,7 @@
 """A corpus is a folder of scores and recordings: its manifest with the style and the licence of each file.
 
 Style: what CORPUS/styles.csv says, else the first folder on the way to the file, else the name of the corpus.
-Licence: what styles.csv says, else the tags of a recording (which are read when it is listened to), else the LICENSE or
+Licence: what styles.csv says, else the tags of a recording (which are read when it is transcribed), else the LICENSE or
 COPYING file of the nearest folder above the file, else UNKNOWN.
 """
 
@@ -40,17 +40,17 @@ MANIFEST_SCHEMA = pa.schema(
         ("file_key", pa.string()),  # hash of the three above: another one means another file
         ("style", pa.dictionary(pa.int32(), pa.string())),
         ("licence", pa.dictionary(pa.int32(), pa.string())),
-        ("is_licence_given", pa.bool_()),  # by the table of styles: then tags do not count
+        ("is_licence_given", pa.bool_()),  # set by the table of styles: then tags do not count
     ]
 )
 _LISTED = pa.schema([MANIFEST_SCHEMA.field(name) for name in ("path", "size_bytes", "etag", "file_key")])
-_BATCH_ROWS = 16_384  # that texts are made of at a time
+_BATCH_ROWS = 16_384  # of which texts are made at a time
 _NOTICE = re.compile(r"(licen[cs]e|copying)([._-].*)?", re.IGNORECASE)
 _SPDX = re.compile(r"SPDX-License-Identifier:\s*(\S.*)")
 
 
 class CorpusError(TonemillError):
-    """A corpus is empty, or what stands beside it cannot be understood."""
+    """A corpus is empty, or its table of styles is malformed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def texts(column: pa.ChunkedArray) -> Iterator[str]:
 
 
 def file_hash(path: str) -> str:
-    """What the piece_ids of a file begin with: 24 hexadecimal digits, evenly spread."""
+    """The beginning of the piece_ids of a file: 24 hexadecimal digits, evenly spread."""
     return _digest(path)[:24]
 
 

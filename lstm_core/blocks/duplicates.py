@@ -1,7 +1,7 @@
 """Near-duplicates by content: the same music in another key, tempo, instrumentation or with some notes changed.
 
-A piece becomes a set of shingles: hashes of a few notes in a row of its upper and lower outline, told as intervals
-and ratios of durations, so that key and tempo do not matter. Pieces are alike when the Jaccard index of their sets
+A piece becomes a set of shingles: hashes of a few notes in a row of its upper and lower outline, as intervals and
+ratios of durations, so that key and tempo do not matter. Pieces are alike when the Jaccard index of their sets
 is high. Candidates come from MinHash signatures in bands (Broder, "On the resemblance and containment of documents",
 1997; Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3), then the sets themselves are compared.
 """
@@ -22,10 +22,10 @@ SHINGLE_NOTES = 6  # notes in a row that make one shingle
 NUM_BANDS, BAND_ROWS = 42, 3  # a pair of Jaccard index 0.4 shares a band with probability 0.94, one of 0.1 with 0.04
 SIGNATURE_SIZE = NUM_BANDS * BAND_ROWS
 _ESTIMATE_SLACK = 0.2  # four standard deviations of the Jaccard index that signatures of this size estimate
-_BANDS_AT_ONCE = 6  # worked on together: each pass reads all signatures, each band takes 8 bytes a piece
+_BANDS_AT_ONCE = 6  # worked on together: each pass reads all signatures, each band takes 8 bytes per piece
 _MAX_REPRESENTATIVES = 16  # unlike pieces of one bucket that a further one is compared with
 
-# Of fingerprints (decode/audio_fingerprint.py): two with a greater Jaccard index are one recording. Measured on up to
+# Of fingerprints (recordings/fingerprint.py): two with a greater Jaccard index are one recording. Measured on up to
 # 25 s each of 18 pieces (5 for bands, 4 tunes, 4 chorales, rendered; 5 recordings), November 2026. Against its own
 # WAV a piece has 0.38 or more as Opus at 48 kbit/s, MP3 at 64, AAC, Vorbis and WMA at 96, in mono, cut by 1.2 s, at
 # 22 kHz; medians 0.7 to 1; any two versions 0.27. Versions of different pieces have at most 0.065.
@@ -69,7 +69,7 @@ def signature(shingle_set: Shingles) -> Signature:
 def group_duplicates(
     signatures: SignatureRows, load_shingles: Callable[[int], Shingles], threshold: float
 ) -> npt.NDArray[np.int64]:
-    """For each piece the least number of a piece of its group: int64 [N].
+    """The least number of a piece of its group, for each piece: int64 [N].
 
     Args:
         signatures: of all N pieces.
@@ -115,7 +115,7 @@ def _line_shingles(onset: npt.NDArray[np.int64], steps: npt.NDArray[np.int64], k
     if len(symbols) == 0:
         symbols = np.zeros(1, dtype=np.uint64)
     windows = np.lib.stride_tricks.sliding_window_view(symbols, length).copy()
-    windows[:, 0] |= np.uint64(31)  # the first ratio tells of the note before the shingle
+    windows[:, 0] |= np.uint64(31)  # the first ratio depends on the note before the shingle
     mixed = np.full(len(windows), kind + 1, dtype=np.uint64)
     for column in range(length):
         mixed = _mix(mixed ^ (windows[:, column] + np.uint64(column << 20)))
@@ -160,7 +160,7 @@ def _unite(parent: npt.NDArray[np.int64], left: int, right: int) -> None:
 
 
 def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Step of SplitMix64 (Steele, Lea, Flood, 2014): a bijection whose every output bit hangs on all input bits."""
+    """Step of SplitMix64 (Steele, Lea, Flood, 2014): a bijection; every output bit depends on all input bits."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

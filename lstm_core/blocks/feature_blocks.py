@@ -42,7 +42,7 @@ from lstm_core.representations.table import representation_named
 FORMAT = "tonemill-blocks-4"  # a change of the schema, the sidecar or the index is a new format
 INDEX_NAME = "index.json"
 COUNTED = ("codec", "sample_rate", "num_channels", "has_beat", "confidence")  # the last in tenths, rounded down
-_ADVICE = "Run tonemill prepare again to make it anew."
+_ADVICE = "Run tonemill prepare again to replace it."
 
 
 def block_schema(representations: Iterable[str]) -> pa.Schema:
@@ -62,7 +62,7 @@ BLOCK_SCHEMA = block_schema([NOTES.name])  # of a set in the representation that
 
 @dataclass(frozen=True, kw_only=True)
 class BlockEntry:
-    """What the sidecar of a block says."""
+    """The content of the sidecar of a block."""
 
     name: str
     size_bytes: int
@@ -78,7 +78,7 @@ class BlockEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockIndex:
-    """What a block set says of itself; the checkpoint carries it on."""
+    """The facts of a block set, which checkpoints take over."""
 
     representations: tuple[StoredRepresentation, ...]
     styles: tuple[str, ...]  # sorted
@@ -100,10 +100,9 @@ def block_uri(folder_uri: str | Path, name: str, suffix: str = ".arrow") -> str:
 def write_block(
     folder_uri: str | Path, name: str, table: pa.Table, representations: Sequence[Representation] | None = None
 ) -> BlockEntry:
-    """Writes one block atomically, then its sidecar, and gives back what that says. Equal tables give equal bytes.
+    """Writes one block atomically, then its sidecar, and returns the content of that. Equal tables give equal bytes.
 
-    The table says by the fields of `events` which representations it holds; they are looked up by name where none are
-    given.
+    The fields of `events` of the table name its representations; they are looked up by name if none are given.
     """
     names = [item.name for item in table.schema.field("events").type]
     representations = [representation_named(name) for name in names] if representations is None else representations
@@ -129,7 +128,7 @@ def write_block(
 
 
 def read_entry(folder_uri: str | Path, name: str) -> BlockEntry:
-    """What the sidecar of a block says; MissingError when the block was never finished."""
+    """The content of the sidecar of a block; raises MissingError when the block was never finished."""
     uri = block_uri(folder_uri, name, ".json")
     try:
         return _entry(json.loads(storage.read_bytes(uri)))
@@ -150,7 +149,7 @@ def is_finished(folder_uri: str | Path, name: str) -> bool:
 
 
 def write_index(folder_uri: str | Path, names: Iterable[str], *, notices: dict[str, str] | None = None) -> BlockIndex:
-    """Writes the index over the named blocks, from their sidecars, and gives it back."""
+    """Writes the index over the named blocks, from their sidecars, and returns it."""
     entries = sorted((read_entry(folder_uri, name) for name in names), key=lambda entry: entry.name)
     stored = total_of_blocks([entry.representations for entry in entries])
     content = json_bytes([*(one.name for one in stored), sorted(entry.sha256 for entry in entries)])
@@ -176,7 +175,7 @@ def write_index(folder_uri: str | Path, names: Iterable[str], *, notices: dict[s
 
 
 def read_index(folder_uri: str | Path) -> BlockIndex:
-    """The index of a block set. BlockError when there is none, or it is of another format."""
+    """The index of a block set. Raises BlockError when there is none, or it is of another format."""
     uri = storage.join(folder_uri, INDEX_NAME)
     try:
         raw: dict[str, Any] = json.loads(storage.read_bytes(uri))
@@ -207,7 +206,7 @@ def open_blocks(
     Raises:
         BlockError: a block is missing, of the wrong size, or with `verify` of other bytes; or the set does not hold
             the representation, or holds another one of its name.
-        RepresentationError: there is none of this name.
+        RepresentationError: there is none with this name.
     """
     index = read_index(uri)
     if representation is None:
@@ -315,7 +314,7 @@ def _entry(raw: dict[str, Any]) -> BlockEntry:
 
 
 def _recording_counts(table: pa.Table) -> dict[str, Any]:
-    """What the sidecar of a block says of the pieces that come from recordings."""
+    """The counts of the pieces that come from recordings, for the sidecar of a block."""
     rows = [row for row in table.select([*COUNTED, "duration_s"]).to_pylist() if row["codec"] is not None]
     for row in rows:
         row["confidence"] = f"{int(row['confidence'] * 10) / 10:.1f}"

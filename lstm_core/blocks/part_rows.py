@@ -1,6 +1,6 @@
 """The small rows of all finished parts of a folder: what the driver knows of each piece, in about 150 bytes.
 
-Hashes are kept as 16 bytes, and signatures in a file. All parts together are one table: a table a part would be
+Hashes are kept as 16 bytes, and signatures in a file. All parts together are one table: one table per part would be
 kilobytes for a handful of pieces.
 """
 
@@ -25,7 +25,7 @@ HASH_TYPE = pa.binary(16)
 Keys = npt.NDArray[np.bytes_]  # [N] of 16 bytes each
 _KEPT = tuple(name for name in ROWS_SCHEMA.names if name not in SIGNATURES)
 _TOGETHER = 1_000  # tables that are made one at a time
-_TEXTS = 16_384  # made of a column at a time
+_TEXTS = 16_384  # texts of a column that are made at a time
 
 
 class PartRows:
@@ -81,9 +81,9 @@ def read_rows(folder_uri: str, known: PartRows | None = None) -> PartRows:
 
 
 def missing_files(manifest: pa.Table, parts: PartRows, *, retry: bool = False) -> pa.Table:
-    """The rows of a manifest that no part has dealt with; with `retry` also those whose file was rejected.
+    """The rows of a manifest that are in no part; with `retry` also those whose file was rejected.
 
-    A file that could not be fetched was not dealt with: the store or its rights may have changed.
+    A file that could not be fetched counts as in no part: the store or its rights may have changed.
     """
     rows = parts.table
     is_settled = pc.is_null(rows["stage"]) if retry else pc.not_equal(pc.fill_null(rows["stage"], ""), "fetch")
@@ -130,7 +130,7 @@ def hexadecimal(keys: Keys) -> list[str]:
 def _finished(folder_uri: str) -> Iterator[list[tuple[str, int]]]:
     """Names of parts that may be finished, with the size of their pieces, page by page.
 
-    The pieces of a part are listed just before its rows, as their names say.
+    The pieces of a part are listed just before its rows, as their names show.
     """
     name, size_bytes = "", 0
     for page in storage.list_pages(folder_uri):
@@ -155,7 +155,7 @@ def _read_part(folder_uri: str, name: str, size_bytes: int) -> pa.Table | None:
 
 
 def _rows_table(rows: pa.Table, part: int, signatures: SignatureFile) -> pa.Table:
-    """The rows of one part as PartRows has them, in memory of their own."""
+    """The rows of one part as PartRows has them, in their own memory."""
     columns: dict[str, Any] = {}
     for name in _KEPT:
         column = rows[name].combine_chunks()

@@ -1,9 +1,9 @@
-"""Parts: what the first stage of `prepare` makes of a run of files; a file that is in one is not read again.
+"""Parts: the result of the first stage of `prepare` for a run of files; a file that is in one is not read again.
 
     PARTS/NAME.arrow        the pieces of the files: `part_schema`, uncompressed
-    PARTS/NAME.rows.arrow   one small row a piece or reject: ROWS_SCHEMA; written last, it commits the part
+    PARTS/NAME.rows.arrow   one small row per piece or reject: ROWS_SCHEMA; written last, it commits the part
 
-The blocks are put together from parts afterwards (assembly.py), so they do not depend on how files fell into parts.
+Blocks are put together from parts afterwards (assembly.py), so they do not depend on how files are split into parts.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ ROWS_SCHEMA = pa.schema(
         ("meter", pa.string()),
         ("signature", pa.binary(4 * SIGNATURE_SIZE)),
         ("audio_signature", pa.binary(4 * SIGNATURE_SIZE)),  # of recordings
-        ("tag_licence", pa.string()),  # what the tags of a recording say; null where they say nothing
+        ("tag_licence", pa.string()),  # from the tags of a recording; null where they name none
         *(pa.field(name, _FIELD_TYPES[name]) for name in MEASURES),  # null of scores
     ]
 )
@@ -204,7 +204,7 @@ def _fetch_one(corpus_uri: str, row: dict[str, Any], max_file_bytes: int) -> Fet
 
 
 def _read(files: Iterable[FetchedFile], reader: Reader) -> Iterator[tuple[FetchedFile, list[Score] | ScoreError]]:
-    """Each file with what the reader made of it, or why it never reached the reader; in order."""
+    """Each file with the reader's result, or the reason why it never reached the reader; in order."""
     waiting: deque[FetchedFile] = deque()
 
     def readable() -> Iterator[tuple[bytes, str]]:
@@ -259,11 +259,13 @@ def encode_piece(
         "shingles": shingle_set,
         **measures,
     }
-    told = json.dumps([piece[name] for name in ("piece_id", "meters", "tempos", "title", "tags", *measures)]).encode()
+    described = json.dumps(
+        [piece[name] for name in ("piece_id", "meters", "tempos", "title", "tags", *measures)]
+    ).encode()
     row["event_bytes"] = sum(found.nbytes for found in events.values())
     for name in ("piece_id", "content_hash", "duration_s", "tempo_bpm", "meter"):
         row[name] = piece[name]
-    row["row_hash"] = hashlib.blake2b(score.notes.tobytes() + told, digest_size=16).hexdigest()
+    row["row_hash"] = hashlib.blake2b(score.notes.tobytes() + described, digest_size=16).hexdigest()
     row["key"] = description.key
     row["signature"] = signature(shingle_set).tobytes()
     return piece, row

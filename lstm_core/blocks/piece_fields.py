@@ -27,19 +27,19 @@ PIECE_FIELDS = (
     pa.field("num_bars", pa.int32()),
     pa.field("duration_s", pa.float64()),
     pa.field("num_notes", pa.int32()),
-    pa.field("density", pa.float32()),  # notes a quarter
+    pa.field("density", pa.float32()),  # notes per quarter
     pa.field("polyphony_mean", pa.float32()),
     pa.field("polyphony_max", pa.int16()),
     pa.field("pitch_min", pa.int16()),
     pa.field("pitch_max", pa.int16()),
     pa.field("families", pa.int32()),  # bit mask over notes.FAMILIES
     pa.field("bar_key", pa.list_(pa.int8())),  # of each bar: tonic 0..11, plus 12 in minor; -1 without pitches
-    pa.field("bar_density", pa.list_(pa.float32())),  # onsets a quarter
+    pa.field("bar_density", pa.list_(pa.float32())),  # onsets per quarter
     pa.field("bar_polyphony", pa.list_(pa.float32())),
     pa.field("bar_pitch_min", pa.list_(pa.int16())),  # -1 without pitches
     pa.field("bar_pitch_max", pa.list_(pa.int16())),
     pa.field("bar_families", pa.list_(pa.int32())),
-    pa.field("tags", pa.string()),  # JSON object of what the source says of itself
+    pa.field("tags", pa.string()),  # JSON object of the source's own tags
     pa.field("source", pa.string()),  # score or recording; the fields below are null of scores
     pa.field("codec", pa.string()),
     pa.field("sample_rate", pa.int32()),  # Hz

@@ -35,7 +35,7 @@ def make_recording_part(
     listener: RecordingTranscriber,
     representations: Sequence[Representation] = (NOTES,),
 ) -> PartSummary:
-    """Listens to the recordings in some rows of a manifest, and stores what they become as one part of a folder."""
+    """Transcribes the recordings in some rows of a manifest, and stores the result as one part of a folder."""
     pieces, rows = recording_tables(corpus_uri, files, listener, representations)
     return store_part(files, folder_uri, pieces, rows)
 
@@ -51,17 +51,19 @@ def recording_tables(
     pieces: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     found = listener.transcribe_many(_sources(corpus_uri, manifest, listener.limits))
-    for file, heard in zip(manifest, found, strict=True):
-        if not isinstance(heard, Transcribed):
-            stage = heard.stage if isinstance(heard, RecordingError) else "fetch"
-            rows.append({"file_key": file["file_key"], "stage": stage, "reason": str(heard)})
+    for file, transcribed in zip(manifest, found, strict=True):
+        if not isinstance(transcribed, Transcribed):
+            stage = transcribed.stage if isinstance(transcribed, RecordingError) else "fetch"
+            rows.append({"file_key": file["file_key"], "stage": stage, "reason": str(transcribed)})
             continue
-        piece, row = encode_piece(file["path"], file["file_key"], 0, heard.score, measures_of(heard), representations)
+        piece, row = encode_piece(
+            file["path"], file["file_key"], 0, transcribed.score, measures_of(transcribed), representations
+        )
         if piece is not None:
-            piece["audio_shingles"] = heard.fingerprint
-            row["audio_signature"] = signature(heard.fingerprint).tobytes()
+            piece["audio_shingles"] = transcribed.fingerprint
+            row["audio_signature"] = signature(transcribed.fingerprint).tobytes()
             row |= {name: piece[name] for name in MEASURES}
-            row["tag_licence"] = licence_of_tags(heard.facts.tags)
+            row["tag_licence"] = licence_of_tags(transcribed.facts.tags)
         add_piece(pieces, rows, piece, row)
     return table_of(pieces, part_schema(representations)), table_of(rows, ROWS_SCHEMA)
 
@@ -69,7 +71,7 @@ def recording_tables(
 def _sources(
     corpus_uri: str, manifest: list[dict[str, Any]], limits: TranscriptionLimits
 ) -> Iterator[Source | RecordingError | StorageError]:
-    """The recordings in order; of a remote store the next one is asked for while one is heard."""
+    """The recordings in order; of a remote store the next one is fetched while one is transcribed."""
     if storage.local_path(corpus_uri) is not None:
         yield from (_source(corpus_uri, row, limits) for row in manifest)
         return

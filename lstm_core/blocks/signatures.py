@@ -16,7 +16,7 @@ _WINDOW_ROWS = 2048  # read at once, 1 MB
 
 
 class SignatureFile:
-    """Signatures one after another in a file without a name, which goes with this object."""
+    """Signatures one after another in a file without a name, which is deleted with this object."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="tonemill-")  # noqa: SIM115 - it lives as long as this

@@ -38,7 +38,7 @@ def is_spelt(table: pa.Table, representation: str) -> npt.NDArray[np.bool_]:
 def check_holds(
     of_set: Sequence[StoredRepresentation], representation: Representation, uri: str | Path
 ) -> StoredRepresentation:
-    """What the set at `uri` says of a representation.
+    """The entry of a representation in the set at `uri`.
 
     Raises:
         BlockError: it does not hold the representation, or not as it is here.
@@ -60,7 +60,7 @@ def check_holds(
 
 
 def stored_in(representation: Representation, table: pa.Table) -> StoredRepresentation:
-    """What the sidecar of a block says of a representation that its table holds."""
+    """The entry of a representation, for the sidecar of a block that holds it."""
     splits = np.array(table["split"].to_pylist(), dtype=object)
     sizes = pc.binary_length(pc.struct_field(table["events"], representation.name)).to_pylist()
     event_bytes = len(representation.streams) * representation.dtype.itemsize
@@ -75,7 +75,7 @@ def stored_in(representation: Representation, table: pa.Table) -> StoredRepresen
 
 
 def total_of_blocks(of_blocks: Sequence[tuple[StoredRepresentation, ...]]) -> tuple[StoredRepresentation, ...]:
-    """What the index says of the representations, which are the same in all blocks."""
+    """The entries of the representations, for the index; they are the same in all blocks."""
     if any([one.name for one in stored] != [one.name for one in of_blocks[0]] for stored in of_blocks):
         raise BlockError("The blocks of a set hold different representations. Run tonemill prepare again.")
     return tuple(
@@ -89,7 +89,7 @@ def total_of_blocks(of_blocks: Sequence[tuple[StoredRepresentation, ...]]) -> tu
 
 
 def stored_from_json(raw: dict[str, Any]) -> StoredRepresentation:
-    """What a sidecar or an index says, as it was written."""
+    """The entry of a sidecar or an index, as it was written."""
     streams = tuple((str(name), int(size)) for name, size in raw["streams"])
     return StoredRepresentation(**(raw | {"streams": streams}))
 

@@ -2,7 +2,7 @@
 
 tracks/<track_id>/master.flac, score.mid, roll.png, stems/*.flac    the files of a track
 tracks/<track_id>/track.json                                        written last: with it the track exists
-catalog/tracks.parquet, catalog/failures.parquet                    one row a track
+catalog/tracks.parquet, catalog/failures.parquet                    one row per track
 catalog/listing.parquet                                             see known.py
 index.html                                                          written last of all
 """
@@ -95,8 +95,8 @@ def committed_ids(catalogue_uri: str) -> set[str]:
 def list_tracks(catalogue_uri: str, *, verify: bool = False) -> list[TrackRecord]:
     """Records of all committed tracks, sorted by (name, track_id); none when there is no catalogue yet.
 
-    Every record is read; `known.KnownTracks` reads only those that its tables do not tell. A track counts when its
-    record can be read and its files have the sizes told there; `verify` reads every file and compares sha256 too. What
+    Every record is read; `known.KnownTracks` reads only those that are not in its tables. A track counts when its
+    record can be read and its files have the sizes given there; `verify` reads every file and compares sha256 too. What
     does not count is logged with the reason.
     """
     folders = list_folders(catalogue_uri)
@@ -169,7 +169,7 @@ def list_folders(catalogue_uri: str) -> dict[str, dict[str, StoredFile]]:
 
 
 def check_files(record: TrackRecord, track_id: str, files: Mapping[str, StoredFile]) -> None:
-    """CatalogueError where a record is that of another folder, or a file is missing or not of its size."""
+    """Raises CatalogueError if a record is that of another folder, or a file is missing or not of its size."""
     if record.track_id != track_id:
         raise CatalogueError(f"its record is that of {record.track_id}")
     for file in record.files:

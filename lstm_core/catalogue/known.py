@@ -1,8 +1,8 @@
-"""The tracks of a catalogue as they are now, without reading what its tables say already.
+"""The tracks of a catalogue as they are now, without reading what its tables hold already.
 
 Beside catalog/tracks.parquet stands catalog/listing.parquet: the stamp of each record as it was when its row was made,
 and the hash of the table that it belongs to. A row counts where a fresh listing shows the same stamp. Whatever was
-interrupted, or changed by hand, differs in one of these, and is read again.
+interrupted, or edited, differs in one of these, and is read again.
 """
 
 from __future__ import annotations
@@ -78,6 +78,6 @@ class KnownTracks:
         except storage.MissingError:
             return {}
         except CatalogueError as error:
-            _logger.warning("the tables of %s are made anew: %s", self._uri, error)
+            _logger.warning("the tables of %s are rebuilt: %s", self._uri, error)
             return {}
         return {record.track_id: (stamps[record.track_id], record) for record in records if record.track_id in stamps}

@@ -1,4 +1,4 @@
-"""The catalogue's page: one HTML file that asks for nothing but the tracks beside it.
+"""The catalogue's page: one HTML file that loads nothing but the tracks beside it.
 
 Its sources are page.html, page.css, page_list.js and page_player.js in this package. The data of all tracks stand
 inside, column by column, because a page that was opened as a file may not fetch; rows are made as they come into view.

@@ -2,7 +2,7 @@
    Audio, sample by sample, because an <audio> that loops may leave a gap. A page opened as a file may not fetch, and
    loops by <audio> after all. */
 
-const LOOPS_KEPT = 4; // decoded loops; a minute of stereo is 21 MB
+const LOOPS_KEPT = 4; // decoded loops; one minute of stereo is 21 MB
 const player = { index: -1, isPlaying: false, isLoading: false, message: "" };
 let engine = null;
 
@@ -177,7 +177,7 @@ document.addEventListener("click", (event) => {
   if (!event.target.closest("#instruments")) $("instruments").open = false;
 });
 
-/* Failures, and off we go. */
+/* Failures, and the start. */
 
 const FAILURES_A_CHUNK = 100;
 function showFailures() {

@@ -26,7 +26,7 @@ class CatalogueError(TonemillError):
 class GateVerdict:
     name: str
     is_passed: bool
-    value: float | None  # what was measured, None when there is no number to tell
+    value: float | None  # what was measured, None when there is no number
     bound: str  # what it had to be, for people
 
 
@@ -45,7 +45,7 @@ class TrackRecord:
     name: str
     style: str
     duration_s: float
-    num_samples: int  # a channel
+    num_samples: int  # per channel
     sample_rate: int
     bit_depth: int  # 16, 24, or 32 for float
     format: str  # a name in OUTPUT_FORMATS
@@ -60,7 +60,7 @@ class TrackRecord:
     seed: int
     attempt: int  # 0 for the first take, n for the n-th derived seed
     gates: tuple[GateVerdict, ...]
-    order: dict[str, Any]  # the row that was asked for
+    order: dict[str, Any]  # the requested row
     checkpoint: dict[str, Any]  # fingerprint, name, corpus_fingerprint, licences
     soundfont: dict[str, Any]  # name, sha256
     arithmetic: str  # bf16 or float32
@@ -160,7 +160,7 @@ def make_failure(content: Mapping[str, Any]) -> TrackFailure:
 def _read(cls: type[T], values: Mapping[str, Any], what: str) -> T:
     try:
         return _STORED.read(cls, values)
-    except PlainError as error:  # one odd value in one record must not spoil the table of a hundred thousand
+    except PlainError as error:  # one odd value in one record must not break the table of a hundred thousand
         raise CatalogueError(f"the record of {what} is malformed: {error}") from error
 
 

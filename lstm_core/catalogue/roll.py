@@ -1,4 +1,4 @@
-"""The piano-roll picture of a score: a PNG with time and bars across, pitch up, drums in a lane of their own."""
+"""The piano-roll picture of a score: a PNG with time and bars across, pitch up, drums in a separate lane."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FAMILY_COLOURS = (
     "#66778d",  # percussive
     "#ad84b8",  # sounds
     "#3a4150",  # drums
-)  # one for each of FAMILIES, told apart on white also when only a pixel high
+)  # one for each of FAMILIES, distinguishable on white even when a pixel high
 
 _PAPER, _BLACK_KEY, _ROW, _BEAT, _BAR, _OCTAVE, _FRAME, _DRUM_LANE = range(8)
 _GREYS = ("#ffffff", "#f6f7f9", "#fbfbfc", "#eceef2", "#d3d7df", "#dde1e8", "#aab0bd", "#f3f1ee")

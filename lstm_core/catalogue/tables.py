@@ -76,19 +76,19 @@ FAILURES_SCHEMA = pa.schema(
 
 
 class Stamp(NamedTuple):
-    """What tells whether a record is still the one that was read."""
+    """The stamp of a stored record, which shows whether it is still the one that was read."""
 
     etag: str
     size_bytes: int
 
 
 def tracks_table(records: Sequence[TrackRecord]) -> pa.Table:
-    """One row a track, in the order given, under TRACKS_SCHEMA."""
+    """One row per track, in the order given, under TRACKS_SCHEMA."""
     return _table(records, TRACKS_SCHEMA)
 
 
 def failures_table(failures: Sequence[TrackFailure]) -> pa.Table:
-    """One row a failure, in the order given, under FAILURES_SCHEMA."""
+    """One row per failure, in the order given, under FAILURES_SCHEMA."""
     return _table(failures, FAILURES_SCHEMA)
 
 
@@ -158,7 +158,7 @@ def _cell(name: str, value: Any) -> Any:
 
 
 def texts(licences: Any) -> list[str]:
-    """Licences as a list of text, however a corpus told them: one, several, or one for each source."""
+    """Licences as a list of text, however a corpus gave them: one, several, or one for each source."""
     if isinstance(licences, dict):
         return [f"{source}: {licence}" for source, licence in sorted(licences.items())]
     return [str(licence) for licence in licences] if isinstance(licences, list) else [str(licences)]

@@ -1,4 +1,4 @@
-"""A digest of each global batch, so that two runs can be seen to have learnt from the same ones.
+"""A digest of each global batch, which shows whether two runs learnt from the same batches.
 
 It does not depend on how the lanes are shared among workers: the bytes of the lanes' digests are added up, which is
 exact in the float32 buffer that gradients travel in.

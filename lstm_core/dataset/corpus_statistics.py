@@ -1,4 +1,4 @@
-"""What the pieces of each style are like: the figures that an order falls back on."""
+"""What the pieces of each style are like: the defaults of orders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lstm_core.blocks.feature_blocks import BlockSet
 from lstm_core.notes.score import DRUMS, FAMILIES
 
 NUM_ENSEMBLES, LARGEST_ENSEMBLE = 48, 9  # ensembles of a style, programs of an ensemble
-FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order asks for them
+FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order requests them
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _COLUMNS = ("style", "meter", "tempo_bpm", "density", "families", "num_bars", "split")
 
@@ -21,8 +21,8 @@ _COLUMNS = ("style", "meter", "tempo_bpm", "density", "families", "num_bars", "s
 def corpus_statistics(blocks: BlockSet) -> dict[str, Any]:
     """By style, over the training pieces: number of pieces, shares of meters and families, quantiles of the rest.
 
-    `tempo_bpm` (quarters a minute), `density` (notes a quarter) and `num_bars` are lists of the QUANTILES; `ensembles`
-    lists the programs of some pieces, as many as NUM_ENSEMBLES, evenly spread over them.
+    `tempo_bpm` (quarters per minute), `density` (notes per quarter) and `num_bars` are lists of the QUANTILES;
+    `ensembles` lists the programs of some pieces, as many as NUM_ENSEMBLES, evenly spread over them.
     """
     table = pa.concat_tables([table.select(_COLUMNS) for table in blocks.tables]).to_pydict()
     rows_of: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Lanes: B endless walks through the pieces, each in windows of T events, that can be left and taken up exactly."""
+"""Lanes: B endless walks through the pieces, in windows of T events; they resume exactly after an interruption."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Lanes:
         return np.array([(lane.turn, lane.offset) for lane in self._lanes], dtype=np.int64)
 
     def seek(self, positions: npt.NDArray[np.int64]) -> None:
-        """Goes on from `positions`, int64 [B, 2]."""
+        """Continues from `positions`, int64 [B, 2]."""
         self._lanes = [_Lane(turn=int(turn), offset=int(offset)) for turn, offset in positions]
 
     def epochs(self) -> float:
-        """Passes over all pieces so far, by the lane that is least far."""
+        """Passes over all pieces so far, of the lane that is furthest behind."""
         return min(lane.turn for lane in self._lanes) / len(self.source)
 
     def next_batch(self) -> Batch:
@@ -133,7 +133,7 @@ def stack_windows(windows: Sequence[_Window], length: int) -> StackedWindows:
 
 
 def sequential_windows(source: PieceSource, indices: Sequence[int], *, num_lanes: int, window: int) -> Iterator[Batch]:
-    """One pass over `indices`, for validation: each piece once and in whole, in the lane that is free first."""
+    """One pass over `indices`, for validation: each piece once and whole, in the lane that is free first."""
     waiting = list(indices)[::-1]
     lanes: list[_Reading | None] = [None] * min(num_lanes, len(waiting))
     while waiting or any(lane is not None for lane in lanes):

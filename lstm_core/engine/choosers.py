@@ -11,7 +11,6 @@ from lstm_core.engine.onsets import TICKS_OF, next_locked_tick, span_at
 from lstm_core.engine.rows import (
     ENTRANCE,
     EVENT,
-    HEARD,
     HIGHEST,
     IS_CLOSED,
     IS_DONE,
@@ -24,6 +23,7 @@ from lstm_core.engine.rows import (
     NUM_SOUNDING,
     ONSET_NOTES,
     PEAK,
+    PLAYED,
     SILENT_FROM,
     SPAN,
     STUCK,
@@ -109,7 +109,7 @@ def _is_locked(b: int, rules: Rules, rows: Rows) -> bool:
 
 @borrowing
 def _sound(b: int, rows: Rows, voice: int, end: int) -> None:
-    """Lets a melodic note sound until `end`; one that is struck again does not last as long as it was meant to."""
+    """Lets a melodic note sound until `end`; one that is struck again ends earlier than it was to."""
     num_sounding = rows.numbers[b, NUM_SOUNDING]
     place, earliest = num_sounding, 0
     for i in range(num_sounding):
@@ -117,7 +117,7 @@ def _sound(b: int, rows: Rows, voice: int, end: int) -> None:
             place = i
         if rows.ends[b, i] < rows.ends[b, earliest]:
             earliest = i
-    if place == MAX_SOUNDING:  # locked notes may be more: those that end last tell when there is room again
+    if place == MAX_SOUNDING:  # locked notes may be more: those that end last decide when a voice is free again
         if rows.ends[b, earliest] >= end:
             return
         place = earliest
@@ -142,7 +142,7 @@ def _advance(b: int, rules: Rules, rows: Rows) -> None:
     if instrument >= DRUM_INSTRUMENT:
         numbers[ONSET_NOTES] += 1
         numbers[SILENT_FROM] = then + 1
-        numbers[HEARD] |= rules.serves[b, instrument]
+        numbers[PLAYED] |= rules.serves[b, instrument]
         if instrument > DRUM_INSTRUMENT:
             voice = instrument * 256 + event[PITCH] + (LOCKED_VOICE if numbers[IS_LOCKED] else 0)
             _sound(b, rows, voice, then + TICKS_OF[event[DURATION]])

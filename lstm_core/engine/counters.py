@@ -1,6 +1,7 @@
-"""What rows in play are told of where they stand, and what is kept of them. Compiled: a step of one row takes 0.4 ms.
+"""The moving contexts of rows in play, and their history. Compiled: a step of one row takes 0.4 ms.
 
-Numba keeps compiled code on disk and sees a change of its own file alone, so what others number is an argument here.
+Numba keeps compiled code on disk and sees a change of its own file alone, so column numbers of other files are
+arguments here.
 """
 
 from __future__ import annotations

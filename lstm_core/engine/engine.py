@@ -18,7 +18,7 @@ from lstm_core.representations.notes import NOTES
 from lstm_core.representations.representation import EventArray, Representation
 from lstm_core.representations.table import representation_named
 
-WIDTHS = (4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: from 256 on a row gets no cheaper
+WIDTHS = (4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: above 256 a row gets no cheaper
 FEW = 16  # requests that all get a row at once
 
 
@@ -30,7 +30,7 @@ class Generated(NamedTuple):
 
 
 class Chooser(Protocol):
-    """What chooses the events of B rows, stream by stream, and knows where each row stands."""
+    """Chooses the events of B rows, stream by stream, and keeps where each row stands."""
 
     @property
     def is_busy(self) -> npt.NDArray[np.bool_]:
@@ -49,7 +49,7 @@ class Chooser(Protocol):
         """Where in its bar `event` stands, once its first stream is chosen: [B]."""
 
     def start(self, b: int, request: Any) -> packing.RowConditions:
-        """Begins a request in row b; gives back what it is told as a whole, -1 for contexts that move."""
+        """Begins a request in row b; returns its conditions, -1 for contexts that move."""
 
     def moving_contexts(self) -> npt.NDArray[np.int64]:
         """The contexts of the next event that move: int64 [B, M]."""
@@ -64,7 +64,7 @@ class Chooser(Protocol):
         """The events of a finished row: [T, K]."""
 
     def only(self, kept: npt.NDArray[np.int64]) -> Chooser:
-        """The same for some of the rows, int64 [fewer]."""
+        """A chooser of some of the rows, int64 [fewer]."""
 
 
 class Engine:
@@ -93,7 +93,7 @@ class Engine:
         _check_same(checkpoint, self.representation)
         if not all(bool(torch.isfinite(weight).all()) for weight in checkpoint.model.state_dict().values()):
             raise CheckpointError(
-                f"The checkpoint {checkpoint.facts.name} holds weights that are no numbers: its training went astray. "
+                f"The checkpoint {checkpoint.facts.name} holds weights that are no numbers: its training diverged. "
                 "Use an earlier one."
             )
         self.checkpoint, self.device = checkpoint, device
@@ -122,7 +122,7 @@ class Engine:
         return Batch(self._step(width), chooser, requests)
 
     def _width_for(self, num_rows: int) -> int:
-        """The narrowest batch with room for so many rows."""
+        """The narrowest batch that holds so many rows."""
         return next(width for width in self.widths if width >= num_rows)
 
     def _step(self, width: int) -> packing.PackedStep:
@@ -150,7 +150,7 @@ class Batch:
         return int(self.chooser.is_busy.sum())
 
     def play(self) -> list[Generated]:
-        """One event in every busy row; gives back what was finished by it, and starts the next requests there."""
+        """One event in every busy row; returns what was finished by it, and starts the next requests there."""
         finished = []
         for b in self._play_step():
             finished.append(Generated(self.numbers[b], self.chooser.take(b)))
@@ -177,13 +177,13 @@ class Batch:
         self.conditions[b] = self.step.condition_vector(*self.chooser.start(b, request))
 
     def _play_step(self) -> list[int]:
-        """Chooses one event in every busy row; gives back the rows that have finished by it."""
+        """Chooses one event in every busy row; returns the rows that it finished."""
         chooser = self.chooser
         was_busy = chooser.is_busy.copy()
         self.step.advance(chooser.before, chooser.moving_contexts(), self.conditions)
         for stream in range(len(self.step.settings.streams)):
             chooser.choose(stream, self.step.logits(stream))
-            self.step.tell(stream, chooser.event[:, stream], chooser.onset_positions)
+            self.step.feed(stream, chooser.event[:, stream], chooser.onset_positions)
         chooser.record(was_busy)
         return np.flatnonzero(was_busy & ~chooser.is_busy).tolist()
 
@@ -205,6 +205,6 @@ def _check_same(checkpoint: Checkpoint, representation: Representation) -> None:
     if (settings.streams, settings.contexts, settings.num_lags) != ours:
         raise CheckpointError(
             f"The checkpoint {facts.name} was made by another version of this program: its model is "
-            f"told {', '.join(context.name for context in settings.contexts)}, with {settings.num_lags} lags. "
+            f"given {', '.join(context.name for context in settings.contexts)}, with {settings.num_lags} lags. "
             "Train it again."
         )

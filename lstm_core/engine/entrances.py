@@ -1,7 +1,7 @@
 """How requested instruments that have not played yet enter: at barlines, one of them at each at least. Compiled.
 
-Until all are in, no note is held over a barline at which one may enter, so that each has room for as many as the
-polyphony allows.
+Until all are in, no note is held over a barline at which one may enter, so that as many can enter
+as the polyphony allows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.onsets import can_sound, max_sounding, num_sounding, span_at
-from lstm_core.engine.rows import ENTRANCE, EVENT, HEARD, NEW_TICK, TICK, Rows
+from lstm_core.engine.rows import ENTRANCE, EVENT, NEW_TICK, PLAYED, TICK, Rows
 from lstm_core.orders.order import MAX_INSTRUMENTS
 from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import NEVER
@@ -21,7 +21,7 @@ from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT
 @borrowing
 def missing_bits(b: int, rules: Rules, rows: Rows) -> int:
     """Bits of the requested instruments that have not played yet."""
-    return rules.track[b]["needed"] & ~rows.numbers[b, HEARD]
+    return rules.track[b]["needed"] & ~rows.numbers[b, PLAYED]
 
 
 @borrowing
@@ -76,7 +76,7 @@ def can_enter(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
 
 @borrowing
 def keep_missing(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> bool:
-    """Leaves of the allowed instruments, uint8 [V], only those that are missing; gives back whether any is.
+    """Reduces the allowed instruments, uint8 [V], to those that are missing; returns whether any is left.
 
     When one of the missing has fewer barlines to come than instruments are missing, all enter at this one, and the one
     whose programs end first comes first: an onset is written in ascending order, and so all find a place in it.

@@ -1,4 +1,4 @@
-"""What chooses events of a representation without rules: any value may follow, but for those that a mask excludes."""
+"""The chooser of events of a representation without rules: any value may follow, but for those that a mask excludes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class FreeRequest:
     num_events: int
     temperature: float = 1.0
     top_p: float = 1.0
-    contexts: tuple[int, ...] = ()  # the first of those that hold for the whole piece; the others are not told
-    flags: tuple[float, ...] = ()  # +1 or -1 each; none: not told
+    contexts: tuple[int, ...] = ()  # the first of those that hold for the whole piece; the others are not given
+    flags: tuple[float, ...] = ()  # +1 or -1 each; none: not given
     allowed: Mapping[int, npt.NDArray[np.uint8]] = field(default_factory=dict)  # by stream: [V], 1 for what may come
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class FreeChooser:
 
     def __init__(self, representation: Representation, styles: tuple[str, ...], num_rows: int) -> None:
         if representation.num_lags or representation.num_onset_positions:
-            raise ValueError(f"{representation.name} recalls or tells onsets: it needs a chooser that knows it")
+            raise ValueError(f"{representation.name} recalls or uses onsets: it needs its own chooser")
         self.representation, self.styles = representation, styles
         self.num_contexts = len(representation.contexts(styles))
         sizes = [stream.size for stream in representation.streams]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from lstm_core.engine import counters
 from lstm_core.representations.representation import EventArray, Representation
 
-FIRST_LENGTH = 1024  # events that a row has space for at first
+FIRST_LENGTH = 1024  # events that a row can hold at first
 
 
 class History:

@@ -106,9 +106,9 @@ def _must_stay(b: int, rules: Rules, rows: Rows, locked: int) -> bool:
 def _allow_onsets(
     b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8], latest: int, silence_end: int
 ) -> bool:
-    """Allows shifts to ticks up to `latest` at which something may begin or the track ends; gives back if there is one.
+    """Allows shifts to ticks up to `latest` at which something may begin or the track ends; returns whether one is.
 
-    Behind silence_end only the first such tick, and only if there is none before.
+    After silence_end only the first such tick, and only if there is none before.
     """
     numbers, total = rows.numbers[b], rules.track[b]["total_ticks"]
     tick, z = numbers[TICK], numbers[SPAN]
@@ -142,7 +142,7 @@ def _allow_in_span(
         for shift in range(first, stop):
             if can_sound(b, rules, rows, tick + shift, z):
                 allowed[shift] = 1
-    elif is_open(b, rules, rows, tick + first, z):  # all ticks are alike, but for room
+    elif is_open(b, rules, rows, tick + first, z):  # all ticks are alike, but for free voices
         if not span["has_drums"]:
             free_from = first_free_tick(b, rows, span["polyphony"]) if span["last_instrument"] > 0 else NEVER
             first = max(first, free_from - tick)
@@ -154,7 +154,7 @@ def _allow_in_span(
 def allow_instruments(b: int, rules: Rules, rows: Rows, allowed: npt.NDArray[np.uint8]) -> None:
     """Instruments, a rest or the end, at the tick that was chosen: uint8 [V].
 
-    Of the instrument of a locked note that is due only that note may be meant: LOCKED_ONLY tells so.
+    Of the instrument of a locked note that is due only that note may be chosen: LOCKED_ONLY says so.
     """
     numbers = rows.numbers[b]
     then, z = numbers[NEW_TICK], numbers[NEW_SPAN]
@@ -192,8 +192,8 @@ def _allow_own(
         return
     if lowest <= DRUM_INSTRUMENT and may_drum(b, rules, rows, then, z, num_due):
         allowed[DRUM_INSTRUMENT] = 1
-    has_room = num_sounding(b, rows, then) + num_melodic < max_sounding(b, rules, rows, z)
-    if span["last_instrument"] > 0 and has_room:
+    has_voice = num_sounding(b, rows, then) + num_melodic < max_sounding(b, rules, rows, z)
+    if span["last_instrument"] > 0 and has_voice:
         for value in range(max(lowest, FIRST_PROGRAM), span["last_instrument"] + 1):
             allowed[value] = rules.instruments[b, span["mask"], value]
     if holds_locked(b, rules, rows, then):

@@ -1,4 +1,4 @@
-"""What chooses notes: the rules of each row's order, compiled (choosers.py), and looking back."""
+"""The chooser of notes: the rules of each row's order, compiled (choosers.py), and looking back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class Request:
     conditions: Conditions
     meter: Meter
     num_bars: int
-    shift: int = 0  # semitones from what is asked to where the model plays it; rules are those of what is asked
+    shift: int = (
+        0  # semitones from the requested pitches to where the model plays them; `rules` are for the requested ones
+    )
 
 
 class NoteChooser:
@@ -76,8 +78,8 @@ class NoteChooser:
         start_row(self.rows, b)
         lookback.start_lookback(self.lookback, b)
         self.bar_ticks[b], self.num_bars[b] = request.meter.bar_ticks, request.num_bars
-        told = condition_values(request.conditions, self.styles)
-        fixed = np.concatenate([np.full(NUM_MOVING, -1), [meter_value(request.meter)], told])
+        conditions = condition_values(request.conditions, self.styles)
+        fixed = np.concatenate([np.full(NUM_MOVING, -1), [meter_value(request.meter)], conditions])
         return RowConditions(fixed, family_flags(request.conditions.families))
 
     def moving_contexts(self) -> npt.NDArray[np.int64]:

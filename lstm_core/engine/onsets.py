@@ -1,4 +1,4 @@
-"""What may begin where: questions about a row and a tick that the masks of several streams ask. Compiled.
+"""What may begin where: queries about a row and a tick that the masks of several streams share. Compiled.
 
 In every function b is the number of the row, `z` that of the span that `tick` lies in, and an instrument is a value of
 the instrument stream.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.rows import (
     EVENT,
-    HEARD,
     HIGHEST,
     IS_CLOSED,
     LOCKED,
@@ -17,6 +16,7 @@ from lstm_core.engine.rows import (
     NUM_SOUNDING,
     ONSET_NOTES,
     PEAK,
+    PLAYED,
     SPAN,
     TICK,
     Rows,
@@ -65,7 +65,7 @@ def num_sounding(b: int, rows: Rows, tick: int) -> int:
 
 @borrowing
 def first_free_tick(b: int, rows: Rows, polyphony: int) -> int:
-    """The first tick after the row's own at which another melodic note has room."""
+    """The first tick after the row's own at which another melodic voice is free."""
     tick = rows.numbers[b, TICK]
     if num_sounding(b, rows, tick + 1) < polyphony:
         return tick + 1
@@ -81,7 +81,7 @@ def first_free_tick(b: int, rows: Rows, polyphony: int) -> int:
 def max_sounding(b: int, rules: Rules, rows: Rows, z: int) -> int:
     """Melodic notes that may sound together: the last chord is no fuller than the music before it."""
     span, numbers = rules.spans[b, z], rows.numbers[b]
-    if span["chord_at"] == NEVER or rules.track[b]["needed"] & ~numbers[HEARD]:
+    if span["chord_at"] == NEVER or rules.track[b]["needed"] & ~numbers[PLAYED]:
         return span["polyphony"]
     return min(span["polyphony"], max(numbers[PEAK], 1))
 
@@ -137,7 +137,7 @@ def has_voice(
 
 @borrowing
 def is_open(b: int, rules: Rules, rows: Rows, tick: int, z: int) -> bool:
-    """Whether a span leaves a tick of its own to notes that are chosen."""
+    """Whether a span leaves any of its ticks to notes that are chosen."""
     span = rules.spans[b, z]
     if span["chord_at"] != NEVER and tick != span["chord_at"]:
         return False
@@ -204,7 +204,7 @@ def may_drum(b: int, rules: Rules, rows: Rows, tick: int, z: int, num_due: int) 
 
 @borrowing
 def longest_beside_locked(b: int, rules: Rules, rows: Rows, then: int, longest: int) -> int:
-    """Ticks, `longest` at most, that the note being chosen may last so that locked notes to come have their room.
+    """Ticks, `longest` at most, that the note being chosen may last so that later locked notes have their voices.
 
     It ends where a locked note strikes its own voice, and, if it is melodic, where one would make it too many.
     """

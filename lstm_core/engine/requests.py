@@ -1,4 +1,4 @@
-"""What the engine is asked for an attempt at a track."""
+"""The request to the engine for an attempt at a track."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lstm_core.representations.notes import NOTES
 
 
 def request_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> Request:
-    """What the engine is asked for the given attempt at a track, 0 for the first.
+    """The request to the engine for the given attempt at a track, 0 for the first.
 
     Instruments and density that the order leaves open are those of pieces of its style, from the statistics of the
     checkpoint. Attempts differ in what is played; key, tempo and instruments that the order's own seed chose stay.
@@ -31,8 +31,8 @@ def request_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> Req
     shift = home_shift(plan.key) if facts.home_key else 0
     if not can_transpose(rules, shift):
         shift = 0
-    heard = [programs[0] for programs in plan.programs] or ensemble
-    families = sum({1 << family_of(program) for program in heard})
+    played = [programs[0] for programs in plan.programs] or ensemble
+    families = sum({1 << family_of(program) for program in played})
     return Request(
         rules=rules,
         conditions=Conditions(
@@ -49,7 +49,7 @@ def request_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> Req
 
 
 def check_plays_orders(facts: CheckpointFacts) -> None:
-    """Raises CheckpointError where a checkpoint makes something else than the notes that orders are about."""
+    """Raises CheckpointError where a checkpoint makes other events than the notes of orders."""
     if facts.representation != NOTES.name:
         raise CheckpointError(
             f"The checkpoint {facts.name} makes events of {facts.representation}; orders are played as {NOTES.name}. "

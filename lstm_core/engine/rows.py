@@ -14,7 +14,7 @@ from lstm_core.representations.note_events import STREAMS
 (
     TICK,  # of the event before
     EVENT,  # events so far
-    HEARD,  # bits of the asked instruments that have played
+    PLAYED,  # bits of the requested instruments that have played
     ONSET_NOTES,  # notes that began at TICK
     IS_CLOSED,  # 1: the last chord has begun
     NUM_SOUNDING,  # melodic notes in `ends` and `voices`
@@ -32,7 +32,7 @@ from lstm_core.representations.note_events import STREAMS
     IS_LOCKED,  # 1: the event being chosen is the locked note that is due
     NUM_COLUMNS,
 ) = range(19)
-STUCK = 2  # value of IS_DONE for a row whose rules left nothing to choose: a defect of the rules, never of an order
+STUCK = 2  # value of IS_DONE for a row whose rules leave nothing to choose: a defect of the rules, never of an order
 LOCKED_VOICE = 1 << 16  # is added to the voice of a locked note
 
 

@@ -106,7 +106,7 @@ def _set_weights(
     """Sets weights to exp((logits - highest) / temperature), and to 0 where that is under exp(LEAST_EXPONENT).
 
     In plain arithmetic, so that the compiler works on eight values at once: 2^k is made of bits, and e^g with
-    |g| <= log(2) / 2 is its Taylor series to the eighth power, which misses at most 2e-10 of it.
+    |g| <= log(2) / 2 is its Taylor series to the eighth power, with an error of at most 2e-10 of it.
     """
     scale = 1.0 / temperature
     for v in range(len(logits)):
@@ -138,7 +138,7 @@ def _keep_nuclei(
     """Sets to zero what is unlikely, and gives back the sum of what is left.
 
     A nucleus over all values would cut off every departure from what was played, which has some 1 % at each note: a
-    riff would go round for ever. So the choice between repeating and departing is cut at a smaller share, and the
+    riff would repeat for ever. So the choice between repeating and departing is cut at a smaller share, and the
     nucleus is taken of the values that depart, which keep their share of the whole together.
     """
     repeating = 0.0

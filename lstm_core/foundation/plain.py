@@ -18,6 +18,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from cattrs import AttributeValidationNote, BaseValidationError, Converter, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
+from lstm_core.foundation.old_names import OLD_NAMES, OldNames, with_present_names
+
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]  # of cattrs: from a plain value and the type that is wanted
 Scalar = Callable[[Any], Any]  # from a plain value to one of a type; raises ValueError, KeyError or TypeError
@@ -59,10 +61,17 @@ class PlainReader:
         spelled: How values of a type are spelled in a source, and in words what is wanted, by type; of the others the
             plain value must be of the type itself.
         ignores_unknown: Whether keys that a dataclass does not know are left out; else they are an error.
+        old_names: Of renamed fields, accepted with a warning.
     """
 
-    def __init__(self, spelled: Mapping[Any, tuple[Scalar, str]] | None = None, *, ignores_unknown: bool = False):
-        self._ignores_unknown = ignores_unknown
+    def __init__(
+        self,
+        spelled: Mapping[Any, tuple[Scalar, str]] | None = None,
+        *,
+        ignores_unknown: bool = False,
+        old_names: OldNames = OLD_NAMES,
+    ):
+        self._ignores_unknown, self._old_names = ignores_unknown, old_names
         self._converter = converter = Converter()
         converter.register_structure_hook_factory(is_dataclass, self._dataclass_hook)
         converter.register_structure_hook_factory(lambda kind: get_origin(kind) in _CONTAINERS, self._container_hook)
@@ -94,6 +103,7 @@ class PlainReader:
                 return value
             if not isinstance(value, Mapping):
                 raise _UnfitError("a table", value)
+            value = with_present_names(cls, value, old_names=self._old_names)
             if not self._ignores_unknown and (unknown := [key for key in value if key not in known]):
                 raise _NotKnownError(unknown[0], known, [key for key in known if key not in value])
             return structure(value, cls)

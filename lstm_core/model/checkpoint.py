@@ -1,4 +1,4 @@
-"""A checkpoint: one folder of two files that says all that is needed to use a model.
+"""A checkpoint: one folder of two files that holds all that is needed to use a model.
 
 checkpoint.json             vocabularies, hyper-parameters, conditions, where the weights came from, their sha256
 weights-NAME.safetensors    the averaged weights, as float32 or bfloat16; NAME is the start of their sha256
@@ -28,12 +28,12 @@ from lstm_core.representations.representation import Stream
 
 FORMAT = "tonemill-checkpoint-1"
 JSON_NAME = "checkpoint.json"
-BASE = Path(__file__).parent / "base"  # the checkpoint that comes with the package
+BASE = Path(__file__).parent / "base"  # the checkpoint that ships with the package
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointFacts:
-    """What a checkpoint says of itself."""
+    """The facts that a checkpoint holds about itself."""
 
     name: str
     representation: str  # of the events, see representations.table
@@ -46,8 +46,8 @@ class CheckpointFacts:
     recipe: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     parents: tuple[str, ...] = ()  # fingerprints of the checkpoints that this one was fine-tuned from
-    statistics: dict[str, Any] = field(default_factory=dict)  # of the corpus: what orders fall back on
-    home_key: bool = False  # the model plays in C major and A minor alone; the engine transposes to the key asked for
+    statistics: dict[str, Any] = field(default_factory=dict)  # of the corpus: defaults of orders
+    home_key: bool = False  # the model plays in C major and A minor alone; the engine transposes to the requested key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,23 +70,23 @@ def find_checkpoint(name: str | Path) -> str:
 
 
 def save_checkpoint(uri: str | Path, model: MusicLSTM, facts: CheckpointFacts, *, dtype: torch.dtype) -> str:
-    """Writes the weights, then the JSON that makes them valid, and removes older weights; gives the fingerprint."""
+    """Writes the weights, then the JSON that makes them valid, and removes older weights; returns the fingerprint."""
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    told = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
-    return _fingerprint(write_weights(uri, JSON_NAME, told, tensors))
+    description = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
+    return _fingerprint(write_weights(uri, JSON_NAME, description, tensors))
 
 
 def write_weights(
-    uri: str | Path, json_name: str, told: dict[str, Any], tensors: dict[str, torch.Tensor]
+    uri: str | Path, json_name: str, description: dict[str, Any], tensors: dict[str, torch.Tensor]
 ) -> dict[str, Any]:
-    """Writes weights, then the JSON that makes them valid, and removes older weights; gives what the JSON says.
+    """Writes weights, then the JSON that makes them valid, and removes older weights; returns the content of the JSON.
 
-    That is `told`, and under "weights" the name, size and sha256 of the file.
+    That is `description`, and under "weights" the name, size and sha256 of the file.
     """
     data = save_tensors(tensors)
     sha256 = hashlib.sha256(data).hexdigest()
     file = f"weights-{sha256[:16]}.safetensors"
-    described = {**told, "weights": {"file": file, "size_bytes": len(data), "sha256": sha256}}
+    described = {**description, "weights": {"file": file, "size_bytes": len(data), "sha256": sha256}}
     storage.write_bytes(storage.join(uri, file), data)
     storage.write_bytes(storage.join(uri, json_name), json_bytes(described))
     for other in storage.list_files(uri):
@@ -130,13 +130,13 @@ def read_description(uri: str | Path) -> dict[str, Any]:
 
 
 def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
-    """The bytes of the weights, which are those that were written."""
+    """The bytes of the weights, checked against size and sha256."""
     try:
         promised = described["weights"]
         weights_uri = storage.join(uri, promised.get("file", "weights.safetensors"))
         size_bytes, sha256 = promised["size_bytes"], promised["sha256"]
     except (KeyError, AttributeError) as error:
-        raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: it does not say {error}.") from error
+        raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: the entry {error} is missing.") from error
     try:
         weights = storage.read_bytes(weights_uri)
     except StorageError as error:

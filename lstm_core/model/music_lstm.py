@@ -1,4 +1,4 @@
-"""MusicLSTM: K parallel streams in, one recurrent step an event, K chained heads out."""
+"""MusicLSTM: K parallel streams in, one recurrent step per event, K chained heads out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """What a MusicLSTM is made of. Value 0 of every context and of `onset_positions` means "not told"."""
+    """What a MusicLSTM is made of. Value 0 of every context and of `onset_positions` means "not given"."""
 
     streams: tuple[Stream, ...]  # what an event holds, in the order of the heads
     contexts: tuple[Stream, ...]  # what is known of the next event in advance, one embedding each
@@ -54,7 +54,7 @@ class Inputs(NamedTuple):
     events: Tensor  # int64 [B, T, K], the values to be predicted
     previous: Tensor  # int64 [B, T, K], the event before each, zeros before the first
     contexts: Tensor  # int64 [B, T, number of contexts]
-    flags: Tensor  # float32 [B, T, num_flags], zeros for "not told"
+    flags: Tensor  # float32 [B, T, num_flags], zeros for "not given"
     onset_positions: Tensor  # int64 [B, T]; all zero where the model has none
     recalled: Tensor  # int64 [B, T, num_lags, K], the event that each lag offers, -1 where there is none
 
@@ -84,7 +84,7 @@ class MusicLSTM(nn.Module):
             if settings.num_onset_positions
             else None
         )
-        # Besides the logits each head gives a copy weight a lag, added to the logit of the value that the lag offers.
+        # Besides logits each head gives one copy weight per lag, added to the logit of the value that the lag offers.
         self.outputs = nn.ModuleList(nn.Linear(head, s.size + settings.num_lags) for s in settings.streams)
         self._initialise()
 
@@ -192,7 +192,7 @@ def with_copies(logits: Sequence[Tensor], events: Tensor, recalled: Tensor) -> l
 def dropout_masks(settings: ModelSettings, num_lanes: int, seed: int) -> Tensor | None:
     """Factors for the inputs of the LSTM layers and of the heads: float32 [L + 1, B, H], None without dropout.
 
-    One mask a lane for a whole window (Gal and Ghahramani 2016). A lane's mask depends on `seed` and its number alone.
+    One mask per lane for a whole window (Gal and Ghahramani 2016). It depends on `seed` and the lane's number alone.
     """
     if settings.dropout == 0.0:
         return None

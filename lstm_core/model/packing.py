@@ -22,7 +22,7 @@ def arithmetic_of(name: str, device: str) -> torch.dtype:
 
 
 def agreeing_widths(model: MusicLSTM, widths: tuple[int, ...], dtype: torch.dtype, device: str) -> tuple[int, ...]:
-    """Those of some batch widths at which a row of this machine's matrix products has the bits that it has in the
+    """The batch widths at which a row of this machine's matrix products has the bits that it has in the
     widest, which is always one of them.
     """
     generator = torch.Generator().manual_seed(0)
@@ -88,7 +88,7 @@ class PackedStep:
     """One step of a MusicLSTM for B rows: embeddings and gates compiled, matrix products by torch.
 
     The state and everything in between are owned here. Rows never mix: each row of a product depends on that row
-    alone, and B is fixed, so that a row's numbers are the same whatever stands beside it.
+    alone, and B is fixed, so that a row's numbers do not depend on the rows beside it.
     """
 
     def __init__(self, model: MusicLSTM, num_rows: int, *, dtype: torch.dtype, device: str = "cpu") -> None:
@@ -132,7 +132,7 @@ class PackedStep:
             cell[b] = 0
 
     def take_rows(self, other: PackedStep, rows: npt.NDArray[np.int64]) -> None:
-        """Takes over the state of some rows of a step of another width, as many as this one has."""
+        """Copies the state of some rows of a step of another width, as many as this one has."""
         width = self.settings.hidden_size
         for layer, cell in enumerate(self.cells):
             kept = torch.from_numpy(rows).to(self.device)
@@ -167,7 +167,7 @@ class PackedStep:
         self.head_product()
 
     def logits(self, stream: int) -> Floats:
-        """Logits of head `stream` given the values told so far, then its copy weights: float32 [B, V + L].
+        """Logits of head `stream` given the values fed so far, then its copy weights: float32 [B, V + L].
 
         They are overwritten by the next step.
         """
@@ -176,7 +176,7 @@ class PackedStep:
         product.set(self._head, 0)
         return product()
 
-    def tell(self, stream: int, values: npt.NDArray[np.int64], onset_positions: npt.NDArray[np.int64]) -> None:
+    def feed(self, stream: int, values: npt.NDArray[np.int64], onset_positions: npt.NDArray[np.int64]) -> None:
         """Lets the later heads see the values int64 [B] that head `stream` chose, and where they put the onset."""
         head = self.settings.head_size
         if stream + 1 < len(self.settings.streams):

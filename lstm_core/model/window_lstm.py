@@ -1,6 +1,6 @@
 """One LSTM layer over a window, forward and backward, in bfloat16 on a CPU.
 
-oneDNN's backward pass adds to the gradient of the weights at every step of a window, which reads and writes 8 MB a
+oneDNN's backward pass adds to the gradient of the weights at every step of a window, which reads and writes 8 MB per
 step however few lanes there are. Here the steps only make the gradients of the gates; those of the weights are one
 product over all steps. A layer of 512, 128 events: 299 ms became 156 at 32 lanes, 445 became 347 at 64, as near to
 float32 as before (one thread of an AMD Zen 5 with AVX512-BF16, November 2026).
@@ -84,7 +84,7 @@ class _WindowLSTM(torch.autograd.Function):
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _step(gates: Bits, from_hidden: Bits, bias: Floats, before: Floats, cell: Floats, hidden: Bits) -> None:
-    """Sets cell and hidden [B, H]; `gates` [B, 4 H] come as products of the input and leave as i, f, g, o."""
+    """Sets cell and hidden [B, H]; `gates` [B, 4 H] hold products of the input before and i, f, g, o after."""
     width, half = cell.shape[1], np.float32(0.5)
     a = np.empty(4 * width, np.float32)
     more, out = np.empty(4 * width, np.float32), np.empty(width, np.float32)

@@ -1,1 +1,1 @@
-"""What a customer orders, the plan that meets it, and the constraints that enforce it."""
+"""What a customer requests, the plan that meets it, and the constraints that enforce it."""

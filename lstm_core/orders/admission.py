@@ -1,4 +1,4 @@
-"""What is asked of an order before any work: can it be met, and how large will its files be."""
+"""Checks of an order before any work: whether it can be met, and how large its files will be."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
 
 
 def estimated_size_bytes(order: TrackOrder) -> float:
-    """About how many bytes the files of a track take."""
+    """The approximate number of bytes that the files of a track take."""
     pcm = order.duration_s * order.sample_rate * 2 * order.bit_depth / 8
     share = output_format(order.format, order.bit_depth).size_share
     return pcm * share * (3 if order.stems else 1) + OTHER_FILES_BYTES

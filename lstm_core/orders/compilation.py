@@ -1,4 +1,4 @@
-"""A finished timeline becomes the rules of one row; what could not be met by any music is refused here."""
+"""A finished timeline becomes the rules of one row; what no music could meet is refused here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def compile_timeline(timeline: Timeline, *, temperature: float, top_p: float, se
     """Rules of one row.
 
     Raises:
-        OrderError: a span leaves nothing to play, an instrument that was asked for finds no place, or locked notes
+        OrderError: a span leaves nothing to play, a requested instrument finds no place, or locked notes
             leave none for the last chord.
     """
     spans, pitches, instruments = _span_table(timeline)
@@ -110,7 +110,7 @@ def _nothing_to_play(timeline: Timeline, span: Span, stop: int) -> str:
     bars = f"bar {first}" if first == last else f"bars {first} to {last}"
     return (
         f"Nothing is left to play in {bars} (ticks {span.start_tick} to {stop}): no instrument that is allowed there "
-        "has a pitch that is allowed. Widen pitch_low and pitch_high, or ask for other instruments."
+        "has a pitch that is allowed. Widen pitch_low and pitch_high, or request other instruments."
     )
 
 
@@ -148,8 +148,8 @@ def _entrances(
 ) -> Records:
     """Barlines at which instruments that are still missing enter, from the second bar on if there is one.
 
-    What may enter at a barline is what its span allows and, but for drums, has room there beside the locked notes.
-    Comes back as ENTRANCE [E + 1].
+    What may enter at a barline is what its span allows and, but for drums, has a free voice beside the locked notes.
+    Returns ENTRANCE [E + 1].
     """
     if not needed:
         return _entrance_table(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
@@ -158,8 +158,8 @@ def _entrances(
     ticks = np.arange(bar if timeline.total_ticks > bar else 0, stop + 1, bar)
     at = spans[np.searchsorted(spans["start"], ticks, side="right") - 1]
     bits = np.bitwise_or.reduce(np.where(instruments.astype(bool), serves, 0), axis=1)[at["mask"]]
-    has_room = _locked_load(timeline.locked, ticks) < at["polyphony"]
-    bits &= np.where(has_room, -1, serves[DRUM_INSTRUMENT])
+    has_voice = _locked_load(timeline.locked, ticks) < at["polyphony"]
+    bits &= np.where(has_voice, -1, serves[DRUM_INSTRUMENT])
     last_locked = np.append(timeline.locked.ticks, NEVER)
     is_before = last_locked[np.searchsorted(last_locked, ticks, side="right")] < at["stop"]
     is_closed = (at["exclusive"] == LOCKED_ONLY) | ((at["exclusive"] == LOCKED_FIRST) & is_before)
@@ -176,9 +176,9 @@ def _entrance_table(ticks: npt.NDArray[np.int64], bits: npt.NDArray[np.int64]) -
 def _check_entrances(
     timeline: Timeline, spans: Records, entrances: Records, serves: npt.NDArray[np.int64], needed: int
 ) -> None:
-    """Refuses instruments that do not all find a place, in the worst of the ways that the engine may take.
+    """Refuses instruments that do not all find a place, in the worst case of what the engine may choose.
 
-    At each of its barlines a missing instrument enters unless as many others as have room enter instead.
+    At each of its barlines a missing instrument enters unless others take all free voices.
     """
     melodic = {programs: 1 << timeline.parts.index(programs) for programs in timeline.parts}
     drums = int(serves[DRUM_INSTRUMENT])
@@ -188,23 +188,23 @@ def _check_entrances(
     ticks = entrances["tick"][:-1]
     at = spans[np.searchsorted(spans["start"], ticks, side="right") - 1]
     starts_free = not drums and len(timeline.locked.ticks) == 0 and timeline.total_ticks > timeline.bar_ticks
-    room = np.minimum(at["polyphony"] - _locked_load(timeline.locked, ticks), MAX_ONSET_NOTES - 1)
-    room = np.where(at["exclusive"] == FREE, room, 0)
-    num_heard = sum(1 for programs in melodic if not melodic[programs] & (needed | drums))
+    free = np.minimum(at["polyphony"] - _locked_load(timeline.locked, ticks), MAX_ONSET_NOTES - 1)
+    free = np.where(at["exclusive"] == FREE, free, 0)
+    num_played = sum(1 for programs in melodic if not melodic[programs] & (needed | drums))
     for bit in missing.values():
-        rooms = room[(entrances["bits"][:-1] & bit != 0) & (room > 0)]
-        places = num_heard + starts_free + int(rooms.min(initial=MAX_ONSET_NOTES)) * len(rooms)
-        if len(missing) + num_heard > places:
+        voices = free[(entrances["bits"][:-1] & bit != 0) & (free > 0)]
+        places = num_played + starts_free + int(voices.min(initial=MAX_ONSET_NOTES)) * len(voices)
+        if len(missing) + num_played > places:
             raise OrderError(
-                f"{len(missing) + num_heard} instruments cannot all be heard in "
+                f"{len(missing) + num_played} instruments cannot all play in "
                 f"{timeline.total_ticks // timeline.bar_ticks} bars with a polyphony of "
                 f"{int(spans['polyphony'][:-1].min())}: there is place for {places}. "
-                "Ask for fewer, a longer track or a higher polyphony."
+                "Request fewer, a longer track or a higher polyphony."
             )
 
 
 def _check_chord(timeline: Timeline) -> None:
-    """Refuses locked notes that sound over the last chord and leave no room for a note of it."""
+    """Refuses locked notes that sound over the last chord and leave no free voice for a note of it."""
     start, locked = timeline.spans[-1].limits.chord_at, timeline.locked
     if start == NEVER or ((locked.ticks == start) & (locked.events[:, INSTRUMENT] >= FIRST_PROGRAM)).any():
         return
@@ -213,5 +213,5 @@ def _check_chord(timeline: Timeline) -> None:
     if load >= span.limits.polyphony and span.instruments[FIRST_PROGRAM:].any():
         raise OrderError(
             f"{load} notes that are to stay as they are sound at tick {start}, where the last chord begins, and a "
-            f"polyphony of {span.limits.polyphony} leaves no place for it. Let them end there, or ask for more."
+            f"polyphony of {span.limits.polyphony} leaves no place for it. Let them end there, or request more."
         )

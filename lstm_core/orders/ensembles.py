@@ -1,4 +1,4 @@
-"""What an order that leaves them open is given: the instruments and the density of some piece of its style.
+"""Instruments and density for an order that leaves them open: those of some piece of its style.
 
 A model that may use all instruments at once uses too many: no single choice is unlikely enough to be left out. So an
 order without instruments gets those of one training piece, drawn by its seed from the statistics in the checkpoint.
@@ -22,7 +22,7 @@ def draw_ensemble(statistics: Mapping[str, Any], style: str, seed: int) -> tuple
 
 
 def draw_density(statistics: Mapping[str, Any], style: str, seed: int) -> float | None:
-    """Notes a quarter in the middle of what pieces of a style have, None for a style that is not known."""
+    """Typical notes per quarter of the pieces of a style, None for a style that is not known."""
     quantiles = statistics.get(style, {}).get("density")
     if quantiles is None:
         return None

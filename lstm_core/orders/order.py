@@ -1,4 +1,4 @@
-"""What a customer asks of one track."""
+"""What a customer requests of one track."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FREE_KEY = "free"  # value of `key`: no scale is enforced
 
 @dataclass(frozen=True, kw_only=True)
 class TrackOrder:
-    """One row of an order. Everything has a default but the seed comes from the order as a whole.
+    """One row of an order. Everything has a default; the seed comes from the order as a whole.
 
     Raises:
         OrderError: a value is impossible in itself; the message names the field.
     """
 
     name: str = ""
-    style: str = ""  # "": not told
+    style: str = ""  # "": not given
     key: str = ""  # "": drawn from the seed; "free": whatever the model plays
     scale: str = ""  # "": that of the key's mode; or one of keys.SCALES
     duration_s: float = 60.0
@@ -40,12 +40,12 @@ class TrackOrder:
     exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
     meter: str = "4/4"
     instruments: tuple[str, ...] = ()  # families, programs or drums; each will sound; (): the model chooses
-    density: float = 0.0  # notes a quarter; 0: not told
+    density: float = 0.0  # notes per quarter; 0: not given
     polyphony: int = 24  # melodic notes that sound together at most
     pitch_low: int = 21  # MIDI numbers of the lowest and highest melodic note
     pitch_high: int = 108
     loop: bool = False
-    primer: str = ""  # URI of a MIDI file that the track goes on from; in an order file relative to it
+    primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     temperature: float = 1.0
     top_p: float = 0.95
@@ -53,15 +53,15 @@ class TrackOrder:
     sample_rate: int = 44100
     format: str = "flac"
     bit_depth: int = 16
-    room: str = "studio"
+    reverb: str = "studio"
     stems: bool = False  # deliver the stems as well
     seed: int = 0
 
     def __post_init__(self) -> None:
         _check_range("duration_s", self.duration_s, 0.1, MAX_DURATION_S, "s")
         if self.bpm:
-            _check_range("bpm", self.bpm, MIN_BPM, MAX_BPM, "quarters a minute")
-        _check_range("density", self.density, 0.0, 64.0, "notes a quarter")
+            _check_range("bpm", self.bpm, MIN_BPM, MAX_BPM, "quarters per minute")
+        _check_range("density", self.density, 0.0, 64.0, "notes per quarter")
         _check_range("polyphony", self.polyphony, 1, 32, "notes")
         _check_range("pitch_low", self.pitch_low, 0, 127, "(MIDI number)")
         _check_range("pitch_high", self.pitch_high, 0, 127, "(MIDI number)")
@@ -82,8 +82,8 @@ class TrackOrder:
             raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
             raise OrderError("exact_tempo is true, but no bpm is given that could be kept exactly.")
-        if self.room not in REVERBS:
-            raise OrderError(f'room is "{self.room}", it must be one of {", ".join(REVERBS)}.')
+        if self.reverb not in REVERBS:
+            raise OrderError(f'reverb is "{self.reverb}", it must be one of {", ".join(REVERBS)}.')
         parse_meter(self.meter)
         if len(self.instruments) > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {len(self.instruments)} names, at most {MAX_INSTRUMENTS} are played.")
@@ -103,6 +103,7 @@ class TrackOrder:
 
 
 REVERBS = ("none", "studio", "hall")
+_DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in digests, so that no track gets a new id
 
 
 def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
@@ -126,13 +127,15 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
 
 
 def order_digest(order: TrackOrder) -> str:
-    """Hash of everything that an order row asks but its name: the same wishes give the same digest.
+    """Hash of all fields of an order row but its name: equal rows have equal digests.
 
     A primer counts by its bytes, wherever it is kept.
     """
     left_out = ("name", "primer") if order.primer_sha256 else ("name",)
-    wishes = {name: value for name, value in order_fields(order).items() if name not in left_out}
-    return hashlib.sha256(json.dumps(wishes, sort_keys=True).encode()).hexdigest()
+    values = {
+        _DIGEST_NAMES.get(name, name): value for name, value in order_fields(order).items() if name not in left_out
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def parse_meter(text: str) -> Meter:
@@ -142,7 +145,7 @@ def parse_meter(text: str) -> Meter:
         raise OrderError(f'meter is "{text}", it must be a fraction such as 4/4, 3/4 or 6/8.')
     meter = Meter(tick=0, numerator=int(found[1]), denominator=int(found[2]))
     if meter.bar_ticks > 2 * 4 * TICKS_PER_QUARTER:
-        raise OrderError(f'meter is "{text}": a bar longer than two of 4/4 is not played.')
+        raise OrderError(f'meter is "{text}": a bar longer than two of 4/4 is not supported.')
     return meter
 
 
@@ -152,7 +155,7 @@ def derived_seed(seed: int, attempt: int) -> int:
 
 
 def with_seed(order: TrackOrder, seed: int) -> TrackOrder:
-    """The same wishes with another seed."""
+    """The same order row with another seed."""
     return replace(order, seed=seed)
 
 

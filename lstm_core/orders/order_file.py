@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import hashlib
-import io
 import json
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lstm_core import storage
 from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.foundation.plain import nearest
 from lstm_core.orders.admission import admit, estimated_size_bytes
 from lstm_core.orders.order import MAX_DURATION_S, TrackOrder, derived_seed, order_digest, order_from_fields
+from lstm_core.orders.order_rows import csv_rows, parquet_rows, parse_toml, present_fields
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 
-MAX_MISTAKES = 8  # shown of one order
+MAX_SHOWN_ERRORS = 8  # shown of one order
 MAX_TRACKS = 200_000  # of one order
 MAX_DRAWS = 24  # tries at values from ranges before an order counts as one that cannot be met
 _FIELDS = tuple(field.name for field in fields(TrackOrder))
@@ -35,7 +31,7 @@ _TOP_KEYS = ("name", "count", "seed", "track", "group")
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a customer asks for: the tracks, each with a seed of its own, and planned."""
+    """What a customer requests: the tracks, each with its own seed, and planned."""
 
     name: str
     planned: tuple[PlannedTrack, ...]
@@ -49,17 +45,17 @@ class Order:
 def read_order(uri: str | Path, *, free_bytes: float | None = None) -> Order:
     """The tracks of an order file (.toml, .csv, .parquet), every one checked to be possible.
 
-    `free_bytes` is what there is place for: an order that takes more is refused before all of it is worked out.
+    `free_bytes` is the free space: an order that takes more is refused before all of it is planned.
 
     Raises:
-        OrderError: the file is malformed, asks for no tracks, or some rows cannot be met; the first mistakes are named.
-        StorageError: there is not room for it.
+        OrderError: the file is malformed, requests no tracks, or some rows cannot be met; the first errors are named.
+        StorageError: there is not enough free space for it.
     """
     data, name = storage.read_bytes(uri), storage.name_of(uri)
     stem, _, suffix = name.rpartition(".")
     folder = storage.absolute(uri).rpartition("/")[0]
     if suffix == "toml":
-        return expand_order(_parse_toml(data, name), default_name=stem, folder=folder, free_bytes=free_bytes)
+        return expand_order(parse_toml(data, name), default_name=stem, folder=folder, free_bytes=free_bytes)
     if suffix in ("csv", "parquet"):
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
         with PrimerReader() as primers:
@@ -72,9 +68,9 @@ def expand_order(
 ) -> Order:
     """The tracks of an order in TOML form.
 
-    At the top: name, seed, count, and a table [track] of wishes; or several tables [[group]], each with its own count
-    and wishes on top of those of [track]. A wish is a value, a list to draw from (for instruments a list of lists),
-    or a range {min, max} with an optional step. Primers are looked for relative to `folder`.
+    At the top: name, seed, count, and a table [track] of settings; or several tables [[group]], each with its own count
+    and settings on top of those of [track]. A setting is a value, a list to draw from (for instruments lists),
+    or a range {min, max} with an optional step. Primers are relative to `folder`.
     """
     groups, common = _groups(values)
     name, seed = values.get("name", default_name), values.get("seed", 0)
@@ -84,50 +80,55 @@ def expand_order(
         raise OrderError(f"seed is {seed!r}, it must be a whole number from 0 up.")
     counts = [_count(group) for group in groups]
     _check_num_tracks(sum(counts))
-    wishes_of = [{**common, **{key: value for key, value in group.items() if key != "count"}} for group in groups]
-    for wishes in wishes_of:
-        for wish in wishes:
-            if wish not in _FIELDS:
-                order_from_fields({wish: ""})  # says which field was meant
-    least = sum(count * _least_bytes(wishes) for count, wishes in zip(counts, wishes_of, strict=True))
+    reported: set[str] = set()
+    common = present_fields(common, reported)
+    settings_of = [
+        {**common, **present_fields({key: value for key, value in group.items() if key != "count"}, reported)}
+        for group in groups
+    ]
+    for settings in settings_of:
+        for name in settings:
+            if name not in _FIELDS:
+                order_from_fields({name: ""})  # says which field was meant
+    least = sum(count * _least_bytes(settings) for count, settings in zip(counts, settings_of, strict=True))
     check_free_space(sum(counts), least, free_bytes)
     num_digits = max(3, len(str(sum(counts))))
     tracks: list[PlannedTrack] = []
     with PrimerReader() as primers:
-        for number, (wishes, count) in enumerate(zip(wishes_of, counts, strict=True)):
+        for number, (settings, count) in enumerate(zip(settings_of, counts, strict=True)):
             for index in range(count):
                 random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
-                title = f"{wishes.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
+                title = f"{settings.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
                 fixed = {"seed": _track_seed(seed, number, index), "name": title}
-                tracks.append(_drawn(wishes, fixed, random, folder, primers))
+                tracks.append(_drawn(settings, fixed, random, folder, primers))
         return Order(name=name, planned=_distinct(tracks, primers))
 
 
 def check_free_space(num_tracks: int, size_bytes: float, free_bytes: float | None) -> None:
-    """Refuses tracks that there is not room for; None is room for everything."""
+    """Raises StorageError for tracks for which there is not enough free space; None is unlimited."""
     if free_bytes is not None and size_bytes > free_bytes:
         raise StorageError(
-            f"The order's {num_tracks:,} tracks take about {_told(size_bytes)} or more, there is room for "
-            f"{_told(max(free_bytes, 0))}. Free some space, order less, or use a catalogue in s3://."
+            f"The order's {num_tracks:,} tracks take about {_spoken(size_bytes)} or more, the free space is "
+            f"{_spoken(max(free_bytes, 0))}. Free some space, order less, or use a catalogue in s3://."
         )
 
 
-def _told(size_bytes: float) -> str:
+def _spoken(size_bytes: float) -> str:
     return f"{size_bytes / 1e9:,.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def _groups(values: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
-    """The tables [[group]] of an order, one without wishes where there are none, and the table [track]."""
+    """The tables [[group]] of an order, an empty one if there are none, and the table [track]."""
     for key in values:
         if key not in _TOP_KEYS:
             near = difflib.get_close_matches(key, [*_TOP_KEYS, *_FIELDS], n=1, cutoff=0.5)
             if near and near[0] in _FIELDS:
-                raise OrderError(f'"{key}" at the top of an order: wishes stand in the table [track].')
+                raise OrderError(f'"{key}" at the top of an order: settings of tracks go into the table [track].')
             hint = nearest(key, _TOP_KEYS, otherwise=f"Known are {', '.join(_TOP_KEYS)}.")
             raise OrderError(f'An order has no key "{key}". {hint}')
     groups, common = values.get("group", [{"count": values.get("count", 1)}]), values.get("track", {})
     if "group" in values and "count" in values:
-        raise OrderError("count at the top does not go with [[group]]: each group has a count of its own.")
+        raise OrderError("count at the top does not go with [[group]]: each group has its own count.")
     if not isinstance(common, Mapping):
         raise OrderError("track must be a table: [track].")
     if not isinstance(groups, list) or not all(isinstance(group, Mapping) for group in groups):
@@ -137,16 +138,16 @@ def _groups(values: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], Mapping
 
 def _check_num_tracks(count: int) -> None:
     if count == 0:
-        raise OrderError("The order asks for 0 tracks. Ask for at least 1.")
+        raise OrderError("The order requests 0 tracks. Request at least 1.")
     if count > MAX_TRACKS:
         raise OrderError(
-            f"The order asks for {count:,} tracks, an order holds at most {MAX_TRACKS:,}. Split it into several."
+            f"The order requests {count:,} tracks, an order holds at most {MAX_TRACKS:,}. Split it into several."
         )
 
 
-def _least_bytes(wishes: Mapping[str, Any]) -> float:
-    """About the least that a track of a group takes, judged by its shortest duration alone."""
-    duration = wishes.get("duration_s", TrackOrder.duration_s)
+def _least_bytes(settings: Mapping[str, Any]) -> float:
+    """About the least number of bytes of a track of a group, judged by its shortest duration alone."""
+    duration = settings.get("duration_s", TrackOrder.duration_s)
     values = [duration.get("min")] if isinstance(duration, Mapping) else duration
     numbers = [value for value in (values if isinstance(values, list) else [values]) if isinstance(value, int | float)]
     shortest = min(numbers, default=0.0)
@@ -154,21 +155,25 @@ def _least_bytes(wishes: Mapping[str, Any]) -> float:
 
 
 def _drawn(
-    wishes: Mapping[str, Any], fixed: Mapping[str, Any], random: np.random.Generator, folder: str, primers: PrimerReader
+    settings: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    random: np.random.Generator,
+    folder: str,
+    primers: PrimerReader,
 ) -> PlannedTrack:
-    """One track of a group: of its wishes, on top of a seed, and of its own name.
+    """One track of a group: its settings, on top of a seed and a name.
 
-    Where choices leave room, values are drawn again until they can be met together.
+    If there are choices, values are drawn again until they can be met together.
     """
-    mistake: OrderError | None = None
-    for _ in range(MAX_DRAWS if any(_is_choice(key, value) for key, value in wishes.items()) else 1):
+    refusal: OrderError | None = None
+    for _ in range(MAX_DRAWS if any(_is_choice(key, value) for key, value in settings.items()) else 1):
         try:
-            values = {key: _draw(key, value, random) for key, value in wishes.items() if key != "name"}
+            values = {key: _draw(key, value, random) for key, value in settings.items() if key != "name"}
             order = primers.pin(order_from_fields({**fixed, **values, "name": fixed["name"]}), folder)
             return admit(order, primers)
         except OrderError as error:
-            mistake = error
-    raise OrderError(f"{fixed['name']}: {mistake}") from mistake
+            refusal = error
+    raise OrderError(f"{fixed['name']}: {refusal}") from refusal
 
 
 def _is_choice(key: str, value: Any) -> bool:
@@ -217,26 +222,27 @@ def _checked(
 ) -> tuple[PlannedTrack, ...]:
     tracks: list[PlannedTrack] = []
     seedless: list[int] = []
-    mistakes: list[str] = []
+    errors: list[str] = []
+    reported: set[str] = set()
     size_bytes = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            order = primers.pin(order_from_fields(row), folder)
+            order = primers.pin(order_from_fields(present_fields(row, reported)), folder)
             if "seed" not in row:
                 seedless.append(len(tracks))
                 order = replace(order, seed=_seed_of(order, 0))
             tracks.append(admit(order, primers))
         except OrderError as error:
-            mistakes.append(f"row {number}: {error}")
+            errors.append(f"row {number}: {error}")
             continue
         size_bytes += estimated_size_bytes(order)
         check_free_space(number, size_bytes, free_bytes)
         _check_num_tracks(number)
-    if mistakes:
-        more = f"\n... and {len(mistakes) - MAX_MISTAKES} more" if len(mistakes) > MAX_MISTAKES else ""
+    if errors:
+        more = f"\n... and {len(errors) - MAX_SHOWN_ERRORS} more" if len(errors) > MAX_SHOWN_ERRORS else ""
         raise OrderError(
-            f"{len(mistakes)} of the order's rows cannot be met; nothing was made.\n"
-            + "\n".join(mistakes[:MAX_MISTAKES])
+            f"{len(errors)} of the order's rows cannot be met; nothing was made.\n"
+            + "\n".join(errors[:MAX_SHOWN_ERRORS])
             + more
         )
     _check_num_tracks(len(tracks))
@@ -247,12 +253,12 @@ def _checked(
 
 
 def _seed_of(order: TrackOrder, again: int) -> int:
-    """A seed from the wishes alone, so that the order of the rows does not matter."""
+    """A seed from the row alone, so that the order of the rows does not matter."""
     return _track_seed(int(order_digest(order)[:12], 16), again)
 
 
 def _repetitions(tracks: Sequence[TrackOrder]) -> Iterator[tuple[int, int]]:
-    """Places of the tracks that ask for exactly the same as others, and which time it is, from 1, in order of names."""
+    """Places of tracks that request exactly the same as others, and the number of the repetition, from 1, by name."""
     same: dict[str, list[int]] = defaultdict(list)
     for place, track in enumerate(tracks):
         same[order_digest(track)].append(place)
@@ -263,41 +269,9 @@ def _repetitions(tracks: Sequence[TrackOrder]) -> Iterator[tuple[int, int]]:
 
 
 def _distinct(tracks: list[PlannedTrack], primers: PrimerReader) -> tuple[PlannedTrack, ...]:
-    """The tracks with seeds derived for those that ask for exactly the same as one before."""
+    """The tracks with derived seeds for those that request exactly the same as one before."""
     distinct = list(tracks)
     for place, again in _repetitions([track.order for track in tracks]):
         order = tracks[place].order
         distinct[place] = admit(replace(order, seed=derived_seed(order.seed, 1_000_000 + again)), primers)
     return tuple(distinct)
-
-
-def _parse_toml(data: bytes, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise OrderError(f"{name} is not TOML: {error}") from error
-
-
-def csv_rows(data: bytes, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of a CSV file with a header; empty cells are left out."""
-    try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        for row in reader:
-            if None in row:
-                raise OrderError(f"{name}: row {reader.line_num} has more values than the header has names.")
-            yield {key.strip(): value.strip() for key, value in row.items() if value is not None and value.strip()}
-    except UnicodeDecodeError as error:
-        raise OrderError(f"{name} is not UTF-8 text: {error}") from error
-    except csv.Error as error:
-        raise OrderError(f"{name} is not a CSV table: {error}") from error
-
-
-def parquet_rows(data: bytes, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of a Parquet file; nulls and NaN are left out."""
-    try:
-        table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as error:
-        raise OrderError(f"{name} is not a Parquet file: {error}") from error
-    for batch in table.to_batches(max_chunksize=4096):
-        for row in batch.to_pylist():
-            yield {key: value for key, value in row.items() if value is not None and value == value}

@@ -12,8 +12,8 @@ from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter
 from lstm_core.orders.order import FREE_KEY, MAX_BPM, TrackOrder, drawn_number, parse_meter
 
 TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
-MIN_TAIL_S = 1.0  # what the last chord of a track that ends is given to die away
-FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that nobody asked for
+MIN_TAIL_S = 1.0  # the last chord of a track that ends gets this long to die away
+FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that was not requested
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class TrackPlan:
     final_bar: int | None  # bar of the last chord, None for a loop
     final_hold_ticks: int  # longest note of the last chord
     key: int | None  # 0..23, None for FREE_KEY
-    programs: tuple[tuple[int, ...], ...]  # for each asked instrument its General MIDI programs
+    programs: tuple[tuple[int, ...], ...]  # General MIDI programs of each requested instrument
 
     @property
     def total_ticks(self) -> int:
@@ -65,7 +65,7 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     shortest = 1 if order.loop else 2
     num_bars = max(shortest, round(exact_bars))
     fitted = bpm * num_bars / exact_bars
-    if not order.bpm:  # nobody asked for a tempo: any that is played will do
+    if not order.bpm:  # no tempo was requested: any in the range will do
         if fitted <= MAX_BPM:
             return num_bars, fitted
     elif order.exact_tempo:
@@ -79,7 +79,7 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
         raise OrderError(
             f"duration_s is {order.duration_s:g}: {'at' if order.bpm else 'even at'} {fastest:g} bpm in {meter} "
             f"{'a loop' if order.loop else 'a track that ends'} needs at least {shortest} "
-            f"bar{'s' if shortest > 1 else ''}, {shortest * 60 * quarters / fastest:.2f} s. Ask for that"
+            f"bar{'s' if shortest > 1 else ''}, {shortest * 60 * quarters / fastest:.2f} s. Request that"
             f"{', or a higher bpm' if order.bpm else ', or a shorter meter'}."
         )
     if order.loop:
@@ -93,8 +93,8 @@ def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple
     tick_s = 60.0 / bpm / TICKS_PER_QUARTER
     final_bar, num_units = num_bars - 1, 0
     while True:
-        room_s = duration_s - final_bar * meter.bar_ticks * tick_s
-        num_units = math.floor((room_s - MIN_TAIL_S) / (unit * tick_s) + 1e-9)
+        left_s = duration_s - final_bar * meter.bar_ticks * tick_s
+        num_units = math.floor((left_s - MIN_TAIL_S) / (unit * tick_s) + 1e-9)
         if num_units >= 1 or final_bar <= 1:
             break
         final_bar -= 1
@@ -102,7 +102,7 @@ def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple
 
 
 def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:
-    """The key that is asked for, or one drawn from those whose scale and last chord lie within the range."""
+    """The requested key, or one drawn from those whose scale and last chord lie within the range."""
     if order.key == FREE_KEY:
         return None
     if order.key:
@@ -128,7 +128,7 @@ def _no_loop(order: TrackOrder, bpm: float, exact_bars: float, quarters: float) 
     tempos = " or ".join(f"{bars * quarters * 60.0 / order.duration_s:.2f}" for bars in sorted({below, above}))
     return (
         f"A loop of {order.duration_s:g} s at {'exactly ' if order.exact_tempo else ''}{bpm:g} bpm in {order.meter} "
-        f"would be {exact_bars:.2f} bars, it must be a whole number. Ask for {lengths} s, or for {tempos} bpm."
+        f"would be {exact_bars:.2f} bars, it must be a whole number. Request {lengths} s, or {tempos} bpm."
     )
 
 

@@ -1,4 +1,4 @@
-"""An order row with all that is worked out from it before any work: what travels to the engine and to finishing."""
+"""An order row with its plan: what travels to the engine and to finishing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ class PlannedTrack:
 
     order: TrackOrder
     plan: TrackPlan
-    primer: EventArray | None = field(default=None, repr=False, compare=False)  # [T, K]; told by order.primer_sha256
+    primer: EventArray | None = field(
+        default=None, repr=False, compare=False
+    )  # [T, K]; compared by order.primer_sha256
     track_id: str = ""  # "" until it is known what the track is made with
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name for people."""
         return self.order.name or self.track_id
 
     def seed_of(self, attempt: int) -> int:

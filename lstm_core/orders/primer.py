@@ -1,4 +1,4 @@
-"""A MIDI file that a track goes on from: its first bars, as events that the engine is made to play.
+"""A MIDI file that a track continues: its first bars, as events that the engine plays first.
 
 The file is read once, where the order is; from there on its events travel with the track.
 """
@@ -36,7 +36,7 @@ class _Primer:
     """A file as it was when the order was read."""
 
     sha256: str
-    score: Score | ScoreError  # or why it is none
+    score: Score | ScoreError  # or the reason why it is none
     events: dict[tuple[str, int], EventArray] = field(default_factory=dict)  # by meter and bars of the track
 
 
@@ -71,7 +71,7 @@ class PrimerReader(Closing):
         return replace(order, primer=uri, primer_sha256=sha256)
 
     def events(self, order: TrackOrder, plan: TrackPlan) -> EventArray | None:
-        """Events [T, K] of the bars of a primer that the track goes on from, None without a primer; not to be written.
+        """Events [T, K] of the bars of a primer that the track continues, None without a primer; not to be written.
 
         Raises:
             OrderError: the primer is no MIDI file, of another meter, without notes, or not the one that was pinned.
@@ -104,14 +104,14 @@ class PrimerReader(Closing):
 
 
 def _first_bars(score: Score, uri: str, plan: TrackPlan) -> EventArray:
-    """Events of the bars of a primer that a track of this plan goes on from."""
+    """Events of the bars of a primer that a track of this plan continues."""
     if str(score.meters[0]) != str(plan.meter):
-        raise OrderError(f"primer {uri} is in {score.meters[0]}, the order asks for {plan.meter}.")
+        raise OrderError(f"primer {uri} is in {score.meters[0]}, the order requests {plan.meter}.")
     bar_ticks = plan.meter.bar_ticks
     end = min([score.end_tick, *(meter.tick for meter in score.meters[1:])])
     num_bars = min(-(-end // bar_ticks), int(plan.num_bars * PRIMER_SHARE))
     if num_bars < 1:
-        raise OrderError(f"primer {uri}: a track of {plan.num_bars} bars is too short to go on from it. Ask for more.")
+        raise OrderError(f"primer {uri}: a track of {plan.num_bars} bars is too short to continue it. Request more.")
     stop = num_bars * bar_ticks
     notes = score.notes[score.notes["onset"] < stop].copy()
     notes["duration"] = np.minimum(notes["duration"], stop - notes["onset"])

@@ -87,7 +87,7 @@ def set_row(rules: Rules, b: int, row: Rules) -> Rules:
 
 
 def transposed_rules(rules: Rules, semitones: int) -> Rules:
-    """The rules for a model that plays everything `semitones` higher than it was asked."""
+    """The rules for a model that plays everything `semitones` higher than requested."""
     if semitones == 0:
         return rules
     melodic = rules.pitches[..., FIRST_PITCH:FIRST_DRUM]
@@ -110,7 +110,7 @@ def can_transpose(rules: Rules, semitones: int) -> bool:
 
 
 def _widened(table: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The table [B, ...] with room for `shape` behind the first axis, filled with zeros and records at NEVER."""
+    """The table [B, ...] enlarged to `shape` behind the first axis, filled with zeros and records at NEVER."""
     if table.shape[1:] == shape:
         return table
     wider = np.zeros((len(table), *shape), dtype=table.dtype)

@@ -37,7 +37,7 @@ from lstm_core.representations.note_events import (
 NEVER = 1 << 60
 MAX_SOUNDING = 32  # the highest polyphony
 MAX_ONSET_NOTES = 24  # notes that begin together at most
-NUM_GROUPS = 4  # groups of instruments (bass, harmony, melody ...), each with pitches of its own in a span
+NUM_GROUPS = 4  # groups of instruments (bass, harmony, melody ...), each with its own pitches in a span
 FREE, LOCKED_FIRST, LOCKED_ONLY = range(3)  # values of SpanLimits.exclusive
 
 Mask = npt.NDArray[np.uint8]
@@ -49,7 +49,7 @@ class Assignment:
 
     order: TrackOrder
     plan: TrackPlan
-    primer: EventArray | None = None  # uint8 [T, K] events that the track goes on from
+    primer: EventArray | None = None  # uint8 [T, K] events that the track continues
     ensemble: tuple[int, ...] = ()  # General MIDI programs for an order that names no instruments
 
 
@@ -95,7 +95,7 @@ class Span:
         return replace(self, instruments=_read_only(self.instruments & kept))
 
     def limited(self, **limits: int) -> Span:
-        """The span with some of its limits, by the names of SpanLimits, set anew."""
+        """The span with some of its limits, by the names of SpanLimits, replaced."""
         return replace(self, limits=self.limits._replace(**limits))
 
 
@@ -114,7 +114,7 @@ class Timeline:
     bar_ticks: int
     spans: tuple[Span, ...]
     locked: LockedNotes
-    parts: tuple[tuple[int, ...], ...] = ()  # the programs of each instrument that was asked for: one of them will play
+    parts: tuple[tuple[int, ...], ...] = ()  # the programs of each requested instrument: one of them will play
     group_of: Mask = field(default_factory=lambda: _read_only(np.zeros(STREAMS[INSTRUMENT].size, dtype=np.uint8)))
     starts_at_once: bool = False  # something begins at tick 0, if anything may
 
@@ -140,7 +140,7 @@ class Timeline:
         return self.spans[bisect_right(self.spans, tick, key=_start) - 1]
 
     def with_locked(self, ticks: npt.NDArray[np.int64], events: EventArray) -> Timeline:
-        """The timeline with more locked notes: int64 [P] and uint8 [P, K]. The engine plays round them.
+        """The timeline with more locked notes: int64 [P] and uint8 [P, K]. The engine plays around them.
 
         Raises:
             OrderError: a note does not lie within the track, or is locked twice.
@@ -155,7 +155,7 @@ class Timeline:
             tick = int(ticks[outside][0])
             raise OrderError(
                 f"A note that is to stay as it is begins at tick {tick} and does not end within the "
-                f"{self.total_ticks} ticks of the track. Leave it out or ask for a longer track."
+                f"{self.total_ticks} ticks of the track. Leave it out or request a longer track."
             )
         keys = np.stack([ticks, events[:, INSTRUMENT], events[:, PITCH]], axis=1)
         if (same := (np.diff(keys, axis=0) == 0).all(axis=1)).any():

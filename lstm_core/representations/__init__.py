@@ -1,1 +1,1 @@
-"""Scores become K parallel streams of integers, and what a model is told besides them."""
+"""Scores become K parallel streams of integers, and the contexts and conditions of a model."""

@@ -1,6 +1,6 @@
-"""What the model is told besides the events: where the music stands in its bars, and what the piece is like.
+"""Inputs of the model besides the events: the position in the bar, and what the piece is like.
 
-Contexts hold for one step and are known before it; conditions hold for a whole piece and each may be left untold.
+Contexts hold for one step and are known before it; conditions hold for a whole piece and each may be left open.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from lstm_core.notes.score import FAMILIES, Meter, bar_starts
 from lstm_core.representations.lookback import LAGS, NUM_AGREEMENTS
 from lstm_core.representations.representation import Stream
 
-MAX_POSITIONS = 192  # ticks of a bar that are told apart, two bars of 4/4
+MAX_POSITIONS = 192  # ticks of a bar that are distinguished, two bars of 4/4
 MAX_BARS = 64  # bars played and bars left are counted up to here
 METERS = ("2/4", "3/4", "4/4", "6/8", "2/2", "3/8", "9/8", "12/8", "6/4", "3/2", "5/4", "7/8", "4/2", "5/8", "7/4")
-TEMPO_EDGES = np.geomspace(40.0, 240.0, 17)[1:-1]  # quarters a minute: 16 bins
-DENSITY_EDGES = np.geomspace(0.5, 32.0, 13)[1:-1]  # notes a quarter: 12 bins
+TEMPO_EDGES = np.geomspace(40.0, 240.0, 17)[1:-1]  # quarters per minute (bpm): 16 bins
+DENSITY_EDGES = np.geomspace(0.5, 32.0, 13)[1:-1]  # notes per quarter: 12 bins
 
 POSITION, BARS_PLAYED, BARS_LEFT = range(3)
 FIRST_LAG = 3  # one context for each lag of lookback.LAGS: how well it agreed lately
-NUM_MOVING = FIRST_LAG + len(LAGS)  # the contexts before change from step to step, those after hold for a piece or more
+NUM_MOVING = FIRST_LAG + len(
+    LAGS
+)  # the contexts before this index change from step to step, the others hold for a bar or a whole piece
 METER, STYLE, KEY, TEMPO, DENSITY = range(NUM_MOVING, NUM_MOVING + 5)
 _LAG_NAMES = tuple(f"agreement_{lag}" for lag in LAGS)
 CONTEXT_NAMES = ("position", "bars_played", "bars_left", *_LAG_NAMES, "meter", "style", "key", "tempo", "density")
@@ -32,17 +34,17 @@ DROPPED = (STYLE, KEY, TEMPO, DENSITY)  # the contexts that are conditions; the 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What a whole piece is told to be like; None leaves a condition open."""
+    """What a whole piece should be like; None leaves a condition open."""
 
     style: str | None = None
     key: int | None = None  # 0..11 major from C up, 12..23 minor
     tempo_bpm: float | None = None
-    density: float | None = None  # notes a quarter
+    density: float | None = None  # notes per quarter
     families: int | None = None  # bit mask over notes.FAMILIES
 
 
 def note_contexts(styles: tuple[str, ...]) -> tuple[Stream, ...]:
-    """The contexts of a model of notes: names and sizes, value 0 meaning "not told"."""
+    """The contexts of a model of notes: names and sizes, value 0 meaning "not given"."""
     sizes = (
         1 + MAX_POSITIONS,
         1 + MAX_BARS,
@@ -64,7 +66,7 @@ def meter_value(meter: Meter) -> int:
 
 
 def condition_values(conditions: Conditions, styles: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Values of the contexts DROPPED: int64 [4]. A style that is not in `styles` is left untold."""
+    """Values of the contexts DROPPED: int64 [4]. A style that is not in `styles` is left open."""
     style = 1 + styles.index(conditions.style) if conditions.style in styles else 0
     key = 0 if conditions.key is None else 1 + conditions.key
     tempo = 0 if conditions.tempo_bpm is None else 1 + int(np.searchsorted(TEMPO_EDGES, conditions.tempo_bpm))
@@ -73,7 +75,7 @@ def condition_values(conditions: Conditions, styles: tuple[str, ...]) -> npt.NDA
 
 
 def family_flags(families: int | None) -> npt.NDArray[np.float32]:
-    """+1 for a family of the mask, -1 for the others, 0 where no mask is told: float32 [17]."""
+    """+1 for a family of the mask, -1 for the others, 0 where no mask is given: float32 [17]."""
     if families is None:
         return np.zeros(len(FAMILIES), dtype=np.float32)
     return np.array([1.0 if families >> i & 1 else -1.0 for i in range(len(FAMILIES))], dtype=np.float32)
@@ -108,12 +110,12 @@ def bar_contexts(
 
 
 def transposed_key(key: int, semitones: int) -> int:
-    """The key `semitones` above, of the same mode."""
+    """The key that is `semitones` higher, of the same mode."""
     return (key % 12 + semitones) % 12 + 12 * (key // 12)
 
 
 def drop_conditions(conditions: Conditions, share: float, random: npt.NDArray[np.float64]) -> Conditions:
-    """The conditions with each one left untold where its number of `random` (float64 [5]) is below `share`."""
+    """The conditions with each one left open where its number of `random` (float64 [5]) is below `share`."""
     names = ("style", "key", "tempo_bpm", "density", "families")
-    untold: dict[str, Any] = {name: None for name, number in zip(names, random, strict=True) if number < share}
-    return replace(conditions, **untold)
+    left_open: dict[str, Any] = {name: None for name, number in zip(names, random, strict=True) if number < share}
+    return replace(conditions, **left_open)

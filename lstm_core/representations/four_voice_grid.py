@@ -1,7 +1,7 @@
 """Four voices on a grid of sixteenths: soprano, alto, tenor and bass of each step, as chorales are often studied.
 
-Value 0 is silence, 1 is MIDI pitch LOWEST. A step says what sounds, not what begins: a note that is struck again is one
-note. The model is told where in a bar of 4/4 the step is and nothing else.
+Value 0 is silence, 1 is MIDI pitch LOWEST. A step says what sounds, not what begins: a repeated note is one
+note. The only context of the model is where in a bar of 4/4 the step is.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def positions(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def grid_contexts(_styles: tuple[str, ...]) -> tuple[Stream, ...]:
-    """The position in the bar alone; styles are not told."""
+    """The position in the bar alone; styles are not a context."""
     return (Stream("position", 1 + STEPS_PER_BAR),)
 
 

@@ -1,8 +1,8 @@
 """Looking back: what came next at this point of the music some bars ago, and how well that has held lately.
 
-Music repeats itself at a distance of whole bars. A recurrent network can learn that, but not from a few hundred pieces,
-so each step is told, for each lag of LAGS, the event that would come next if the music went on as it did that many bars
-ago. The model decides how far to trust it (its copy weights, see model.py). The idea is that of the lookback features
+Music repeats itself at a distance of whole bars. A recurrent network can learn that, but not from a few hundred pieces.
+So each step is given, for each lag of LAGS, the event that would come next if the music continued as so many bars ago.
+The model decides how far to trust it (its copy weights, see model.py). The idea is that of the lookback features
 of Magenta's Lookback RNN (Waite, 2016), here for polyphony at any resolution, with a weight that is learnt for each
 step instead of labels that stand for "repeat".
 """
@@ -28,7 +28,7 @@ from lstm_core.representations.note_events import (
 )
 
 LAGS = (1, 2, 4, 8, 16)  # bars
-NUM_AGREEMENTS = 8  # steps of the agreement that are told apart; 0 stands for nothing to look back to
+NUM_AGREEMENTS = 8  # levels of agreement that are distinguished; 0: nothing to look back to
 NUM_COMPARED = 3  # an event agrees with another in the streams before duration and velocity
 NOTHING = -1  # in place of every value of an event that is not there
 
@@ -64,7 +64,7 @@ def start_lookback(rows: LookbackRows, b: int) -> None:
 
 
 def look_back(events: EventArray, meters: tuple[Meter, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """What each step of a piece is told: recalled events, int64 [T, L, K], and agreements, int64 [T, L]."""
+    """What each step of a piece is given: recalled events, int64 [T, L, K], and agreements, int64 [T, L]."""
     onsets = event_onsets(events)
     starts = np.array([meter.tick for meter in meters])
     before = np.concatenate([[0], onsets[:-1]])
@@ -83,7 +83,7 @@ def look_back_rows(
     bar_ticks: npt.NDArray[np.int64],
     rows: LookbackRows,
 ) -> None:
-    """Goes on by one event in each row: history [B, N, K], onsets [B, N], of which counts [B] are there."""
+    """Advances each row by one event: history [B, N, K], onsets [B, N], of which counts [B] are there."""
     for b in range(len(counts)):
         _look_back_step(b, history[b], onsets[b], counts[b], bar_ticks[b], rows)
 

@@ -1,7 +1,7 @@
-"""Notes <-> K parallel integer streams, and the counters of bar and position that the model is told.
+"""Notes <-> K parallel integer streams, and the ticks at which events stand.
 
 An event is one row of five small integers: `time_shift, instrument, pitch, duration, velocity`.
-Three kinds of event exist, told apart by `instrument`:
+There are three kinds of event, distinguished by `instrument`:
 
     note   instrument >= DRUM_INSTRUMENT, everything else set
     REST   time passes, nothing sounds: pitch, duration and velocity are 0; its time_shift is MAX_SHIFT
@@ -38,7 +38,7 @@ DURATIONS: npt.NDArray[np.int64] = np.concatenate(
         np.arange(216, 385, 24),
     ]
 )  # ticks of each value of the duration stream; value 0 belongs to REST and END
-VELOCITY_STEP = 8  # MIDI velocities a value of the velocity stream
+VELOCITY_STEP = 8  # MIDI velocities per value of the velocity stream
 
 
 STREAMS = (
@@ -121,7 +121,7 @@ def decode_events(
     meters: tuple[Meter, ...] = (Meter(tick=0, numerator=4, denominator=4),),
     title: str = "",
 ) -> Score:
-    """The score that events spell. A velocity comes back as the middle of its step."""
+    """The score that events spell. A velocity is decoded as the middle of its step."""
     onsets = event_onsets(events)
     sounding = events[:, INSTRUMENT] >= DRUM_INSTRUMENT
     rows, onsets = events[sounding].astype(np.int64), onsets[sounding]

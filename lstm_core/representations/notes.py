@@ -1,6 +1,6 @@
 """Notes, the representation that tracks are made of: note_events.py as a value, and how the trainer reads a piece.
 
-A piece is transposed, told its conditions, and some of those are left out.
+A piece is transposed and described by conditions, some of which are left out.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def note_arrays(piece: Piece, reading: Reading) -> PieceArrays:
         if not reading.home_key:
             shift = _transposition(piece.events, reading.augment.transpose, random)
             conditions = _transposed(conditions, shift)
-        told = random.random(5)
+        drawn = random.random(5)
         piece = _thinned(piece, reading.augment.thinned_share, random)
         conditions = replace(conditions, families=piece.families, density=piece.density)
-        conditions = drop_conditions(conditions, reading.augment.condition_dropout, told)
+        conditions = drop_conditions(conditions, reading.augment.condition_dropout, drawn)
     contexts, onset_positions = bar_contexts(event_onsets(piece.events), piece.meters)
     fixed = np.broadcast_to(condition_values(conditions, reading.styles), (len(contexts), len(DROPPED)))
     events = transposed_events(piece.events, shift)
@@ -77,7 +77,7 @@ def note_arrays(piece: Piece, reading: Reading) -> PieceArrays:
 
 
 def conditions_of(piece: Piece) -> Conditions:
-    """Everything that can be told of a piece."""
+    """All conditions of a piece."""
     key = None if piece.key_tonic is None else piece.key_tonic + 12 * (piece.key_mode == "minor")
     return Conditions(
         style=piece.style, key=key, tempo_bpm=piece.tempo_bpm, density=piece.density, families=piece.families

@@ -1,7 +1,7 @@
-"""What a representation is: how music becomes K parallel streams of integers, and what a model is told besides them.
+"""A representation: how music becomes K parallel streams of integers, and the contexts and conditions of a model.
 
 A representation is a value. Blocks store pieces in several of them; the trainer, the checkpoint and the engine take
-theirs from what they are given, by the names of table.py.
+theirs by name from table.py or from their arguments.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from lstm_core.notes.score import Meter, Score, Tempo
 
-STYLE_NAME = "style"  # of the context that tells styles, where there is one: its values 1.. are those of the model
+STYLE_NAME = "style"  # of the context that holds the style, if there is one; its values 1.. are the styles of the model
 EventArray = npt.NDArray[np.unsignedinteger[Any]]  # [T, K] of the dtype of its representation
 
 
@@ -58,7 +58,7 @@ class AugmentSettings:
     """How a training piece differs from what was written."""
 
     transpose: int = 6  # semitones up or down at most, of a model that learns all keys
-    condition_dropout: float = 0.2  # share of times that a condition is left untold
+    condition_dropout: float = 0.2  # share of times that a condition is left open
     thinned_share: float = 0.0  # share of times that a piece loses some of its instruments
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class AugmentSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a piece is to be read for a model."""
+    """How a piece is read for a model."""
 
     styles: tuple[str, ...] = ()  # that the model knows
     home_key: bool = False  # every piece is moved to C major or A minor
@@ -81,7 +81,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Representation:
-    """How music is spelt in events, and what of a piece a model is told.
+    """How music is spelt in events, and which contexts and conditions a model gets.
 
     The functions are plain functions of a module, so that a representation can travel to another process. A change of
     anything below is a new representation and has a new name.
@@ -92,13 +92,13 @@ class Representation:
     encode: Callable[[Score], EventArray | None]  # None: it cannot spell this score
     decode: Callable[..., Score]  # of events, with `tempos`, `meters` and `title` by keyword
     piece_arrays: Callable[[Piece, Reading], PieceArrays]
-    contexts: Callable[[tuple[str, ...]], tuple[Stream, ...]]  # of a model that knows these styles; value 0: not told
+    contexts: Callable[[tuple[str, ...]], tuple[Stream, ...]]  # of a model that knows these styles; value 0: not given
     num_moving: int = 0  # the first so many contexts change from event to event, the others hold for a whole piece
-    # The moving contexts of events by their number, int64 [N] -> [N, num_moving]; None where more decides them than
-    # that: then the engine must know the representation.
+    # The moving contexts of events by their number, int64 [N] -> [N, num_moving]; None if they depend on more than the
+    # number: then the engine must know the representation.
     moving_contexts: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] | None = None
     num_flags: int = 0  # yes/no conditions of a whole piece
-    num_onset_positions: int = 0  # positions in the bar that the streams after the first are told of; 0: none
+    num_onset_positions: int = 0  # positions in the bar that the streams after the first depend on; 0: none
     num_lags: int = 0  # earlier events that each step may copy: it recalls; 0: it does not
     end: tuple[int, int] | None = None  # (stream, value) of the event that ends a piece; None: a piece just stops
     programs: Callable[[EventArray], list[int]] | None = None  # of the instruments in a piece, the busiest first

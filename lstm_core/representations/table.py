@@ -1,4 +1,4 @@
-"""The representations that ship, a row each. What comes from outside names one; see representation.py."""
+"""The bundled representations, one row each. Recipes and checkpoints name one; see representation.py."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ REPRESENTATIONS: dict[str, Representation] = {
 
 
 def representation_named(name: str) -> Representation:
-    """The representation of a name.
+    """The representation with this name.
 
     Raises:
-        RepresentationError: there is none of this name; the message lists those that there are.
+        RepresentationError: there is none with this name; the message lists the known ones.
     """
     if name not in REPRESENTATIONS:
         raise RepresentationError(f"There is no representation {name!r}. Known are {', '.join(REPRESENTATIONS)}.")

@@ -23,7 +23,7 @@ _SFC_SET_ADD_PEAK_CHUNK = (
 
 
 class AudioError(TonemillError):
-    """Audio that cannot be encoded as asked, or bytes that are not audio."""
+    """Audio that cannot be encoded as requested, or bytes that are not audio."""
 
 
 def encode_pcm(waveform: AnyWaveform, sample_rate: int, bit_depth: int, *, container: str, **options: object) -> bytes:
@@ -91,7 +91,7 @@ def _frames(waveform: AnyWaveform, bit_depth: int) -> npt.NDArray[np.generic]:
 @njit(cache=True, nogil=True)
 def _to_steps(waveform, scale, steps):  # type: ignore[no-untyped-def]
     for channel in range(len(waveform)):
-        # Rows of their own, that numba knows to lie in one piece: half of the time of indexing both.
+        # Separate rows, which numba knows to be contiguous: half of the time of indexing both.
         row, column = waveform[channel], steps[:, channel]
         for i in range(len(row)):
             column[i] = np.int32(min(max(np.rint(row[i] * scale), -scale), scale - np.float32(1.0)))

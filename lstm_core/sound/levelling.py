@@ -1,4 +1,4 @@
-"""The gain into the limiter at which a mix comes out as loud as it is wanted."""
+"""The gain into the limiter at which a mix gets the requested loudness."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Leveller:
         self._floor = np.inf
 
     def level(self, wanted_lufs: float) -> Levelled:
-        """The mix as loud as it is wanted; or at MOST_DRIVE_DB where the limiter leaves it softer than that."""
+        """The mix at the requested loudness; or at MOST_DRIVE_DB where the limiter leaves it softer than that."""
         first = found = self._at(wanted_lufs - self._loudness)
         for _ in range(MAX_GAIN_STEPS - 1):
             missing = wanted_lufs - found.loudness_lufs

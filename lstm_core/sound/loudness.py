@@ -84,7 +84,7 @@ def loudness_of_hops(energies: npt.NDArray[np.float64], sample_rate: int) -> flo
 def true_peak_dbtp(waveform: Waveform, *, is_loop: bool = False) -> float:
     """Highest peak between and on the samples in dBTP of float32 [C, S], at four times the rate; -inf for silence.
 
-    Around the seam of a loop both are looked at: what sounds when it goes round, and what a meter sees that reads the
+    Around the seam of a loop both are looked at: what sounds when it repeats, and what a meter sees that reads the
     file once.
     """
     filters, reach = _interpolators()
@@ -108,11 +108,11 @@ def _gated(blocks: npt.NDArray[np.float64]) -> float:
         with np.errstate(divide="ignore"):
             return -0.691 + 10 * np.log10(energy)
 
-    heard = blocks[loudness(blocks) > SILENCE_LUFS]
-    if len(heard) == 0:
+    audible = blocks[loudness(blocks) > SILENCE_LUFS]
+    if len(audible) == 0:
         return -np.inf
-    gate = float(loudness(heard.mean())) + RELATIVE_GATE_LU
-    return float(loudness(heard[loudness(heard) > gate].mean()))
+    gate = float(loudness(audible.mean())) + RELATIVE_GATE_LU
+    return float(loudness(audible[loudness(audible) > gate].mean()))
 
 
 @lru_cache(maxsize=8)
@@ -137,7 +137,7 @@ def _k_weighting(sample_rate: int) -> npt.NDArray[np.float64]:
 
 @njit(cache=True, nogil=True)
 def _weighted_energies(left, right, filters, hop, num_hops, warm_up):  # type: ignore[no-untyped-def]
-    """Energy of the K-weighted signals in each hop: float64 [num_hops]. They are read round and round."""
+    """Energy of the K-weighted signals in each hop: float64 [num_hops]. They are read as a loop."""
     energies = np.zeros(num_hops)
     state = np.zeros(STATE_SIZE)
     size = len(left)
@@ -156,7 +156,7 @@ def _weighted_energies(left, right, filters, hop, num_hops, warm_up):  # type: i
 
 @njit(cache=True, nogil=True)
 def _weigh(left, right, filters, state, energy):  # type: ignore[no-untyped-def]
-    """`energy` with that of the K-weighted signals added; `state`, float64 [STATE_SIZE], goes on from call to call.
+    """`energy` with that of the K-weighted signals added; `state`, float64 [STATE_SIZE], continues from call to call.
 
     Direct form, and both channels at once: the chain from sample to sample is short, and the processor works on two.
     """
@@ -293,7 +293,7 @@ def _true_peak(x, filters, reach, is_loop):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _raise_to_tile_peaks(x, filters, reach, is_loop, floor, peaks):  # type: ignore[no-untyped-def]
-    """Nothing; raises each of `peaks` to the true peak of its tile where that is over `floor`."""
+    """Raises each of `peaks` to the true peak of its tile where that is over `floor`."""
     maxima = _tile_maxima(x)
     rows = _scratch()
     num_tiles = len(maxima)

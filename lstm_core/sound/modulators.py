@@ -1,4 +1,4 @@
-"""How velocity and key bend the generators of a SoundFont region.
+"""How velocity and key change the generators of a SoundFont region.
 
 SoundFont Technical Specification 2.04, sections 8.2, 8.4 and 9.5. All other controllers stand at rest: wheels in the
 middle, expression and volume up, the rest at zero.

@@ -1,4 +1,4 @@
-"""The rooms that a mix stands in: synthetic stereo impulse responses and the convolution with them."""
+"""The reverbs of a mix: synthetic stereo impulse responses and the convolution with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from lstm_core.sound.audio import Waveform
 
 _LN_60_DB = float(np.log(10**3))
-_LOWEST_HZ = 180.0  # rooms answer above only: a reverberant bass is mud
+_LOWEST_HZ = 180.0  # reverb only above: a reverberant bass is muddy
 _FFT_PER_RESPONSE = 3.0  # length of a transform over that of the response; 2.5 to 4 are within 10 % of each other
 _PIECES_AT_ONCE = 4  # of the signal, transformed together: as many as the transform takes side by side
 
@@ -40,26 +40,26 @@ REVERBS = {
 
 @lru_cache(maxsize=4)
 def impulse_response(name: str, sample_rate: int) -> Waveform:
-    """What a room gives back of a click: float32 [2, S], energy 1 on either side, the two sides independent.
+    """The response to a click: float32 [2, S], energy 1 on either side, the two sides independent.
 
     Early reflections over noise that decays exponentially, faster the higher the band (J. A. Moorer, About this
     reverberation business, 1979, with the decay times of real rooms after H. Kuttruff, Reverb Acoustics).
     """
-    room = REVERBS[name]
-    num_samples = round((room.delay_s + max(room.decay_s)) * sample_rate)
-    random = np.random.Generator(np.random.Philox(room.seed))
+    reverb = REVERBS[name]
+    num_samples = round((reverb.delay_s + max(reverb.decay_s)) * sample_rate)
+    random = np.random.Generator(np.random.Philox(reverb.seed))
     time_s = np.arange(num_samples) / sample_rate
-    late = _decaying_noise(room, random, num_samples, sample_rate)
-    late *= np.clip((time_s - room.delay_s) / room.reflections_s, 0, 1) ** 2
+    late = _decaying_noise(reverb, random, num_samples, sample_rate)
+    late *= np.clip((time_s - reverb.delay_s) / reverb.reflections_s, 0, 1) ** 2
     early = np.zeros((2, num_samples))
     for side in range(2):
-        at_s = room.delay_s + (room.reflections_s - room.delay_s) * np.sort(random.random(room.num_reflections))
-        signs = np.where(random.random(room.num_reflections) < 0.5, -1.0, 1.0)
-        np.add.at(early[side], np.rint(at_s * sample_rate).astype(np.int64), signs * room.delay_s / at_s)
+        at_s = reverb.delay_s + (reverb.reflections_s - reverb.delay_s) * np.sort(random.random(reverb.num_reflections))
+        signs = np.where(random.random(reverb.num_reflections) < 0.5, -1.0, 1.0)
+        np.add.at(early[side], np.rint(at_s * sample_rate).astype(np.int64), signs * reverb.delay_s / at_s)
     spectrum = scipy.fft.rfft(early, axis=1)
     hz = scipy.fft.rfftfreq(num_samples, 1 / sample_rate)
-    early = scipy.fft.irfft(spectrum / (1 + (hz / 7000) ** 2), num_samples, axis=1)  # walls swallow the treble
-    response = _unit(early) * np.sqrt(room.early_share) + _unit(late) * np.sqrt(1 - room.early_share)
+    early = scipy.fft.irfft(spectrum / (1 + (hz / 7000) ** 2), num_samples, axis=1)  # walls absorb the treble
+    response = _unit(early) * np.sqrt(reverb.early_share) + _unit(late) * np.sqrt(1 - reverb.early_share)
     spectrum = scipy.fft.rfft(response, axis=1) * (hz**2 / (hz**2 + _LOWEST_HZ**2))
     response = scipy.fft.irfft(spectrum, num_samples, axis=1)
     response *= np.minimum(1, (num_samples - 1 - np.arange(num_samples)) / (0.05 * sample_rate))
@@ -67,10 +67,10 @@ def impulse_response(name: str, sample_rate: int) -> Waveform:
 
 
 def convolve(signal: npt.NDArray[np.float32], response: Waveform) -> Waveform:
-    """The room's answer to a mono signal: float32 [2, S + S of the response - 1]. Linear, not circular.
+    """The reverb of a mono signal: float32 [2, S + S of the response - 1]. Linear, not circular.
 
-    Overlap-save: pieces of the signal overlap by the length of the response, and what is wrong at the start of each
-    answer is left out.
+    Overlap-save: pieces of the signal overlap by the length of the response, and the start of each answer, which
+    is wrong, is left out.
     """
     num_samples, length = len(signal), response.shape[1]
     total = num_samples + length - 1
@@ -93,7 +93,7 @@ def convolve(signal: npt.NDArray[np.float32], response: Waveform) -> Waveform:
 
 
 def _decaying_noise(
-    room: Reverb, random: np.random.Generator, num_samples: int, sample_rate: int
+    reverb: Reverb, random: np.random.Generator, num_samples: int, sample_rate: int
 ) -> npt.NDArray[np.float64]:
     noise = scipy.fft.rfft(random.standard_normal((2, num_samples)), axis=1)
     hz = scipy.fft.rfftfreq(num_samples, 1 / sample_rate)
@@ -102,7 +102,7 @@ def _decaying_noise(
     below = [1 / (1 + (hz / edge) ** 4) for edge in edges]
     bands = (below[0], below[1] - below[0], below[2] - below[1], 1 - below[2])
     late = np.zeros((2, num_samples))
-    for band, decay_s in zip(bands, room.decay_s, strict=True):
+    for band, decay_s in zip(bands, reverb.decay_s, strict=True):
         late += scipy.fft.irfft(noise * band, num_samples, axis=1) * np.exp(-_LN_60_DB * time_s / decay_s)
     return late
 

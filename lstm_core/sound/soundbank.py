@@ -17,7 +17,7 @@ from lstm_core.sound import sfbk
 from lstm_core.sound.modulators import DEFAULT_MODULATORS, Modulator, ModulatorKey, combined
 
 PAD_FRAMES = 4  # of silence or loop at either end of a recording, for the interpolation
-_MIN_LOOP_FRAMES = 2048  # shorter loops are unrolled to this, so that the renderer seldom has to turn round
+_MIN_LOOP_FRAMES = 2048  # shorter loops are unrolled to this, so that the renderer seldom has to jump back
 _DRUM_BANK = 128
 _ORCHESTRA_KIT = 48  # from here on the keys of a kit mean other things
 _LAST_VARIATION_BANK = 16  # presets of higher banks may wait for a breath controller, and be silent without
@@ -232,7 +232,7 @@ class SoundBank:
 
 @lru_cache(maxsize=4)
 def load_soundbank(path: Path, sha256: str) -> SoundBank:
-    """The bank of a SoundFont file, kept for the next track of this process; `sha256` tells versions apart."""
+    """The bank of a SoundFont file, kept for the next track of this process; `sha256` distinguishes versions."""
     return SoundBank(path)
 
 

@@ -36,7 +36,7 @@ class SoundFont:
 
 @dataclass(frozen=True, kw_only=True)
 class SoundFontIdentity:
-    """Which SoundFont a track was made with: what it is called and what it holds, wherever it was."""
+    """Which SoundFont a track was made with: its name and the hash of its content, wherever it was."""
 
     name: str
     sha256: str
@@ -49,7 +49,7 @@ def find_soundfont(uri: str = "") -> SoundFont:
         uri: a local path, a file:// URI, or s3:// or https:// (a copy of these is kept, see storage.node_cache).
 
     Raises:
-        SoundFontError: when the one asked for is missing or is no SoundFont, or when there is none at all.
+        SoundFontError: when the requested one is missing or is no SoundFont, or when there is none at all.
     """
     if uri:
         return replace(open_soundfont(_local_path(uri)), name=Path(storage.name_of(uri)).stem)
@@ -57,7 +57,7 @@ def find_soundfont(uri: str = "") -> SoundFont:
         try:
             return open_soundfont(path)
         except SoundFontError:
-            continue  # somebody else's broken file must not stop a run that did not ask for it
+            continue  # a broken file of the system must not stop a run that did not request it
     raise SoundFontError(
         'no SoundFont found: give one in the recipe (soundfont = "path or URI of an .sf2 or .sf3 file"), '
         "or install the Debian package musescore-general-soundfont"
@@ -65,7 +65,7 @@ def find_soundfont(uri: str = "") -> SoundFont:
 
 
 def refer_to_soundfont(uri: str = "") -> FileReference:
-    """What `find_soundfont` finds here, as other machines can ask for it.
+    """What `find_soundfont` finds here, as other machines can refer to it.
 
     Raises:
         SoundFontError: as `find_soundfont`.
@@ -188,7 +188,7 @@ def _soundfonts_in(folder: Path) -> list[Path]:
 
 
 def _local_path(uri: str) -> Path:
-    """Where a SoundFont is on this machine, fetched anew if it is another version than the one that is kept."""
+    """Where a SoundFont is on this machine, fetched again if the kept one is of another version."""
     local = storage.local_path(uri)
     if local is not None:
         return local.expanduser()

@@ -30,7 +30,7 @@ def render_stems(
 ) -> dict[str, Waveform]:
     """Stereo stems by name of instrument family: float32 [2, num_samples + tail] each, frame 0 at tick 0.
 
-    Families stand in the order of notes.FAMILIES; only those with notes are there. No room, no limiter: samples may
+    Families stand in the order of notes.FAMILIES; only those with notes are there. No reverb, no limiter: samples may
     lie outside -1..1. The time taken grows with the sum of the lengths of the notes. The same score gives the same
     bytes, whatever was rendered before.
 
@@ -90,7 +90,7 @@ def _play_program(
     scratch: npt.NDArray[np.float32],
     stem: Waveform,
 ) -> None:
-    """Nothing; adds all notes of one program to `stem`."""
+    """Adds all notes of one program to `stem`."""
     pitch, velocity = notes["pitch"].astype(np.int64), notes["velocity"].astype(np.int64)
     chosen_by = pitch if program == DRUMS else _covered_pitches(regions, pitch, velocity)
     plays = [region.covers(chosen_by, velocity) for region in regions]
@@ -152,7 +152,7 @@ class _KeptVoices:
     """What `make_voices` gives for the pitches and velocities that a region has played so far.
 
     A track plays a hundred regions, a few notes each, and two hundred calls of NumPy for each region took a tenth of
-    the synthesis (0.40 of 3.3 ms for a second of audio, AMD Zen 4, November 2026).
+    the synthesis (0.40 of 3.3 ms per second of audio, AMD Zen 4, November 2026).
     """
 
     def __init__(self, region: Region, recording: Recording, sample_rate: int) -> None:
@@ -204,7 +204,7 @@ def make_voices(
 def _set_volume_envelope(
     voices: npt.NDArray[np.void], g: npt.NDArray[np.float64], key: npt.NDArray[np.float64], sample_rate: int
 ) -> None:
-    """Nothing; fills in delay to release. Decay and release are times to SILENCE_DB, as the specification has it."""
+    """Fills in delay to release. Decay and release are times to SILENCE_DB, as the specification has it."""
     hold = g[sfbk.VOL_HOLD] + (60 - key) * g[sfbk.KEY_TO_VOL_HOLD]
     decay = g[sfbk.VOL_DECAY] + (60 - key) * g[sfbk.KEY_TO_VOL_DECAY]
     voices["delay"] = _frames(g[sfbk.VOL_DELAY], sample_rate, least_s=0.0)
@@ -218,7 +218,7 @@ def _set_volume_envelope(
 def _set_modulation(
     voices: npt.NDArray[np.void], g: npt.NDArray[np.float64], key: npt.NDArray[np.float64], sample_rate: int
 ) -> None:
-    """Nothing; fills in filter, modulation envelope, modulation LFO and vibrato."""
+    """Fills in filter, modulation envelope, modulation LFO and vibrato."""
     voices["cutoff_cents"] = g[sfbk.FILTER_CUTOFF]
     voices["resonance_db"] = np.clip(g[sfbk.FILTER_Q] / 10, 0, 96)
     voices["mod_to_cutoff"], voices["mod_to_step"] = g[sfbk.MOD_ENV_TO_CUTOFF], g[sfbk.MOD_ENV_TO_PITCH]

@@ -14,7 +14,7 @@ from lstm_core.sound.soundbank import PAD_FRAMES
 
 CONTROL_FRAMES = 64
 SILENCE_DB = 96.0  # a voice this far under its peak has ended; 16-bit audio holds no more
-MAX_STEP = 32.0  # frames of a recording a frame of audio: five octaves up; beyond, only aliases would sound
+MAX_STEP = 32.0  # frames of a sample per frame of audio: five octaves up; beyond, only aliases would sound
 FIXED_ONE = 4294967296.0  # positions have 32 bits below the dot
 INAUDIBLE = np.float32(1e-6)  # a gain of -120 dB
 CUT_S = 0.02  # a voice that another one cuts off (closed on open hi-hat) is gone after this
@@ -24,8 +24,8 @@ VOICE_DTYPE = np.dtype(
     [
         ("start", "<i8"),  # frame of the stem
         ("off", "<i8"),  # frames from the start to the release
-        ("cut", "<i8"),  # frames from the start to where another note cuts it off; as good as infinite mostly
-        ("step", "<f8"),  # frames of the recording a frame of the stem
+        ("cut", "<i8"),  # frames from the start to where another note cuts it off; mostly practically unbounded
+        ("step", "<f8"),  # frames of the sample per frame of the stem
         ("left", "<f8"),  # gain
         ("right", "<f8"),
         ("delay", "<f8"),
@@ -68,7 +68,7 @@ def add_voices(
     scratch: npt.NDArray[np.float32],
     stem: npt.NDArray[np.float32],
 ) -> None:
-    """Nothing; adds each voice to `stem`, float32 [2, S], as far as the stem reaches.
+    """Adds each voice to `stem`, float32 [2, S], as far as the stem reaches.
 
     Music repeats itself: voices that differ in nothing but start, cut and gains are made once and added many times, and
     as long as one voice after another steps through the recording alike, it is interpolated once.
@@ -202,7 +202,7 @@ def _triangle(time, delay, rate):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _play(samples, loop_start, loop_end, step, sound, played):  # type: ignore[no-untyped-def]
-    """Nothing; goes on filling `sound` from the recording, as far as that goes, and notes in `played` how far.
+    """Continues to fill `sound` from the sample, as far as that goes, and notes in `played` how far.
 
     Positions are fixed point, 32 bits below the dot: half the time of floating point, and exact in the longest note.
     Between frames runs the cubic of E. Catmull and R. Rom, A class of local interpolating splines (1974).
@@ -237,7 +237,7 @@ def _play(samples, loop_start, loop_end, step, sound, played):  # type: ignore[n
 
 @njit(cache=True, nogil=True)
 def _low_pass(sound, cutoff_cents, resonance_db, sample_rate, coefficients, state, rows):  # type: ignore[no-untyped-def]
-    """Nothing; runs a two-pole low-pass over `sound` in place (R. Bristow-Johnson, Audio EQ Cookbook).
+    """Runs a two-pole low-pass over `sound` in place (R. Bristow-Johnson, Audio EQ Cookbook).
 
     First the part that looks at the input alone, which the processor does many samples at a time, then the feedback,
     two samples from the same two results: half the time of one after the other.
@@ -291,7 +291,7 @@ def _tune_low_pass(cutoff_cents, resonance_db, sample_rate, coefficients):  # ty
 
 @njit(cache=True, nogil=True)
 def _shape(sound, first, last):  # type: ignore[no-untyped-def]
-    """Nothing; puts `sound` under a gain that runs from `first` to `last`."""
+    """Puts `sound` under a gain that runs from `first` to `last`."""
     slope = np.float32((last - first) / CONTROL_FRAMES)
     start = np.float32(first)
     for i in range(len(sound)):
@@ -300,9 +300,9 @@ def _shape(sound, first, last):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _mix(sound, left, right, left_side, right_side):  # type: ignore[no-untyped-def]
-    """Nothing; adds mono `sound` to the two sides of a stem, each of its length.
+    """Adds mono `sound` to the two sides of a stem, each of its length.
 
-    Sides that are known to lie in one piece are added to sixteen samples at a time: 0.17 ns a frame of both, 0.62 where
+    Sides that are known to be contiguous are added to sixteen samples at a time: 0.17 ns per frame of both, 0.62 where
     they were rows of a slice (AMD Zen 4, November 2026).
     """
     to_left, to_right = np.float32(left), np.float32(right)

@@ -29,7 +29,7 @@ LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A track as it comes out of the mill, delivered or not."""
+    """A finished take of a track, delivered or not."""
 
     record: TrackRecord  # without its files
     files: dict[str, bytes]
@@ -95,11 +95,11 @@ def score_of(events: EventArray, plan: TrackPlan, *, title: str = "") -> Score:
 
 
 def master_settings(order: TrackOrder) -> MasterSettings:
-    """How an order wants its audio."""
+    """The settings of the master of an order."""
     return MasterSettings(
         sample_rate=order.sample_rate,
         loudness_lufs=order.loudness_lufs,
-        room=order.room,
+        reverb=order.reverb,
         bit_depth=order.bit_depth,
         format=order.format,
     )

@@ -1,4 +1,4 @@
-"""What a track must pass before it is delivered: measured on the bytes that the buyer gets, and on the score."""
+"""What a track must pass before it is delivered: measured on the delivered bytes, and on the score."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONGEST_FLAT_TOP = 2  # neighbours at the very same extreme value; three are cli
 ENDING_S, ENDING_DBFS = 0.01, -60.0  # the last of a track that does not loop; chopped notes are at -40 and more
 NOTHING_DB = -200.0  # stands for minus infinity, which JSON and Parquet readers dislike
 
-SMALLEST_SHARE_IN_KEY = 1.0  # keys are masks, not wishes
+SMALLEST_SHARE_IN_KEY = 1.0  # keys are masks, not preferences
 LARGEST_SHARE_OF_ONE_PITCH = (
     0.6  # of the melodic notes; a drone under a tune stays below, a model that is stuck does not
 )
@@ -34,7 +34,7 @@ SMALLEST_SHARE_OF_DISTINCT_BARS = (
     0.12  # a loop of eight bars with one bar over and over is a fault, a groove of 8 in 64 is not
 )
 FEWEST_DISTINCT_BARS = 2  # of two bars and more
-LONGEST_SILENCE_BARS = 2.0  # longer ones a listener takes for the end
+LONGEST_SILENCE_BARS = 2.0  # longer ones sound like the end
 SMALLEST_SHARE_OF_BARS_WITH_NOTES = 0.75
 
 
@@ -128,8 +128,8 @@ def order_gates(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateRe
         num_bars=plan.num_bars,
         bar_ticks=plan.meter.bar_ticks,
     )
-    heard = {int(program) for program in np.unique(score.notes["program"])}
-    missing = sum(1 for programs in plan.programs if not heard.intersection(programs))
+    played = {int(program) for program in np.unique(score.notes["program"])}
+    missing = sum(1 for programs in plan.programs if not played.intersection(programs))
     gates.append(GateResult("asked_instruments_missing", missing == 0, float(missing), 0.0))
     return gates
 
@@ -141,10 +141,10 @@ def note_ends(score: Score, sample_rate: int) -> npt.NDArray[np.int64]:
 
 
 def is_out_of_reach(gates: Iterable[GateResult]) -> bool:
-    """Whether no other take of an order would be as loud as it asks: this one was limited as hard as we do."""
+    """Whether no other take of an order would be as loud as requested: this one was limited as hard as we limit."""
     by_name = {gate.name: gate for gate in gates}
-    heard, loudness = by_name.get("heard"), by_name.get("loudness")
-    return heard is not None and heard.is_passed and loudness is not None and loudness.value > TAKES_DIFFER_LU
+    audible, loudness = by_name.get("heard"), by_name.get("loudness")
+    return audible is not None and audible.is_passed and loudness is not None and loudness.value > TAKES_DIFFER_LU
 
 
 def score_fingerprint(score: Score) -> str:

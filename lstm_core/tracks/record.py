@@ -1,4 +1,4 @@
-"""The record of a track, of all that was asked, planned, played and measured."""
+"""The record of a track, of all that was requested, planned, played and measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two tracks of seconds, so that everything which makes tracks is compiled before two processes want it at once."""
+"""Two tracks of a few seconds, which compile everything that makes tracks before two processes need it at once."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Baselines:
 def fit_baselines(blocks: BlockSet, valid_indices: Sequence[int]) -> Baselines:
     """Unigram and bigram tables of each stream by itself, with add-one smoothing, counted over the training pieces.
 
-    The value before the first event of a piece is one of its own. Without validation pieces they are measured on
+    Before the first event of a piece stands a value that no event has. Without validation pieces they are measured on
     the training pieces.
     """
     sizes = [stream.size for stream in blocks.representation.streams]

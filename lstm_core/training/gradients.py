@@ -27,13 +27,13 @@ class FlatGradients:
         self._buffer.zero_()
 
     def reduce(self, more: Tensor, group: WorkerGroup) -> list[float]:
-        """Adds everything up over the workers and gives back the sums of `more`, [num_more]."""
+        """Adds everything up over the workers and returns the sums of `more`, [num_more]."""
         self._more.copy_(more)
         group.add_up(self._buffer)
         return list(self._more.tolist())
 
     def scale_and_clip(self, scale: float, largest_norm: float) -> float:
-        """Multiplies the gradients and gives back their norm then; one above the largest is cut down to that."""
+        """Multiplies the gradients and returns their norm after that; a norm above the largest is scaled down to it."""
         norm = float(self._gradients.norm()) * scale
         self._gradients.mul_(scale * min(1.0, largest_norm / (norm + 1e-12)))
         return norm

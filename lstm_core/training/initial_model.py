@@ -58,13 +58,13 @@ def initial_model(
 def continued_model(
     parent: Checkpoint, facts: CheckpointFacts, representation: Representation, *, dropout: float, source: str
 ) -> tuple[MusicLSTM, CheckpointFacts]:
-    """A model with the parent's weights that knows the styles of both, and facts that carry the parent's on.
+    """A model with the parent's weights that knows the styles of both, and facts that include the parent's.
 
     `facts` are those of a run on the new corpus alone, but for `home_key`, which the parent decides. Embeddings of
     new styles start as the mean of the known ones.
 
     Raises:
-        CheckpointError: the parent's events or contexts mean something else than ours; the message says which.
+        CheckpointError: the parent's events or contexts differ in meaning from ours; the message says which.
     """
     _check_same_meaning(parent, representation, source)
     known = parent.facts.styles

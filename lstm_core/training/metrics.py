@@ -4,10 +4,10 @@ A row is a dictionary with `kind` and `step`:
 
     baselines   unigram, bigram: nats of each stream (step 0)
     train       nll, nll_of_stream, num_events, batch (digest), num_workers, gradient_norm, learning_rate, epoch,
-                time_s; one a step
+                time_s; one per step
     valid       nll, nll_of_stream, num_events, best_step; or train_nll where there is nothing to validate on
 
-An object in a store cannot be added to. So the newest rows are metrics.jsonl, which is written anew each time, and all
+Objects in a store cannot be appended to. So the newest rows are metrics.jsonl, which is rewritten each time, and all
 before them are files of SEGMENT_ROWS that are written once:
 
     RUN/metrics/rows-000000000.jsonl    the number is that of the first row
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 class MetricsLog(Closing):
-    """The rows of a run that stands at `step`: later ones of an earlier attempt are gone, so that none doubles.
+    """The rows of a run that stands at `step`: later ones of an earlier attempt are removed.
 
     Close it when everything is stored: TensorBoard's writer is a thread and, of a run in a store, a folder.
     """
@@ -61,7 +61,7 @@ class MetricsLog(Closing):
         self.prepared()()
 
     def prepared(self) -> Callable[[], None]:
-        """What stores the rows of this moment when it is called, perhaps by another thread."""
+        """A function that stores the present rows when it is called, perhaps by another thread."""
         shown, self._num_shown = self.rows[self._num_shown :], len(self.rows)
         outdated, self._outdated = self._outdated, {}
         full: dict[str, list[Row]] = {}
@@ -71,7 +71,7 @@ class MetricsLog(Closing):
         tail = self.rows[self._num_closed :]
 
         def store() -> None:
-            # In this order there is no moment at which a row is nowhere; one that is in two files is read once.
+            # In this order every row is in some file at any moment; one that is in two files is read once.
             for name, rows in sorted(outdated.items(), reverse=True):
                 _store_segment(self.run_uri, name, rows)
             for name, rows in full.items():
@@ -92,7 +92,7 @@ class _EventFiles(Closing):
     def __init__(self, run_uri: str | Path, step: int, stream_names: Sequence[str]) -> None:
         self._uri, self._stream_names = storage.join(run_uri, TENSORBOARD_NAME), stream_names
         self._local = storage.local_path(self._uri)
-        self._purge_step: int | None = step + 1  # what an earlier attempt did from there on is not shown
+        self._purge_step: int | None = step + 1  # later rows of an earlier attempt are not shown
         self._writer: Any = None
         self._num_rows = 0  # in the file
         self._temporary: tempfile.TemporaryDirectory[str] | None = None

@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The recipe of a training run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lstm_core.training.updates import TrainSettings
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSize:
-    """Size of a new model; one that is fine-tuned keeps its own, but for the dropout."""
+    """Size of a new model; a fine-tuned one keeps its own, but for the dropout."""
 
     hidden_size: int = 512
     num_layers: int = 2
@@ -32,12 +32,12 @@ class TrainRecipe:
 
     name: str = ""  # of the checkpoint; empty: that of the run's folder
     representation: str = NOTES.name  # of those that the blocks hold, the one to learn
-    minutes: float = 10.0  # of training, once it has begun, by the clock: the number of steps follows its rate
+    minutes: float = 10.0  # of training, in wall time from its first step; the number of steps follows from the rate
     steps: int | None = None  # optimiser updates, instead of `minutes`
-    # Learn all pieces in C major or A minor and let the engine transpose; a model that is fine-tuned keeps its own way.
+    # Learn all pieces in C major or A minor and let the engine transpose; a fine-tuned model keeps its own setting.
     home_key: bool = True
     init_from: str = ""  # checkpoint, run or "base" to start from; empty: random weights
-    num_workers: int | tuple[int, int] = 1  # or the fewest to go on with and the most there may be
+    num_workers: int | tuple[int, int] = 1  # or the fewest to continue with and the most there may be
     threads_per_worker: int | None = None  # None: all cores, shared
     device: str = "auto"  # or "cpu", "cuda"
     checkpoint_every_s: float = 120.0  # seconds between states
@@ -67,14 +67,14 @@ class TrainRecipe:
         return (self.num_workers, self.num_workers) if isinstance(self.num_workers, int) else self.num_workers
 
 
-# Settings that a run may change when it goes on: none of them decides a number (its minutes stay those of the begin).
+# Settings that may change when a run is resumed: none of them decides a number (its minutes stay those of the start).
 FREE = ("minutes", "num_workers", "threads_per_worker", "device", "checkpoint_every_s", "keep")
 
 
-def changed_settings(saved: TrainRecipe, asked: TrainRecipe) -> list[str]:
-    """Names of the settings that a run cannot go on with, because they differ from those it was begun with."""
-    return [name for name in TrainRecipe.__dataclass_fields__ if _differs(saved, asked, name)]
+def changed_settings(saved: TrainRecipe, requested: TrainRecipe) -> list[str]:
+    """Names of the settings that a run cannot be resumed with, because they differ from those it was started with."""
+    return [name for name in TrainRecipe.__dataclass_fields__ if _differs(saved, requested, name)]
 
 
-def _differs(saved: TrainRecipe, asked: TrainRecipe, name: str) -> bool:
-    return name not in FREE and getattr(saved, name) != getattr(asked, name)
+def _differs(saved: TrainRecipe, requested: TrainRecipe, name: str) -> bool:
+    return name not in FREE and getattr(saved, name) != getattr(requested, name)

@@ -1,8 +1,8 @@
-"""How long a run is: minutes become a number of steps, which follows the clock as the run goes on.
+"""How long a run is: minutes become a number of steps, which follows wall time during the run.
 
-The first steps say how many fit into the minutes. A machine that gets busier, or less so, moves the end by more than
-TOLERANCE of the time; then the rest of the schedule is stretched or pressed into the steps that do fit. What was
-decided goes into each state, so that a run that goes on has the rates of one that was not interrupted.
+The first steps show how many fit into the minutes. When a machine gets busier, or less busy, the expected end moves by
+more than TOLERANCE of the time; then the rest of the schedule is stretched or compressed into the steps that do fit.
+The decisions are part of each state, so that a resumed run has the rates of one that was not interrupted.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ class RunLength:
         return self._from_position + share * (self.schedule_steps - self._from_position)
 
     def take_validation(self, duration_s: float) -> None:
-        """Takes how long the newest validation took."""
+        """Records how long the newest validation took."""
         self._valid_s, self._valid_step_s = duration_s, self._newest_step_s
         self._all_valid_s += duration_s
 
     def take_step(self, step: int, now_s: float) -> None:
-        """Takes the end of a step, on all workers, before it is validated; settles or moves the end of the run."""
+        """Records the end of a step, on all workers, before validation; settles or moves the end of the run."""
         if self.recipe.steps is not None and self.valid_every is not None:
             return
         step_s = self._step_s(step, now_s)
@@ -102,7 +102,7 @@ class RunLength:
         self.schedule_steps = self.schedule_steps or self.num_steps
 
     def _num_validations(self) -> int:
-        """How many there are to be, the last one included, where that is not said."""
+        """How many there are to be, the last one included, where that is not given."""
         if self.recipe.steps is not None:
             return VALIDATIONS_OF_STEPS
         affordable = VALID_SHARE * self._budget_s / max(self._valid_s, 1e-3)
@@ -137,6 +137,6 @@ class RunLength:
         return step + max(round(left_s / with_valid_s), 0)
 
     def _move(self, step: int, num_steps: int) -> None:
-        """Lets the run end elsewhere; what is left of the schedule begins where it is now."""
+        """Moves the end of the run; what is left of the schedule begins where it is now."""
         if num_steps != self.num_steps:
             self._from_position, self._from_step, self.num_steps = self.position(step), step, num_steps

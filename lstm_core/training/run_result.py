@@ -1,4 +1,4 @@
-"""What a training run tells others: how far it is, what came out, and what may be wished of it meanwhile."""
+"""What a training run reports: its progress and its result; and the signals that it takes."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ CHECKPOINT_NAME = "checkpoint"
 
 
 class RunSignal(IntEnum):
-    """What whoever watches a run wants of it after a step."""
+    """What a run is requested to do after a step."""
 
-    GO_ON = 0
+    CONTINUE = 0
     SAVE = 1  # store a state now
-    LEAVE = 2  # store a state now and stop, because the machine goes away
+    STOP = 2  # store a state now and stop, because the machine is preempted
 
 
-class RunLeft(Exception):  # noqa: N818 - nothing went wrong
-    """The run stopped because that was wished; a state of its last step is stored."""
+class RunStopped(Exception):  # noqa: N818 - nothing went wrong
+    """The run stopped because that was requested; a state of its last step is stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunProgress:
-    """What a run says of itself while it goes."""
+    """The progress of a run."""
 
     step: int
     num_steps: int | None  # None: not settled yet
     nll: float  # nats per event of the last step
     events_per_s: float  # of the last steps, over all workers
     valid_nll: float | None
-    saved_step: int  # of the newest state that is stored in whole, 0 before the first
+    saved_step: int  # of the newest state that is stored whole, 0 before the first
     num_workers: int
     wait_s: float = 0.0  # that the last step waited for its batch
 
@@ -50,7 +50,7 @@ class RunResult:
 
 
 def finished_result(run_uri: str | Path) -> RunResult | None:
-    """What came out of a run that is at its end; None of any other."""
+    """The result of a finished run; None of any other."""
     found = newest_state(run_uri)
     if found is None or found[0] != found[1]["num_steps"]:
         return None

@@ -1,4 +1,4 @@
-"""States of a training run: all that it needs to go on exactly, in folders that are valid as a whole or not at all.
+"""States of a training run: all that it needs to resume exactly, in folders that are valid as a whole or not at all.
 
 RUN/state/step-0000500/state.safetensors    tensors of the trainer
 RUN/state/step-0000500/state.json           size and sha256 of the tensors, and facts of the run; written last
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class RunState:
     step: int
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]  # what the run knows besides: plain JSON values
+    facts: dict[str, Any]  # plain JSON values of the run
 
 
 def save_state(run_uri: str | Path, state: RunState, *, keep: int) -> None:
@@ -71,7 +71,7 @@ def newest_state(run_uri: str | Path) -> tuple[int, dict[str, Any]] | None:
 def load_newest_state(run_uri: str | Path) -> RunState | None:
     """The newest state whose bytes are those that were written; None when there is none.
 
-    States that were cut off or altered are named in the log and passed over.
+    States that were cut off or altered are logged and skipped.
     """
     for step in sorted(saved_steps(run_uri), reverse=True):
         try:
@@ -82,7 +82,7 @@ def load_newest_state(run_uri: str | Path) -> RunState | None:
 
 
 def load_state(run_uri: str | Path, step: int) -> RunState:
-    """The state of a step. StorageError says what is wrong with it."""
+    """The state of a step. Raises StorageError, which says what is wrong, if it cannot be used."""
     described = _description(run_uri, step)
     try:
         tensors = load_tensors(_tensor_bytes(run_uri, step, described))
@@ -111,7 +111,7 @@ def _stored_sizes(run_uri: str | Path) -> dict[int, dict[str, int]]:
 
 
 def _description(run_uri: str | Path, step: int) -> dict[str, Any]:
-    """What the JSON of a state says. StorageError where it is missing, damaged or of another version."""
+    """The content of the JSON of a state. Raises StorageError if it is missing, damaged or of another version."""
     folder = _folder(run_uri, step)
     try:
         described: dict[str, Any] = json.loads(storage.read_bytes(storage.join(folder, JSON_NAME)))
@@ -128,7 +128,7 @@ def _description(run_uri: str | Path, step: int) -> dict[str, Any]:
 
 
 def _check_size(run_uri: str | Path, step: int, size_bytes: int, described: dict[str, Any]) -> None:
-    """StorageError where the tensors of a state are not there in full."""
+    """Raises StorageError if the tensors of a state are not there in full."""
     if size_bytes < 0:
         raise StorageError(f"{_folder(run_uri, step)} was not finished: it has no {TENSORS_NAME}")
     if size_bytes != described["tensors"]["size_bytes"]:
@@ -136,7 +136,7 @@ def _check_size(run_uri: str | Path, step: int, size_bytes: int, described: dict
 
 
 def _tensor_bytes(run_uri: str | Path, step: int, described: dict[str, Any]) -> bytes:
-    """The tensors of a state as they were written; StorageError where they are not."""
+    """The tensors of a state as they were written; raises StorageError if they were altered."""
     folder = _folder(run_uri, step)
     try:
         data = storage.read_bytes(storage.join(folder, TENSORS_NAME))

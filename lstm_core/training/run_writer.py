@@ -1,4 +1,4 @@
-"""What a run stores goes out in the background, one thing after another, while it trains on."""
+"""Stores what a run writes in the background, one job after another, while training continues."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lstm_core.foundation.closing import Closing
 
-# Two threads of Python hand over to each other so often: at the usual 5 ms each of the thousand short calls of a step
-# would wait as long for a thread that computes.
+# Interval at which Python switches threads: at the default of 5 ms each of the thousand short calls of a step would
+# wait that long for a thread that computes.
 SWITCH_INTERVAL_S = 0.0002
 
 
 class RunWriter(Closing):
-    """Runs jobs in the order in which they were given; what one of them raises comes out of the next call."""
+    """Runs jobs in the order in which they were given; what one of them raises is raised by the next call."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="run-writer")
@@ -29,21 +29,21 @@ class RunWriter(Closing):
         return not self._jobs
 
     def write(self, job: Callable[[], None]) -> None:
-        """Takes a job and comes back at once. Jobs own what they write: nobody changes it meanwhile."""
+        """Queues a job and returns at once. Jobs own what they write: nothing changes it meanwhile."""
         self._forget_finished()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         with self._lock:
             self._jobs.append(self._pool.submit(job))
 
     def wait(self) -> None:
-        """Comes back when everything is stored."""
+        """Returns when everything is stored."""
         with self._lock:
             jobs, self._jobs = self._jobs, []
         for job in jobs:
             job.result()
 
     def close(self) -> None:
-        """Ends the thread once everything is stored; what still goes wrong there is not told."""
+        """Ends the thread once everything is stored; errors that occur then are not reported."""
         self._pool.shutdown(wait=True)
 
     def _forget_finished(self) -> None:

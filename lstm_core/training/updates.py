@@ -75,7 +75,7 @@ def learning_rate_at(step: float, num_steps: int, settings: TrainSettings) -> fl
 class Trainer:
     """A model in training on this worker's share of the lanes.
 
-    Works alone, or in a torch.distributed process group whose workers each own some lanes. How many workers there are
+    Works alone, or in a torch.distributed process group whose workers each own some lanes. The number of workers
     decides no batch, only the order in which numbers are added.
     """
 
@@ -107,7 +107,7 @@ class Trainer:
             [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
             lr=settings.learning_rate,
             betas=(0.9, 0.98),
-            fused=True,  # one pass over everything: 8 ms of a step where one pass an operation took 16
+            fused=True,  # one pass over everything: 8 ms of a step where one pass per operation took 16
         )
         self.gradients = FlatGradients(self.parameters, len(model.settings.streams) + 1 + NUM_SUMS)
 
@@ -212,9 +212,9 @@ class Trainer:
         return {name: self.group.gathered(part, num_lanes).contiguous().cpu() for name, part in parts.items()}
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Everything that a run needs to go on exactly: weights, averages, optimiser, lanes. Call on all workers.
+        """Everything that a run needs to resume exactly: weights, averages, optimiser, lanes. Call on all workers.
 
-        They are copies, where the trainer's own are; workers beside the first give back the lanes alone.
+        They are copies, on the trainer's device; workers other than the first return the lanes alone.
         """
         lanes = {f"lanes.{name}": part for name, part in self.gather_lanes().items()}
         if self.group.rank != 0:
@@ -228,7 +228,7 @@ class Trainer:
         return tensors | lanes
 
     def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Goes on where `state_tensors` was called, also with another number of workers."""
+        """Resumes where `state_tensors` was called, also with another number of workers."""
         mine = self.mine
         with torch.no_grad():
             for name, parameter, average in zip(self._names(), self.parameters, self.average, strict=True):

@@ -1,4 +1,4 @@
-"""The workers that train together, and what they tell each other. Without torch.distributed it is a group of one."""
+"""The workers that train together, and their collectives. Without torch.distributed it is a group of one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WorkerGroup:
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world_size = dist.get_world_size() if dist.is_initialized() else 1
-        # gloo speaks of tensors in main memory, NCCL of those on the device
+        # gloo takes tensors in main memory, NCCL of those on the device
         self._device = torch.device(device) if self.world_size > 1 and dist.get_backend() == "nccl" else "cpu"
 
     def share(self, num_lanes: int, rank: int | None = None) -> slice:

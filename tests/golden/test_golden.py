@@ -44,7 +44,7 @@ def test_orders_are_of_every_kind(tmp_path: Path) -> None:
     orders = read_order(write_orders(tmp_path)).tracks
     requested = {
         field: {getattr(order, field) for order in orders}
-        for field in ("style", "meter", "room", "loop", "stems", "exact_tempo", "key", "scale", "bpm", "polyphony")
+        for field in ("style", "meter", "reverb", "loop", "stems", "exact_tempo", "key", "scale", "bpm", "polyphony")
     }
     assert requested["loop"] == requested["stems"] == requested["exact_tempo"] == {False, True}
     assert requested["room"] == {"studio", "hall", "none"} and requested["meter"] == {"4/4", "3/4", "6/8"}

@@ -20,7 +20,7 @@ STYLES = ("air", "march")
 
 
 def tune(number: int, num_bars: int = 6) -> Score:
-    """A melody over a bass in a key of its own; every second one in 3/4, every third one with drums."""
+    """A melody over a bass in its own key; every second one in 3/4, every third one with drums."""
     random = np.random.Generator(np.random.Philox(key=[7, number]))
     meter = Meter(tick=0, numerator=4 - number % 2, denominator=4)
     scale = np.array([0, 2, 4, 5, 7, 9, 11]) + 55 + number % 7

@@ -1,4 +1,4 @@
-"""Sounds for tests: a six-part score, a SoundFont made by hand, and FFmpeg as a second opinion."""
+"""Sounds for tests: a six-part score, a hand-made SoundFont, and FFmpeg as a second opinion."""
 
 from __future__ import annotations
 

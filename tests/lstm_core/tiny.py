@@ -71,7 +71,7 @@ def tiny_engine(seed: int = 0, *, arithmetic: str = "float32", scale: float = 3.
 
 
 def request(order: TrackOrder, *, primer: EventArray | None = None) -> tuple[TrackPlan, Request]:
-    """The plan of an order and what the engine is asked for it."""
+    """The plan of an order and the request to the engine for it."""
     plan = plan_track(order)
     rules = make_rules(order, plan, primer=primer)
     conditions = Conditions(key=plan.key, style=order.style or None, tempo_bpm=plan.bpm)
@@ -115,9 +115,9 @@ def check_track(order: TrackOrder, plan: TrackPlan, events: EventArray, *, num_f
     allowed = {program for programs in plan.programs for program in programs}
     if allowed:
         assert set((instruments[own & is_note] - 3).tolist()) <= {p if p != DRUMS else -1 for p in allowed}
-    heard = set(notes["program"].tolist())
+    played = set(notes["program"].tolist())
     for programs in plan.programs:
-        assert heard & set(programs), f"{programs} is not heard"
+        assert played & set(programs), f"{programs} does not play"
     if plan.final_bar is not None:
         _check_ending(plan, order, notes)
 

@@ -1,4 +1,4 @@
-"""Workers of a torch.distributed process group, as processes of their own."""
+"""Workers of a torch.distributed process group, as separate processes."""
 
 from __future__ import annotations
 

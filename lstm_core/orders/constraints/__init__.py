@@ -1,6 +1,6 @@
-"""What an order forbids and requires, one file for each thing: the rows of CONSTRAINTS, applied in their order.
+"""What an order forbids and requires, one file per constraint: the rows of CONSTRAINTS, applied in their order.
 
-A constraint is a function of the timeline so far and of what is asked that gives back the timeline with spans changed
+A constraint is a function of the timeline so far and of the assignment that returns the timeline with spans changed
 (which pitches, which instruments, which limits) or notes locked. To add one, write it in a file of this folder and
 name it in CONSTRAINTS. It raises OrderError where the order cannot be met.
 """

@@ -39,7 +39,7 @@ def end_on_the_tonic(timeline: Timeline, assignment: Assignment) -> Timeline:
     if timeline.has_melodic() and not timeline.span_at(final).pitches[:, :FIRST_DRUM].any():
         raise OrderError(
             f"pitches {order.pitch_low} to {order.pitch_high} hold no note of the tonic chord of "
-            f"{order.key or 'the key'}, on which a track ends. Widen pitch_low and pitch_high, or ask for a loop."
+            f"{order.key or 'the key'}, on which a track ends. Widen pitch_low and pitch_high, or request a loop."
         )
     return timeline
 

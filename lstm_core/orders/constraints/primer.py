@@ -1,4 +1,4 @@
-"""A track that goes on from a primer begins with its notes and nothing else."""
+"""A track that continues a primer begins with its notes and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The instruments of an order play, each of them is heard, and no others are."""
+"""The instruments of an order play, each of them is audible, and no others play."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lstm_core.orders.timeline import Assignment, Timeline
 
 
 def play_the_requested_instruments(timeline: Timeline, assignment: Assignment) -> Timeline:
-    """Those of the order, each of which will be heard; for an order that names none those of the ensemble."""
+    """Those of the order, each of which will play; for an order that names none those of the ensemble."""
     parts = assignment.plan.programs
     programs = [program for part in parts for program in part] or list(assignment.ensemble)
     if not programs:

@@ -38,13 +38,13 @@ def order_file(folder: Path, text: str = "[track]\nduration_s = 6\n") -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("count = 0\n", "The order asks for 0 tracks."),
-        ("count = 1000000\n", "asks for 1,000,000 tracks, an order holds at most 200,000"),
+        ("count = 0\n", "The order requests 0 tracks."),
+        ("count = 1000000\n", "requests 1,000,000 tracks, an order holds at most 200,000"),
         ("[track]\nduration_s = 0.5\n", "duration_s is 0.5: even at 300 bpm"),
         ('[track]\nkey = "H sharp"\n', '"H sharp" is no key'),
         ('[track]\nstyle = "polka"\n', "has not learnt the style 'polka'. It knows game, dance."),
         ("[track]\ndurations = 5\n", "Did you mean duration_s?"),
-        ("count = 3000\n[track]\nduration_s = 3600\nformat = 'wav'\nbit_depth = 32\n", "there is room for"),
+        ("count = 3000\n[track]\nduration_s = 3600\nformat = 'wav'\nbit_depth = 32\n", "the free space is"),
     ],
 )
 def test_orders_that_cannot_be_met(

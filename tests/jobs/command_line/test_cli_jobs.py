@@ -172,7 +172,7 @@ def test_orders_that_cannot_be_met_are_reported_here(
     order.write_text(ORDER.replace("themes/", "../"))
     assert "cannot travel with" in complaint(capsys, *place)
     order.write_text("count = 0\n")
-    assert "The order asks for 0 tracks." in complaint(capsys, *place)
+    assert "The order requests 0 tracks." in complaint(capsys, *place)
     assert server.count("POST") == 0
     assert submit_generate("s3://orders/o.toml") == 0  # one in a bucket is read by the job
     (job,) = server.jobs.values()

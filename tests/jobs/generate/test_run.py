@@ -307,7 +307,7 @@ def test_a_full_disk_is_reported_and_after_it_the_order_is_completed(
     arguments = ["generate", str(run_folder), str(order), str(catalogue)]
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
-    assert ended.value.code == 2 and "there is room for" in capsys.readouterr().err  # refused before any work
+    assert ended.value.code == 2 and "the free space is" in capsys.readouterr().err  # refused before any work
     monkeypatch.setattr(generate, "RESERVE_BYTES", -(10**9))  # somebody else fills the disk meanwhile
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)

@@ -62,13 +62,13 @@ def test_a_run_that_gets_on_is_never_given_up() -> None:
 
 def test_a_stop_that_was_signalled_is_no_crash_and_signals_end_with_the_workers() -> None:
     actor: ProgressActor[RunProgress, int] = ProgressActor()
-    assert actor.show(progress(4)) == (RunSignal.GO_ON, 0)
+    assert actor.show(progress(4)) == (RunSignal.CONTINUE, 0)
     assert actor.send(RunSignal.SAVE) == 4 and actor.saved_step() == 2
-    assert actor.send(RunSignal.LEAVE) == 4
-    assert actor.show(progress(5)) == (RunSignal.LEAVE, 2)
+    assert actor.send(RunSignal.STOP) == 4
+    assert actor.show(progress(5)) == (RunSignal.STOP, 2)
     assert [actor.record_crash("preempted") for _ in range(MAX_CRASHES + 1)] == [""] * (MAX_CRASHES + 1)
     actor.begin()
-    assert actor.show(progress(6)) == (RunSignal.GO_ON, 0)
+    assert actor.show(progress(6)) == (RunSignal.CONTINUE, 0)
 
 
 def test_what_workers_used_is_the_last_that_each_of_them_reported() -> None:

@@ -77,8 +77,8 @@ def test_keys_tell_files_apart_by_path_size_and_etag(tmp_path: Path) -> None:
 
 def test_a_corpus_without_scores_says_what_is_read_and_what_was_found(tmp_path: Path) -> None:
     folder = make_corpus(tmp_path, {"a.pdf": "", "b.pdf": "", "README": ""})
-    told = r"no scores and no recordings in .*folk songs: we read \.mid, .*found 2 \.pdf, 1 no suffix"
-    with pytest.raises(CorpusError, match=told):
+    message = r"no scores and no recordings in .*folk songs: we read \.mid, .*found 2 \.pdf, 1 no suffix"
+    with pytest.raises(CorpusError, match=message):
         list_corpus(folder)
 
 

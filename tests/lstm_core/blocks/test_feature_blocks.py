@@ -157,11 +157,11 @@ def test_a_folder_without_a_good_index_is_refused(folder: Path, tmp_path_factory
 
 def test_the_index_counts_recordings_over_all_blocks(tmp_path: Path) -> None:
     """Those pieces alone that have a codec; confidences by the tenth below."""
-    heard = {"source": "recording", "sample_rate": 48000, "num_channels": 2, "has_beat": True}
+    recorded = {"source": "recording", "sample_rate": 48000, "num_channels": 2, "has_beat": True}
     rows = block_table(0, 5).to_pylist()
-    rows[0] |= {**heard, "codec": "mp3", "confidence": 0.39}
-    rows[1] |= {**heard, "codec": "opus", "confidence": 0.3, "has_beat": False}
-    rows[4] |= {**heard, "codec": "mp3", "confidence": 1.0, "num_channels": 1}
+    rows[0] |= {**recorded, "codec": "mp3", "confidence": 0.39}
+    rows[1] |= {**recorded, "codec": "opus", "confidence": 0.3, "has_beat": False}
+    rows[4] |= {**recorded, "codec": "mp3", "confidence": 1.0, "num_channels": 1}
     for name, part in (("a", rows[:3]), ("b", rows[3:]), ("c", block_table(5, 2).to_pylist())):
         write_block(tmp_path, name, pa.Table.from_pylist(part, schema=BLOCK_SCHEMA))
     index = write_index(tmp_path, ["a", "b", "c"])

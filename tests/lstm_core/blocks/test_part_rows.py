@@ -1,4 +1,4 @@
-"""What the driver holds of a corpus: few bytes a file, hashes and signatures that come back as they went in."""
+"""What the driver holds of a corpus: few bytes per file, hashes and signatures that come back as they went in."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_json_round_trip_and_one_spelling() -> None:
     assert again.to_json() == record.to_json() == make_record(dict(reversed(content().items()))).to_json()
     text = json.loads(record.to_json())
     assert text["seed"] == 2**64 - 1
-    assert text["loudness_lufs"] == -16.02, "rounded: a float32 has no more digits to tell"
+    assert text["loudness_lufs"] == -16.02, "rounded: a float32 has no more digits"
     assert text["order"]["tempo"] == [90, 120.123457]
     assert list(text) == sorted(text)
 

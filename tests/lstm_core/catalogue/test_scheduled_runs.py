@@ -1,4 +1,4 @@
-"""Nights of a catalogue: found, counted, merged; the same bytes however often, on disk and on S3."""
+"""Scheduled runs of a catalogue: found, counted, merged; the same bytes however often, on disk and on S3."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE_MINUTE = {"duration_s": 60.0, "num_samples": 2_646_000, "sample_rate": 44100
 
 
 def make_scheduled_run(catalogue: str, schedule: str, day: str, track_ids: list[str], num_failures: int = 0) -> str:
-    """A night as `tonemill generate` leaves it: its tracks and failures, tables and page."""
+    """A scheduled run as `tonemill generate` leaves it: its tracks and failures, tables and page."""
     uri = partition_of(catalogue, schedule, day)
     records = [
         commit_track(uri, make_record(content(**ONE_MINUTE, track_id=track_id, name=f"{schedule} {track_id}")), FILES)
@@ -35,12 +35,12 @@ def make_scheduled_run(catalogue: str, schedule: str, day: str, track_ids: list[
 
 @pytest.fixture(params=["folder", "s3"])
 def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Two nights of one schedule, one of another, one that is not finished, and a track that is of no night."""
+    """Two runs of one schedule, one of another, one that is not finished, and a track that is of no run."""
     uri = str(tmp_path / "catalogue") if request.param == "folder" else request.getfixturevalue("s3_bucket") + "/cat"
     make_scheduled_run(uri, "dungeon", "2026-11-22", ["b", "a"])
     make_scheduled_run(
         uri, "dungeon", "2026-11-21", ["a"], num_failures=2
-    )  # the track of another night again: fixed seed
+    )  # the track of another run again: fixed seed
     make_scheduled_run(uri, "arcade", "2026-11-22", ["c", "d", "e"], num_failures=1)
     commit_track(partition_of(uri, "dungeon", "2026-11-23"), make_record(content(track_id="z")), FILES)
     write_catalog(uri, [commit_track(uri, make_record(content(track_id="single")), FILES)])
@@ -56,22 +56,22 @@ def table_of(catalogue: str, name: str) -> pa.Table:
     return pq.read_table(pa.BufferReader(data))
 
 
-def test_nights_are_counted(catalogue: str) -> None:
-    nights = list_scheduled_runs(catalogue)
-    told = [(n.date.day, n.schedule, n.num_tracks, n.duration_s, n.num_failures, n.is_finished) for n in nights]
-    assert told == [
+def test_scheduled_runs_are_counted(catalogue: str) -> None:
+    runs = list_scheduled_runs(catalogue)
+    found = [(n.date.day, n.schedule, n.num_tracks, n.duration_s, n.num_failures, n.is_finished) for n in runs]
+    assert found == [
         (21, "dungeon", 1, 60.0, 2, True),
         (22, "arcade", 3, 180.0, 1, True),
         (22, "dungeon", 2, 120.0, 0, True),
         (23, "dungeon", 1, 0.0, 0, False),
     ]
-    assert nights[0].folder == "dungeon/date=2026-11-21"
+    assert runs[0].folder == "dungeon/date=2026-11-21"
 
 
 def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> None:
     before = stored(catalogue)
-    page_uri, nights = merge_scheduled_runs(catalogue, title="All")
-    assert page_uri == storage.join(catalogue, "nights", "index.html") and len(nights) == 4
+    page_uri, runs = merge_scheduled_runs(catalogue, title="All")
+    assert page_uri == storage.join(catalogue, "nights", "index.html") and len(runs) == 4
     tracks = table_of(catalogue, "tracks")
     assert tracks.schema.names == ["schedule", "date", *TRACKS_SCHEMA.names]
     rows = [(row["date"].day, row["schedule"], row["track_id"]) for row in tracks.to_pylist()]
@@ -96,9 +96,7 @@ def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> N
     assert all(f"nights/{path}/master.flac" in before for path in paths)
     assert len(data["failures"]) == 3
     after = stored(catalogue)
-    assert {
-        path: data for path, data in after.items() if path in before
-    } == before  # nights and singles are as they were
+    assert {path: data for path, data in after.items() if path in before} == before  # runs and singles are as they were
     assert set(after) - set(before) == {
         "nights/index.html",
         *(f"nights/catalog/{name}.parquet" for name in ("tracks", "failures", "nights")),
@@ -108,7 +106,7 @@ def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> N
 def test_merging_again_writes_the_same_bytes_and_counts_no_page_as_a_night(catalogue: str) -> None:
     merge_scheduled_runs(catalogue)
     first = stored(catalogue)
-    assert [night.folder for night in merge_scheduled_runs(catalogue)[1]][-1] == "dungeon/date=2026-11-23"
+    assert [run.folder for run in merge_scheduled_runs(catalogue)[1]][-1] == "dungeon/date=2026-11-23"
     assert stored(catalogue) == first
     make_scheduled_run(catalogue, "dungeon", "2026-11-23", ["z"])
     merge_scheduled_runs(catalogue)
@@ -118,8 +116,8 @@ def test_merging_again_writes_the_same_bytes_and_counts_no_page_as_a_night(catal
 def test_the_order_in_which_nights_came_does_not_matter(tmp_path: Path) -> None:
     days = [("dungeon", "2026-11-22", ["a"]), ("arcade", "2026-11-20", ["b", "c"]), ("arcade", "2026-11-22", ["d"])]
     merged = []
-    for name, nights in (("one", days), ("two", days[::-1])):
-        for schedule, day, track_ids in nights:
+    for name, runs in (("one", days), ("two", days[::-1])):
+        for schedule, day, track_ids in runs:
             make_scheduled_run(str(tmp_path / name), schedule, day, track_ids)
         merge_scheduled_runs(str(tmp_path / name))
         merged.append(stored(str(tmp_path / name)))
@@ -144,7 +142,7 @@ def test_a_damaged_night_is_named(tmp_path: Path, damage: str) -> None:
     else:
         pq.write_table(pa.table({"x": [1]}), table)
     with pytest.raises(
-        CatalogueError, match=r"date=2026-11-22/catalog/tracks\.parquet (is missing|cannot be read).*night again"
+        CatalogueError, match=r"date=2026-11-22/catalog/tracks\.parquet (is missing|cannot be read).*scheduled run"
     ):
         merge_scheduled_runs(str(tmp_path))
     assert not (tmp_path / "nights" / "index.html").exists()

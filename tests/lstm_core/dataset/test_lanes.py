@@ -1,4 +1,4 @@
-"""Lanes walk through every piece once an epoch, in windows that join up, and go on anywhere exactly."""
+"""Lanes walk through every piece once an epoch, in windows that join up, and resume exactly anywhere."""
 
 from __future__ import annotations
 

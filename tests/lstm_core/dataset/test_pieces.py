@@ -1,4 +1,4 @@
-"""What the trainer reads of a piece: a variation of what was written, of which all that it is told is true."""
+"""What the trainer reads of a piece: a variation of what was written, whose conditions are all true of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lstm_core.representations.notes import HIGHEST_TRANSPOSED, LOWEST_TRANSPOSE
 from lstm_core.representations.representation import AugmentSettings
 from tests.lstm_core.block_sets import STYLES, write_tunes
 
-TOLD = AugmentSettings(transpose=6, condition_dropout=0.0)
+ALL_GIVEN = AugmentSettings(transpose=6, condition_dropout=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ def blocks(tmp_path_factory: pytest.TempPathFactory) -> BlockSet:
 
 
 def test_a_transposed_piece_is_told_its_own_key(blocks: BlockSet) -> None:
-    """Describing what the model reads gives the key that it is told."""
-    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=TOLD)
+    """Describing what the model reads gives the key of its contexts."""
+    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=ALL_GIVEN)
     shifts = set()
     for index in range(len(pieces)):
         written = blocks.piece("train", index)
@@ -34,8 +34,8 @@ def test_a_transposed_piece_is_told_its_own_key(blocks: BlockSet) -> None:
             score = decode_events(arrays.events.astype(np.uint8), tempos=written.tempos, meters=written.meters)
             described = describe(score)
             assert described.key_tonic is not None
-            told = described.key_tonic + 12 * (described.key_mode == "minor")
-            assert arrays.contexts[:, KEY].tolist() == [1 + told] * len(arrays.events)
+            key = described.key_tonic + 12 * (described.key_mode == "minor")
+            assert arrays.contexts[:, KEY].tolist() == [1 + key] * len(arrays.events)
             assert described.density == pytest.approx(written.density) and described.families == written.families
             is_melodic = (written.events[:, PITCH] >= FIRST_PITCH) & (written.events[:, PITCH] < FIRST_DRUM)
             moved = arrays.events[:, PITCH] - written.events[:, PITCH]
@@ -65,26 +65,26 @@ def test_validation_pieces_are_as_written_and_told_everything(blocks: BlockSet) 
     assert SplitPieces(blocks, "valid", ("other",)).load(0, 0).contexts[0, STYLE] == 0  # a style it does not know
 
 
-def test_conditions_are_left_untold_one_by_one(blocks: BlockSet) -> None:
+def test_conditions_are_left_open_one_by_one(blocks: BlockSet) -> None:
     pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings(condition_dropout=0.3))
     loads = [pieces.load(index, epoch) for index in range(9) for epoch in range(60)]
-    told = np.array([[*(load.contexts[0, STYLE:] > 0), bool(load.flags.any())] for load in loads])
-    assert told.mean(axis=0) == pytest.approx([0.7] * 5, abs=0.06)
-    assert abs(np.corrcoef(told.T)[~np.eye(5, dtype=bool)]).max() < 0.15
+    given = np.array([[*(load.contexts[0, STYLE:] > 0), bool(load.flags.any())] for load in loads])
+    assert given.mean(axis=0) == pytest.approx([0.7] * 5, abs=0.06)
+    assert abs(np.corrcoef(given.T)[~np.eye(5, dtype=bool)]).max() < 0.15
     assert (np.array([load.contexts[0, POSITION] for load in loads]) == 1).all()
     assert CONTEXT_NAMES[TEMPO] == "tempo"
 
 
 def test_at_home_every_piece_is_in_c_major_or_a_minor(blocks: BlockSet) -> None:
-    for split, augment in (("train", TOLD), ("valid", None)):
+    for split, augment in (("train", ALL_GIVEN), ("valid", None)):
         pieces = SplitPieces(blocks, split, STYLES, seed=4, augment=augment, home_key=True)
         for index in range(len(pieces)):
             arrays, written = pieces.load(index, 2), blocks.piece(split, index)
             score = decode_events(arrays.events.astype(np.uint8), tempos=written.tempos, meters=written.meters)
             described = describe(score)
             assert (described.key_tonic, described.key_mode) in ((0, "major"), (9, "minor"))
-            told = described.key_tonic + 12 * (described.key_mode == "minor")
-            assert (arrays.contexts[:, KEY] == 1 + told).all()
+            key = described.key_tonic + 12 * (described.key_mode == "minor")
+            assert (arrays.contexts[:, KEY] == 1 + key).all()
 
 
 @pytest.mark.parametrize(

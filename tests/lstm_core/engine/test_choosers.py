@@ -30,7 +30,7 @@ PIANO, FLUTE = FIRST_PROGRAM, FIRST_PROGRAM + 73
 
 
 class Piece:
-    """One row that is told what it would like to play, and plays the nearest thing that it may."""
+    """One row that plays the nearest allowed event to a preferred one."""
 
     def __init__(self, **fields: Any) -> None:
         order = TrackOrder(**{"duration_s": 16.0, "bpm": 120.0, "key": "C", "seed": 1, **fields})
@@ -43,10 +43,10 @@ class Piece:
         return self.rows.numbers[0]
 
     def play(self, shift: int, instrument: int, pitch: int = 0, duration: int = 1) -> list[int]:
-        """The event that comes of wishes, one stream after the other; duration is a value of its stream."""
-        for stream, wish in enumerate((shift, instrument, pitch, duration, 8)):
+        """The event nearest to the given values, one stream after the other; duration is a value of its stream."""
+        for stream, preferred in enumerate((shift, instrument, pitch, duration, 8)):
             logits = np.zeros((1, STREAMS[stream].size), dtype=np.float32)
-            logits[0] = -np.abs(np.arange(STREAMS[stream].size) - wish) * 1000.0
+            logits[0] = -np.abs(np.arange(STREAMS[stream].size) - preferred) * 1000.0
             choosers.choose(stream, logits, np.zeros(logits.shape, dtype=np.uint8), self.rules, self.rows)
             assert self.numbers[IS_DONE] != STUCK
         return self.rows.before[0].tolist()

@@ -33,7 +33,7 @@ from lstm_core.representations.note_events import (
     decode_events,
     event_onsets,
 )
-from tests.lstm_core.obeyed import Note, locking, play
+from tests.lstm_core.engine.locked import Note, locking, play
 from tests.lstm_core.tiny import tiny_engine
 
 BAR = 96
@@ -119,11 +119,11 @@ def test_any_timeline_is_obeyed(engine: Engine, sure_engine: Engine, batch: list
             play((engine, sure_engine)[number % 2], order, locking(notes, spans=spans))
             num_played += 1
         except OrderError as error:
-            assert "cannot all be heard" in str(error) or "leaves no place" in str(error)
+            assert "cannot all play" in str(error) or "leaves no place" in str(error)
     assert num_played >= 1
 
 
-def test_locked_notes_in_the_midst_are_played_round(engine: Engine) -> None:
+def test_locked_notes_in_the_midst_are_played_around(engine: Engine) -> None:
     """A chord of locked notes, one of them out of key and range, with others chosen below, between and above them."""
     notes = [(200, 24, 0, 61), (200, 48, 40, 30), (200, 24, DRUMS, 40), (400, 96, 73, 90)]
     num_own = 0
@@ -168,10 +168,10 @@ def test_a_track_of_locked_notes_alone_is_these_notes(engine: Engine) -> None:
     assert events[:, TIME_SHIFT].tolist() == [5, 0, 96, 96, 96, 8, 96, 96, 96, 96, 15, 68]
 
 
-def test_locked_notes_count_as_the_instrument_that_was_asked_for(engine: Engine) -> None:
+def test_locked_notes_count_as_the_requested_instrument(engine: Engine) -> None:
     """Six instruments and polyphony 1 have no place in three bars; where five are locked there is one."""
     order = replace(ORDER, duration_s=6.0, polyphony=1, instruments=("0", "73", "40", "56", "60", "65"))
-    with pytest.raises(OrderError, match=r"6 instruments cannot all be heard in 3 bars .* place for 3"):
+    with pytest.raises(OrderError, match=r"6 instruments cannot all play in 3 bars .* place for 3"):
         play(engine, order)
     locked = [(96 + 12 * i, 12, program, 60) for i, program in enumerate((73, 40, 56, 60, 65))]
     _, events = play(engine, order, locking(locked))
@@ -179,7 +179,7 @@ def test_locked_notes_count_as_the_instrument_that_was_asked_for(engine: Engine)
 
 
 def test_instruments_enter_where_their_spans_let_them(engine: Engine, sure_engine: Engine) -> None:
-    """Flute and drums play in two bars of their own alone, and yet all that was asked for is heard."""
+    """Flute and drums may play in one bar each, and yet all requested instruments play."""
     order = replace(ORDER, instruments=("piano", "flute", "drums"), polyphony=2)
 
     def in_turns(timeline: Timeline, assignment: Assignment) -> Timeline:
@@ -190,11 +190,11 @@ def test_instruments_enter_where_their_spans_let_them(engine: Engine, sure_engin
     for seed in range(4):
         for player in (engine, sure_engine):
             _, events = play(player, replace(order, seed=seed), in_turns)
-            heard = set(notes_of(events).events[:, INSTRUMENT].astype(int).tolist())
-            assert DRUM_INSTRUMENT in heard and heard & set(range(FIRST_PROGRAM + 72, FIRST_PROGRAM + 80))
+            played = set(notes_of(events).events[:, INSTRUMENT].astype(int).tolist())
+            assert DRUM_INSTRUMENT in played and played & set(range(FIRST_PROGRAM + 72, FIRST_PROGRAM + 80))
 
 
-def test_groups_of_instruments_have_pitches_of_their_own(engine: Engine) -> None:
+def test_groups_of_instruments_have_their_own_pitches(engine: Engine) -> None:
     """The bass plays C alone where the piano plays E and G."""
     order = replace(ORDER, loop=True, instruments=("piano", "bass"))
 

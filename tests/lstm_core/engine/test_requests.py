@@ -1,4 +1,4 @@
-"""From a planned track to what the engine is asked, and tracks that go on from a primer."""
+"""From a planned track to the request to the engine, and tracks that continue a primer."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def primed(folder: Path, rows: list[tuple[int, int, int, int, int]], *, meter: s
 
 
 def play_on(engine: Engine, order: TrackOrder, primer: EventArray) -> EventArray:
-    plan, asked = request(order, primer=primer)
-    events = next(iter(engine.generate([asked]))).events
+    plan, sent = request(order, primer=primer)
+    events = next(iter(engine.generate([sent]))).events
     check_track(order, plan, events, num_forced=len(primer))
     return events
 
@@ -74,8 +74,8 @@ def test_attempts_keep_key_and_tempo_and_change_the_notes(engine: Engine) -> Non
         name="t", representation="notes-1", styles=(), step=0, valid_nll=None, corpus_fingerprint="", licences={}
     )
     requests = [request_of(admit(order), attempt, facts) for attempt in range(3)]
-    assert len({asked.conditions for asked in requests}) == 1 and len({asked.num_bars for asked in requests}) == 1
-    assert [asked.rules.seed for asked in requests] == [derived_seed(3, attempt) for attempt in range(3)]
+    assert len({sent.conditions for sent in requests}) == 1 and len({sent.num_bars for sent in requests}) == 1
+    assert [sent.rules.seed for sent in requests] == [derived_seed(3, attempt) for attempt in range(3)]
     assert len({done.events.tobytes() for done in engine.generate(requests)}) == 3
 
 

@@ -1,4 +1,4 @@
-"""The packed step computes what MusicLSTM computes, and a row does not know of its neighbours."""
+"""The packed step computes what MusicLSTM computes, and a row does not depend on its neighbours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONDITIONS = Conditions(style="dance", key=14, tempo_bpm=97.0, density=4.0, fami
 
 
 def taught(model: MusicLSTM, seed: int) -> list[np.ndarray]:
-    """Logits of MusicLSTM when it is told the events of `music(seed)`: K of [T, V]."""
+    """Logits of MusicLSTM when it is given the events of `music(seed)`: K of [T, V]."""
     events, moving, positions = music(seed)
     fixed = np.concatenate([[3], condition_values(CONDITIONS, STYLES)])
     previous = np.concatenate([np.zeros((1, len(STREAMS)), dtype=np.int64), events[:-1]])
@@ -60,8 +60,8 @@ def recalled_events(events: np.ndarray) -> np.ndarray:
 
 def packed(step: PackedStep, rows: list[int], seeds: list[int]) -> list[list[np.ndarray]]:
     """Logits of the packed step with `music(seed)` in each of some rows and noise in the others: [row][K] of [T, V]."""
-    told = {row: music(seed) for row, seed in zip(rows, seeds, strict=True)}
-    others = [told.get(row, music(1000 + row)) for row in range(step.num_rows)]
+    given = {row: music(seed) for row, seed in zip(rows, seeds, strict=True)}
+    others = [given.get(row, music(1000 + row)) for row in range(step.num_rows)]
     events, moving, positions = (np.stack(parts, axis=1) for parts in zip(*others, strict=True))
     recalled = np.stack([recalled_events(part) for part, _, _ in others], axis=1)
     fixed = np.concatenate([[-1] * NUM_MOVING, [3], condition_values(CONDITIONS, STYLES)])
@@ -79,7 +79,7 @@ def packed(step: PackedStep, rows: list[int], seeds: list[int]) -> list[list[np.
             logits = logits[:, : STREAMS[k].size]
             for i, row in enumerate(rows):
                 found[i][k].append(logits[row].copy())
-            step.tell(k, events[t][:, k], positions[t])
+            step.feed(k, events[t][:, k], positions[t])
         before = events[t]
     return [[np.stack(stream) for stream in row] for row in found]
 

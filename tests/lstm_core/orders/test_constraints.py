@@ -1,4 +1,4 @@
-"""Masks of orders, against ones worked out by hand, and orders that no mask could meet."""
+"""Masks of orders, against ones derived by hand, and orders that no mask could meet."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_instruments_and_what_they_serve() -> None:
         ({"key": "F#", "scale": "blues", "pitch_low": 62, "pitch_high": 63}, "hold no note of F# blues"),
         (
             {"instruments": tuple("12345678"), "polyphony": 1, "duration_s": 8.0},
-            "8 instruments cannot all be heard in 4 bars",
+            "8 instruments cannot all play in 4 bars",
         ),
         ({"instruments": ("1", "2", "3"), "polyphony": 2, "duration_s": 2.0, "loop": True}, "place for 2"),
     ],

@@ -31,7 +31,7 @@ from lstm_core.orders.order import TrackOrder, derived_seed, order_digest, order
         ({"scale": "jazz"}, 'scale is "jazz", it must be one of major, minor'),
         ({"key": "C major", "scale": "blues"}, 'scale "blues" does not go with the key "C major"'),
         ({"key": "free", "scale": "blues"}, "a scale needs a tonic"),
-        ({"room": "cave"}, 'room is "cave", it must be one of none, studio, hall'),
+        ({"reverb": "cave"}, 'reverb is "cave", it must be one of none, studio, hall'),
         ({"meter": "4/3"}, 'meter is "4/3", it must be a fraction'),
         ({"meter": "24/8"}, "a bar longer than two of 4/4"),
         ({"instruments": ("pino",)}, "Did you mean piano"),
@@ -75,12 +75,19 @@ def test_text_of_a_table_becomes_the_order_that_it_spells() -> None:
     assert order_from_fields(json.loads(json.dumps(order_fields(order)))) == order
 
 
-def test_identity_is_every_wish_but_the_name() -> None:
+def test_identity_is_every_field_but_the_name() -> None:
     order = TrackOrder(name="a", seed=3)
     assert order_digest(order) == order_digest(replace(order, name="b"))
     changes = {"seed": 4, "bpm": 90.0, "key": "C", "instruments": ("piano",), "loop": True, "stems": True}
     digests = {order_digest(replace(order, **{name: value})) for name, value in changes.items()}
     assert len(digests | {order_digest(order)}) == len(changes) + 1
+
+
+def test_a_digest_is_the_one_of_earlier_versions() -> None:
+    """`reverb` was called `room` when the ids of tracks were first made of digests: renamed there, every id changes."""
+    order = TrackOrder(name="a", seed=3, reverb="hall")
+    assert order_digest(order) == "69728850f91eaa998dd67497230e7457462577c5469d5ba5ab70f45f744fad72"
+    assert order_digest(order) != order_digest(replace(order, reverb="none"))
 
 
 def test_a_primer_counts_by_its_bytes_and_not_by_its_place() -> None:

@@ -79,14 +79,14 @@ def test_choices_that_do_not_go_together_are_drawn_again() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"count": 0}, "asks for 0 tracks"),
-        ({"count": 10**6}, "asks for 1,000,000 tracks, an order holds at most 200,000. Split it"),
+        ({"count": 0}, "requests 0 tracks"),
+        ({"count": 10**6}, "requests 1,000,000 tracks, an order holds at most 200,000. Split it"),
         ({"group": [{"count": MAX_TRACKS}, {"count": 1}]}, "200,001 tracks"),
         ({"count": -1}, "count is -1, it must be a whole number"),
         ({"count": 1.5}, "count is 1.5"),
         ({"count": True}, "count is True"),
         ({"cuont": 3}, 'no key "cuont". Did you mean count?'),
-        ({"duration_s": 3}, '"duration_s" at the top of an order: wishes stand in the table [track]'),
+        ({"duration_s": 3}, '"duration_s" at the top of an order: settings of tracks go into the table [track]'),
         ({"track": {"durations": 3}}, 'no field "durations". Did you mean duration_s?'),
         ({"track": 3}, "track must be a table"),
         ({"group": {"count": 3}}, "group must be a list of tables"),
@@ -116,11 +116,11 @@ def test_orders_that_cannot_be_met_say_why(values: dict[str, Any], message: str)
     assert message in str(raised.value)
 
 
-def test_an_order_that_there_is_no_room_for_is_refused_before_it_is_worked_out(tmp_path: Path) -> None:
+def test_an_order_larger_than_the_free_space_is_refused_before_it_is_planned(tmp_path: Path) -> None:
     """150,000 tracks would take a minute to check; what they take at least is known from a few lines."""
     path = write(tmp_path, "big.toml", "count = 150000\n[track]\nduration_s = { min = 60, max = 180 }\n")
     with pytest.raises(
-        StorageError, match=r"150,000 tracks take about 1,2\d\d\.\d GB or more, there is room for 70\.0 GB"
+        StorageError, match=r"150,000 tracks take about 1,2\d\d\.\d GB or more, the free space is 70\.0 GB"
     ):
         read_order(path, free_bytes=70e9)
     rows = write(tmp_path, "big.csv", "duration_s\n" + "60\n" * 50)
@@ -139,7 +139,7 @@ e,8,false,,A minor,77
 
 
 def test_rows_of_a_table_are_the_same_tracks_in_any_order(tmp_path: Path) -> None:
-    """Rows without a seed get one from their wishes; which of two equal rows comes first is decided by their names."""
+    """Rows without a seed get one from their fields; which of two equal rows comes first is decided by their names."""
     order = read_order(write(tmp_path, "order.csv", CSV))
     assert [track.name for track in order.tracks] == list("abcde")
     assert order.tracks[0].instruments == order.tracks[2].instruments == ("piano", "bass")
@@ -182,8 +182,8 @@ def test_all_bad_rows_are_told_with_their_numbers(tmp_path: Path) -> None:
         ("a.toml", b"count = ", "a.toml is not TOML"),
         ("a.toml", b"\xff\xfe", "a.toml is not TOML"),
         ("a.csv", b"\xff\xfe,", "a.csv is not UTF-8 text"),
-        ("a.csv", b"", "asks for 0 tracks"),
-        ("a.csv", b"name,key\n", "asks for 0 tracks"),
+        ("a.csv", b"", "requests 0 tracks"),
+        ("a.csv", b"name,key\n", "requests 0 tracks"),
         ("a.csv", b"name\na,b\n", "row 2 has more values than the header"),
         ("a.csv", b'name\n"a', "a.csv is not a CSV table"),
         ("a.csv", b"nmae\na\n", 'row 1: An order has no field "nmae". Did you mean name?'),
@@ -218,26 +218,57 @@ def test_a_primer_is_looked_for_beside_the_order_and_counts_by_its_bytes(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("data", "wishes", "message"),
+    ("data", "settings", "message"),
     [
         (None, "", "The primer cannot be read"),
         (b"no midi", "", "x.mid"),
-        (primer_bytes(60), 'meter = "3/4"\n', "is in 4/4, the order asks for 3/4"),
+        (primer_bytes(60), 'meter = "3/4"\n', "is in 4/4, the order requests 3/4"),
         (
             primer_bytes(60),
             "loop = true\nduration_s = 2\nbpm = 120\n",
-            "a track of 1 bars is too short to go on from it",
+            "a track of 1 bars is too short to continue it",
         ),
     ],
 )
-def test_primers_that_cannot_be_used(tmp_path: Path, data: bytes | None, wishes: str, message: str) -> None:
+def test_primers_that_cannot_be_used(tmp_path: Path, data: bytes | None, settings: str, message: str) -> None:
     if data is not None:
         (tmp_path / "x.mid").write_bytes(data)
     with pytest.raises(OrderError) as raised:
-        read_order(write(tmp_path, "order.toml", f'[track]\nprimer = "x.mid"\n{wishes}'))
+        read_order(write(tmp_path, "order.toml", f'[track]\nprimer = "x.mid"\n{settings}'))
     assert message in str(raised.value)
 
 
 def test_names_may_hold_anything_and_seeds_may_be_large(tmp_path: Path) -> None:
     path = write(tmp_path, "order.csv", f"name,seed\n../Ünï code,{2**63 - 1}\n")
     assert read_order(path).tracks == (TrackOrder(name="../Ünï code", seed=2**63 - 1),)
+
+
+def test_an_order_may_call_reverb_room_for_one_version(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The same tracks come of it, and one warning, however many rows or groups there are."""
+    lines = "[track]\nduration_s = 6\n[[group]]\nroom = ['hall', 'none']\ncount = 4\n[[group]]\nroom = 'none'\n"
+    rows = "room,duration_s\nhall,6\nnone,6\n,6\n"
+    columns = tmp_path / "old.parquet"
+    pq.write_table(pa.table({"room": ["hall", None], "duration_s": [6, 6]}), columns)
+    for old, present in (("old.toml", lines), ("old.csv", rows)):
+        old_path = write(tmp_path, old, present)
+        caplog.clear()
+        read = read_order(old_path).tracks
+        assert [record.getMessage()[:25] for record in caplog.records] == ["room is now called reverb"]
+        caplog.clear()
+        present_path = write(tmp_path, f"present-{old}", present.replace("room", "reverb"))
+        again = read_order(present_path).tracks
+        assert [track.reverb for track in read] == [track.reverb for track in again] and caplog.records == []
+        if old.endswith(".csv"):
+            assert read == again and [track.reverb for track in read] == ["hall", "none", "studio"]
+    assert [track.reverb for track in read_order(columns).tracks] == ["hall", "studio"]
+
+
+def test_room_beside_reverb_is_refused(tmp_path: Path) -> None:
+    both = "room and reverb are both given: room is the old name of reverb. Leave room out."
+    with pytest.raises(OrderError) as raised:
+        expand_order({"track": {"room": "hall", "reverb": "none"}}, default_name="a")
+    assert str(raised.value) == both
+    with pytest.raises(OrderError, match="row 2: room and reverb are both given"):
+        read_order(write(tmp_path, "a.csv", "room,reverb,duration_s\nhall,,6\nhall,none,6\n"))
+    replaced = expand_order({"track": {"room": "hall"}, "group": [{"reverb": "none"}]}, default_name="a")
+    assert [track.reverb for track in replaced.tracks] == ["none"]

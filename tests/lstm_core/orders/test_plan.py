@@ -1,4 +1,4 @@
-"""Bars, tempo and key of an order, against cases worked out by hand."""
+"""Bars, tempo and key of an order, against cases derived by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.properties import share
         ({"duration_s": 10.0, "bpm": 240.0, "meter": "2/4"}, 441000, 240.0, 18, 17, 24),
         ({"duration_s": 0.5, "bpm": 240.0, "meter": "2/4", "loop": True}, 22050, 240.0, 1, None, 0),
         ({"duration_s": 0.5, "bpm": 240.0, "meter": "1/4"}, 22050, 240.0, 2, 1, 24),
-        # a tempo that nobody asked for becomes what two bars need
+        # a tempo that was not requested becomes what two bars need
         ({"duration_s": 2.0}, 88200, 240.0, 2, 1, 24),
         # a bar that is shorter than a quarter is held whole
         ({"duration_s": 20.0, "bpm": 60.0, "meter": "2/16"}, 882000, 60.0, 38, 37, 12),

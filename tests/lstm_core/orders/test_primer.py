@@ -1,4 +1,4 @@
-"""Primers: which bars of a file a track goes on from, read once and where they can do no harm."""
+"""Primers: which bars of a file a track continues, read once and where they can do no harm."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_a_primer_fills_half_of_a_track_at_most(tmp_path: Path) -> None:
 
 
 def test_primers_that_do_not_do(tmp_path: Path) -> None:
-    with pytest.raises(OrderError, match="is in 3/4, the order asks for 4/4"):
+    with pytest.raises(OrderError, match="is in 3/4, the order requests 4/4"):
         admit(replace(primed(tmp_path, [(0, 24, 0, 60, 80)], meter="3/4"), meter="4/4"))
     late = primed(tmp_path, [(960, 24, 0, 60, 80)])
     with pytest.raises(OrderError, match="has no note in its first 4 bars"):
         admit(late)
-    with pytest.raises(OrderError, match="too short to go on from it"):
+    with pytest.raises(OrderError, match="too short to continue it"):
         admit(replace(late, duration_s=2.0, loop=True))
     good = admit(primed(tmp_path, [(0, 24, 0, 60, 80)]))
     assert good.primer is not None and len(good.primer) == 1

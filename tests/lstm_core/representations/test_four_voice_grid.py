@@ -1,4 +1,4 @@
-"""The four-voice grid: what sounds at each sixteenth, there and back, and what a model is told of it."""
+"""The four-voice grid: what sounds at each sixteenth, there and back, and the context of the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lags offer: the continuation some bars ago, told the same when a piece is read and when it is played."""
+"""What lags offer: the continuation some bars ago, the same when a piece is read and when it is played."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def test_the_bar_is_that_of_the_meter_in_force() -> None:
 
 
 def test_played_event_by_event_it_offers_the_same() -> None:
-    """Rows of the engine, started at different times, are told what the whole pieces are told."""
+    """Rows of the engine, started at different times, recall what the whole pieces recall."""
     random = np.random.default_rng(1)
     pieces = [melody([*random.choice([0, 48, 60, 62, 64], size=90).tolist(), 60], step=12) for _ in range(3)]
-    told = [look_back(events, (THREE_FOUR,)) for events in pieces]
+    expected = [look_back(events, (THREE_FOUR,)) for events in pieces]
     history = np.zeros((3, 200, len(STREAMS)), dtype=np.uint8)
     onsets = np.zeros((3, 200), dtype=np.int64)
     rows = make_lookback_rows(3)
@@ -100,8 +100,8 @@ def test_played_event_by_event_it_offers_the_same() -> None:
             if places[b] == 0:
                 start_lookback(rows, b)
             if 0 <= places[b] < len(events):
-                assert (rows.recalled[b] == told[b][0][places[b]]).all()
-                assert (rows.agreements[b] == told[b][1][places[b]]).all()
+                assert (rows.recalled[b] == expected[b][0][places[b]]).all()
+                assert (rows.agreements[b] == expected[b][1][places[b]]).all()
                 history[b, places[b]] = events[places[b]]
                 onsets[b, places[b]] = event_onsets(events)[places[b]]
         counts = np.array([places[b] + 1 if 0 <= places[b] < len(pieces[b]) - 1 else 0 for b in range(3)])

@@ -87,7 +87,7 @@ MADE_UP = Representation(
     moving_contexts=numbers,
     end=(IS_LAST, 1),
 )
-# Pitch, velocity and duration of the notes that each style goes round.
+# Pitch, velocity and duration of the notes that each style cycles through.
 CYCLES = {"down": [(96 - 7 * n, 24 + 16 * n, 12 + 31 * n) for n in range(6)],
           "up": [(20 + 9 * n, 104 - 16 * n, 400 + 31 * n) for n in range(6)]}  # fmt: skip
 

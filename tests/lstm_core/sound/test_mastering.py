@@ -32,11 +32,11 @@ def finish(stems: Stems, *, loop: bool = False, seed: int = 1, **settings: objec
 
 
 @pytest.mark.parametrize("loop", [False, True])
-@pytest.mark.parametrize(("room", "loudness_lufs"), [("none", -23.0), ("studio", -16.0), ("hall", -10.0)])
+@pytest.mark.parametrize(("reverb", "loudness_lufs"), [("none", -23.0), ("studio", -16.0), ("hall", -10.0)])
 def test_length_loudness_and_peak_are_as_asked_by_another_programs_measure(
-    stems: dict[str, np.ndarray], loop: bool, room: str, loudness_lufs: float
+    stems: dict[str, np.ndarray], loop: bool, reverb: str, loudness_lufs: float
 ) -> None:
-    mastered = finish(stems, loop=loop, room=room, loudness_lufs=loudness_lufs)
+    mastered = finish(stems, loop=loop, reverb=reverb, loudness_lufs=loudness_lufs)
     waveform = mastered.waveform
     assert waveform.dtype == np.float32 and waveform.shape == (2, NUM_SAMPLES)
     np.testing.assert_array_equal(waveform * 32768, np.rint(waveform * 32768))
@@ -58,7 +58,7 @@ def test_a_track_that_does_not_loop_fades_to_digital_silence(stems: dict[str, np
 
 
 def test_the_fade_leaves_alone_what_is_played(stems: dict[str, np.ndarray]) -> None:
-    settings = MasterSettings(bit_depth=32, format="wav", room="none", loudness_lufs=-30)
+    settings = MasterSettings(bit_depth=32, format="wav", reverb="none", loudness_lufs=-30)
     longer = {name: np.pad(stem, ((0, 0), (0, 20000))) for name, stem in stems.items()}
     faded, unfaded = (
         master(longer, num_samples=num_samples, loop=False, seed=0, settings=settings, music_end=MUSIC_END).waveform
@@ -69,12 +69,12 @@ def test_the_fade_leaves_alone_what_is_played(stems: dict[str, np.ndarray]) -> N
     assert np.ptp(ratio[loud]) < 1e-3  # one gain, no fade
 
 
-@pytest.mark.parametrize("room", ["none", "hall"])
-def test_a_loop_has_no_place_that_differs_from_the_others(room: str) -> None:
+@pytest.mark.parametrize("reverb", ["none", "hall"])
+def test_a_loop_has_no_place_that_differs_from_the_others(reverb: str) -> None:
     """Where a loop is cut makes no difference: mastering a turned loop gives the turned master."""
     random = np.random.default_rng(0)
     noise = {name: random.standard_normal((2, 60001)).astype(np.float32) for name in ("bass", "strings")}
-    settings = MasterSettings(room=room, bit_depth=32, format="wav", loudness_lufs=-16)
+    settings = MasterSettings(reverb=reverb, bit_depth=32, format="wav", loudness_lufs=-16)
     turn = 23456
 
     def looped(stems: dict[str, np.ndarray]) -> np.ndarray:
@@ -86,8 +86,8 @@ def test_a_loop_has_no_place_that_differs_from_the_others(room: str) -> None:
 
 
 def test_a_loops_tail_sounds_at_its_start(stems: dict[str, np.ndarray]) -> None:
-    """The loop is what a player hears in the second round of the piece played twice."""
-    settings = MasterSettings(room="studio", bit_depth=32, format="wav", loudness_lufs=-30)
+    """The loop is the second repetition of the piece played twice."""
+    settings = MasterSettings(reverb="studio", bit_depth=32, format="wav", loudness_lufs=-30)
     twice = {name: np.zeros((2, stem.shape[1] + NUM_SAMPLES), dtype=np.float32) for name, stem in stems.items()}
     for name, stem in stems.items():
         twice[name][:, : stem.shape[1]] += stem
@@ -118,10 +118,10 @@ def test_a_seed_decides_the_dither_and_nothing_else(stems: dict[str, np.ndarray]
     steps = (other - first) * 32768
     assert steps.any() and np.abs(steps).max() <= 2
     error = (first - finish(stems, bit_depth=32, format="wav").waveform) * 32768
-    heard = np.abs(first).max(axis=0) > 0.01
+    audible = np.abs(first).max(axis=0) > 0.01
     assert np.abs(error).max() <= 1.51
-    assert np.square(error[:, heard]).mean() == pytest.approx(1 / 4, rel=0.05)  # of triangular dither and rounding
-    assert abs(error[:, heard].mean()) < 0.01
+    assert np.square(error[:, audible]).mean() == pytest.approx(1 / 4, rel=0.05)  # of triangular dither and rounding
+    assert abs(error[:, audible].mean()) < 0.01
 
 
 def test_pan_and_gain_of_a_family() -> None:
@@ -129,7 +129,7 @@ def test_pan_and_gain_of_a_family() -> None:
     noise = {"lead": random.standard_normal((2, 44100)).astype(np.float32)}
 
     def balance(**mix: float) -> float:
-        settings = MasterSettings(room="none", bit_depth=24, mix={"lead": FamilyMix(**mix)})
+        settings = MasterSettings(reverb="none", bit_depth=24, mix={"lead": FamilyMix(**mix)})
         left, right = master(noise, num_samples=44100, loop=True, seed=0, settings=settings).waveform
         return float(10 * np.log10((np.square(left).sum() + 1e-9) / (np.square(right).sum() + 1e-9)))
 
@@ -173,14 +173,14 @@ def plucked() -> Score:
 
 
 def test_clicks_end_as_loud_as_they_get() -> None:
-    """Nothing but one sample a second: its peak lies 37 dB over its loudness, more than the limiter gives.
+    """One sample per second: its peak lies 37 dB over its loudness, more than the limiter gives.
 
     The gain went up and up, until the high-pass's last trace of each click, at -100 dB, was at -21 LUFS.
     """
     clicks = {"percussive": np.zeros((2, 5 * 44100), dtype=np.float32)}
     clicks["percussive"][:, 22050::44100] = 0.9
-    asked = [MasterSettings(room="none", loudness_lufs=loudness) for loudness in (-16.0, -8.0)]
-    made = [master(clicks, num_samples=5 * 44100, loop=False, seed=0, settings=settings) for settings in asked]
+    requested = [MasterSettings(reverb="none", loudness_lufs=loudness) for loudness in (-16.0, -8.0)]
+    made = [master(clicks, num_samples=5 * 44100, loop=False, seed=0, settings=settings) for settings in requested]
     assert all(mastered.true_peak_dbtp <= -1.0 for mastered in made)
     softer, louder = (mastered.loudness_lufs for mastered in made)
     assert softer == pytest.approx(louder, abs=0.3)
@@ -198,7 +198,7 @@ def test_what_is_delivered_is_what_was_mastered(stems: dict[str, np.ndarray], fo
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"room": "cave"}, "room must be one of none, studio, hall, got 'cave'"),
+        ({"reverb": "cave"}, "reverb must be one of none, studio, hall, got 'cave'"),
         ({"loudness_lufs": 0.0}, r"loudness_lufs must be -40..-8, got 0.0"),
         ({"true_peak_dbtp": 1.0}, r"true_peak_dbtp must be -12..0, got 1.0"),
         ({"sample_rate": 8000}, "sample_rate must be 22050..192000 Hz, got 8000"),

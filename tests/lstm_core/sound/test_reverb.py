@@ -16,8 +16,8 @@ def test_a_room_decays_in_its_time_and_faster_in_the_treble(name: str, sample_ra
 
 def _decay_s(response: np.ndarray, band: tuple[int, int], sample_rate: int) -> float:
     """Time to -60 dB, from 20 dB of the backward integral (M. Schroeder, 1965)."""
-    heard = signal.sosfiltfilt(signal.butter(4, band, "band", fs=sample_rate, output="sos"), response, axis=1)
-    left_over = 10 * np.log10(np.cumsum(np.square(heard)[:, ::-1], axis=1)[:, ::-1].sum(axis=0))
+    filtered = signal.sosfiltfilt(signal.butter(4, band, "band", fs=sample_rate, output="sos"), response, axis=1)
+    left_over = 10 * np.log10(np.cumsum(np.square(filtered)[:, ::-1], axis=1)[:, ::-1].sum(axis=0))
     start, stop = (np.argmax(left_over < left_over[0] - fallen) for fallen in (5, 25))
     return float(3 * (stop - start) / sample_rate)
 

@@ -34,8 +34,8 @@ def test_a_tail_that_was_cut_off_is_found() -> None:
     stems = render_stems(Score(notes=make_notes(rows)), bundled_soundfont(), num_samples=NUM_SAMPLES)
     assert is_seamless(looped(stems))
     cut = {name: stem[:, :NUM_SAMPLES] for name, stem in stems.items()}
-    without_room = MasterSettings(room="none")
-    chopped = master(cut, num_samples=NUM_SAMPLES, loop=True, seed=0, settings=without_room).waveform
+    without_reverb = MasterSettings(reverb="none")
+    chopped = master(cut, num_samples=NUM_SAMPLES, loop=True, seed=0, settings=without_reverb).waveform
     ends = np.array([onset + duration for onset, duration, *_ in rows]) * 44100 // 48
     for known in (None, ends):
         _, drop = measure_seam(chopped, 44100, known)

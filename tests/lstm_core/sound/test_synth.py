@@ -111,7 +111,7 @@ def test_closed_hats_cut_open_ones(tmp_path: Path) -> None:
 
 
 def test_stems_are_a_pure_function_of_the_score() -> None:
-    """Samples and voices are shared inside a render: neither that nor an earlier one may be heard."""
+    """Samples and voices are shared inside a render: neither that nor an earlier one may be audible."""
     soundfont, score = bundled_soundfont(), six_parts(2)
     render_stems(six_parts(1, seed=5), soundfont, num_samples=50000)
     first = render_stems(score, soundfont, num_samples=176400)

@@ -1,4 +1,4 @@
-"""What a run measured is stored once, whole at every moment, and never doubled by a run that goes on."""
+"""What a run measured is stored once, whole at every moment, and never doubled by a resumed run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def steps(uri: str | Path) -> list[int]:
 
 
 def test_a_long_run_is_not_written_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All rows were written anew at each state: 10 hours at a step a second came to 1.85 GB for a file of 12 MB."""
+    """All rows were rewritten at each state: 10 hours at a step per second came to 1.85 GB for a file of 12 MB."""
     written: list[int] = []
     write = storage.write_bytes
     monkeypatch.setattr(storage, "write_bytes", lambda uri, data: (written.append(len(data)), write(uri, data))[1])
@@ -69,7 +69,7 @@ def test_rows_after_the_step_that_a_run_goes_on_from_are_gone(
     found = read_metrics(tmp_path)
     assert [r["step"] for r in found] == list(range(1, resumed_at + 701))
     assert [r["nll"] for r in found] == [2.0] * resumed_at + [3.0] * 700
-    write_run(tmp_path, 0, 5, nll=4.0)  # begun anew, as one whose states are lost
+    write_run(tmp_path, 0, 5, nll=4.0)  # started again, as a run whose states are lost
     assert [r["nll"] for r in read_metrics(tmp_path)] == [4.0] * 5
     assert not list((tmp_path / "metrics").glob("*"))
 

@@ -21,9 +21,10 @@ from lstm_core.model.checkpoint import load_checkpoint
 from lstm_core.representations.conditions import STYLE
 from lstm_core.storage.lease import Lease, LeaseError
 from lstm_core.training.metrics import read_metrics
-from lstm_core.training.run import TrainingRun, run_training
-from lstm_core.training.run_result import RunLeft, RunProgress, RunSignal, finished_result
+from lstm_core.training.run import run_training
+from lstm_core.training.run_result import RunProgress, RunSignal, RunStopped, finished_result
 from lstm_core.training.run_state import load_newest_state, load_state, newest_state, saved_steps
+from lstm_core.training.training_run import TrainingRun
 from lstm_core.training.updates import TrainSettings
 from tests.lstm_core.block_sets import tiny_recipe, write_tunes
 from tests.lstm_core.workers import run_workers
@@ -112,19 +113,19 @@ def test_the_newest_whole_state_is_taken(blocks: Path, tmp_path: Path, caplog: p
 def test_it_leaves_when_that_is_wished_and_loses_nothing(blocks: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe()
     run_training(blocks, tmp_path / "straight", recipe)
-    with pytest.raises(RunLeft, match="after step 5"):
+    with pytest.raises(RunStopped, match="after step 5"):
         run_training(
             blocks,
             tmp_path / "left",
             recipe,
-            on_progress=lambda progress: RunSignal.LEAVE if progress.step == 5 else RunSignal.GO_ON,
+            on_progress=lambda progress: RunSignal.STOP if progress.step == 5 else RunSignal.CONTINUE,
         )
     assert newest_state(tmp_path / "left")[0] == 5
     seen: list[int] = []
 
     def on_progress(progress: RunProgress) -> RunSignal:
         seen.append(progress.saved_step)
-        return RunSignal.SAVE if progress.step == 7 else RunSignal.GO_ON
+        return RunSignal.SAVE if progress.step == 7 else RunSignal.CONTINUE
 
     run_training(blocks, tmp_path / "left", recipe, on_progress=on_progress)
     assert seen[:2] == [5, 5] and seen[-1] == 7  # stored in the background
@@ -162,7 +163,7 @@ def test_a_corpus_of_one_piece_is_judged_by_its_training_loss(tmp_path: Path) ->
 
 
 def test_minutes_become_steps_that_a_state_keeps(blocks: Path, tmp_path: Path) -> None:
-    """The length is settled after the first steps; a run that goes on begins with what was decided."""
+    """The length is settled after the first steps; a resumed run starts with what was decided."""
     recipe = tiny_recipe(steps=None, valid_every=None, minutes=1.0, checkpoint_every_s=0.0)
     with TrainingRun(blocks, tmp_path, recipe, versions={}) as run:
         while run.length.num_steps is None:
@@ -200,7 +201,7 @@ BUSY = "import sys, time\nend = time.monotonic() + 60\nwhile time.monotonic() < 
 
 @pytest.mark.slow
 def test_a_real_run_ends_by_the_clock_on_a_machine_that_gets_busy(blocks: Path, tmp_path: Path) -> None:
-    """Programs that want all cores begin a third into the run; asking for 3 minutes took 338 s."""
+    """Programs that want all cores begin a third into the run; a run of 3 minutes took 338 s."""
     busy: list[subprocess.Popen[bytes]] = []
     start = time.monotonic()
 
@@ -222,7 +223,7 @@ def test_a_real_run_ends_by_the_clock_on_a_machine_that_gets_busy(blocks: Path, 
 def test_a_state_is_found_without_reading_its_tensors(
     blocks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To go on, and to inspect, read and hashed all tensors for two numbers, twice; altered ones are still refused."""
+    """To resume, and to inspect, read and hashed all tensors for two numbers, twice; altered ones are still refused."""
     interrupted(blocks, tmp_path, tiny_recipe(), 4)
     read: list[str] = []
     read_bytes = storage.read_bytes

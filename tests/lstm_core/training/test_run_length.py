@@ -29,7 +29,7 @@ def settled(recipe: TrainRecipe, step_s: float, valid_s: float, *, first_step_s:
 
 
 def test_ten_minutes_are_filled() -> None:
-    """600 s less 18.5 s that the measurement took, less 18 validations, at half a second a step."""
+    """600 s less 18.5 s that the measurement took, less 18 validations, at half a second per step."""
     step, num_steps, valid_every = settled(TrainRecipe(minutes=10.0), 0.5, 2.0)
     assert step == RATE_STEPS[1] == 24
     assert num_steps == 24 + int((600 - 2 - 5 - 11.5 - 36) / 0.5)
@@ -132,9 +132,9 @@ def test_the_schedule_ends_with_the_run_and_does_not_jump() -> None:
     for factor in (0.4, 3.0):
         run = Run(TrainRecipe(minutes=5.0), burdened(100.0, factor), lambda _: 1.0)
         run.go()
-        falls = [before - after for before, after in zip(run.rates[50:], run.rates[51:], strict=False)]
-        assert min(falls) >= 0.0
-        assert max(falls) < settings.learning_rate * 2.0 * 3.2 / (run.step - 50)
+        drops = [before - after for before, after in zip(run.rates[50:], run.rates[51:], strict=False)]
+        assert min(drops) >= 0.0
+        assert max(drops) < settings.learning_rate * 2.0 * 3.2 / (run.step - 50)
         assert run.rates[-1] == pytest.approx(settings.learning_rate * settings.final_learning_rate, rel=0.05)
 
 
