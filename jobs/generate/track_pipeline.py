@@ -157,7 +157,7 @@ def _soundfont_here(sent: SentFile) -> SoundFont:
 
 @contextmanager
 def _a_block_a_track() -> Iterator[None]:
-    """Ray Data with a track as a block, so that it is finished as soon as the engine has played it."""
+    """Ray Data with a track as a block, so that it is rendered as soon as the engine has generated it."""
     from ray.data import DataContext
 
     context = DataContext.get_current()

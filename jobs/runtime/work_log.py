@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ray.util.metrics import Counter, Histogram
 
 COUNTERS = {
-    "tonemill_events_total": "events that the engine played",
+    "tonemill_events_total": "events that the engine generated",
     "tonemill_tracks_total": "tracks committed to a catalogue",
     "tonemill_audio_seconds_total": "seconds of audio committed to a catalogue, or transcribed from recordings",
     "tonemill_gate_failures_total": "attempts at tracks that a gate held back, by gate",

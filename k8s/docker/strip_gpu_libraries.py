@@ -14,7 +14,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-# Runs in a process of its own, before and after: what it maps is what the CPU needs.
+# Runs in a separate process, before and after: what it maps is what the CPU needs.
 _WORK = """
 import torch, torchaudio
 model, steps = torch.nn.LSTM(8, 16, 2), torch.randn(5, 3, 8)

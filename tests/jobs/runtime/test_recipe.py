@@ -98,7 +98,7 @@ def test_the_recipe_of_prepare_survives_a_round_trip(tmp_path: Path) -> None:
         ('title = "A"\ngains_db = ["x"]', r"gains_db\[0\] is 'x', it must be a number"),
         ('title = "A"\nwindow = [1]', r"window is \[1\], it must be a list of 2 values"),
         ('title = "A"\nlimit = "x"', r"limit is 'x', it must be a whole number"),
-        ('title = "A"\nroom = 3', r"reverb is 3, it must be a table"),
+        ('title = "A"\nreverb = 3', r"reverb is 3, it must be a table"),
         ('title = "A"\n[reverb]\nkind = "cave"', r"reverb\.kind is 'cave', it must be one of 'hall', 'plate'"),
         ('title = "A"\n[reverb]\nsize_m = -1', r"show\.toml: reverb: size_m is -1\.0, it must be more than 0"),
         ("count = 5", r"the key title is missing"),
