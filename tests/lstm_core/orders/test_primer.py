@@ -75,15 +75,9 @@ def test_a_primer_that_is_changed_after_it_was_pinned_is_noticed(tmp_path: Path)
 
 def test_a_file_is_parsed_once_and_in_a_separate_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It used to be parsed in the driver and in every engine, by the reader that a hostile file may crash."""
-<<<<<<< ours
     started: list[list[str]] = []
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda line, **options: started.append(line) or popen(line, **options))
-=======
-    started: list[str] = []
-    start = isolation._started
-    monkeypatch.setattr(isolation, "_started", lambda *given: started.append(given[0]) or start(*given))
->>>>>>> theirs
     monkeypatch.setattr(reading, "read_midi", None)  # in this process
     order = primed(tmp_path, [(96 * i, 24, 0, 60 + i, 80) for i in range(9)])
     with PrimerReader() as primers:
