@@ -47,7 +47,7 @@ def test_orders_are_of_every_kind(tmp_path: Path) -> None:
         for field in ("style", "meter", "reverb", "loop", "stems", "exact_tempo", "key", "scale", "bpm", "polyphony")
     }
     assert requested["loop"] == requested["stems"] == requested["exact_tempo"] == {False, True}
-    assert requested["room"] == {"studio", "hall", "none"} and requested["meter"] == {"4/4", "3/4", "6/8"}
+    assert requested["reverb"] == {"studio", "hall", "none"} and requested["meter"] == {"4/4", "3/4", "6/8"}
     assert {"", "game", "chorale", "jig", "air"} <= requested["style"] and {"", "free", "D minor"} <= requested["key"]
     assert {"", "dorian"} <= requested["scale"] and 0.0 in requested["bpm"] and min(requested["polyphony"]) == 2
     formats = {(order.format, order.bit_depth, order.sample_rate) for order in orders}
