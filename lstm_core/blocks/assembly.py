@@ -130,7 +130,7 @@ def assemble_block(
     order = np.argsort(np.concatenate(places), kind="stable")
     table = pa.concat_tables(tables).take(order).drop_columns(["shingles", "audio_shingles"])
     for name in ("style", "licence", "split"):
-        # Built anew: bytes of a block must not depend on how its rows came here.
+        # Copied: bytes of a block must not depend on how its rows came here.
         table = table.append_column(name, pa.array(planned.rows[name].to_pylist(), type=pa.string()))
     table = table.append_column("group", pa.array(hexadecimal(keys_of(planned.rows["group"])), type=pa.string()))
     return write_block(blocks_uri, planned.name, table.select(block_schema([]).names), representations)

@@ -3,7 +3,7 @@
     PARTS/NAME.arrow        the pieces of the files: `part_schema`, uncompressed
     PARTS/NAME.rows.arrow   one small row per piece or reject: ROWS_SCHEMA; written last, it commits the part
 
-The blocks are put together from parts afterwards (assembly.py), so they do not depend on how files are split into parts.
+The blocks are put together from parts afterwards (assembly.py), so how files are split into parts does not matter.
 """
 
 from __future__ import annotations

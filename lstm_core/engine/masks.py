@@ -192,8 +192,8 @@ def _allow_own(
         return
     if lowest <= DRUM_INSTRUMENT and may_drum(b, rules, rows, then, z, num_due):
         allowed[DRUM_INSTRUMENT] = 1
-    has_voice = num_sounding(b, rows, then) + num_melodic < max_sounding(b, rules, rows, z)
-    if span["last_instrument"] > 0 and has_voice:
+    is_free = num_sounding(b, rows, then) + num_melodic < max_sounding(b, rules, rows, z)
+    if span["last_instrument"] > 0 and is_free:
         for value in range(max(lowest, FIRST_PROGRAM), span["last_instrument"] + 1):
             allowed[value] = rules.instruments[b, span["mask"], value]
     if holds_locked(b, rules, rows, then):

@@ -103,7 +103,7 @@ class TrackOrder:
 
 
 REVERBS = ("none", "studio", "hall")
-_DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in digests, so that no track gets a new id
+_DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in digests, so track ids stay
 
 
 def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:

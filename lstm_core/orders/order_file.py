@@ -87,9 +87,9 @@ def expand_order(
         for group in groups
     ]
     for settings in settings_of:
-        for name in settings:
-            if name not in _FIELDS:
-                order_from_fields({name: ""})  # says which field was meant
+        for key in settings:
+            if key not in _FIELDS:
+                order_from_fields({key: ""})  # says which field was meant
     least = sum(count * _least_bytes(settings) for count, settings in zip(counts, settings_of, strict=True))
     check_free_space(sum(counts), least, free_bytes)
     num_digits = max(3, len(str(sum(counts))))

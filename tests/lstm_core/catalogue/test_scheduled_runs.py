@@ -68,7 +68,7 @@ def test_scheduled_runs_are_counted(catalogue: str) -> None:
     assert runs[0].folder == "dungeon/date=2026-11-21"
 
 
-def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> None:
+def test_merging_makes_one_table_and_one_page_of_all_runs(catalogue: str) -> None:
     before = stored(catalogue)
     page_uri, runs = merge_scheduled_runs(catalogue, title="All")
     assert page_uri == storage.join(catalogue, "nights", "index.html") and len(runs) == 4
@@ -103,7 +103,7 @@ def test_merging_makes_one_table_and_one_page_of_all_nights(catalogue: str) -> N
     }
 
 
-def test_merging_again_writes_the_same_bytes_and_counts_no_page_as_a_night(catalogue: str) -> None:
+def test_merging_again_writes_the_same_bytes_and_counts_no_page_as_a_run(catalogue: str) -> None:
     merge_scheduled_runs(catalogue)
     first = stored(catalogue)
     assert [run.folder for run in merge_scheduled_runs(catalogue)[1]][-1] == "dungeon/date=2026-11-23"
@@ -113,7 +113,7 @@ def test_merging_again_writes_the_same_bytes_and_counts_no_page_as_a_night(catal
     assert table_of(catalogue, "tracks").num_rows == 7
 
 
-def test_the_order_in_which_nights_came_does_not_matter(tmp_path: Path) -> None:
+def test_the_order_in_which_runs_came_does_not_matter(tmp_path: Path) -> None:
     days = [("dungeon", "2026-11-22", ["a"]), ("arcade", "2026-11-20", ["b", "c"]), ("arcade", "2026-11-22", ["d"])]
     merged = []
     for name, runs in (("one", days), ("two", days[::-1])):
@@ -124,7 +124,7 @@ def test_the_order_in_which_nights_came_does_not_matter(tmp_path: Path) -> None:
     assert merged[0] == merged[1]
 
 
-def test_a_catalogue_without_nights(tmp_path: Path) -> None:
+def test_a_catalogue_without_scheduled_runs(tmp_path: Path) -> None:
     assert list_scheduled_runs(str(tmp_path / "nowhere")) == []
     merge_scheduled_runs(str(tmp_path))
     assert table_of(str(tmp_path), "tracks").num_rows == 0
@@ -132,7 +132,7 @@ def test_a_catalogue_without_nights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "other"])
-def test_a_damaged_night_is_named(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_run_is_named(tmp_path: Path, damage: str) -> None:
     folder = Path(make_scheduled_run(str(tmp_path), "dungeon", "2026-11-22", ["a"]))
     table = folder / "catalog" / "tracks.parquet"
     if damage == "missing":
@@ -153,7 +153,7 @@ def test_the_page_of_one_catalogue_is_as_before(tmp_path: Path) -> None:
     assert '"folder":' not in Path(page).read_text()
 
 
-def test_nights_from_before_records_had_a_version_are_merged(tmp_path: Path) -> None:
+def test_runs_from_before_records_had_a_version_are_merged(tmp_path: Path) -> None:
     """Their tables have no column `record_version`."""
     uri = make_scheduled_run(str(tmp_path), "dungeon", "2026-11-22", ["a"])
     path = Path(uri) / "catalog" / "tracks.parquet"

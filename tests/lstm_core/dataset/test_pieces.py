@@ -23,7 +23,7 @@ def blocks(tmp_path_factory: pytest.TempPathFactory) -> BlockSet:
     return open_blocks(write_tunes(tmp_path_factory.mktemp("blocks"), 9, 2))
 
 
-def test_a_transposed_piece_is_told_its_own_key(blocks: BlockSet) -> None:
+def test_a_transposed_piece_has_the_key_that_it_sounds_in(blocks: BlockSet) -> None:
     """Describing what the model reads gives the key of its contexts."""
     pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=ALL_GIVEN)
     shifts = set()
@@ -55,7 +55,7 @@ def test_the_same_number_and_epoch_give_the_same_variation(blocks: BlockSet) -> 
     assert any(not np.array_equal(a.events, c.events) for a, c in zip(loads[0], loads[2], strict=True))
 
 
-def test_validation_pieces_are_as_written_and_told_everything(blocks: BlockSet) -> None:
+def test_validation_pieces_are_as_written_with_all_conditions(blocks: BlockSet) -> None:
     pieces = SplitPieces(blocks, "valid", STYLES)
     for index in range(len(pieces)):
         arrays, written = pieces.load(index, 3), blocks.piece("valid", index)
@@ -96,7 +96,7 @@ def test_no_note_leaves_the_midi_range(lowest: int, highest: int, wanted: int, e
     assert _kept_in_range(events, wanted) == expected
 
 
-def test_a_thinned_piece_is_told_what_is_left(blocks: BlockSet) -> None:
+def test_a_thinned_piece_has_the_conditions_of_what_is_left(blocks: BlockSet) -> None:
     augment = AugmentSettings(transpose=0, condition_dropout=0.0, thinned_share=0.5)
     pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=augment)
     num_thinned = 0

@@ -214,7 +214,7 @@ def test_groups_of_instruments_have_their_own_pitches(engine: Engine) -> None:
 
 
 def test_half_an_hour_of_two_chords_in_a_bar(engine: Engine) -> None:
-    """1,600 spans, each with a chord of its own: the spans name 24 masks, and every note is of its chord."""
+    """1,600 spans, each with its own chord: the spans name 24 masks, and every note is of its chord."""
     order = replace(ORDER, duration_s=1600.0, loop=True, key="free", instruments=("piano",), polyphony=4)
 
     def chords(timeline: Timeline, assignment: Assignment) -> Timeline:

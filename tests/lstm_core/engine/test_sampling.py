@@ -40,7 +40,7 @@ def test_uniform_numbers_are_flat_and_belong_to_their_place() -> None:
 
 
 def nucleus(logits: np.ndarray, allowed: np.ndarray, temperature: float, top_p: float) -> np.ndarray:
-    """The distribution that is to be drawn from, worked out by sorting."""
+    """The distribution that is to be drawn from, found by sorting."""
     shares = np.where(allowed > 0, np.exp((logits.astype(float) - logits.max()) / temperature), 0.0)
     shares /= shares.sum()
     order = np.argsort(-shares, kind="stable")

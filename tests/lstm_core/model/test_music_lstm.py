@@ -123,7 +123,7 @@ def test_it_is_the_lstm_of_torch() -> None:
     assert torch.allclose(model.hidden(inputs, model.initial_state(2))[0], expected, atol=1e-6)
 
 
-def test_dropout_masks_are_a_lanes_own() -> None:
+def test_dropout_masks_belong_to_lanes() -> None:
     """A lane has the same masks whoever works on it; kept values are scaled up to keep the mean."""
     settings = tiny_model(hidden_size=400, dropout=0.25).settings
     masks = dropout_masks(settings, 6, 11)

@@ -166,7 +166,7 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     assert read_order(tmp_path / "order.parquet").tracks == csv_order.tracks
 
 
-def test_all_bad_rows_are_told_with_their_numbers(tmp_path: Path) -> None:
+def test_all_bad_rows_are_listed_with_their_numbers(tmp_path: Path) -> None:
     rows = ["duration_s,key", "60,C", "0.5,C", "60,H sharp", *["-1,C"] * 10, "60,D"]
     with pytest.raises(OrderError) as raised:
         read_order(write(tmp_path, "order.csv", "\n".join(rows)))

@@ -68,7 +68,7 @@ def test_a_loop_that_does_not_fit_names_both_lengths_and_both_tempos() -> None:
         ({"duration_s": 0.5, "bpm": 120.0}, "at 120 bpm in 4/4 a track that ends needs at least 2 bars, 4.00 s"),
         (
             {"duration_s": 0.5, "bpm": 120.0, "loop": True},
-            "a loop needs at least 1 bar, 2.00 s. Ask for that, or a higher",
+            "a loop needs at least 1 bar, 2.00 s. Request that, or a higher",
         ),
         ({"duration_s": 0.5}, "even at 300 bpm in 4/4 a track that ends needs at least 2 bars, 1.60 s"),
         ({"duration_s": 3.9, "bpm": 120.0, "exact_tempo": True}, "at least 2 bars, 4.00 s"),

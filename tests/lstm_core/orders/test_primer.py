@@ -73,11 +73,11 @@ def test_a_primer_that_is_changed_after_it_was_pinned_is_noticed(tmp_path: Path)
         admit(order)
 
 
-def test_a_file_is_parsed_once_and_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_parsed_once_and_in_a_separate_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It used to be parsed in the driver and in every engine, by the reader that a hostile file may crash."""
     started: list[str] = []
-    start = isolation.start_module
-    monkeypatch.setattr(reading, "start_module", lambda *given: started.append(given[0]) or start(*given))
+    start = isolation._started
+    monkeypatch.setattr(isolation, "_started", lambda *given: started.append(given[0]) or start(*given))
     monkeypatch.setattr(reading, "read_midi", None)  # in this process
     order = primed(tmp_path, [(96 * i, 24, 0, 60 + i, 80) for i in range(9)])
     with PrimerReader() as primers:

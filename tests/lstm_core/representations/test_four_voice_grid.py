@@ -82,7 +82,7 @@ def test_a_variation_keeps_the_intervals_and_the_compass() -> None:
     assert np.array_equal(FOUR_VOICES.piece_arrays(piece_of(grid), Reading()).events, grid)
 
 
-def test_the_model_is_told_the_position_in_the_bar_alone() -> None:
+def test_the_position_in_the_bar_is_the_only_context() -> None:
     arrays = FOUR_VOICES.piece_arrays(piece_of(chorale(1)), Reading())
     [context] = FOUR_VOICES.contexts(("any",))
     assert (context.name, context.size) == ("position", STEPS_PER_BAR + 1)

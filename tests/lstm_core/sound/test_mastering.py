@@ -33,7 +33,7 @@ def finish(stems: Stems, *, loop: bool = False, seed: int = 1, **settings: objec
 
 @pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize(("reverb", "loudness_lufs"), [("none", -23.0), ("studio", -16.0), ("hall", -10.0)])
-def test_length_loudness_and_peak_are_as_asked_by_another_programs_measure(
+def test_length_loudness_and_peak_are_as_requested_by_another_programs_measure(
     stems: dict[str, np.ndarray], loop: bool, reverb: str, loudness_lufs: float
 ) -> None:
     mastered = finish(stems, loop=loop, reverb=reverb, loudness_lufs=loudness_lufs)

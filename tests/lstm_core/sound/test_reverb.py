@@ -6,7 +6,7 @@ from lstm_core.sound.reverb import REVERBS, convolve, impulse_response
 
 
 @pytest.mark.parametrize(("name", "sample_rate"), [("hall", 44100), ("studio", 48000)])
-def test_a_room_decays_in_its_time_and_faster_in_the_treble(name: str, sample_rate: int) -> None:
+def test_a_reverb_decays_in_its_time_and_faster_in_the_treble(name: str, sample_rate: int) -> None:
     response = impulse_response(name, sample_rate).astype(np.float64)
     np.testing.assert_allclose(np.square(response).sum(axis=1), 1, rtol=1e-5)
     middle_s, treble_s = (_decay_s(response, band, sample_rate) for band in ((600, 1500), (9000, 16000)))
@@ -23,7 +23,7 @@ def _decay_s(response: np.ndarray, band: tuple[int, int], sample_rate: int) -> f
 
 
 @pytest.mark.parametrize("name", sorted(REVERBS))
-def test_a_room_is_wide_silent_at_first_and_without_bass(name: str) -> None:
+def test_a_reverb_is_wide_silent_at_first_and_without_bass(name: str) -> None:
     response = impulse_response(name, 44100)
     assert abs(float(response[0] @ response[1])) < 0.15
     delay = round(REVERBS[name].delay_s * 44100)

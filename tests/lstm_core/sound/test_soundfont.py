@@ -19,7 +19,7 @@ ZONES = [([(53, 0)], [])]
 PRESET = [([(41, 0)], [])]
 
 
-def test_the_one_asked_for_is_taken_and_known_by_its_bytes(tmp_path: Path) -> None:
+def test_the_requested_one_is_taken_and_known_by_its_bytes(tmp_path: Path) -> None:
     path = write_soundfont(tmp_path / "mine é.sf2", ZONES, PRESET)
     for uri in (str(path), f"file://{path}"):
         found = find_soundfont(uri)

@@ -77,7 +77,7 @@ def test_a_format_is_one_row_and_its_tracks_pass_all_gates(
     assert estimated_size_bytes(order) == 3 * 8 * 44100 * 6 + 100_000
 
 
-def test_a_record_holds_what_was_asked_planned_and_measured(provenance: Provenance) -> None:
+def test_a_record_holds_what_was_requested_planned_and_measured(provenance: Provenance) -> None:
     _, made = finished(replace(ORDER, primer="", key=""), provenance)
     record = made.record
     assert (record.track_id, record.name, record.bpm, record.num_bars) == ("a1", "loop", 120.0, 4)
@@ -90,7 +90,7 @@ def test_a_record_holds_what_was_asked_planned_and_measured(provenance: Provenan
     }  # fmt: skip
 
 
-def test_bounds_are_told_as_text() -> None:
+def test_bounds_are_given_as_text() -> None:
     assert verdict(GateResult("a", True, 1.0, 0.1 + 0.2)) == GateVerdict(
         name="a", is_passed=True, value=1.0, bound="0.3"
     )

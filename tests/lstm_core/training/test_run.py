@@ -110,7 +110,7 @@ def test_the_newest_whole_state_is_taken(blocks: Path, tmp_path: Path, caplog: p
     assert result.step == 12 and saved_steps(tmp_path) == [4, 12]
 
 
-def test_it_leaves_when_that_is_wished_and_loses_nothing(blocks: Path, tmp_path: Path) -> None:
+def test_it_stops_on_request_and_loses_nothing(blocks: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe()
     run_training(blocks, tmp_path / "straight", recipe)
     with pytest.raises(RunStopped, match="after step 5"):
@@ -247,7 +247,7 @@ def test_the_threads_of_a_run_end_with_it(blocks: Path, tmp_path: Path) -> None:
 def test_other_blocks_are_refused(blocks: Path, tmp_path: Path) -> None:
     interrupted(blocks, tmp_path / "run", tiny_recipe(), 1)
     other = write_tunes(tmp_path / "blocks", 3, 1)
-    with pytest.raises(TrainingError, match="begun on blocks of fingerprint"):
+    with pytest.raises(TrainingError, match="started on blocks of fingerprint"):
         run_training(other, tmp_path / "run", tiny_recipe())
 
 

@@ -50,7 +50,7 @@ def test_validation_is_neither_too_rare_nor_too_frequent() -> None:
     assert valid_every == num_steps // 40
 
 
-def test_steps_are_what_was_asked() -> None:
+def test_steps_are_as_requested() -> None:
     assert settled(TrainRecipe(steps=500), 0.5, 2.0)[1:] == (500, 25)
     assert settled(TrainRecipe(steps=7), 0.5, 2.0)[1:] == (7, 1)
     length = RunLength(TrainRecipe(steps=500, valid_every=30), {}, agreed=own, begun_s=0.0)
