@@ -113,7 +113,7 @@ def test_half_written(folder: Path) -> None:
     [
         ({"format": "tonemill-checkpoint-9"}, "says format 'tonemill-checkpoint-9', this version reads"),
         ({"model": {"hidden_size": 12}}, "not a checkpoint that this version can use"),
-        ({"weights": {}}, "was altered: it does not say 'size_bytes'"),
+        ({"weights": {}}, "was altered: the entry 'size_bytes' is missing"),
         ({"facts": {"name": "x"}}, "not a checkpoint that this version can use"),
     ],
 )

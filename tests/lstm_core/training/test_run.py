@@ -247,7 +247,7 @@ def test_the_threads_of_a_run_end_with_it(blocks: Path, tmp_path: Path) -> None:
 def test_other_blocks_are_refused(blocks: Path, tmp_path: Path) -> None:
     interrupted(blocks, tmp_path / "run", tiny_recipe(), 1)
     other = write_tunes(tmp_path / "blocks", 3, 1)
-    with pytest.raises(TrainingError, match="begun on blocks of fingerprint"):
+    with pytest.raises(TrainingError, match="started on blocks of fingerprint"):
         run_training(other, tmp_path / "run", tiny_recipe())
 
 
