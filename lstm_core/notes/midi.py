@@ -26,6 +26,8 @@ from lstm_core.notes.score import DRUMS, NOTE_DTYPE, TICKS_PER_QUARTER, NoteArra
 
 FILE_TICKS = 480  # ticks per quarter in the files we write: what sequencers expect; 20 of theirs are one of ours
 DRUM_CHANNEL = 9
+END_OF_TRACK = b"\xff\x2f\x00"
+LONGEST_TRAILER = 64  # bytes that may follow the last event of a file
 MAX_MISSING_BYTES = 2**20
 MICROSECONDS = 60e6  # per minute
 _NO_TITLE = re.compile(r"untitled|(midi |audio |conductor |tempo |master )?(track|seq(uence)?)?[-_ #.]*\d*", re.I)
@@ -119,14 +121,16 @@ def _unwrapped(data: bytes) -> bytes:
 
 
 def _check_tracks(data: bytes) -> None:
-    """Raises ScoreError when a track claims to be far longer than the file: symusic would ask for memory to hold it.
+    """Raises ScoreError when a track claims to be far longer than the file, or ends without its last event.
 
-    A smaller error is left to symusic, which follows the events.
+    For the first symusic would ask for memory to hold it; in the second it reads on past the end of the data, and what
+    it finds there differs from one time to the next. Any other wrong length is left to it: it follows the events.
     """
     at = data.find(b"MTrk")
     while at >= 0:
         size, left = int.from_bytes(data[at + 4 : at + 8], "big"), max(len(data) - at - 8, 0)
-        if size > left + MAX_MISSING_BYTES:
+        is_cut = size > left and END_OF_TRACK not in data[-LONGEST_TRAILER:]
+        if size > left + MAX_MISSING_BYTES or is_cut:
             raise ScoreError(f"broken MIDI: cut off, the track at byte {at:,} has {left:,} of its {size:,} bytes")
         at = data.find(b"MTrk", at + 8)
 

@@ -133,7 +133,7 @@ def test_a_million_notes_are_refused_with_their_number() -> None:
         (b"", r"empty \(0 bytes\)"),
         (b"MThd", "broken MIDI"),
         (b"hello, I am text", r"not MIDI: it starts with b'hell'"),
-        (midi_file(note(60, 480))[:-12], "broken MIDI: Unexpected"),
+        (midi_file(note(60, 480))[:-12], "broken MIDI: cut off"),
         (midi_file(b"\0\xc0")[:-4], "broken MIDI"),
         (midi_file(note(60, 480)).replace(b"\0\0\0\x0d", b"\xff\xff\xff\xff"), "has 13 of its 4,294,967,295 bytes"),
         (midi_file(b"\0\xc0\5"), "holds no notes"),
@@ -305,3 +305,21 @@ def test_another_program_finds_the_same_notes_in_real_files() -> None:
             for n in i.notes
         }
         assert {(row[0], row[2], row[3]) for row in rows(score.notes)} == found
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.97])
+def test_a_file_that_is_cut_off_is_refused_every_time(share: float) -> None:
+    """It was read past its end, and was a piece or none depending on what stood there in memory."""
+    notes = make_notes([(12 * i, 12, 0, 40 + i % 50, 80) for i in range(400)])
+    data = write_midi(Score(notes=notes))
+    assert len(read_midi(data).notes) == 400
+    for _ in range(20):
+        with pytest.raises(ScoreError, match="cut off, the track at byte"):
+            read_midi(data[: int(len(data) * share)])
+
+
+def test_a_wrong_length_of_a_whole_track_is_overlooked() -> None:
+    data = bytearray(write_midi(Score(notes=make_notes([(0, 24, 0, 60, 80), (24, 24, 0, 62, 80)]))))
+    at = data.rfind(b"MTrk") + 4
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "big") + 9).to_bytes(4, "big")
+    assert len(read_midi(bytes(data)).notes) == 2
