@@ -45,23 +45,25 @@ def made_by_base(num_tracks: int, styles: Sequence[str]) -> list[Score]:
     from lstm_core.engine.engine import Engine
     from lstm_core.engine.requests import request_of
     from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
+    from lstm_core.orders.admission import admit
     from lstm_core.orders.order import TrackOrder
-    from lstm_core.orders.plan import plan_track
     from lstm_core.tracks.finishing import score_of
 
     checkpoint = load_checkpoint(find_checkpoint("base"))
     known = [style for style in styles if style in checkpoint.facts.styles]
-    orders = [
-        TrackOrder(
-            style=known[i % len(known)],
-            duration_s=SHORTEST_S + (LONGEST_S - SHORTEST_S) * (i % 4) / 3,
-            loop=i % 2 == 0,
-            seed=1000 + i,
+    tracks = [
+        admit(
+            TrackOrder(
+                style=known[i % len(known)],
+                duration_s=SHORTEST_S + (LONGEST_S - SHORTEST_S) * (i % 4) / 3,
+                loop=i % 2 == 0,
+                seed=1000 + i,
+            )
         )
         for i in range(num_tracks)
     ]
-    requests = [request_of(order, 0, checkpoint.facts) for order in orders]
-    return [score_of(made.events, plan_track(orders[made.number])) for made in Engine(checkpoint).generate(requests)]
+    requests = [request_of(track, 0, checkpoint.facts) for track in tracks]
+    return [score_of(made.events, tracks[made.number].plan) for made in Engine(checkpoint).generate(requests)]
 
 
 def measured(scores: Sequence[Score]) -> Table:
