@@ -26,6 +26,8 @@ from lstm_core.engine.requests import request_of
 from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
 from lstm_core.model.music_lstm import Inputs, MusicLSTM
 from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import plan_track
+from lstm_core.orders.planned import PlannedTrack
 
 REREAD_WINDOW = 100
 TOP_P = TrackOrder().top_p
@@ -67,7 +69,9 @@ def engine_rate(engine: Engine, num_tracks: int, seconds: float) -> tuple[float,
         )
         for number in range(num_tracks * (40 if num_tracks > 1 else 400))
     )
-    requests = [request_of(order, 0, engine.checkpoint.facts) for order in orders]
+    requests = [
+        request_of(PlannedTrack(order=order, plan=plan_track(order)), 0, engine.checkpoint.facts) for order in orders
+    ]
     batch = engine.open_batch(requests, width=num_tracks)
     batch.play()  # compiles what is not compiled yet
     start, counted, events = time.perf_counter(), None, 0
