@@ -17,7 +17,16 @@ from lstm_core.model.checkpoint import Checkpoint
 from lstm_core.notes.keys import SCALES
 from lstm_core.orders.order import TrackOrder
 from lstm_core.representations.note_events import INSTRUMENT, PITCH, TIME_SHIFT, event_onsets
-from tests.lstm_core.tiny import check_round_trip, check_track, play, request, tiny_engine, tiny_facts, tiny_model
+from tests.lstm_core.tiny import (
+    STYLES,
+    check_round_trip,
+    check_track,
+    play,
+    request,
+    tiny_engine,
+    tiny_facts,
+    tiny_model,
+)
 from tests.properties import share
 
 METERS = ("4/4", "3/4", "6/8", "2/16", "1/4", "8/4", "7/8", "12/8", "2/4", "5/4", "4/2")
@@ -41,6 +50,8 @@ def orders(draw: Any) -> TrackOrder:
         "seed": draw(st.integers(0, 2**63 - 1)),
         "duration_s": draw(st.floats(0.5, 40.0)),
         "bpm": draw(st.one_of(st.just(0.0), st.floats(40.0, 300.0))),
+        "style": draw(st.sampled_from(("", *STYLES))),
+        "density": draw(st.sampled_from((0.0, 0.5, 4.0, 16.0))),
         "meter": draw(st.sampled_from(METERS)),
         "loop": draw(st.booleans()),
         "polyphony": draw(st.sampled_from((1, 2, 3, 8, 32))),
@@ -52,8 +63,10 @@ def orders(draw: Any) -> TrackOrder:
     if draw(st.booleans()):
         low = draw(st.integers(0, 120))
         fields |= {"pitch_low": low, "pitch_high": min(127, low + draw(st.sampled_from((0, 2, 7, 24))))}
-    elif draw(st.integers(0, 3)) == 0 and not fields["scale"]:
-        fields["key"] = "free"
+    if fields["bpm"]:
+        fields["exact_tempo"] = draw(st.booleans())
+    if not fields["scale"]:
+        fields["key"] = draw(st.sampled_from(("", "", "free", "F#", "Bb minor")))
     return TrackOrder(**fields)
 
 
