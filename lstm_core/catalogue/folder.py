@@ -87,11 +87,6 @@ def withdraw_track(catalogue_uri: str, track_id: str) -> None:
         storage.remove(storage.join(folder, *file.path.split("/")))
 
 
-def committed_ids(catalogue_uri: str) -> set[str]:
-    """Ids of the tracks whose record is stored, from one listing and without reading any."""
-    return {track_id for track_id, files in list_folders(catalogue_uri).items() if RECORD_NAME in files}
-
-
 def list_tracks(catalogue_uri: str, *, verify: bool = False) -> list[TrackRecord]:
     """Records of all committed tracks, sorted by (name, track_id); none when there is no catalogue yet.
 

@@ -102,16 +102,6 @@ def read_bytes(uri: str | Path, *, etag: str = "") -> bytes:
         return local_storage.read(local, etag)
 
 
-def read_range(uri: str | Path, start: int, size_bytes: int) -> bytes:
-    """Bytes `start` to `start + size_bytes` of a file, fewer at its end."""
-    local = local_path(uri)
-    if local is None:
-        return _store(uri).read(str(uri), start=start, size_bytes=size_bytes)
-    with local_storage.explained(uri, "read"), local.open("rb") as file:
-        file.seek(start)
-        return file.read(size_bytes)
-
-
 def open_stream(uri: str | Path, *, etag: str = "", chunk_bytes: int = CHUNK_BYTES) -> BinaryIO:
     """A file of any size, open for reading at any position in constant memory; close it, or use it in `with`.
 

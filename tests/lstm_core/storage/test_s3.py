@@ -46,7 +46,6 @@ def test_what_exists(s3_bucket: str) -> None:
     assert storage.exists(f"{s3_bucket}/a/b.bin") and storage.exists(f"{s3_bucket}/a") and storage.exists(s3_bucket)
     assert not storage.exists(f"{s3_bucket}/a/b") and not storage.exists(f"{s3_bucket}/a/b.bin/c")
     assert storage.read_bytes(f"{s3_bucket}/a/b.bin") == b""
-    assert storage.read_range(f"{s3_bucket}/a/b.bin", 0, 10) == b""
     with storage.open_stream(f"{s3_bucket}/a/b.bin") as file:
         assert file.read() == b""
 
