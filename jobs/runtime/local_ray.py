@@ -29,6 +29,11 @@ class RayStartError(TonemillError):
     """Ray could not be started on this machine."""
 
 
+def is_ray_shared() -> bool:
+    """Whether jobs use a Ray that was not started for them: others use it too, and it may have other machines."""
+    return bool(os.environ.get("RAY_ADDRESS"))
+
+
 @contextmanager
 def ray_running(*, num_cpus: int | None = None, verbose: bool = False) -> Iterator[None]:
     """Ray for the time of a job; what this started is shut down after it, what ran before is left alone."""

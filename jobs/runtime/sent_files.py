@@ -6,7 +6,6 @@ needs no sending; what Ray started for us on this machine has the same files.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.runtime.local_ray import is_ray_shared
 from lstm_core import storage
 from lstm_core.storage import node_cache
 from lstm_core.storage.file_reference import FileReference
@@ -43,15 +43,10 @@ class SentFile:
 def send_file(reference: FileReference) -> SentFile:
     """A file that this machine has, for the workers of the Ray that is connected."""
     is_everywhere = reference.uri.lower().startswith("s3://")
-    if is_everywhere or not is_ray_elsewhere() or reference.size_bytes > MAX_SENT_BYTES:
+    if is_everywhere or not is_ray_shared() or reference.size_bytes > MAX_SENT_BYTES:
         return SentFile(reference=reference)
     import ray
 
     path = storage.local_path(reference.uri) or node_cache.copy_path(reference.sha256)
     data = np.frombuffer(storage.read_bytes(path), dtype=np.uint8)
     return SentFile(reference=reference, data=ray.put(data))
-
-
-def is_ray_elsewhere() -> bool:
-    """Whether the Ray that jobs use may have machines besides this one: it was not started for the job."""
-    return bool(os.environ.get("RAY_ADDRESS"))

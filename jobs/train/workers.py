@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from jobs.runtime.local_ray import is_ray_shared
 from jobs.runtime.summary import Nodes, nodes_of_ray
 from jobs.runtime.work_log import observe
 from jobs.train.progress_actor import Restart, start_progress_actor
@@ -69,7 +70,7 @@ def placed(num_workers: int | tuple[int, int], threads_per_worker: int | None, d
 
     use_gpu = device == "cuda" or (device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
     most = num_workers if isinstance(num_workers, int) else num_workers[1]
-    threads = threads_per_worker or (1 if _is_shared() else max(1, _num_cores() // most))
+    threads = threads_per_worker or (1 if is_ray_shared() else max(1, _num_cores() // most))
     if not isinstance(num_workers, int) and num_workers[0] == num_workers[1]:
         num_workers = most
     return Placement(num_workers=num_workers, threads=threads, use_gpu=use_gpu)
@@ -124,7 +125,7 @@ def _trainer(progress_actor: Any, given: dict[str, Any], where: Placement) -> An
             num_workers=where.num_workers,
             use_gpu=where.use_gpu,
             resources_per_worker={
-                "CPU": where.threads if _is_shared() else 1,
+                "CPU": where.threads if is_ray_shared() else 1,
                 **({"GPU": 1} if where.use_gpu else {}),
             },
             elastic_resize_monitor_interval_s=look_every_s,
@@ -277,12 +278,7 @@ class _Spending:
 def _nodes() -> Nodes:
     """The machines of Ray; of a local Ray that we started all cores, since workers use them whatever it offers."""
     nodes = nodes_of_ray()
-    return nodes if _is_shared() else replace(nodes, num_cores=_num_cores())
-
-
-def _is_shared() -> bool:
-    """Whether others use the cluster too: then no core is used that was not requested."""
-    return bool(os.environ.get("RAY_ADDRESS"))
+    return nodes if is_ray_shared() else replace(nodes, num_cores=_num_cores())
 
 
 def _num_cores() -> int:
