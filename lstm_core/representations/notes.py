@@ -144,13 +144,7 @@ def _thinned(piece: Piece, share: float, random: np.random.Generator) -> Piece:
 def _transposed(conditions: Conditions, semitones: int) -> Conditions:
     if conditions.key is None:
         return conditions
-    return Conditions(
-        style=conditions.style,
-        key=transposed_key(conditions.key, semitones),
-        tempo_bpm=conditions.tempo_bpm,
-        density=conditions.density,
-        families=conditions.families,
-    )
+    return replace(conditions, key=transposed_key(conditions.key, semitones))
 
 
 NOTES = Representation(
