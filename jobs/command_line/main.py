@@ -110,13 +110,13 @@ def generate(
 ) -> None:
     """Make the tracks of an order. Run again, it makes only those that are missing."""
     from jobs.command_line.inspect_track import MAX_ROWS, print_tracks
-    from jobs.generate.run import GenerateRecipe, free_bytes, run_generate
+    from jobs.generate.run import GenerateRecipe, run_generate, space_in
     from jobs.runtime.recipe import load_recipe, parse_overrides
     from jobs.runtime.summary import summary_lines
     from lstm_core.orders.order_file import read_order
 
     loaded = load_recipe(GenerateRecipe, recipe, parse_overrides(settings or []))
-    wanted = read_order(order, free_bytes=free_bytes(catalogue))
+    wanted = read_order(order, space=space_in(catalogue))
     result = run_generate(run, wanted, catalogue, loaded, num_workers=workers, verbose=_state["verbose"])
     print_tracks(result.records[:MAX_ROWS], result.failures)
     there = len(result.records) - result.num_made

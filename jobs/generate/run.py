@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from jobs.generate.track_errors import ErrorWatch
@@ -35,13 +36,13 @@ from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpo
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import order_fields
-from lstm_core.orders.order_file import Order, check_free_space
+from lstm_core.orders.order_file import FreeSpace, Order
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import total_seconds
 from lstm_core.tracks.identity import Provenance, describe_checkpoint, track_id_of
 
-__all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "free_bytes", "run_generate"]
+__all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "run_generate", "space_in"]
 
 RESERVE_BYTES = 200_000_000  # of the disk that a run leaves free
 
@@ -93,7 +94,7 @@ def run_generate(
     known = KnownTracks(catalogue)
     kept = {record.track_id: record for record in known.refresh() if record.track_id in wanted}
     missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
-    check_free_space(len(missing), sum(map(estimated_size_bytes, missing)), _free_bytes(catalogue))
+    FreeSpace(free_bytes=_free_bytes(catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
     save_recipe(recipe, catalogue, f"orders/{_file_name(order.name)}.recipe.toml")
     work = TrackWork(
         checkpoint=checkpoint,
@@ -140,16 +141,17 @@ def _summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float
     )
 
 
-def free_bytes(catalogue: str) -> float | None:
-    """What the tracks of an order may take in a catalogue, those counted that are there; None for no limit known."""
-    free = _free_bytes(catalogue)
-    if free is None:
-        return None
-    try:
-        present = storage.list_files(storage.join(catalogue, TRACKS_FOLDER))
-    except storage.MissingError:
-        present = []
-    return free + sum(file.size_bytes for file in present)
+def space_in(catalogue: str) -> FreeSpace:
+    """What the tracks of an order may take in a catalogue, where those that are there count as its own."""
+
+    @cache  # an order of rows is checked row by row
+    def taken_bytes() -> float:
+        try:
+            return sum(file.size_bytes for file in storage.list_files(storage.join(catalogue, TRACKS_FOLDER)))
+        except storage.MissingError:
+            return 0.0
+
+    return FreeSpace(free_bytes=_free_bytes(catalogue), taken_bytes=taken_bytes)
 
 
 def default_workers(num_tracks: int) -> int:

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,29 @@ class Order:
         return tuple(track.order for track in self.planned)
 
 
-def read_order(uri: str | Path, *, free_bytes: float | None = None) -> Order:
-    """The tracks of an order file (.toml, .csv, .parquet), every one checked to be possible.
+@dataclass(frozen=True, kw_only=True)
+class FreeSpace:
+    """What the tracks of an order may take; an order that takes more is refused before all of it is planned."""
 
-    `free_bytes` is the free space: an order that takes more is refused before all of it is planned.
+    free_bytes: float | None = None  # on the disk; None: unlimited
+    taken_bytes: Callable[[], float] = lambda: 0.0  # by tracks that are there; called only where free_bytes is too few
+
+    def check(self, num_tracks: int, size_bytes: float) -> None:
+        """Raises StorageError for tracks for which there is not enough space."""
+        if self.free_bytes is None or size_bytes <= self.free_bytes:
+            return
+        if size_bytes > (enough_for := self.free_bytes + self.taken_bytes()):
+            raise StorageError(
+                f"The order's {num_tracks:,} tracks take about {_spoken(size_bytes)} or more, the free space is "
+                f"{_spoken(max(enough_for, 0))}. Free some space, order less, or use a catalogue in s3://."
+            )
+
+
+UNLIMITED = FreeSpace()
+
+
+def read_order(uri: str | Path, *, space: FreeSpace = UNLIMITED) -> Order:
+    """The tracks of an order file (.toml, .csv, .parquet), every one checked to be possible.
 
     Raises:
         OrderError: the file is malformed, requests no tracks, or some rows cannot be met; the first errors are named.
@@ -55,16 +74,16 @@ def read_order(uri: str | Path, *, free_bytes: float | None = None) -> Order:
     stem, _, suffix = name.rpartition(".")
     folder = storage.absolute(uri).rpartition("/")[0]
     if suffix == "toml":
-        return expand_order(parse_toml(data, name), default_name=stem, folder=folder, free_bytes=free_bytes)
+        return expand_order(parse_toml(data, name), default_name=stem, folder=folder, space=space)
     if suffix in ("csv", "parquet"):
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
         with PrimerReader() as primers:
-            return Order(name=stem, planned=_checked(rows, folder, primers, free_bytes))
+            return Order(name=stem, planned=_checked(rows, folder, primers, space))
     raise OrderError(f"{name}: an order is a .toml, .csv or .parquet file.")
 
 
 def expand_order(
-    values: Mapping[str, Any], *, default_name: str, folder: str = "", free_bytes: float | None = None
+    values: Mapping[str, Any], *, default_name: str, folder: str = "", space: FreeSpace = UNLIMITED
 ) -> Order:
     """The tracks of an order in TOML form.
 
@@ -91,7 +110,7 @@ def expand_order(
             if field not in _FIELDS:
                 order_from_fields({field: ""})  # says which field was meant
     least = sum(count * _least_bytes(settings) for count, settings in zip(counts, settings_of, strict=True))
-    check_free_space(sum(counts), least, free_bytes)
+    space.check(sum(counts), least)
     num_digits = max(3, len(str(sum(counts))))
     tracks: list[PlannedTrack] = []
     with PrimerReader() as primers:
@@ -102,15 +121,6 @@ def expand_order(
                 fixed = {"seed": _track_seed(seed, number, index), "name": title}
                 tracks.append(_drawn(settings, fixed, random, folder, primers))
         return Order(name=name, planned=_distinct(tracks, primers))
-
-
-def check_free_space(num_tracks: int, size_bytes: float, free_bytes: float | None) -> None:
-    """Raises StorageError for tracks for which there is not enough free space; None is unlimited."""
-    if free_bytes is not None and size_bytes > free_bytes:
-        raise StorageError(
-            f"The order's {num_tracks:,} tracks take about {_spoken(size_bytes)} or more, the free space is "
-            f"{_spoken(max(free_bytes, 0))}. Free some space, order less, or use a catalogue in s3://."
-        )
 
 
 def _spoken(size_bytes: float) -> str:
@@ -218,7 +228,7 @@ def _track_seed(*parts: int) -> int:
 
 
 def _checked(
-    rows: Iterator[dict[str, Any]], folder: str, primers: PrimerReader, free_bytes: float | None
+    rows: Iterator[dict[str, Any]], folder: str, primers: PrimerReader, space: FreeSpace
 ) -> tuple[PlannedTrack, ...]:
     tracks: list[PlannedTrack] = []
     seedless: list[int] = []
@@ -236,7 +246,7 @@ def _checked(
             errors.append(f"row {number}: {error}")
             continue
         size_bytes += estimated_size_bytes(order)
-        check_free_space(number, size_bytes, free_bytes)
+        space.check(number, size_bytes)
         _check_num_tracks(number)
     if errors:
         more = f"\n... and {len(errors) - MAX_SHOWN_ERRORS} more" if len(errors) > MAX_SHOWN_ERRORS else ""

@@ -14,7 +14,7 @@ from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.score import Score, make_notes
 from lstm_core.orders.order import TrackOrder, order_digest
-from lstm_core.orders.order_file import MAX_TRACKS, expand_order, read_order
+from lstm_core.orders.order_file import MAX_TRACKS, FreeSpace, expand_order, read_order
 
 ORDER = """
 name = "night"
@@ -122,11 +122,25 @@ def test_an_order_larger_than_the_free_space_is_refused_before_it_is_planned(tmp
     with pytest.raises(
         StorageError, match=r"150,000 tracks take about 1,2\d\d\.\d GB or more, the free space is 70\.0 GB"
     ):
-        read_order(path, free_bytes=70e9)
+        read_order(path, space=FreeSpace(free_bytes=70e9))
     rows = write(tmp_path, "big.csv", "duration_s\n" + "60\n" * 50)
     with pytest.raises(StorageError, match="The order's 13 tracks"):
-        read_order(rows, free_bytes=100e6)
-    assert len(read_order(rows, free_bytes=500e6).tracks) == 50
+        read_order(rows, space=FreeSpace(free_bytes=100e6))
+    assert len(read_order(rows, space=FreeSpace(free_bytes=500e6)).tracks) == 50
+
+
+def test_tracks_that_are_there_are_counted_only_where_the_disk_is_too_small(tmp_path: Path) -> None:
+    """Their sizes are a listing, which an order that fits anyway does not need."""
+    rows = write(tmp_path, "big.csv", "duration_s\n" + "60\n" * 50)
+    looked_up: list[float] = []
+
+    def space(free_bytes: float) -> FreeSpace:
+        return FreeSpace(free_bytes=free_bytes, taken_bytes=lambda: looked_up.append(free_bytes) or 310e6)
+
+    assert len(read_order(rows, space=space(500e6)).tracks) == 50 and looked_up == []
+    assert len(read_order(rows, space=space(100e6)).tracks) == 50 and set(looked_up) == {100e6}
+    with pytest.raises(StorageError, match="the free space is 312 MB"):
+        read_order(rows, space=space(2e6))
 
 
 CSV = """name,duration_s,loop,instruments,key,seed
