@@ -132,8 +132,9 @@ def _inputs(model: MusicLSTM, previous: torch.Tensor) -> Inputs:
     shape, settings = previous.shape[:2], model.settings
     contexts = torch.zeros(*shape, len(settings.contexts), dtype=torch.int64)
     flags = torch.zeros(*shape, settings.num_flags)
+    onsets = torch.zeros(*shape, len(settings.onset_contexts), dtype=torch.int64)
     recalled = torch.full((*shape, settings.num_lags, len(settings.streams)), -1)
-    return Inputs(previous, previous, contexts, flags, torch.zeros(shape, dtype=torch.int64), recalled)
+    return Inputs(previous, previous, contexts, flags, onsets, recalled)
 
 
 def _drawn(model: MusicLSTM, hidden: torch.Tensor) -> torch.Tensor:

@@ -80,7 +80,7 @@ def new_model(*, hidden_size: int, dropout: float) -> MusicLSTM:
             streams=FOUR_VOICES.streams,
             contexts=FOUR_VOICES.contexts(()),
             num_flags=FOUR_VOICES.num_flags,
-            num_onset_positions=FOUR_VOICES.num_onset_positions,
+            onset_contexts=FOUR_VOICES.onset_contexts,
             num_lags=FOUR_VOICES.num_lags,
             hidden_size=hidden_size,
             dropout=dropout,

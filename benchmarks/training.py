@@ -107,7 +107,7 @@ def matrix_peak_flops(num_threads: int) -> float:
 def flops_per_event(model: MusicLSTM) -> float:
     """Operations of forward and backward pass: 6 for each weight of a matrix product (2 forward, 4 backward)."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embedding" not in name]
-    tables = [p for name, p in model.named_parameters() if "chains" in name or "onset_position" in name]
+    tables = [p for name, p in model.named_parameters() if "chains" in name or "onset_embeddings" in name]
     return 6.0 * (sum(p.numel() for p in matrices) - sum(p.numel() for p in tables))
 
 

@@ -214,6 +214,8 @@ def open_blocks(
     if isinstance(representation, str):
         representation = representation_named(representation)
     check_holds(index.representations, representation, uri)
+    if representation.given is not None:
+        check_holds(index.representations, representation_named(representation.given), uri)
     return BlockSet(index, [_open_block(uri, entry, verify) for entry in index.blocks], representation)
 
 
@@ -222,6 +224,7 @@ class BlockSet:
 
     def __init__(self, index: BlockIndex, tables: Sequence[pa.Table], representation: Representation) -> None:
         self.index, self.representation = index, representation
+        self._given = None if representation.given is None else representation_named(representation.given)
         self.tables = tuple(tables)  # memory-mapped, rows of `block_schema`
         self._places = {split: self._order(split) for split in SPLITS}
 
@@ -236,10 +239,11 @@ class BlockSet:
         values = {
             name: table.column(name)[int(row)].as_py()
             for name in Piece.__dataclass_fields__
-            if name not in ("events", "meters", "tempos")
+            if name not in ("events", "given", "meters", "tempos")
         }
         return Piece(
-            events=self._events(table, int(row)),
+            events=self._events(table, int(row), self.representation),
+            given=None if self._given is None else self._events(table, int(row), self._given),
             meters=tuple(Meter(**meter) for meter in table.column("meters")[int(row)].as_py()),
             tempos=tuple(Tempo(**tempo) for tempo in table.column("tempos")[int(row)].as_py()),
             **values,
@@ -249,14 +253,15 @@ class BlockSet:
         """Events of a row of all tables one after another: [T, K]."""
         for table in self.tables:
             if row < table.num_rows:
-                return self._events(table, row)
+                return self._events(table, row, self.representation)
             row -= table.num_rows
         raise IndexError(f"there are fewer rows than {row}")
 
-    def _events(self, table: pa.Table, row: int) -> EventArray:
-        buffer = table.column("events")[row][self.representation.name].as_buffer()
-        events: EventArray = np.frombuffer(buffer, dtype=self.representation.dtype)
-        events = events.reshape(-1, len(self.representation.streams))
+    @staticmethod
+    def _events(table: pa.Table, row: int, representation: Representation) -> EventArray:
+        buffer = table.column("events")[row][representation.name].as_buffer()
+        events: EventArray = np.frombuffer(buffer, dtype=representation.dtype)
+        events = events.reshape(-1, len(representation.streams))
         events.flags.writeable = False  # Arrow calls its buffer writable; a write would end the process
         return events
 

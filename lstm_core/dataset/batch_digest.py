@@ -22,7 +22,7 @@ MAX_LANES = 2**24 // 255  # as many bytes as float32 adds up exactly
 def lane_digests(batch: Batch, first_lane: int) -> Tensor:
     """Sums over these lanes, the first of which has that number among all: float32 [NUM_SUMS]."""
     inputs = batch.inputs
-    parts = [part.numpy() for part in (inputs.events, inputs.contexts, inputs.flags, inputs.onset_positions)]
+    parts = [part.numpy() for part in (inputs.events, inputs.contexts, inputs.flags, inputs.onset_contexts)]
     starts = batch.is_start.numpy()
     sums = np.zeros(NUM_SUMS)
     for b in range(len(starts)):

@@ -112,8 +112,8 @@ def stack_windows(windows: Sequence[_Window], length: int) -> StackedWindows:
     events = np.zeros((num, length, first.events.shape[1]), dtype=np.int64)
     previous = np.zeros_like(events)
     contexts = np.zeros((num, length, first.contexts.shape[1]), dtype=np.int64)
-    flags = np.zeros((num, length, len(first.flags)), dtype=np.float32)
-    onset_positions = np.zeros((num, length), dtype=np.int64)
+    flags = np.zeros((num, length, first.flags.shape[-1]), dtype=np.float32)
+    onset_contexts = np.zeros((num, length, first.onset_contexts.shape[1]), dtype=np.int64)
     recalled = np.full((num, length, *first.recalled.shape[1:]), -1, dtype=np.int64)
     is_event = np.zeros((num, length), dtype=bool)
     for b, (arrays, start, stop) in enumerate(windows):
@@ -124,11 +124,11 @@ def stack_windows(windows: Sequence[_Window], length: int) -> StackedWindows:
         before = max(start - 1, 0)
         previous[b, start == 0 : size] = arrays.events[before : stop - 1]
         contexts[b, :size] = arrays.contexts[start:stop]
-        flags[b, :size] = arrays.flags
-        onset_positions[b, :size] = arrays.onset_positions[start:stop]
+        flags[b, :size] = arrays.flags if arrays.flags.ndim == 1 else arrays.flags[start:stop]
+        onset_contexts[b, :size] = arrays.onset_contexts[start:stop]
         recalled[b, :size] = arrays.recalled[start:stop]
         is_event[b, :size] = True
-    tensors = (torch.from_numpy(a) for a in (events, previous, contexts, flags, onset_positions, recalled))
+    tensors = (torch.from_numpy(a) for a in (events, previous, contexts, flags, onset_contexts, recalled))
     return StackedWindows(Inputs(*tensors), torch.from_numpy(is_event))
 
 

@@ -45,8 +45,8 @@ class Chooser(Protocol):
         """The event before: [B, K]."""
 
     @property
-    def onset_positions(self) -> npt.NDArray[np.int64]:
-        """Where in its bar `event` stands, once its first stream is chosen: [B]."""
+    def onset_contexts(self) -> npt.NDArray[np.int64]:
+        """What is known of the place of `event`, once its first stream is chosen: [B, O]."""
 
     def start(self, b: int, request: Any) -> packing.RowConditions:
         """Begins a request in row b; returns its conditions, -1 for contexts that move."""
@@ -183,7 +183,7 @@ class Batch:
         self.step.advance(chooser.before, chooser.moving_contexts(), self.conditions)
         for stream in range(len(self.step.settings.streams)):
             chooser.choose(stream, self.step.logits(stream))
-            self.step.feed(stream, chooser.event[:, stream], chooser.onset_positions)
+            self.step.feed(stream, chooser.event[:, stream], chooser.onset_contexts)
         chooser.record(was_busy)
         return np.flatnonzero(was_busy & ~chooser.is_busy).tolist()
 

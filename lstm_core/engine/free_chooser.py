@@ -42,7 +42,7 @@ class FreeChooser:
     """B rows of free events; see engine.Chooser."""
 
     def __init__(self, representation: Representation, styles: tuple[str, ...], num_rows: int) -> None:
-        if representation.num_lags or representation.num_onset_positions:
+        if representation.num_lags or representation.onset_contexts:
             raise ValueError(f"{representation.name} recalls or uses onsets: it needs its own chooser")
         self.representation, self.styles = representation, styles
         self.num_contexts = len(representation.contexts(styles))
@@ -50,7 +50,7 @@ class FreeChooser:
         self.is_busy = np.zeros(num_rows, dtype=bool)
         self.event = np.zeros((num_rows, len(sizes)), dtype=np.int64)
         self.before = np.zeros_like(self.event)
-        self.onset_positions = np.zeros(num_rows, dtype=np.int64)
+        self.onset_contexts = np.zeros((num_rows, 0), dtype=np.int64)
         self.num_events = np.zeros(num_rows, dtype=np.int64)
         self.requests: list[FreeRequest | None] = [None] * num_rows
         self.history = History(num_rows, representation)

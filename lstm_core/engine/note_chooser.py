@@ -55,7 +55,7 @@ class NoteChooser:
         self.lookback = lookback.make_lookback_rows(num_rows)
         self.offered = np.zeros((num_rows, max(stream.size for stream in representation.streams)), dtype=np.uint8)
         self.moving = np.ones((num_rows, representation.num_moving), dtype=np.int64)
-        self.onset_positions = np.zeros(num_rows, dtype=np.int64)
+        self.onset_contexts = np.zeros((num_rows, 1), dtype=np.int64)
         self.bar_ticks = np.ones(num_rows, dtype=np.int64)
         self.num_bars = np.ones(num_rows, dtype=np.int64)
 
@@ -94,7 +94,7 @@ class NoteChooser:
         choosers.choose(stream, logits, self.offered, self.rules, self.rows)
         if stream == TIME_SHIFT:
             new_ticks = self.rows.numbers[:, NEW_TICK]
-            counters.set_onset_positions(new_ticks, self.bar_ticks, MAX_POSITIONS, self.onset_positions)
+            counters.set_onset_positions(new_ticks, self.bar_ticks, MAX_POSITIONS, self.onset_contexts[:, 0])
 
     def record(self, was_busy: npt.NDArray[np.bool_]) -> None:
         numbers, history = self.rows.numbers, self.history

@@ -28,6 +28,7 @@ from lstm_core.representations.representation import Stream
 
 FORMAT = "tonemill-checkpoint-1"
 JSON_NAME = "checkpoint.json"
+_RENAMED = {"onset_position.weight": "onset_embeddings.0.weight"}
 BASE = Path(__file__).parent / "base"  # the checkpoint that ships with the package
 
 
@@ -154,11 +155,15 @@ def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
 def _settings(fields: dict[str, Any]) -> ModelSettings:
     streams = tuple(Stream(**stream) for stream in fields["streams"])
     contexts = tuple(Stream(**context) for context in fields["contexts"])
-    return ModelSettings(**(fields | {"streams": streams, "contexts": contexts}))
+    fields = dict(fields)
+    if num_positions := fields.pop("num_onset_positions", 0):  # as checkpoints were written before
+        fields["onset_contexts"] = [{"name": "position", "size": num_positions}]
+    onset_contexts = tuple(Stream(**context) for context in fields.get("onset_contexts", ()))
+    return ModelSettings(**(fields | {"streams": streams, "contexts": contexts, "onset_contexts": onset_contexts}))
 
 
 def _float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    return {_RENAMED.get(name, name): tensor.float() for name, tensor in tensors.items()}
 
 
 def _fingerprint(described: dict[str, Any]) -> str:

@@ -19,12 +19,12 @@ _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """What a MusicLSTM is made of. Value 0 of every context and of `onset_positions` means "not given"."""
+    """What a MusicLSTM is made of. Value 0 of every context means "not given"."""
 
     streams: tuple[Stream, ...]  # what an event holds, in the order of the heads
     contexts: tuple[Stream, ...]  # what is known of the next event in advance, one embedding each
-    num_flags: int = 0  # yes/no conditions of a piece (instrument families), a linear map together
-    num_onset_positions: int = 0  # positions in the bar that heads 1.. see once head 0 has chosen the time; 0: none
+    num_flags: int = 0  # yes/no facts of a piece or a step (instrument families), a linear map together
+    onset_contexts: tuple[Stream, ...] = ()  # what heads 1.. see besides, once head 0 has chosen the time
     num_lags: int = 0  # earlier places of the piece whose continuation each step may copy; see lookback.py
     hidden_size: int = 512
     num_layers: int = 2
@@ -55,7 +55,7 @@ class Inputs(NamedTuple):
     previous: Tensor  # int64 [B, T, K], the event before each, zeros before the first
     contexts: Tensor  # int64 [B, T, number of contexts]
     flags: Tensor  # float32 [B, T, num_flags], zeros for "not given"
-    onset_positions: Tensor  # int64 [B, T]; all zero where the model has none
+    onset_contexts: Tensor  # int64 [B, T, number of onset contexts]
     recalled: Tensor  # int64 [B, T, num_lags, K], the event that each lag offers, -1 where there is none
 
 
@@ -79,10 +79,8 @@ class MusicLSTM(nn.Module):
         self.chains = nn.ModuleList(
             nn.Embedding(s.size, head * (len(settings.streams) - 1 - k)) for k, s in enumerate(settings.streams[:-1])
         )
-        self.onset_position = (
-            nn.Embedding(settings.num_onset_positions, head * (len(settings.streams) - 1))
-            if settings.num_onset_positions
-            else None
+        self.onset_embeddings = nn.ModuleList(
+            nn.Embedding(c.size, head * (len(settings.streams) - 1)) for c in settings.onset_contexts
         )
         # Besides logits each head gives one copy weight per lag, added to the logit of the value that the lag offers.
         self.outputs = nn.ModuleList(nn.Linear(head, s.size + settings.num_lags) for s in settings.streams)
@@ -109,7 +107,7 @@ class MusicLSTM(nn.Module):
     def logits(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[list[Tensor], State]:
         """Logits of each stream given the true values of the streams before it: K of float [B, T, V], and the state."""
         hidden, state = self.hidden(inputs, state, masks)
-        return self.head_logits(hidden, inputs.events, inputs.onset_positions, inputs.recalled), state
+        return self.head_logits(hidden, inputs.events, inputs.onset_contexts, inputs.recalled), state
 
     def hidden(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[Tensor, State]:
         """The hidden vector of each step: float [B, T, H], and the state after the window."""
@@ -144,7 +142,7 @@ class MusicLSTM(nn.Module):
         )
         return y, last_hidden[0], last_cell[0]
 
-    def head_logits(self, hidden: Tensor, events: Tensor, onset_positions: Tensor, recalled: Tensor) -> list[Tensor]:
+    def head_logits(self, hidden: Tensor, events: Tensor, onset_contexts: Tensor, recalled: Tensor) -> list[Tensor]:
         """Logits of the chained heads from hidden [B, T, H]: K of float [B, T, V]."""
         head, num_streams = self.settings.head_size, len(self.settings.streams)
         seen = list(torch.split(self.head_hidden(hidden), head, dim=-1))
@@ -152,8 +150,8 @@ class MusicLSTM(nn.Module):
         for k, rows in enumerate(tables):
             for later, row in zip(range(k + 1, num_streams), torch.split(rows, head, dim=-1), strict=True):
                 seen[later] = seen[later] + row
-        if self.onset_position is not None:
-            moved = torch.split(self.onset_position(onset_positions), head, dim=-1)
+        if self.onset_embeddings:
+            moved = torch.split(_embed(self.onset_embeddings, onset_contexts), head, dim=-1)
             seen[1:] = [z + row for z, row in zip(seen[1:], moved, strict=True)]
         logits = [output(functional.silu(z)) for output, z in zip(self.outputs, seen, strict=True)]
         return with_copies(logits, events, recalled) if self.settings.num_lags else logits
@@ -207,11 +205,14 @@ def num_weights(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def _embed(embeddings: nn.ModuleList | Sequence[nn.Module], values: Tensor) -> Tensor:
-    total: Tensor | None = None
-    for column, embedding in enumerate(embeddings):
-        row = embedding(values[..., column])
-        total = row if total is None else total + row
-    if total is None:
+def _embed(embeddings: nn.ModuleList, values: Tensor) -> Tensor:
+    """Sum of the rows that values [..., C] choose, one of each table: float [..., width].
+
+    All tables are read as one: with thirty of them that takes an eighth of the time.
+    """
+    if len(embeddings) == 0:
         return torch.zeros((), device=values.device)
-    return total
+    tables: list[Tensor] = list(embeddings.parameters())
+    sizes = torch.tensor([0, *(len(table) for table in tables[:-1])], device=values.device)
+    rows = (values + sizes.cumsum(0)).flatten(0, -2)
+    return functional.embedding_bag(rows, torch.cat(tables), mode="sum").view(*values.shape[:-1], -1)

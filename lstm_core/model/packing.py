@@ -109,11 +109,8 @@ class PackedStep:
         self.head_product = self._product(weights, "head_hidden", dtype)
         self.output_products = [self._product(weights, f"outputs.{k}", dtype) for k in range(num_streams)]
         self.chain_tables = [weights[f"chains.{k}.weight"].numpy().copy() for k in range(num_streams - 1)]
-        self.position_table = (
-            weights["onset_position.weight"].numpy().copy()
-            if settings.num_onset_positions
-            else np.zeros((1, head * (num_streams - 1)), dtype=np.float32)
-        )
+        num_onset_contexts = len(settings.onset_contexts)
+        self.onset_tables = [weights[f"onset_embeddings.{k}.weight"].numpy() for k in range(num_onset_contexts)]
         self.cells = [np.zeros((num_rows, width), dtype=np.float32) for _ in range(settings.num_layers)]
         self.seen = self.head_product.outputs
         self._x = np.zeros((num_rows, width), dtype=np.float32)
@@ -150,13 +147,24 @@ class PackedStep:
                 total += self.context_tables[self.context_starts[column] + value]
         return total + flags @ self.flag_weights
 
-    def advance(self, before: npt.NDArray[np.int64], moving: npt.NDArray[np.int64], conditions: Floats) -> None:
-        """One recurrent step. before: int64 [B, K]; moving: int64 [B, M], the first M contexts; conditions [B, H]."""
+    def advance(
+        self,
+        before: npt.NDArray[np.int64],
+        moving: npt.NDArray[np.int64],
+        conditions: Floats,
+        flags: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        """One recurrent step. before: int64 [B, K]; moving: int64 [B, M], the first M contexts; conditions [B, H].
+
+        flags: uint8 [B, F] of 0 and 1, where they change from step to step.
+        """
         width = self.settings.hidden_size
         _embed(
             self._x, conditions, before, self.event_tables, self.event_starts,
             moving, self.context_tables, self.context_starts,
         )  # fmt: skip
+        if flags is not None:
+            _add_flags(self._x, self.flag_weights, flags)
         below = self._x
         for product, cell in zip(self.gate_products, self.cells, strict=True):
             product.set(below, 0)
@@ -176,13 +184,16 @@ class PackedStep:
         product.set(self._head, 0)
         return product()
 
-    def feed(self, stream: int, values: npt.NDArray[np.int64], onset_positions: npt.NDArray[np.int64]) -> None:
-        """Lets the later heads see the values int64 [B] that head `stream` chose, and where they put the onset."""
+    def feed(self, stream: int, values: npt.NDArray[np.int64], onset_contexts: npt.NDArray[np.int64]) -> None:
+        """Lets the later heads see the values int64 [B] that head `stream` chose, and what is known of the onset they
+        put the event at, int64 [B, O].
+        """
         head = self.settings.head_size
         if stream + 1 < len(self.settings.streams):
             _add_rows(self.seen, (stream + 1) * head, self.chain_tables[stream], values)
-        if stream == 0 and self.settings.num_onset_positions:
-            _add_rows(self.seen, head, self.position_table, onset_positions)
+        if stream == 0:
+            for column, table in enumerate(self.onset_tables):
+                _add_rows(self.seen, head, table, onset_contexts[:, column])
 
     def hidden(self) -> tuple[Tensor, Tensor]:
         """The state (hidden, cell) in float32: [L, B, H] each."""
@@ -223,6 +234,17 @@ def _embed(
             table_row = context_tables[context_starts[m] + moving[b, m]]
             for i in range(width):
                 row[i] += table_row[i]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def _add_flags(out: Floats, weights: Floats, flags: npt.NDArray[np.uint8]) -> None:
+    for b in range(out.shape[0]):
+        row = out[b]
+        for flag in range(flags.shape[1]):
+            if flags[b, flag]:
+                weight = weights[flag]
+                for i in range(len(row)):
+                    row[i] += weight[i]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

@@ -42,7 +42,7 @@ from lstm_core.representations.note_events import (
     transposed_events,
     without_instruments,
 )
-from lstm_core.representations.representation import EventArray, Piece, PieceArrays, Reading, Representation
+from lstm_core.representations.representation import EventArray, Piece, PieceArrays, Reading, Representation, Stream
 
 LOWEST_TRANSPOSED, HIGHEST_TRANSPOSED = 21, 108  # the piano's range: augmentation goes no further than these pitches
 
@@ -71,7 +71,7 @@ def note_arrays(piece: Piece, reading: Reading) -> PieceArrays:
         events.astype(np.int64),
         np.concatenate([contexts[:, :FIRST_LAG], agreements, contexts[:, FIRST_LAG:], fixed], axis=1),
         family_flags(conditions.families),
-        onset_positions,
+        onset_positions[:, None],
         recalled,
     )
 
@@ -156,7 +156,7 @@ NOTES = Representation(
     contexts=note_contexts,
     num_moving=NUM_MOVING,
     num_flags=len(FAMILIES),
-    num_onset_positions=1 + MAX_POSITIONS,
+    onset_contexts=(Stream("position", 1 + MAX_POSITIONS),),
     num_lags=len(LAGS),
     end=(INSTRUMENT, END),
     programs=programs_of,

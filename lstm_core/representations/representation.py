@@ -41,6 +41,7 @@ class Piece:
     density: float  # notes per quarter
     families: int  # bit mask over notes.FAMILIES
     num_bars: int
+    given: EventArray | None = None  # its events in the representation that this one is told of
 
 
 class PieceArrays(NamedTuple):
@@ -48,8 +49,8 @@ class PieceArrays(NamedTuple):
 
     events: npt.NDArray[np.int64]  # [T, K]
     contexts: npt.NDArray[np.int64]  # [T, number of contexts]
-    flags: npt.NDArray[np.float32]  # [number of flags]
-    onset_positions: npt.NDArray[np.int64]  # [T]
+    flags: npt.NDArray[np.float32]  # [number of flags], or [T, number of flags] where they change
+    onset_contexts: npt.NDArray[np.int64]  # [T, number of onset contexts]
     recalled: npt.NDArray[np.int64]  # [T, number of lags, K]
 
 
@@ -97,11 +98,12 @@ class Representation:
     # The moving contexts of events by their number, int64 [N] -> [N, num_moving]; None if they depend on more than the
     # number: then the engine must know the representation.
     moving_contexts: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] | None = None
-    num_flags: int = 0  # yes/no conditions of a whole piece
-    num_onset_positions: int = 0  # positions in the bar that the streams after the first depend on; 0: none
+    num_flags: int = 0  # yes/no conditions of a whole piece, or of each event where they move
+    onset_contexts: tuple[Stream, ...] = ()  # what the streams after the first depend on besides
     num_lags: int = 0  # earlier events that each step may copy: it recalls; 0: it does not
     end: tuple[int, int] | None = None  # (stream, value) of the event that ends a piece; None: a piece just stops
     programs: Callable[[EventArray], list[int]] | None = None  # of the instruments in a piece, the busiest first
+    given: str | None = None  # another representation, whose events of a piece are known before those of this one
 
     def __post_init__(self) -> None:
         largest = max((stream.size for stream in self.streams), default=0)
@@ -120,6 +122,6 @@ def plain_arrays(events: npt.NDArray[np.integer[Any]], contexts: npt.NDArray[np.
         events.astype(np.int64),
         contexts,
         np.zeros(0, dtype=np.float32),
-        np.zeros(len(events), dtype=np.int64),
+        np.zeros((len(events), 0), dtype=np.int64),
         np.zeros((len(events), 0, 1), dtype=np.int64),
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from lstm_core.foundation.errors import RepresentationError
 from lstm_core.representations.four_voice_grid import FOUR_VOICES
 from lstm_core.representations.notes import NOTES
+from lstm_core.representations.parts.parts import PARTS
+from lstm_core.representations.plan.plan import PLAN
 from lstm_core.representations.representation import Representation
 
 REPRESENTATIONS: dict[str, Representation] = {
     NOTES.name: NOTES,
     FOUR_VOICES.name: FOUR_VOICES,
+    PLAN.name: PLAN,
+    PARTS.name: PARTS,
 }
 
 

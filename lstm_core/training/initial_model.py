@@ -48,7 +48,7 @@ def initial_model(
         streams=representation.streams,
         contexts=representation.contexts(index.styles),
         num_flags=representation.num_flags,
-        num_onset_positions=representation.num_onset_positions,
+        onset_contexts=representation.onset_contexts,
         num_lags=representation.num_lags,
         **asdict(recipe.model),
     )

@@ -30,6 +30,7 @@ from lstm_core.representations.note_events import (
     encode_score,
     event_onsets,
 )
+from lstm_core.representations.representation import Stream
 
 STYLES = ("game", "dance")
 
@@ -41,7 +42,7 @@ def tiny_model(seed: int = 0, *, hidden_size: int = 32, scale: float = 1.0) -> M
         streams=STREAMS,
         contexts=note_contexts(STYLES),
         num_flags=17,
-        num_onset_positions=1 + MAX_POSITIONS,
+        onset_contexts=(Stream("position", 1 + MAX_POSITIONS),),
         num_lags=len(LAGS),
         hidden_size=hidden_size,
         head_size=32,

@@ -23,7 +23,7 @@ class Numbered:
         events = np.stack([np.full(length, index), np.arange(length)], axis=1)
         context = np.full((length, 1), epoch)
         recalled = np.broadcast_to(events[:, None], (length, 3, 2))
-        return PieceArrays(events, context, np.zeros(0, dtype=np.float32), np.arange(length), recalled)
+        return PieceArrays(events, context, np.zeros(0, dtype=np.float32), np.arange(length)[:, None], recalled)
 
 
 def lanes(num_lanes: int = 4, window: int = 5, **changes: int) -> Lanes:

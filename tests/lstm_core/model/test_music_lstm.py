@@ -20,7 +20,7 @@ def tiny_model(**changes: object) -> MusicLSTM:
         "streams": STREAMS,
         "contexts": (Stream("position", 5), Stream("style", 3)),
         "num_flags": 2,
-        "num_onset_positions": 4,
+        "onset_contexts": (Stream("position", 4),),
         "num_lags": 2,
         "hidden_size": 12,
         "num_layers": 2,
@@ -40,7 +40,7 @@ def random_inputs(B: int, T: int) -> Inputs:
     events = values(*(stream.size for stream in STREAMS))
     previous = torch.cat([torch.zeros_like(events[:, :1]), events[:, :-1]], dim=1)
     flags = torch.randn(B, T, 2, generator=generator)
-    positions = values(4)[..., 0]
+    positions = values(4)
     # One lag offers the event itself or one that differs in one stream, the other anything; both sometimes nothing.
     near = torch.where(values(2, 2, 3) > 0, events, values(3, 4, 2))
     recalled = torch.stack([near, values(3, 4, 2)], dim=2)
@@ -54,7 +54,7 @@ def windowed(inputs: Inputs, start: int, stop: int) -> Inputs:
 
 def test_chained_heads_factorise_exactly() -> None:
     """The probabilities of all possible events sum to one."""
-    model = tiny_model(num_onset_positions=0).double()
+    model = tiny_model(onset_contexts=()).double()
     every = torch.tensor(list(itertools.product(*(range(stream.size) for stream in STREAMS))))[:, None]  # [24, 1, K]
     one = windowed(random_inputs(1, 1), 0, 1)
     count = len(every)
@@ -63,12 +63,12 @@ def test_chained_heads_factorise_exactly() -> None:
         one.previous.expand(count, -1, -1),
         one.contexts.expand(count, -1, -1),
         one.flags.double().expand(count, -1, -1),
-        one.onset_positions.expand(count, -1),
+        one.onset_contexts.expand(count, -1, -1),
         torch.tensor([[1, 2, 0], [1, 3, 1]]).expand(count, 1, -1, -1),
     )
     state = model.initial_state(count)
     hidden = model.hidden(inputs, type(state)(state.hidden.double(), state.cell.double()))[0]
-    logits = model.head_logits(hidden, inputs.events, inputs.onset_positions, inputs.recalled)
+    logits = model.head_logits(hidden, inputs.events, inputs.onset_contexts, inputs.recalled)
     chosen = [stream.log_softmax(-1).gather(-1, every[..., k : k + 1])[..., 0] for k, stream in enumerate(logits)]
     joint = torch.stack(chosen).sum(0).exp()
     assert joint.sum().item() == pytest.approx(1.0, abs=1e-12)
@@ -155,7 +155,7 @@ def test_the_default_model_has_about_six_million_weights() -> None:
         streams=streams.STREAMS,
         contexts=contexts,
         num_flags=len(FAMILIES),
-        num_onset_positions=contexts[0].size,
+        onset_contexts=contexts[:1],
         num_lags=len(LAGS),
     )
     assert 5_500_000 < num_weights(MusicLSTM(settings)) < 6_600_000

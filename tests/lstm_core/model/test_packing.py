@@ -22,12 +22,12 @@ NUM_STEPS = 40
 
 
 def music(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Events [T, K], moving contexts [T, M] and onset positions [T], all random."""
+    """Events [T, K], moving contexts [T, M] and onset positions [T, 1], all random."""
     random = np.random.default_rng(seed)
     events = np.stack([random.integers(0, stream.size, NUM_STEPS) for stream in STREAMS], axis=1)
     sizes = [context.size for context in note_contexts(STYLES)[:NUM_MOVING]]
     moving = np.stack([random.integers(1, size, NUM_STEPS) for size in sizes], axis=1)
-    return events, moving, random.integers(1, 193, NUM_STEPS)
+    return events, moving, random.integers(1, 193, (NUM_STEPS, 1))
 
 
 CONDITIONS = Conditions(style="dance", key=14, tempo_bpm=97.0, density=4.0, families=0b1001)

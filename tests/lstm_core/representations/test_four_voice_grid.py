@@ -87,4 +87,4 @@ def test_the_position_in_the_bar_is_the_only_context() -> None:
     [context] = FOUR_VOICES.contexts(("any",))
     assert (context.name, context.size) == ("position", STEPS_PER_BAR + 1)
     assert arrays.contexts[:, 0].tolist() == [1 + step % STEPS_PER_BAR for step in range(40)]
-    assert arrays.flags.shape == (0,) and arrays.recalled.shape[1] == 0 and not arrays.onset_positions.any()
+    assert arrays.flags.shape == (0,) and arrays.recalled.shape[1] == 0 and arrays.onset_contexts.shape[1] == 0

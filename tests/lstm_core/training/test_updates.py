@@ -28,7 +28,7 @@ class Scales:
         events = np.stack([np.arange(length) % 4, (index + np.arange(length)) % 6], axis=1)
         nothing = np.zeros((length, 0, 2), dtype=np.int64)
         no_flags = np.zeros(0, dtype=np.float32)
-        return PieceArrays(events, np.full((length, 1), 1), no_flags, np.zeros(length, np.int64), nothing)
+        return PieceArrays(events, np.full((length, 1), 1), no_flags, np.zeros((length, 1), np.int64), nothing)
 
 
 def tiny_trainer(*, dropout: float = 0.0, **changes: object) -> Trainer:
@@ -38,7 +38,7 @@ def tiny_trainer(*, dropout: float = 0.0, **changes: object) -> Trainer:
     settings = ModelSettings(
         streams=STREAMS,
         contexts=(Stream("given", 2),),
-        num_onset_positions=3,
+        onset_contexts=(Stream("position", 3),),
         hidden_size=16,
         num_layers=2,
         head_size=8,
@@ -66,7 +66,7 @@ def test_weight_decay_is_of_matrices_and_never_of_tables() -> None:
     shrunk = {
         name: float((p.detach() / before[name]).mean()) for name, p in trainer.model.named_parameters() if p.ndim == 2
     }
-    tables = {name for name in shrunk if name.startswith(("event_emb", "context_emb", "chains", "onset_position"))}
+    tables = {name for name in shrunk if name.startswith(("event_emb", "context_emb", "chains", "onset_embeddings"))}
     assert len(tables) == 2 + 1 + 1 + 1 and len(shrunk) == len(tables) + 4 + 1 + 2
     assert shrunk == pytest.approx({name: 1.0 if name in tables else 0.995 for name in shrunk}, abs=1e-6)
     for name, p in trainer.model.named_parameters():

@@ -1,0 +1,1 @@
+"""The notes of a piece part by part, given its plan."""
