@@ -232,6 +232,11 @@ class BlockSet:
         """Number of pieces of a split."""
         return len(self._places[split])
 
+    def style_of(self, split: str, number: int) -> str:
+        """Style of piece `number` of a split."""
+        block, row = self._places[split][number]
+        return str(self.tables[block].column("style")[int(row)].as_py())
+
     def piece(self, split: str, number: int) -> Piece:
         """Piece `number` of a split, 0 to num_pieces(split) - 1."""
         block, row = self._places[split][number]

@@ -45,6 +45,8 @@ class TrainRecipe:
     valid_every: int | None = None  # steps; None: often enough for a curve, without taking much time
     valid_events: int = 60_000  # of the validation pieces, about; whole pieces, chosen by the seed
     model: ModelSize = field(default_factory=ModelSize)
+    # How many times the pieces of a style come in one pass, of others once: {game = 3}. Each is varied in its own way.
+    repeats: dict[str, int] = field(default_factory=dict)
     train: TrainSettings = field(default_factory=TrainSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
 
@@ -55,6 +57,8 @@ class TrainRecipe:
                 raise ValueError(f"{name} is {value}, it must be above 0")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f'device is "{self.device}", it must be "auto", "cpu" or "cuda"')
+        if any(times < 1 for times in self.repeats.values()):
+            raise ValueError(f"repeats is {self.repeats}, each number must be at least 1")
         fewest, most = self.worker_range
         if not 1 <= fewest <= most:
             raise ValueError(f"num_workers is {self.num_workers}, it must be above 0, or [fewest, most]")

@@ -86,10 +86,16 @@ class TrainingRun(Closing):
         styles, seed = self.facts.styles, recipe.train.seed
         self.valid = SplitPieces(self.blocks, "valid", styles, home_key=self.facts.home_key)
         self.valid_indices = validation_pieces(self.blocks, recipe.valid_events, seed)
-        pieces = SplitPieces(
-            self.blocks, "train", styles, seed=seed, augment=recipe.augment, home_key=self.facts.home_key
+        self.pieces = SplitPieces(
+            self.blocks,
+            "train",
+            styles,
+            seed=seed,
+            augment=recipe.augment,
+            home_key=self.facts.home_key,
+            repeats=recipe.repeats,
         )
-        self.trainer = Trainer(model, pieces, recipe.train, device=self.device)
+        self.trainer = Trainer(model, self.pieces, recipe.train, device=self.device)
         names = [stream.name for stream in model.settings.streams]
         self.metrics = MetricsLog(run_uri, step, names)
         if state is None:
@@ -285,7 +291,7 @@ class TrainingRun(Closing):
         return self._elapsed_before_s + self._clock() - self._begun_s
 
     def _stop(self, result: StepResult) -> None:
-        names = [self.blocks.piece("train", piece).piece_id for piece in result.suspects[:8]]
+        names = [self.blocks.piece("train", int(self.pieces.numbers[piece])).piece_id for piece in result.suspects[:8]]
         more = f" and {len(result.suspects) - 8} more" if len(result.suspects) > 8 else ""
         raise TrainingError(
             f"Loss or gradient stopped being finite at step {self.trainer.step + 1} (nats {result.nll:.6g}, gradient "
