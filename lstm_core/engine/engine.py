@@ -9,12 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstm_core.engine.free_chooser import FreeChooser, FreeRequest
-from lstm_core.engine.note_chooser import NoteChooser, Request
+from lstm_core.engine.free_chooser import FreeChooser
+from lstm_core.engine.note_chooser import NoteChooser
+from lstm_core.engine.parts.part_chooser import PartChooser
+from lstm_core.engine.plans.plan_chooser import PlanChooser
 from lstm_core.foundation.errors import CheckpointError, RepresentationError
 from lstm_core.model import packing
 from lstm_core.model.checkpoint import Checkpoint
 from lstm_core.representations.notes import NOTES
+from lstm_core.representations.parts.parts import PARTS
+from lstm_core.representations.plan.plan import PLAN
 from lstm_core.representations.representation import EventArray, Representation
 from lstm_core.representations.table import representation_named
 
@@ -53,6 +57,9 @@ class Chooser(Protocol):
 
     def moving_contexts(self) -> npt.NDArray[np.int64]:
         """The contexts of the next event that move: int64 [B, M]."""
+
+    def moving_flags(self) -> npt.NDArray[np.uint8] | None:
+        """The flags of the next event, uint8 [B, F]; None where they hold for a whole piece."""
 
     def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
         """Sets event[:, stream] of the busy rows from logits [B, V, then copy weights], which it may change."""
@@ -102,8 +109,11 @@ class Engine:
         self.widths = packing.agreeing_widths(checkpoint.model, WIDTHS, self.dtype, device)
         self._steps: dict[int, packing.PackedStep] = {}
 
-    def generate(self, requests: Sequence[Request] | Sequence[FreeRequest]) -> Iterator[Generated]:
-        """What is generated for the requests, each as soon as it is finished: Request of notes, else FreeRequest."""
+    def generate(self, requests: Sequence[Any]) -> Iterator[Generated]:
+        """What is generated for the requests, each as soon as it is finished.
+
+        They are what the chooser of the representation takes: Request of notes, PlanRequest, PartRequest, FreeRequest.
+        """
         # Rows that wait for the longest track of all are wasted, so a batch is filled one and a half times at least.
         filled = [width for width in self.widths if 3 * width <= 2 * len(requests)]
         width = max([*filled, self._width_for(min(len(requests), FEW))])
@@ -114,12 +124,19 @@ class Engine:
             if finished and batch.is_draining and (width := self._width_for(batch.num_busy)) < batch.step.num_rows:
                 batch = batch.moved_to(self._step(width))
 
-    def open_batch(self, requests: Sequence[Request] | Sequence[FreeRequest], *, width: int) -> Batch:
+    def open_batch(self, requests: Sequence[Any], *, width: int) -> Batch:
         """A batch of `width` rows with the first requests in them, to be played step by step."""
-        styles = self.checkpoint.facts.styles
-        is_notes = self.representation.name == NOTES.name
-        chooser: Chooser = (NoteChooser if is_notes else FreeChooser)(self.representation, styles, width)
-        return Batch(self._step(width), chooser, requests)
+        return Batch(self._step(width), self._chooser(requests, width), requests)
+
+    def _chooser(self, requests: Sequence[Any], width: int) -> Chooser:
+        styles, representation = self.checkpoint.facts.styles, self.representation
+        if representation.name == NOTES.name:
+            return NoteChooser(representation, styles, width)
+        if representation.name == PLAN.name:
+            return PlanChooser(representation, width, list(requests))
+        if representation.name == PARTS.name:
+            return PartChooser(representation, width, list(requests))
+        return FreeChooser(representation, styles, width)
 
     def _width_for(self, num_rows: int) -> int:
         """The narrowest batch that holds so many rows."""
@@ -180,7 +197,8 @@ class Batch:
         """Chooses one event in every busy row; returns the rows that it finished."""
         chooser = self.chooser
         was_busy = chooser.is_busy.copy()
-        self.step.advance(chooser.before, chooser.moving_contexts(), self.conditions)
+        moving = chooser.moving_contexts()
+        self.step.advance(chooser.before, moving, self.conditions, chooser.moving_flags())
         for stream in range(len(self.step.settings.streams)):
             chooser.choose(stream, self.step.logits(stream))
             self.step.feed(stream, chooser.event[:, stream], chooser.onset_contexts)

@@ -74,6 +74,9 @@ class FreeChooser:
             return np.zeros((len(self.event), 0), dtype=np.int64)
         return self.representation.moving_contexts(self.num_events)
 
+    def moving_flags(self) -> None:
+        """None: flags hold for a whole piece."""
+
     def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
         size = self.representation.streams[stream].size
         for b in np.flatnonzero(self.is_busy).tolist():

@@ -89,6 +89,9 @@ class NoteChooser:
         )  # fmt: skip
         return self.moving
 
+    def moving_flags(self) -> None:
+        """None: flags hold for a whole piece."""
+
     def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
         lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event, self.offered)
         choosers.choose(stream, logits, self.offered, self.rules, self.rows)

@@ -213,7 +213,7 @@ def note_choice(b: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows
 
 @njit(cache=True, nogil=True)
 def _has_program(b: int, num_parts: int, program: int, ensembles: Ensembles) -> bool:
-    for part in range(num_parts):
+    for part in range(num_parts):  # noqa: SIM110 (numba compiles no generators)
         if ensembles.programs[b, part] == program:
             return True
     return False
@@ -236,7 +236,7 @@ def _may_have_role(b: int, role: int, tables: RuleTables, ensembles: Ensembles, 
         return False
     if role != DRUM and waits_for_drums and tables.numbers[b, MOST] - num_parts <= 1:
         return False
-    for program in range(NUM_PROGRAMS):
+    for program in range(NUM_PROGRAMS):  # noqa: SIM110
         if _may_have_program(b, role, program, tables, ensembles, rows):
             return True
     return False
@@ -391,8 +391,8 @@ def _allow_content(
     elif stream == ENERGY:
         forced = tables.energy[b, bar]
         for energy in range(NUM_ENERGIES):
-            allowed[energy] = 1 if forced == FREE or forced == energy else 0
-    elif stream == ACTIVE or stream == ACTIVE_MORE:
+            allowed[energy] = 1 if forced in (FREE, energy) else 0
+    elif stream in (ACTIVE, ACTIVE_MORE):
         _allow_active(b, bar, stream, tables, ensembles, rows, event, allowed)
     else:
         _allow_copied(b, bar, stream, tables, ensembles, rows, event, allowed)
@@ -434,7 +434,7 @@ def _is_last_chance(b: int, bar: int, role: int, tables: RuleTables, rows: PlanR
     """Whether no later bar with a content of its own may have this role."""
     for later in range(bar + 1, rows.numbers[b, NUM_BARS]):
         code = rows.form[b, later, 1]
-        if (code == _NEW or code == _VARIED) and tables.roles_in_bar[b, later] >> role & 1:
+        if code in (_NEW, _VARIED) and tables.roles_in_bar[b, later] >> role & 1:
             return False
     return True
 
@@ -466,6 +466,3 @@ def _allow_copied(
         is_whole = copied == active if stream == COPIED_MORE else active & ~low == 0 and copied == active
         if not is_whole:
             allowed[bits] = 1
-
-
-_ = (COPIED_MORE, ACTIVE_MORE)

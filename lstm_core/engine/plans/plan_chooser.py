@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from lstm_core.engine.history import History
 from lstm_core.engine.plans import choosers
 from lstm_core.engine.plans.rules import PlanRules
+from lstm_core.engine.row_slices import some_rows
 from lstm_core.foundation.compiling import njit
 from lstm_core.model.packing import RowConditions
 from lstm_core.representations.lookback import add_copies
@@ -56,7 +56,6 @@ class PlanChooser:
         self.offered = np.zeros((num_rows, max(s.size for s in representation.streams)), dtype=np.uint8)
         self.onset_contexts = np.zeros((num_rows, 0), dtype=np.int64)
         self.history = History(num_rows, representation)
-        self.num_contexts = 0
 
     @property
     def is_busy(self) -> npt.NDArray[np.bool_]:
@@ -95,20 +94,7 @@ class PlanChooser:
         return self.history.of_row(b, int(self.ensembles.steps[b])).copy()
 
     def only(self, kept: npt.NDArray[np.int64]) -> PlanChooser:
-        chooser = object.__new__(PlanChooser)
-        chooser.representation = self.representation
-        for name, value in vars(self).items():
-            setattr(chooser, name, _only(value, kept))
-        return chooser
-
-
-def _only(value: Any, kept: npt.NDArray[np.int64]) -> Any:
-    """Some rows of what a chooser keeps."""
-    if isinstance(value, np.ndarray):
-        return value[kept]
-    if isinstance(value, tuple):
-        return type(value)._make(part[kept] for part in value)  # type: ignore[attr-defined]
-    return value.only(kept) if isinstance(value, History) else value
+        return some_rows(self, kept)
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,66 @@
+"""What the notes of a plan's parts may be: the rules of one request, and of a batch of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.representations.parts.events import STREAMS
+from lstm_core.representations.plan.layout import Ints
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def _all_classes() -> Bytes:
+    return np.ones(12, dtype=np.uint8)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PartRules:
+    """The rules of one piece. Pitches are those of the home key."""
+
+    pitch_low: int = 0
+    pitch_high: int = 127
+    pitch_classes: Bytes = field(default_factory=_all_classes)  # 1 for those of the scale: [12]
+    chord_wins: bool = False  # True: tones of the chord may also be outside of the scale
+    polyphony: int = 64  # melodic notes that sound together at most
+    final_bar: int = -1  # that holds the last chord alone, -1 for none
+    final_hold_ticks: int = 0  # longest note of the last chord
+    temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
+    top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
+    seed: int = 0
+
+
+class PartRuleTables(NamedTuple):
+    """The rules of B rows; see PartRules."""
+
+    numbers: Ints  # [B, NUM_COLUMNS]
+    pitch_classes: Bytes  # [B, 12]
+    temperature: npt.NDArray[np.float64]  # [B, K]
+    top_p: npt.NDArray[np.float64]  # [B, K]
+
+
+LOW, HIGH, CHORD_WINS, POLYPHONY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(8)
+
+
+def make_part_rule_tables(num_rows: int) -> PartRuleTables:
+    """Tables without rules."""
+    return PartRuleTables(
+        np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
+        np.ones((num_rows, 12), dtype=np.uint8),
+        np.ones((num_rows, len(STREAMS))),
+        np.ones((num_rows, len(STREAMS))),
+    )
+
+
+def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules) -> None:
+    """Puts rules into row b."""
+    tables.numbers[b] = (
+        rules.pitch_low, rules.pitch_high, rules.chord_wins, rules.polyphony, rules.final_bar, rules.final_hold_ticks,
+        rules.seed,
+    )  # fmt: skip
+    tables.pitch_classes[b] = rules.pitch_classes
+    tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
