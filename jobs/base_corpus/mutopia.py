@@ -1,4 +1,4 @@
-"""The Mutopia Project's scores: which may be taken, and the style of each by its instruments."""
+"""The Mutopia Project's scores: which may be taken, the style of each by its instruments, and how each is played."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
+from jobs.base_corpus.engraved import played
 from jobs.base_corpus.pieces import BaseCorpusError, LeftOut, Licence, Piece, files_of, text_of
 
 PIECES_NAME = "PIECES.tsv"
@@ -20,6 +22,25 @@ _CHORAL = re.compile(r"SATB|TTBB|TTTB|SSA|SAATB|S\.S\.A|Choir|choir|\(S[AB]\)|So
 _KEYBOARD = re.compile(r"harpsichord|clavichord|clavier")
 _GUITAR = re.compile(r"guitar|lute|vihuela|mandolin")
 _OTHERS = re.compile(r"violin|viola|cello|flute|clarinet|horn|trumpet|harp\b|recorder|bass\b|percussion")
+_PROGRAMS = {"piano": 0, "guitar": 24, "baroque": 6, "organ": 19, "choral": 52}  # of styles for one instrument or choir
+_SOLO_PROGRAMS = {
+    "accordion": 21,
+    "cello": 42,
+    "clarinet": 71,
+    "eb alto saxophone": 65,
+    "flute": 73,
+    "harpa": 46,
+    "horn": 60,
+    "koto": 107,
+    "recorder": 74,
+    "recorder duet": 74,
+    "shakuhachi": 77,
+    "shamisen": 106,
+    "string ensemble": 48,
+    "trombone quartet": 57,
+    "trumpet": 56,
+    "violin": 40,
+}  # by the instrument that a piece is for
 _BY_GENRE = {"Hymn": "choral", "Song": "song", "strophic with chorus": "song"}  # where no instrument is named
 _BY_FILE = {
     "BachJS-BWV996": "guitar",
@@ -41,7 +62,9 @@ def mutopia_pieces(folder: Path) -> Iterator[Piece | LeftOut]:
     there = {path.name: path for path in files_of(folder, ".mid")}
     rows = list(csv.DictReader(io.StringIO(text_of(folder / PIECES_NAME)), delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or not {"file", "composer", "title", "instrument", "style", "licence"} <= set(rows[0]):
-        raise BaseCorpusError(f"{folder / PIECES_NAME} lacks its header file, composer, title, instrument, style, licence.")
+        raise BaseCorpusError(
+            f"{folder / PIECES_NAME} lacks its header file, composer, title, instrument, style, licence."
+        )
     unlisted = sorted(there.keys() ^ {row["file"] for row in rows})
     if unlisted:
         raise BaseCorpusError(
@@ -60,7 +83,7 @@ def mutopia_pieces(folder: Path) -> Iterator[Piece | LeftOut]:
             style=style_of(row),
             licence=licence,
             credit=f"{row['composer']}: {row['title']}",
-            read=there[row["file"]].read_bytes,
+            read=partial(_read, there[row["file"]], program_of(row)),
         )
 
 
@@ -88,6 +111,12 @@ def reason_against(row: Mapping[str, str]) -> str:
     return _PART if _NO_PIECE.search(row["file"]) else ""
 
 
+def program_of(row: Mapping[str, str]) -> int | None:
+    """MIDI program of the one instrument that a piece is for; None of a voice and of several instruments."""
+    style = style_of(row)
+    return _PROGRAMS[style] if style in _PROGRAMS else _SOLO_PROGRAMS.get(row["instrument"].strip().lower())
+
+
 def style_of(row: Mapping[str, str]) -> str:
     """Style of a piece, by its instruments, else by its genre."""
     instrument, genre = row["instrument"], row["style"]
@@ -112,3 +141,7 @@ def style_of(row: Mapping[str, str]) -> str:
     if re.search(r"organ|harmonium", names):
         return "organ"
     return "piano" if "piano" in names else "chamber"
+
+
+def _read(path: Path, program: int | None) -> bytes:
+    return played(path.read_bytes(), program=program)
