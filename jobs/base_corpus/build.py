@@ -2,7 +2,7 @@
 
     python -m jobs.base_corpus.build FOLDER [--shared CORPORA] [--max-per-style COUNT]
 
-    FOLDER/<style>/<source>-<file>      the pieces, byte for byte
+    FOLDER/<style>/<source>-<file>      the pieces, byte for byte but for Mutopia's (engraved.py)
     FOLDER/licences/<number>/COPYING    the licence texts and credits that must travel with the weights
     FOLDER/left-out.csv                 source, file, reason of what was not taken
     FOLDER/ATTRIBUTION.md               authors and licences, for people
@@ -66,7 +66,9 @@ def choose_pieces(found: Iterable[Piece | LeftOut], *, max_per_style: int) -> Ba
         left_out += [LeftOut(source=p.source, file=p.file, reason=reason) for p in pieces[max_per_style:]]
         for piece in pieces[:max_per_style]:
             if other := chosen.get(piece.path):
-                raise BaseCorpusError(f"{other.file} and {piece.file} of {piece.source} would both become {piece.path}.")
+                raise BaseCorpusError(
+                    f"{other.file} and {piece.file} of {piece.source} would both become {piece.path}."
+                )
             chosen[piece.path] = piece
     return BaseCorpus(
         pieces=tuple(piece for _, piece in sorted(chosen.items())),

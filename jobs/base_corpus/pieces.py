@@ -58,8 +58,8 @@ def files_of(folder: Path, suffix: str) -> list[Path]:
     files = sorted(folder.glob(f"*{suffix}")) if folder.is_dir() else []
     if not files:
         raise BaseCorpusError(
-            f"There is no {suffix} file in {folder}. The base corpus needs the folder of corpora that stands beside the "
-            "project: say where it is with --shared FOLDER."
+            f"There is no {suffix} file in {folder}. The base corpus needs the folder of corpora that stands beside "
+            "the project: say where it is with --shared FOLDER."
         )
     return files
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from jobs.base_corpus.mutopia import mutopia_pieces
@@ -51,9 +52,12 @@ def _music21() -> Iterator[Piece]:
     for bundled, style in MUSIC21_STYLES.items():
         licence = Licence(line=bundled_scores.SOURCES[bundled].licence)
         for score in bundled_scores.scores_of_style(bundled):
-            yield Piece(
-                source="music21", file=score.name, style=style, licence=licence, credit="", read=lambda d=score.data: d
-            )
+            read = partial(_bytes_of, score)
+            yield Piece(source="music21", file=score.name, style=style, licence=licence, credit="", read=read)
+
+
+def _bytes_of(score: bundled_scores.BundledScore) -> bytes:
+    return score.data
 
 
 def _game(folder: Path, copying: str, project: str) -> Iterator[Piece | LeftOut]:
@@ -75,7 +79,9 @@ def _helland(folder: Path) -> Iterator[Piece]:
     )
     missing = sorted(set(HELLAND_FILM) - {path.stem for path in files})
     if missing:
-        raise BaseCorpusError(f"{folder} has no {', '.join(missing)}: name the film pieces that it has in HELLAND_FILM.")
+        raise BaseCorpusError(
+            f"{folder} has no {', '.join(missing)}: name the film pieces that it has in HELLAND_FILM."
+        )
     for path in files:
         style = "film" if path.stem in HELLAND_FILM else "game"
         yield _piece(path, style, licence, credit=f"Tanner Helland: {path.stem}")
