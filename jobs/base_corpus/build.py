@@ -8,7 +8,8 @@
     FOLDER/ATTRIBUTION.md               authors and licences, for people
     FOLDER/styles.csv                   path, style, licence; written last
 
-Of a style with more pieces than COUNT those are taken whose names have the smallest hashes: always the same ones.
+Of a style with more pieces than COUNT, or than LONG_PIECES says, those are taken whose names have the smallest hashes:
+always the same ones.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from lstm_core.blocks.corpus import MAX_NOTICE_CHARS, STYLES_NAME
 from lstm_core.foundation.errors import TonemillError
 
 MAX_PER_STYLE = 400
+LONG_PIECES = {"quartet": 40}  # at most of a style with long ones: a quartet has 12,000 notes, a song 1,000
 SHARED = Path("../shared/corpora")
 
 
@@ -45,7 +47,9 @@ class BaseCorpus:
 
 
 def choose_pieces(found: Iterable[Piece | LeftOut], *, max_per_style: int) -> BaseCorpus:
-    """At most `max_per_style` pieces of each style; the others are left out like what cannot be taken.
+    """At most `max_per_style` pieces of each style, fewer where they are long.
+
+    The others are left out like what cannot be taken.
 
     Raises:
         BaseCorpusError: `max_per_style` is below 1, or two pieces have one name.
@@ -62,9 +66,10 @@ def choose_pieces(found: Iterable[Piece | LeftOut], *, max_per_style: int) -> Ba
     chosen: dict[str, Piece] = {}
     for style, pieces in by_style.items():
         pieces.sort(key=lambda piece: hashlib.sha256(piece.path.encode()).digest())
-        reason = f"{len(pieces)} pieces of style {style}, {max_per_style} of each style are taken"
-        left_out += [LeftOut(source=p.source, file=p.file, reason=reason) for p in pieces[max_per_style:]]
-        for piece in pieces[:max_per_style]:
+        limit = min(max_per_style, LONG_PIECES.get(style, max_per_style))
+        reason = f"{len(pieces)} pieces of style {style}, {limit} of them are taken"
+        left_out += [LeftOut(source=p.source, file=p.file, reason=reason) for p in pieces[limit:]]
+        for piece in pieces[:limit]:
             if other := chosen.get(piece.path):
                 raise BaseCorpusError(
                     f"{other.file} and {piece.file} of {piece.source} would both become {piece.path}."

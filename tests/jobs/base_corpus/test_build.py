@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.base_corpus import sources
-from jobs.base_corpus.build import BaseCorpus, choose_pieces, main, notice_text, write_corpus
+from jobs.base_corpus.build import LONG_PIECES, BaseCorpus, choose_pieces, main, notice_text, write_corpus
 from jobs.base_corpus.pieces import BaseCorpusError, LeftOut, Licence, Piece
 from jobs.base_corpus.sources import all_pieces
 from lstm_core.blocks.corpus import list_corpus
@@ -79,7 +79,13 @@ def test_a_smaller_choice_is_part_of_a_larger_one_whatever_the_order() -> None:
     assert {piece.path for piece in small.pieces} < {piece.path for piece in large.pieces}
     assert {piece.file for piece in small.pieces if piece.style == "piano"} != {f"{n}.mid" for n in range(5)}
     reasons = {item.reason for item in small.left_out}
-    assert len(small.left_out) == 35 and reasons == {"40 pieces of style piano, 5 of each style are taken"}
+    assert len(small.left_out) == 35 and reasons == {"40 pieces of style piano, 5 of them are taken"}
+
+
+def test_long_pieces_are_fewer_so_that_no_style_outweighs_the_others() -> None:
+    corpus = choose_pieces(pieces_of("quartet", 60) + pieces_of("song", 60), max_per_style=50)
+    assert corpus.counts() == {"quartet": LONG_PIECES["quartet"], "song": 50}
+    assert choose_pieces(pieces_of("quartet", 60), max_per_style=7).counts() == {"quartet": 7}
 
 
 def test_impossible_choices_are_errors() -> None:
@@ -127,7 +133,7 @@ def test_the_command_says_what_was_taken_and_what_was_not(
     assert main([str(tmp_path / "out"), "--shared", str(shared), "--max-per-style", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "film: 3" in lines and "organ: 1" in lines
-    assert "left out of helland: 4 (7 pieces of style film, 3 of each style are taken)" in lines
+    assert "left out of helland: 4 (7 pieces of style film, 3 of them are taken)" in lines
     assert "left out of mutopia: 1 (its licence is Creative Commons Attribution-ShareAlike 4.0)" in lines
 
 
