@@ -38,7 +38,7 @@ FLOORS = {
         "tracks",
     ),
     "cluster": ("", "ray_jobs", "kube", "schedules", "lifecycle"),
-    "jobs": ("runtime", "prepare", "train", "generate", "train_transcriber", "demo", "command_line"),
+    "jobs": ("runtime", "prepare", "train", "generate", "train_transcriber", "demo", "base_corpus", "command_line"),
 }  # package -> its folders from the ground up ("" for files beside them): a file uses its own floor and those below
 MOST_FILES = 15  # of code in one folder
 

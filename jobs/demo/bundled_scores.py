@@ -115,6 +115,15 @@ def build_corpus(folder: str | Path, styles: Mapping[str, int]) -> dict[str, int
     return counts
 
 
+def scores_of_style(style: str) -> list[BundledScore]:
+    """All bundled scores of a style of `SOURCES`.
+
+    Raises:
+        TonemillError: music21 is not installed.
+    """
+    return list(_scores(_bundled_folder(), SOURCES[style]))
+
+
 def _bundled_folder() -> Path:
     spec = util.find_spec("music21")  # found without importing it, which takes seconds
     if spec is None or not spec.submodule_search_locations:

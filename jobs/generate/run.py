@@ -26,6 +26,7 @@ from jobs.runtime.recipe import save_recipe
 from jobs.runtime.sent_files import SentFile
 from jobs.runtime.summary import Nodes, RunSummary, nodes_of_ray, prices_of_environment, summarise, write_summary
 from lstm_core import storage
+from lstm_core.catalogue.attribution import Terms, keep_terms
 from lstm_core.catalogue.folder import withdraw_track, write_catalog
 from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
@@ -95,6 +96,9 @@ def run_generate(
     kept = {record.track_id: record for record in known.refresh() if record.track_id in wanted}
     missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
     FreeSpace(free_bytes=_free_bytes(catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
+    facts = checkpoint.facts
+    terms = Terms(name=facts.name, licences=facts.licences, notices=facts.notices)
+    keep_terms(catalogue, checkpoint.fingerprint, terms)
     save_recipe(recipe, catalogue, f"orders/{_file_name(order.name)}.recipe.toml")
     work = TrackWork(
         checkpoint=checkpoint,

@@ -4,6 +4,7 @@ tracks/<track_id>/master.flac, score.mid, roll.png, stems/*.flac    the files of
 tracks/<track_id>/track.json                                        written last: with it the track exists
 catalog/tracks.parquet, catalog/failures.parquet                    one row per track
 catalog/listing.parquet                                             see known.py
+catalog/terms/*.json, ATTRIBUTION.md                                see attribution.py
 index.html                                                          written last of all
 """
 
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from lstm_core import storage
+from lstm_core.catalogue.attribution import write_attribution
 from lstm_core.catalogue.page import render_page
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackFile, TrackRecord
 from lstm_core.catalogue.tables import (
@@ -134,7 +136,7 @@ def write_catalog(
     title: str = "Catalogue",
     stamps: Mapping[str, Stamp] | None = None,
 ) -> str:
-    """Write tables and page over the given tracks, the page last; URI of the page.
+    """Write tables, attribution and page over the given tracks, the page last; URI of the page.
 
     With `stamps` of the records (`KnownTracks.stamps`) the next run need not read them.
     """
@@ -145,6 +147,7 @@ def write_catalog(
     storage.write_bytes(storage.join(folder, FAILURES_NAME), parquet_bytes(failures_table(failed)))
     if stamps is not None:
         storage.write_bytes(storage.join(folder, LISTING_NAME), listing_bytes(stamps, tracks))
+    write_attribution(catalogue_uri, ordered)
     page_uri = storage.join(catalogue_uri, "index.html")
     storage.write_bytes(page_uri, render_page(ordered, failed, title=title))
     return page_uri

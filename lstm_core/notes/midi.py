@@ -87,8 +87,10 @@ def read_midi(data: bytes) -> Score:
     return score
 
 
-def write_midi(score: Score) -> bytes:
+def write_midi(score: Score, *, by_part: bool = False) -> bytes:
     """A standard MIDI file of the score: a track of tempos and meters, then one track per program, drums on channel 10.
+
+    With `by_part` each part of a program has its own track, so that `read_midi` tells the parts apart.
 
     Every track ends on the barline that closes the piece, so that a sequencer loops it correctly. The same score gives
     the same bytes. The tags `copyright` and `text` are kept.
@@ -97,12 +99,14 @@ def write_midi(score: Score) -> bytes:
     end = int(barlines[-1])
     tracks = [_track(_conductor_events(score), end)]
     melodic_channels = [channel for channel in range(16) if channel != DRUM_CHANNEL]
-    programs = np.unique(score.notes["program"]).tolist()
-    for i, program in enumerate(programs):
+    parts = score.notes["part"].astype(np.int64) if by_part else 0
+    groups = score.notes["program"].astype(np.int64) * 2**16 + parts
+    for i, group in enumerate(np.unique(groups).tolist()):
+        program = group >> 16
         port, slot = divmod(i, len(melodic_channels))
         channel = DRUM_CHANNEL if program == DRUMS else melodic_channels[slot]
-        notes = score.notes[score.notes["program"] == program]
-        tracks.append(_track(_program_events(notes, int(program), channel, port), end))
+        notes = score.notes[groups == group]
+        tracks.append(_track(_program_events(notes, program, channel, port), end))
     header = b"MThd" + (6).to_bytes(4, "big")
     header += b"".join(number.to_bytes(2, "big") for number in (1, len(tracks), FILE_TICKS))
     return header + b"".join(tracks)

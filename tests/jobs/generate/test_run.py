@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +47,8 @@ GATES_FAIL = "59,62,0.05,0.05"  # pitch_low, pitch_high, temperature, top_p: har
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    save_checkpoint(folder / "checkpoint", tiny_model(3), tiny_facts(), dtype=torch.float32)
+    facts = replace(tiny_facts(), notices={"CC0": "No rights reserved."})
+    save_checkpoint(folder / "checkpoint", tiny_model(3), facts, dtype=torch.float32)
     return folder
 
 
@@ -88,7 +89,11 @@ def test_workers_and_order_of_rows_change_no_byte(
     result = generate_rows(run_folder, tmp_path, [ROWS[i] for i in (4, 2, 0, 3, 1)], num_workers=2)
     assert contents(tmp_path / "catalogue") == undisturbed
     assert [record.name for record in result.records] == ["five", "three", "one", "four", "two"]
+    attribution = (tmp_path / "catalogue" / "ATTRIBUTION.md").read_bytes()
+    assert b"## 5 tracks of checkpoint " in attribution and b"    CC0 (1 piece)\n" in attribution
+    assert b"No rights reserved." in attribution
     again = generate_rows(run_folder, tmp_path, ROWS)
+    assert (tmp_path / "catalogue" / "ATTRIBUTION.md").read_bytes() == attribution
     assert again.num_made == 0 and len(again.records) == 5 and contents(tmp_path / "catalogue") == undisturbed
     assert result.summary is not None and result.summary.units["tracks"] == 5 and again.summary is None
     assert result.summary_uri == str(tmp_path / "catalogue" / "summaries" / "order.generate.html")

@@ -226,6 +226,18 @@ def test_what_is_written_reads_back_the_same(score: Score) -> None:
     assert write_midi(again) == write_midi(score)
 
 
+def test_parts_of_one_program_stay_apart_where_that_is_wanted() -> None:
+    notes = make_notes([(0, 24, 48, 60, 90), (0, 24, 48, 55, 80), (24, 24, 48, 62, 90), (0, 24, 0, 40, 70)])
+    notes["part"] = [
+        0 if program == 0 else 1 + (pitch < 60) for program, pitch in zip(notes["program"], notes["pitch"], strict=True)
+    ]
+    again = read_midi(write_midi(Score(notes=notes), by_part=True)).notes
+    assert rows(again) == rows(notes)
+    assert again["part"][again["pitch"] == 60] == again["part"][again["pitch"] == 62]
+    assert len(set(again["part"])) == 3
+    assert len(set(read_midi(write_midi(Score(notes=notes))).notes["part"])) == 2
+
+
 def test_another_program_reads_the_same_music() -> None:
     """pretty_midi, which shares no code with our reader, agrees on seconds, programs, drums and meters."""
     score = Score(

@@ -1,0 +1,1 @@
+"""The corpus that the base checkpoint is trained on."""
