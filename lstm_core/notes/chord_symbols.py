@@ -37,7 +37,7 @@ _SUFFIX = re.compile(
               | (?P<min>   (?i:minor|min|mi(?!n)) | m(?!(?i:aj|a(?!dd))) | - | − ) )?
     (?P<maj>    (?i:major|maj|ma(?!dd|j)) | M | (?P<delta> Δ | △ | \^ ) )?
     (?P<number> 6/?9 | 13 | 11 | 9 | 7 | 6 | 5 )?
-    (?P<changes> (?: (?i:sus)[24]? | (?i:add)[b\#]?(?:2|4|6|9|11|13) | (?i:no|omit)[35] | [b\#+-](?:5|6|9|11|13)
+    (?P<changes> (?: (?i:sus)[24]? | (?i:add)[b\#]?(?:2|4|6|9|11|13) | (?i:no|omit)[35] | [b\#+-](?:5|9|11|13)
                    | (?i:alt) | (?i:aug) | \+ )* )
     """,
     re.VERBOSE,

@@ -27,7 +27,7 @@ def parse_energy(value: str | float | Sequence[float]) -> tuple[float, ...]:
         word = value.strip().lower()
         if word in SHAPES:
             return SHAPES[word]
-        points: Sequence[object] = [part for part in re.split(r"[\s,;|]+", word.strip("[]()")) if part]
+        points: Sequence[object] = _points(value)
     else:
         points = value if isinstance(value, Sequence) else [value]
     if not points:
@@ -52,9 +52,7 @@ def energy_text(value: str | float | Sequence[float]) -> str:
 
     What is no energy is written as it is, so that parse_energy says what is wrong.
     """
-    if isinstance(value, str):
-        return " ".join(value.strip().strip("[]()").replace(",", " ").replace(";", " ").replace("|", " ").split())
-    points = value if isinstance(value, Sequence) else [value]
+    points = _points(value) if isinstance(value, str) else value if isinstance(value, Sequence) else [value]
     return " ".join(str(point) if _number(point) is None else f"{_number(point)!r}" for point in points)
 
 
@@ -75,6 +73,10 @@ def energy_of_bars(curve: Sequence[float], num_bars: int) -> npt.NDArray[np.floa
     area = areas[segment] + (points[segment] + at_edges) / 2.0 * (edges - places[segment])
     means: npt.NDArray[np.float64] = np.clip(np.diff(area) * num_bars, points.min(), points.max())
     return means
+
+
+def _points(text: str) -> list[str]:
+    return [part for part in re.split(r"[\s,;|]+", text.strip().strip("[]()")) if part]
 
 
 def _number(point: object) -> float | None:

@@ -57,9 +57,7 @@ def parse_form(text: str) -> tuple[SectionSpec, ...]:
     """
     tokens = re.sub(r"[’′`]", "'", text).replace(",", " ").split()
     tokens = [
-        part
-        for token in tokens
-        for part in (re.findall(r"[A-Z]'*", token) if _LETTERS_TOGETHER.fullmatch(token) else [token])
+        part for token in tokens for part in (re.findall(r"[A-Z]'*", token) if _is_letters_together(token) else [token])
     ]
     if not tokens:
         raise ValueError(f"The form is empty. {_HOW}")
@@ -84,7 +82,7 @@ def parse_section(token: str) -> SectionSpec:
         capital = token[:1].upper() + token[1:]
         if len(token.split(":")[0].rstrip("'")) == 1 and _SECTION.fullmatch(capital):
             raise ValueError(f'"{token}" is no section. Did you mean {capital}? Letters are capitals.')
-        hint = nearest(token.split(":")[0].lower(), _WORDS, otherwise=_HOW)
+        hint = nearest(token.split(":")[0].lower(), _WORDS, otherwise=f"There are A to Z, {', '.join(_WORDS)}. {_HOW}")
         raise ValueError(f'"{token}" is no section. {hint}')
     bars = None if found["bars"] is None else int(found["bars"])
     if bars is not None and not 1 <= bars <= MAX_SECTION_BARS:
@@ -170,6 +168,10 @@ def fit_form(
     bars = [bars_of[section.letter] for section in sections]
     bars[-1] += ending
     return bars
+
+
+def _is_letters_together(token: str) -> bool:
+    return _LETTERS_TOGETHER.fullmatch(token) is not None and token.rstrip("'").lower() not in _WORDS
 
 
 def _check_place(section: SectionSpec, place: int, sections: Sequence[SectionSpec]) -> None:

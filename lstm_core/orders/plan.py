@@ -90,7 +90,7 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
 
 
 def _tempo_of_form(order: TrackOrder, quarters: float) -> float:
-    """The tempo at which a form whose bars are all written fills the length; 0 for another form, or if there is none."""
+    """The tempo at which a form whose bars are all written fills the length; 0 if there is none."""
     bars = [section.num_bars for section in parse_form(order.form)] if order.form else [None]
     bpm = sum(count or 0 for count in bars) * quarters * 60.0 / order.duration_s
     return bpm if None not in bars and MIN_BPM <= bpm <= MAX_BPM else 0.0

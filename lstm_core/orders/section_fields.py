@@ -33,6 +33,7 @@ _ROLE_NAMES = {
     "accompaniment": 2,
     "arpeggio": 3,
     "ostinato": 3,
+    "drum": 5,
     "percussion": 5,
 }
 
@@ -52,6 +53,8 @@ def fold_fields(values: Mapping[str, Any]) -> dict[str, Any]:
             for name, part in given.items():
                 _add(found.setdefault(field, {}), field, name.strip(), part)
         elif key == "energy":
+            if isinstance(value, list | tuple) and not value:
+                raise ValueError("energy is an empty list. Write at least one number, or leave it out.")
             folded[key] = energy_text(value if isinstance(value, str | int | float | Sequence) else str(value))
         elif key == "form" and isinstance(value, str):
             folded[key] = " ".join(value.split())
@@ -185,7 +188,10 @@ def _add(texts: dict[str, str], field: str, name: str, value: Any) -> None:
     elif ":" in text:
         raise ValueError(f'{where} is "{text}": it is the value of one section and names none itself.')
     else:
-        given = {_EVERYWHERE if name == _WHOLE_TRACK else _section_key(name): text}
+        try:
+            given = {_EVERYWHERE if name == _WHOLE_TRACK else _section_key(name): text}
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
     for key, part in given.items():
         if key in texts:
             raise ValueError(f"{field} is given twice {f'for section {key}' if key else 'for the whole track'}.")
@@ -199,6 +205,8 @@ def _add(texts: dict[str, str], field: str, name: str, value: Any) -> None:
 
 def _section_key(name: str) -> str:
     section = parse_section(re.sub(r"[’′`]", "'", name.strip()))
+    if section.num_bars is not None:
+        raise ValueError(f'"{name}" gives bars. They stand in the form alone: write {section.name}.')
     return section.name
 
 
