@@ -28,13 +28,14 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.report import print_metric
-from lstm_core.analysis.chords import CHORD_STEPS, QUALITIES, find_chords
+from lstm_core.analysis.chords import find_chords
 from lstm_core.analysis.grid import Grid, make_grid, spread
 from lstm_core.analysis.layers import Layers, find_layers
 from lstm_core.analysis.melody import find_melody
 from lstm_core.analysis.piece import analyse
 from lstm_core.analysis.surroundings import ABOVE
 from lstm_core.foundation.errors import ScoreError
+from lstm_core.notes.chord_symbols import CHORD_STEPS, QUALITIES
 from lstm_core.notes.reading import IsolatedReader, read_score
 from lstm_core.notes.score import DRUMS, NoteArray, Score, bar_starts, tidy
 

@@ -9,12 +9,12 @@ import numpy as np
 from rich.table import Table
 
 from jobs.command_line.screen import Screen, heading
-from lstm_core.analysis.chords import chord_name
 from lstm_core.analysis.picture import draw_analysis
 from lstm_core.analysis.piece import Analysis, analyse
 from lstm_core.analysis.references import RELATIONS
 from lstm_core.analysis.roles import ROLES
 from lstm_core.foundation.errors import ScoreError
+from lstm_core.notes.chord_symbols import chord_name
 from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.reading import IsolatedReader

@@ -18,26 +18,8 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats, Grid, Ints, spread
 from lstm_core.analysis.paths import best_path
+from lstm_core.notes.chord_symbols import CHORD_STEPS, NO_CHORD, QUALITIES
 from lstm_core.notes.score import TICKS_PER_QUARTER, NoteArray
-
-QUALITIES = ("maj", "min", "dim", "aug", "sus2", "sus4", "7", "maj7", "min7", "m7b5", "dim7", "5")
-CHORD_STEPS = (
-    (0, 4, 7),
-    (0, 3, 7),
-    (0, 3, 6),
-    (0, 4, 8),
-    (0, 2, 7),
-    (0, 5, 7),
-    (0, 4, 7, 10),
-    (0, 4, 7, 11),
-    (0, 3, 7, 10),
-    (0, 3, 6, 10),
-    (0, 3, 6, 9),
-    (0, 7),
-)  # semitones above the root of each of QUALITIES
-NO_CHORD = -1  # root, quality and bass of a slot in which nothing with a pitch sounds
-_SUFFIXES = ("", "m", "dim", "+", "sus2", "sus4", "7", "maj7", "m7", "m7b5", "dim7", "5")
-_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 # Prior log-odds of a quality: a triad unless the tones indicate more.
 _QUALITY_PRIOR = np.array([0.0, 0.0, -0.9, -1.8, -2.0, -1.6, -0.3, -0.9, -0.6, -0.9, -1.1, -1.1])
@@ -70,14 +52,6 @@ class Chords:
     quality: Ints  # index into QUALITIES or NO_CHORD: int64 [slots]
     bass: Ints  # pitch class or NO_CHORD: int64 [slots]
     bar_key: Ints  # tonic 0..11, plus 12 in minor: int64 [bars]
-
-
-def chord_name(root: int, quality: int, bass: int) -> str:
-    """Such as "F#m7/A"; "N.C." where there is none."""
-    if root == NO_CHORD:
-        return "N.C."
-    slash = f"/{_NAMES[bass]}" if bass not in (root, NO_CHORD) else ""
-    return f"{_NAMES[root]}{_SUFFIXES[quality]}{slash}"
 
 
 def is_unpitched(notes: NoteArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

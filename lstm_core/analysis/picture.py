@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lstm_core.analysis.chords import chord_name
 from lstm_core.analysis.piece import Analysis
 from lstm_core.analysis.references import EXACT, NEW, TRANSPOSED
 from lstm_core.analysis.roles import DRUM, ROLES
+from lstm_core.notes.chord_symbols import chord_name
 from lstm_core.notes.score import Score
 
 ROLE_COLOURS = ("#d7263d", "#f08c00", "#7fb2e5", "#3a9d5d", "#5b3a8c", "#6b6b6b")  # in the order of ROLES

@@ -26,7 +26,7 @@ class Analysis:
     slots: npt.NDArray[np.int64]  # ticks: [slots + 1]
     slot_bar: npt.NDArray[np.int32]  # [slots]
     chord_root: npt.NDArray[np.int8]  # pitch class, -1 for no chord: [slots]
-    chord_quality: npt.NDArray[np.int8]  # index into chords.QUALITIES, -1 for no chord: [slots]
+    chord_quality: npt.NDArray[np.int8]  # index into chord_symbols.QUALITIES, -1 for no chord: [slots]
     chord_bass: npt.NDArray[np.int8]  # pitch class, -1 for no chord: [slots]
     bar_key: npt.NDArray[np.int8]  # tonic 0..11, plus 12 in minor: [bars]
     note_role: npt.NDArray[np.uint8]  # index into roles.ROLES: [N]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from lstm_core.notes.score import DRUMS, FAMILIES
 
@@ -27,6 +28,7 @@ PROGRAM_NAMES = tuple(
         "helicopter, applause, gunshot"
     ).split(",")
 )  # the 128 programs of General MIDI Level 1
+MAX_PLAYERS = 8  # of one name in an order
 
 
 def programs_of(name: str) -> tuple[int, ...]:
@@ -53,6 +55,28 @@ def programs_of(name: str) -> tuple[int, ...]:
         f'"{name}" is no known instrument.{hint} Use a family ({", ".join(FAMILIES)}), '
         "a General MIDI program name or its number 0 to 127."
     )
+
+
+def parse_instrument(name: str) -> tuple[tuple[int, ...], int]:
+    """Programs that a name with a number of players stands for, and that number: 1 for "strings", 3 for "strings*3".
+
+    Raises:
+        ValueError: nothing has that name, or the number is not 1 to MAX_PLAYERS; there is one drum kit.
+    """
+    base, star, count = (part.strip() for part in name.partition("*"))
+    programs = programs_of(base)
+    if not star:
+        return programs, 1
+    if re.fullmatch(r"[0-9]{1,9}", count) is None:
+        raise ValueError(f'"{name}" gives no number of players after the *. Write, for example, "{base}*3".')
+    if not 1 <= int(count) <= MAX_PLAYERS:
+        raise ValueError(
+            f'"{name}" requests {int(count)} players of one instrument, it must be 1 to {MAX_PLAYERS}. '
+            + ("Leave the name out for none." if int(count) == 0 else f'Write, for example, "{base}*{MAX_PLAYERS}".')
+        )
+    if programs == (DRUMS,) and int(count) > 1:
+        raise ValueError(f'"{name}" requests {int(count)} drum kits, there is one. Write "drums".')
+    return programs, int(count)
 
 
 def instrument_name(program: int) -> str:

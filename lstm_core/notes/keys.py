@@ -19,7 +19,7 @@ SCALES = {
     "blues": (0, 3, 5, 6, 7, 10),
     "chromatic": tuple(range(12)),
 }  # semitones above the tonic
-_LETTERS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+LETTERS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _KEY = re.compile(r"^([a-g])\s*(#|b|-?sharp|-?flat|♯|♭)?\s*(m|min|minor|maj|major)?$", re.IGNORECASE)
 
 
@@ -37,7 +37,7 @@ def parse_key(text: str) -> int:
         )
     letter, accidental, mode = found.groups()
     step = {"": 0, "#": 1, "♯": 1, "sharp": 1}.get((accidental or "").lower().lstrip("-"), -1)
-    tonic = (_LETTERS[letter.lower()] + step) % 12
+    tonic = (LETTERS[letter.lower()] + step) % 12
     is_minor = mode is not None and (mode == "m" or mode.lower().startswith("min"))
     return tonic + 12 * is_minor
 

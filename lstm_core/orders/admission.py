@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from lstm_core.foundation.errors import OrderError
+from lstm_core.notes.score import TICKS_PER_QUARTER
 from lstm_core.orders.constraints import make_rules
+from lstm_core.orders.form_text import fit_form, parse_form
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import FEWEST_PITCHES, plan_track
+from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
+from lstm_core.orders.section_fields import check_chords, section_chords
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
 
@@ -25,6 +28,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
             return admit(order, primers)
     plan = plan_track(order)
     track = PlannedTrack(order=order, plan=plan, primer=primers.events(order, plan))
+    _check_form(order, plan)
     rules = make_rules(order, plan, primer=track.primer)
     num_pitches = int(rules.pitches[0, 0, 0, :FIRST_DRUM].sum())
     if rules.spans[0, 0]["last_instrument"] and num_pitches < FEWEST_PITCHES:
@@ -33,6 +37,28 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
             f"than {FEWEST_PITCHES} is not delivered. Widen pitch_low and pitch_high."
         )
     return track
+
+
+def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
+    """Raises OrderError for a form that does not fit the bars of a track, and for chords that do not fit the form."""
+    chords = section_chords(order.chords)
+    if len(chords.get("", ())) > plan.num_bars:
+        raise OrderError(f"chords holds {len(chords[''])} bars, the track has {plan.num_bars}. Write at most as many.")
+    if not order.form:
+        return
+    sections = parse_form(order.form)
+    try:
+        bars = fit_form(
+            sections,
+            plan.num_bars,
+            is_loop=order.loop,
+            loop_start=order.loop_start,
+            bpm=plan.bpm,
+            bar_quarters=plan.meter.bar_ticks / TICKS_PER_QUARTER,
+        )
+        check_chords(chords, sections, bars)
+    except ValueError as error:
+        raise OrderError(str(error)) from error
 
 
 def estimated_size_bytes(order: TrackOrder) -> float:

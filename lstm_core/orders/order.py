@@ -6,20 +6,29 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from lstm_core.foundation.errors import OrderError
-from lstm_core.foundation.plain import PlainError, PlainReader, UnknownKeyError
-from lstm_core.notes.instruments import programs_of
+from lstm_core.foundation.plain import PlainReader, UnknownKeyError
+from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import SCALES, has_mode, key_in_scale, parse_key
 from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
+from lstm_core.orders.energy_curve import parse_energy
+from lstm_core.orders.form_text import check_form, parse_form
+from lstm_core.orders.section_fields import (
+    check_sections,
+    fold_fields,
+    section_chords,
+    section_ensembles,
+    section_roles,
+)
 from lstm_core.sound.audio import AudioError
 from lstm_core.sound.output_formats import output_format
 
 MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
-MAX_INSTRUMENTS = 32  # names in an order
+MAX_INSTRUMENTS = 32  # players in an order
 FREE_KEY = "free"  # value of `key`: no scale is enforced
 
 
@@ -39,12 +48,19 @@ class TrackOrder:
     bpm: float = 0.0  # 0: drawn from the seed
     exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
     meter: str = "4/4"
-    instruments: tuple[str, ...] = ()  # families, programs or drums; each will sound; (): the model chooses
+    instruments: tuple[str, ...] = ()  # families, programs or drums, "strings*3" for three; each will sound; (): drawn
     density: float = 0.0  # notes per quarter; 0: not given
     polyphony: int = 24  # melodic notes that sound together at most
     pitch_low: int = 21  # MIDI numbers of the lowest and highest melodic note
     pitch_high: int = 108
+    form: str = ""  # "intro A A' B A outro", with bars "A:8 B:8"; "": drawn
+    variation: float | None = None  # how much A' differs from A, 0..1; None: drawn
+    chords: str = ""  # "Am F C G", or by sections "A: Am F; B: C G"; one outside the scale is played; "": drawn
+    energy: str = ""  # "0.5", a curve over the track "0.2 0.5 1", or rise, fall, arc; "": drawn
+    ensemble: str = ""  # "strings*3, bass", or by sections "A: piano; B: piano, bass"; "": instruments throughout
+    roles: str = ""  # that sound: "harmony, bass", "no melody", or by sections; "": drawn
     loop: bool = False
+    loop_start: bool = False  # the form's intro is played once, before the loop
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     temperature: float = 1.0
@@ -76,8 +92,8 @@ class TrackOrder:
         try:
             output_format(self.format, self.bit_depth)
             self._check_key()
-            for name in self.instruments:
-                programs_of(name)
+            num_players = sum(parse_instrument(name)[1] for name in self.instruments)
+            self._check_music()
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
@@ -85,8 +101,8 @@ class TrackOrder:
         if self.reverb not in REVERBS:
             raise OrderError(f'reverb is "{self.reverb}", it must be one of {", ".join(REVERBS)}.')
         parse_meter(self.meter)
-        if len(self.instruments) > MAX_INSTRUMENTS:
-            raise OrderError(f"instruments holds {len(self.instruments)} names, at most {MAX_INSTRUMENTS} are played.")
+        if num_players > MAX_INSTRUMENTS:
+            raise OrderError(f"instruments holds {num_players} names, at most {MAX_INSTRUMENTS} are played.")
 
     def _check_key(self) -> None:
         if self.scale and self.scale not in SCALES:
@@ -101,9 +117,36 @@ class TrackOrder:
                     f'scale "{self.scale}" does not go with the key "{self.key}". Leave "major" or "minor" out of key.'
                 )
 
+    def _check_music(self) -> None:
+        """Raises ValueError for a form, chords, energy, ensembles or roles that are malformed or do not go together."""
+        sections = parse_form(self.form) if self.form else ()
+        if sections:
+            check_form(sections, is_loop=self.loop, loop_start=self.loop_start)
+        if self.loop_start and not self.loop:
+            raise OrderError("loop_start is true, but loop is false: nothing goes round. Set loop = true.")
+        if self.variation is not None:
+            _check_range("variation", self.variation, 0.0, 1.0, "")
+        if self.energy:
+            parse_energy(self.energy)
+        ensembles, roles = section_ensembles(self.ensemble), section_roles(self.roles)
+        check_sections("chords", tuple(section_chords(self.chords)), sections)
+        check_sections("ensemble", tuple(ensembles), sections)
+        check_sections("roles", tuple(roles), sections)
+        if self.instruments and "" in ensembles:
+            raise OrderError(
+                "instruments and ensemble both name who plays the whole track. Leave one of them out, or give "
+                "ensembles of sections, such as ensemble.A."
+            )
+
 
 REVERBS = ("none", "studio", "hall")
 _DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in digests, so track ids stay
+_LATER_FIELDS = {
+    field.name: field.default
+    for field in fields(TrackOrder)
+    if field.name in ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start")
+}  # and their defaults: a row that does not use them keeps its digest
+_NEVER = object()
 
 
 def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
@@ -114,16 +157,20 @@ def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
     """
     given = {name: value for name, value in values.items() if value is not None and value == value}
     try:
-        return _SPELLED.read(TrackOrder, given)
+        return _SPELLED.read(TrackOrder, fold_fields(given))
     except UnknownKeyError as error:
         raise OrderError(f'An order has no field "{error.key}". {error.hint}') from error
-    except PlainError as error:
+    except ValueError as error:
         raise OrderError(str(error)) from error
 
 
 def order_fields(order: TrackOrder) -> dict[str, Any]:
-    """An order row as plain values that JSON and Arrow can hold."""
-    return {**asdict(order), "instruments": list(order.instruments)}
+    """An order row as plain values that JSON and Arrow can hold.
+
+    Fields that came after the first catalogues are left out where they are not given: the same row stays the same.
+    """
+    values = {**asdict(order), "instruments": list(order.instruments)}
+    return {name: value for name, value in values.items() if _LATER_FIELDS.get(name, _NEVER) != value}
 
 
 def order_digest(order: TrackOrder) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -21,11 +22,13 @@ from lstm_core.orders.order import MAX_DURATION_S, TrackOrder, derived_seed, ord
 from lstm_core.orders.order_rows import csv_rows, parquet_rows, parse_toml, present_fields
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
+from lstm_core.orders.section_fields import BY_SECTION
 
 MAX_SHOWN_ERRORS = 8  # shown of one order
 MAX_TRACKS = 200_000  # of one order
 MAX_DRAWS = 24  # tries at values from ranges before an order counts as one that cannot be met
 _FIELDS = tuple(field.name for field in fields(TrackOrder))
+_LISTS = ("instruments", "ensemble", "roles")  # settings whose value is a list itself: choices are lists of lists
 _TOP_KEYS = ("name", "count", "seed", "track", "group")
 
 
@@ -88,8 +91,9 @@ def expand_order(
     """The tracks of an order in TOML form.
 
     At the top: name, seed, count, and a table [track] of settings; or several tables [[group]], each with its own count
-    and settings on top of those of [track]. A setting is a value, a list to draw from (for instruments lists),
-    or a range {min, max} with an optional step. Primers are relative to `folder`.
+    and settings on top of those of [track]. A setting is a value, a list to draw from (for instruments, ensemble,
+    roles lists of lists, for energy of curves), or a range {min, max} with an optional step; for chords, ensemble and
+    roles also a table of sections. Primers are relative to `folder`.
     """
     groups, common = _groups(values)
     name, seed = values.get("name", default_name), values.get("seed", 0)
@@ -187,12 +191,20 @@ def _drawn(
 
 
 def _is_choice(key: str, value: Any) -> bool:
-    if key == "instruments":
+    if key in BY_SECTION and isinstance(value, Mapping):
+        return any(_is_choice(key, part) for part in value.values())
+    if key == "energy" and isinstance(value, list):
+        return not all(isinstance(item, int | float) for item in value)  # numbers are a curve
+    if key in _LISTS:
         return isinstance(value, list) and len(value) > 0 and all(isinstance(item, list) for item in value)
     return isinstance(value, list | Mapping)
 
 
 def _draw(key: str, value: Any, random: np.random.Generator) -> Any:
+    if key in BY_SECTION and isinstance(value, Mapping):
+        return {section: _draw(key, part, random) for section, part in value.items()}
+    if isinstance(value, float) and math.isnan(value):
+        raise OrderError(f"{key} is nan. Leave it out, or write a value.")
     if isinstance(value, Mapping):
         return _draw_from_range(key, value, random)
     if not _is_choice(key, value):

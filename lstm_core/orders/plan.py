@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 
 from lstm_core.foundation.errors import OrderError
-from lstm_core.notes.instruments import programs_of
+from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import key_in_scale, parse_key, scale_pitch_classes, tonic_chord
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter
-from lstm_core.orders.order import FREE_KEY, MAX_BPM, TrackOrder, drawn_number, parse_meter
+from lstm_core.orders.form_text import parse_form
+from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
 
 TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
 MIN_TAIL_S = 1.0  # the last chord of a track that ends gets this long to die away
@@ -27,7 +28,7 @@ class TrackPlan:
     final_bar: int | None  # bar of the last chord, None for a loop
     final_hold_ticks: int  # longest note of the last chord
     key: int | None  # 0..23, None for FREE_KEY
-    programs: tuple[tuple[int, ...], ...]  # General MIDI programs of each requested instrument
+    programs: tuple[tuple[int, ...], ...]  # General MIDI programs of each requested player
 
     @property
     def total_ticks(self) -> int:
@@ -44,7 +45,8 @@ def plan_track(order: TrackOrder) -> TrackPlan:
     meter = parse_meter(order.meter)
     num_bars, bpm = _fit_bars(order, meter)
     final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, meter, order.duration_s)
-    programs = tuple(programs_of(name) for name in order.instruments)
+    players = [parse_instrument(name) for name in order.instruments]
+    programs = tuple(programs for programs, count in players for _ in range(count))
     return TrackPlan(
         num_samples=round(order.duration_s * order.sample_rate),
         meter=meter,
@@ -60,7 +62,7 @@ def plan_track(order: TrackOrder) -> TrackPlan:
 def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     """Number of whole bars for the length of an order, and the tempo at which they are played."""
     quarters = meter.bar_ticks / TICKS_PER_QUARTER
-    bpm = order.bpm or draw_bpm(order.seed)
+    bpm = order.bpm or _tempo_of_form(order, quarters) or draw_bpm(order.seed)
     exact_bars = order.duration_s * bpm / (60.0 * quarters)
     shortest = 1 if order.loop else 2
     num_bars = max(shortest, round(exact_bars))
@@ -85,6 +87,13 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     if order.loop:
         raise OrderError(_no_loop(order, bpm, exact_bars, quarters))
     return num_bars, bpm
+
+
+def _tempo_of_form(order: TrackOrder, quarters: float) -> float:
+    """The tempo at which a form whose bars are all written fills the length; 0 if there is none."""
+    bars = [section.num_bars for section in parse_form(order.form)] if order.form else [None]
+    bpm = sum(count or 0 for count in bars) * quarters * 60.0 / order.duration_s
+    return bpm if None not in bars and MIN_BPM <= bpm <= MAX_BPM else 0.0
 
 
 def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple[int, int]:

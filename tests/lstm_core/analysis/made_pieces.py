@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lstm_core.analysis.chords import CHORD_STEPS, QUALITIES
+from lstm_core.notes.chord_symbols import CHORD_STEPS, QUALITIES
 from lstm_core.notes.score import DRUMS, Meter, Score, make_notes
 
 Row = tuple[int, int, int, int, int]  # onset, duration, program, pitch, velocity

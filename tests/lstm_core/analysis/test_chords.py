@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_core.analysis.chords import NO_CHORD, QUALITIES, chord_name, find_chords
+from lstm_core.analysis.chords import find_chords
 from lstm_core.analysis.grid import make_grid, slots_per_bar
+from lstm_core.notes.chord_symbols import NO_CHORD, QUALITIES, chord_name
 from lstm_core.notes.score import Meter, Score, make_notes
 from tests.lstm_core.analysis.made_pieces import BAR, POP, accompaniment, chord_tones, progression, tune
 

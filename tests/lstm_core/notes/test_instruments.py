@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lstm_core.notes.instruments import PROGRAM_NAMES, instrument_name, programs_of
+from lstm_core.notes.instruments import MAX_PLAYERS, PROGRAM_NAMES, instrument_name, parse_instrument, programs_of
 from lstm_core.notes.score import DRUMS, FAMILIES
 
 
@@ -37,3 +39,29 @@ def test_families_are_eight_programs_each_and_drums_are_drums() -> None:
 def test_the_nearest_name_is_offered(name: str, hint: str) -> None:
     with pytest.raises(ValueError, match=hint):
         programs_of(name)
+
+
+@given(st.sampled_from(PROGRAM_NAMES + FAMILIES[:16]), st.integers(1, MAX_PLAYERS))
+def test_a_name_may_give_a_number_of_players(name: str, count: int) -> None:
+    assert parse_instrument(name) == (programs_of(name), 1)
+    assert parse_instrument(f"{name}*{count}") == parse_instrument(f" {name} * {count} ") == (programs_of(name), count)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("strings*0", r'"strings\*0" requests 0 players .*, it must be 1 to 8. Leave the name out for none'),
+        ("strings*99", r'it must be 1 to 8. Write, for example, "strings\*8"'),
+        ("strings*", r'gives no number of players after the \*. Write, for example, "strings\*3"'),
+        ("strings*two", "gives no number of players"),
+        ("strings*-1", "gives no number of players"),
+        ("strings*²", "gives no number of players"),
+        ("drums*2", 'requests 2 drum kits, there is one. Write "drums"'),
+        ("strngs*2", "Did you mean strings"),
+        ("*2", '"" is no known instrument'),
+    ],
+)
+def test_numbers_of_players_that_are_none(name: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=hint):
+        parse_instrument(name)
+    assert parse_instrument("drums*1") == ((DRUMS,), 1)

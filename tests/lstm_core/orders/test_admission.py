@@ -36,3 +36,31 @@ def test_a_planned_track_is_small_frozen_and_survives_a_trip() -> None:
 def test_sizes_follow_the_format() -> None:
     assert estimated_size_bytes(replace(ORDER, format="wav", bit_depth=24)) == 16 * 44100 * 6 + 100_000
     assert estimated_size_bytes(replace(ORDER, stems=True)) == 0.75 * 3 * 16 * 44100 * 4 + 100_000
+
+
+def test_a_form_that_does_not_fit_the_track_is_refused() -> None:
+    """Eight bars of 4/4 at 120 bpm are 16 seconds."""
+    admit(replace(ORDER, form="intro A B A outro", chords="A: C F; Am"))
+    admit(replace(ORDER, form="A:4 A'", chords="A': C F G C"))
+    refusals = {
+        r"The form needs at least 9 bars \(18\.00 s at 120 bpm\), the track has 8\. Request a longer": {
+            "form": "A " * 9
+        },
+        r"The form needs at least 200 bars \(400\.00 s": {"form": "A B C D " * 50},
+        r"needs at least 12 bars \(24\.00 s .* fewer bars": {"form": "A:8 B:4"},
+        r"has 4 bars \(8\.00 s at 120 bpm\), the track 8\. Request a duration_s of 8\.00": {"form": "A:4"},
+        r"chords\.A holds 5 bars, section A has 4": {"form": "A A'", "chords": "A: C F G C C"},
+        r"chords holds 9 bars, the track has 8": {"chords": "C " * 9},
+        r"needs at least 9 bars \(18\.00 s at 90 bpm\)": {"form": "A " * 9, "meter": "3/4", "bpm": 90.0},
+    }
+    for message, fields in refusals.items():
+        with pytest.raises(OrderError, match=message):
+            admit(replace(ORDER, **fields))
+    with pytest.raises(OrderError, match=r"\(A\) cannot fill 8 bars: they take multiples of 3. Request 6 bars .* or 9"):
+        admit(replace(ORDER, form="A A A", loop=True))
+    admit(replace(ORDER, form="A A A"))
+
+
+def test_200_sections_are_admitted_where_they_fit() -> None:
+    order = replace(ORDER, duration_s=800.0, form="A B C D " * 50)
+    assert admit(order).plan.num_bars == 400

@@ -167,6 +167,84 @@ def test_rows_of_a_table_are_the_same_tracks_in_any_order(tmp_path: Path) -> Non
         assert {track.name: order_digest(track) for track in shuffled.tracks} == digests
 
 
+MUSIC = """
+count = 24
+[track]
+duration_s = 64
+form = "intro:4 A:8 A':8 B:8 outro:4"
+energy = [0.2, 0.5, 1]
+variation = { min = 0.1, max = 0.4 }
+ensemble.intro = ["piano"]
+ensemble.A = [["strings*3", "bass"], ["guitar", "bass"]]
+roles = ["melody", "bass", "harmony"]
+
+[track.chords]
+A = ["Am F C G", "Am G F E7"]
+B = "F | C G | % | %"
+
+[[group]]
+[[group]]
+energy = ["rise", [0.1, 0.9], 0.5]
+chords = "C G"
+count = 12
+"""
+
+
+def test_form_chords_and_energy_in_toml(tmp_path: Path) -> None:
+    text = MUSIC.replace("count = 24\n", "")
+    first, *others = read_order(write(tmp_path, "music.toml", text)).planned
+    assert first.plan.num_bars == 32 and first.plan.bpm == 120.0
+    assert first.order.energy == "0.2 0.5 1.0" and first.order.roles == "melody, bass, harmony"
+    assert 0.1 <= first.order.variation <= 0.4
+    assert {track.order.energy for track in others} == {"rise", "0.1 0.9", "0.5"}
+    assert {track.order.chords for track in others} == {"C G"}
+    one_group = read_order(write(tmp_path, "many.toml", MUSIC[: MUSIC.index("[[group]]")]))
+    assert {track.chords for track in one_group.tracks} == {
+        "A: Am F C G; B: F | C G | % | %",
+        "A: Am G F E7; B: F | C G | % | %",
+    }
+    assert {track.ensemble for track in one_group.tracks} == {
+        "A: strings*3, bass; intro: piano",
+        "A: guitar, bass; intro: piano",
+    }
+
+
+def test_the_orders_of_the_document_are_possible(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "orders.md").read_text(encoding="utf-8")
+    toml = text.split("```toml\n")[1].split("```")[0]
+    (track,) = read_order(write(tmp_path, "order.toml", toml)).tracks
+    assert track.chords == "A: Am F C G; B: Dm7 | G7 | C C/E | F" and track.roles == "intro: harmony, bass"
+    table = "\n".join(line.strip() for line in text.split("As CSV:\n\n")[1].split("\n\n")[0].splitlines())
+    (track,) = read_order(write(tmp_path, "order.csv", table)).tracks
+    assert track.chords == "A: Am F C G; B: F | G" and track.ensemble == "B: strings*2, bass"
+
+
+def test_a_nan_in_toml_is_no_gap(tmp_path: Path) -> None:
+    for value in ("nan", "[0.5, nan]", '"nan"'):
+        with pytest.raises(OrderError, match="energy is nan"):
+            read_order(write(tmp_path, "order.toml", f"[track]\nduration_s = 20\nenergy = {value}\n"))
+
+
+def test_sections_are_columns_of_tables(tmp_path: Path) -> None:
+    lines = "form,chords.B,chords.A,chords,energy,ensemble.A\nA B A,F G,Am F,,0.2 1,strings*2;bass\n,,,C G,rise,\n"
+    first, second = read_order(write(tmp_path, "order.csv", lines)).tracks
+    assert (first.chords, first.energy, first.ensemble) == ("A: Am F; B: F G", "0.2 1.0", "A: strings*2, bass")
+    assert (second.chords, second.energy, second.ensemble) == ("C G", "rise", "")
+    rows = [
+        {
+            "form": "A B A",
+            "chords": {"A": "Am F", "B": "F G"},
+            "energy": [0.2, 1.0],
+            "ensemble.A": ["strings*2", "bass"],
+        },
+        {"form": None, "chords": None, "energy": None, "ensemble.A": None},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "order.parquet")
+    assert read_order(tmp_path / "order.parquet").tracks[0] == first
+    with pytest.raises(OrderError, match=r'row 1: chords.A: "Amx" is no known chord symbol. Did you mean Am'):
+        read_order(write(tmp_path, "order.csv", "form,chords.A\nA B,Amx\n"))
+
+
 def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     rows = [
         {"name": "a", "duration_s": 6, "loop": True, "instruments": ["piano", "bass"], "key": "C major", "seed": None},

@@ -134,3 +134,20 @@ def test_keys_that_are_drawn_fit_the_range() -> None:
         assert blue is not None and blue >= 12
     assert plan_track(TrackOrder(key="D", scale="dorian")).key == 14
     assert plan_track(TrackOrder(key="free")).key is None
+
+
+def test_a_form_with_all_its_bars_gives_the_tempo() -> None:
+    """Drawn tempos would refuse nearly every such form."""
+    plan = plan_track(TrackOrder(duration_s=60.0, form="intro:4 A:8 A:8 B:8 outro:4", seed=3))
+    assert (plan.num_bars, plan.bpm) == (32, 128.0)
+    loop = TrackOrder(duration_s=30.0, form="A:6 B:6", meter="3/4", loop=True)
+    assert (plan_track(loop).num_bars, plan_track(loop).bpm) == (12, 72.0)
+    drawn = plan_track(TrackOrder(duration_s=60.0, seed=3))
+    for form in ("", "A:8 B", "A:8 B:8 " * 12):  # none, not all, and only at 384 bpm
+        assert plan_track(TrackOrder(duration_s=60.0, form=form, seed=3)) == drawn
+    assert plan_track(TrackOrder(duration_s=60.0, bpm=100.0, form="A:16 B:9")).bpm == 100.0
+
+
+def test_players_are_planned_one_by_one() -> None:
+    plan = plan_track(TrackOrder(instruments=("strings*3", "flute", "drums")))
+    assert plan.programs == (tuple(range(40, 48)),) * 3 + ((73,), (128,))
