@@ -34,6 +34,7 @@ FLOORS = {
         "transcriber_training",
         "orders",
         "engine",
+        "composing",
         "catalogue",
         "tracks",
     ),

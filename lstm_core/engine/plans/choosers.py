@@ -77,7 +77,11 @@ class RuleTables(NamedTuple):
     energy: Ints  # [B, N]
     roles_in_bar: Ints  # [B, N]
     must_play: Ints  # [B, N]
-    is_new: Bytes  # [B, N]
+    fewest_active: Ints  # [B, N]
+    nearest: Ints  # [B, N]
+    has_content: Bytes  # [B, N]
+    same_chords: Bytes  # [B, N]
+    wanted_in_bar: Ints  # [B, N]
     chords: Bytes  # [B, NUM_CHORDS]
     pitch_classes: Bytes  # [B, 12]
     temperature: npt.NDArray[np.float64]  # [B, K]
@@ -93,6 +97,7 @@ class Ensembles(NamedTuple):
     roles: Ints  # [B, MAX_PARTS]
     programs: Ints  # [B, MAX_PARTS]
     is_used: Bytes  # [B, I] 1 for wanted instruments that some part plays
+    serves: Ints  # [B, MAX_PARTS] the wanted instrument that each part is, FREE for none
     played: Ints  # [B] bits of the parts that have played in some bar
     steps: Ints  # [B] events so far
 
@@ -111,7 +116,11 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.full((num_rows, n), FREE, dtype=np.int64),
         np.full((num_rows, n), (1 << NUM_ROLES) - 1, dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.int64),
-        np.ones((num_rows, n), dtype=np.uint8),
+        np.zeros((num_rows, n), dtype=np.int64),
+        np.zeros((num_rows, n), dtype=np.int64),
+        np.zeros((num_rows, n), dtype=np.uint8),
+        np.zeros((num_rows, n), dtype=np.uint8),
+        np.full((num_rows, n), -1, dtype=np.int64),
         np.ones((num_rows, NUM_CHORDS), dtype=np.uint8),
         np.ones((num_rows, 12), dtype=np.uint8),
         np.ones((num_rows, len(STREAMS))),
@@ -124,9 +133,7 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
     n, num_wanted = rules.num_bars, len(rules.wanted)
     tables.num_slots[b, :n], tables.programs[b] = rules.num_slots, rules.programs
     tables.wanted[b] = 0
-    # Those that few programs can play are served first: a violin is then not taken for "strings".
-    order = np.argsort(rules.wanted.sum(axis=1), kind="stable")
-    tables.wanted[b, :num_wanted] = rules.wanted[order]
+    tables.wanted[b, :num_wanted] = rules.wanted
     tables.numbers[b] = (
         num_wanted, rules.only_wanted, max(rules.fewest_parts, num_wanted, 1), max(rules.most_parts, num_wanted),
         rules.roles, rules.fewest_roles, rules.may_transpose, rules.seed,
@@ -139,7 +146,11 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
         (tables.energy, rules.energy, FREE),
         (tables.roles_in_bar, rules.roles_in_bar, (1 << NUM_ROLES) - 1),
         (tables.must_play, rules.must_play, 0),
-        (tables.is_new, rules.is_new, 1),
+        (tables.fewest_active, rules.fewest_active, 0),
+        (tables.nearest, rules.nearest, 0),
+        (tables.has_content, rules.has_content, 0),
+        (tables.same_chords, rules.same_chords, 0),
+        (tables.wanted_in_bar, rules.wanted_in_bar, -1),
     ):
         table[b, :n] = otherwise if given is None else given
     tables.chords[b], tables.pitch_classes[b] = rules.chords, rules.pitch_classes
@@ -153,6 +164,7 @@ def make_ensembles(num_rows: int, num_wanted: int) -> Ensembles:
         np.zeros(shape, dtype=np.int64),
         np.zeros(shape, dtype=np.int64),
         np.zeros((num_rows, num_wanted), dtype=np.uint8),
+        np.full(shape, FREE, dtype=np.int64),
         np.zeros(num_rows, dtype=np.int64),
         np.zeros(num_rows, dtype=np.int64),
     )
@@ -202,11 +214,16 @@ def note_choice(b: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows
     if phase == PARTS and event[FIRST] != END_PARTS:
         part = rows.numbers[b, PART]
         ensembles.roles[b, part], ensembles.programs[b, part] = event[FIRST], event[SECOND]
-        if not _has_program(b, part, event[SECOND], ensembles):
-            for i in range(tables.numbers[b, WANTED]):
-                if tables.wanted[b, i, event[SECOND]] and not ensembles.is_used[b, i]:
-                    ensembles.is_used[b, i] = 1
-                    break
+        ensembles.serves[b, part] = FREE
+        for earlier in range(part):
+            if ensembles.programs[b, earlier] == event[SECOND]:
+                ensembles.serves[b, part] = ensembles.serves[b, earlier]
+                return
+        for i in range(tables.numbers[b, WANTED]):
+            if tables.wanted[b, i, event[SECOND]] and not ensembles.is_used[b, i]:
+                ensembles.is_used[b, i] = 1
+                ensembles.serves[b, part] = i
+                break
     elif phase == CONTENT:
         ensembles.played[b] |= event[ACTIVE] | event[ACTIVE_MORE] << _HALF
 
@@ -305,9 +322,8 @@ def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: 
         if forced != FREE:
             allowed[FIRST_BACK + forced] = 1
             return
-        if tables.is_new[b, bar] or bar == 0:
-            allowed[FIRST_BACK] = 1
-        for back in range(1, min(bar, MAX_BACK) + 1):
+        allowed[FIRST_BACK] = 1
+        for back in range(1, min(bar - tables.nearest[b, bar], MAX_BACK) + 1):
             allowed[FIRST_BACK + back] = 1
     elif stream == SECOND:
         back = event[FIRST] - FIRST_BACK
@@ -316,8 +332,10 @@ def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: 
         elif back == 0:
             allowed[FIRST_RELATION + _NEW] = 1
         else:
-            allowed[FIRST_RELATION + _EXACT] = 1
             allowed[FIRST_RELATION + _VARIED] = 1
+            if not _may_be_whole(b, bar, bar - back, tables):
+                return
+            allowed[FIRST_RELATION + _EXACT] = 1
             if tables.numbers[b, MAY_TRANSPOSE]:
                 for code in range(3, NUM_RELATIONS):
                     allowed[FIRST_RELATION + code] = 1 if code != _NO_SHIFT else 0
@@ -331,6 +349,19 @@ def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: 
                 allowed[section] = 1
     else:
         allowed[0] = 1
+
+
+@njit(cache=True, nogil=True)
+def _may_be_whole(b: int, bar: int, source: int, tables: RuleTables) -> bool:
+    """Whether a bar may be the same as another as a whole: only if what is requested of both is the same."""
+    if tables.has_content[b, bar] or tables.energy[b, bar] != tables.energy[b, source]:
+        return False
+    same = tables.roles_in_bar[b, bar] == tables.roles_in_bar[b, source]
+    same = same and tables.wanted_in_bar[b, bar] == tables.wanted_in_bar[b, source]
+    for slot in range(2):
+        same = same and tables.chord[b, bar, slot] == tables.chord[b, source, slot]
+        same = same and tables.bass[b, bar, slot] == tables.bass[b, source, slot]
+    return bool(same)
 
 
 @njit(cache=True, nogil=True)
@@ -361,7 +392,9 @@ def _allow_content(
     b: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
     bar = rows.numbers[b, BAR]
-    if stream == FIRST:
+    if stream <= SECOND_BASS and tables.same_chords[b, bar] and rows.form[b, bar, 0] > 0:
+        allowed[rows.contents[b, bar - rows.form[b, bar, 0], stream]] = 1
+    elif stream == FIRST:
         if tables.chord[b, bar, 0] != FREE:
             allowed[FIRST_CHORD + tables.chord[b, bar, 0]] = 1
         else:
@@ -407,10 +440,11 @@ def _allow_active(
     may, must, of_role = 0, 0, np.zeros(NUM_ROLES, dtype=np.int64)
     for part in range(num_parts):
         role = ensembles.roles[b, part]
-        if tables.roles_in_bar[b, bar] >> role & 1:
+        serves = ensembles.serves[b, part]
+        if tables.roles_in_bar[b, bar] >> role & 1 and (serves < 0 or tables.wanted_in_bar[b, bar] >> serves & 1):
             may |= 1 << part
             of_role[role] |= 1 << part
-            if not ensembles.played[b] >> part & 1 and _is_last_chance(b, bar, role, tables, rows):
+            if not ensembles.played[b] >> part & 1 and _is_last_chance(b, bar, role, serves, tables, rows):
                 must |= 1 << part
     chosen = event[ACTIVE] if stream == ACTIVE_MORE else 0
     for bits in range(1 << _HALF):
@@ -419,7 +453,11 @@ def _allow_active(
             continue
         total = chosen | here
         rest = 0 if stream == ACTIVE_MORE else may >> _HALF << _HALF  # what may still come
-        is_enough = (total | rest) != 0
+        count, possible = 0, 0
+        for part in range(num_parts):
+            count += (total | rest) >> part & 1
+            possible += may >> part & 1
+        is_enough = count >= min(max(tables.fewest_active[b, bar], 1), possible)
         for role in range(NUM_ROLES):
             if tables.must_play[b, bar] >> role & 1 and of_role[role] and not (total | rest) & of_role[role]:
                 is_enough = False
@@ -430,11 +468,12 @@ def _allow_active(
 
 
 @njit(cache=True, nogil=True)
-def _is_last_chance(b: int, bar: int, role: int, tables: RuleTables, rows: PlanRows) -> bool:
-    """Whether no later bar with a content of its own may have this role."""
+def _is_last_chance(b: int, bar: int, role: int, serves: int, tables: RuleTables, rows: PlanRows) -> bool:
+    """Whether no later bar with a content of its own may have a part of this role and wanted instrument."""
     for later in range(bar + 1, rows.numbers[b, NUM_BARS]):
         code = rows.form[b, later, 1]
-        if code in (_NEW, _VARIED) and tables.roles_in_bar[b, later] >> role & 1:
+        is_wanted = serves < 0 or tables.wanted_in_bar[b, later] >> serves & 1
+        if code in (_NEW, _VARIED) and tables.roles_in_bar[b, later] >> role & 1 and is_wanted:
             return False
     return True
 

@@ -41,7 +41,11 @@ class PlanRules:
     energy: Ints | None = None  # [N]
     roles_in_bar: Ints | None = None  # bit r: role r may play: [N]
     must_play: Ints | None = None  # bit r: if there is a part of role r, one of them plays: [N]
-    is_new: Bytes | None = None  # 1 for bars that may repeat none: [N]
+    fewest_active: Ints | None = None  # parts that play, if there are as many: [N]
+    nearest: Ints | None = None  # first bar that each may repeat, by default 0: [N]
+    has_content: Bytes | None = None  # 1 for bars that must not be the same as others as a whole: [N]
+    same_chords: Bytes | None = None  # 1 for bars whose chords are those of their source, if they have one: [N]
+    wanted_in_bar: Ints | None = None  # bit i: the wanted instrument i may play, by default all: [N]
     chords: Bytes = field(default_factory=_everything)  # 1 for those that may be chosen: [NUM_CHORDS]
     pitch_classes: Bytes = field(default_factory=lambda: np.ones(12, dtype=np.uint8))  # that the bass may have
     may_transpose: bool = True  # whether bars may repeat others transposed

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.analysis.chords import NO_CHORD as NO_ROOT
 from lstm_core.analysis.piece import Analysis, analyse
+from lstm_core.notes.chord_symbols import NO_CHORD as NO_ROOT
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import DRUMS, NoteArray, Score
 from lstm_core.representations.note_events import FIRST_DRUM_KEY, LAST_DRUM_KEY

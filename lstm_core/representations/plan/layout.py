@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.analysis.chords import CHORD_STEPS
 from lstm_core.analysis.references import EXACT, NEW, TRANSPOSED, VARIED
 from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELODY
+from lstm_core.notes.chord_symbols import CHORD_STEPS
 
 Ints = npt.NDArray[np.int64]
 

@@ -1,0 +1,76 @@
+"""The composer: plans, then the parts of each plan, for many tracks at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstm_core.composing.rules import part_request, plan_request
+from lstm_core.engine.engine import Engine
+from lstm_core.model.checkpoint import Checkpoint
+from lstm_core.notes.keys import home_shift
+from lstm_core.notes.score import Meter, NoteArray
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.representations.parts.events import read_parts
+from lstm_core.representations.plan.events import bars_of, read_plan
+from lstm_core.representations.plan.layout import Ints, Plan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Composition:
+    """The music of one attempt at a track."""
+
+    number: int  # place of the attempt in the input
+    plan: Plan  # in the home key
+    shift: int  # semitones from the key of the track to the home key
+    notes: NoteArray  # in the key of the track; `part` is the number of the part in the plan
+    num_events: int  # that the engines chose
+
+
+class Composer:
+    """A planner and an arranger."""
+
+    def __init__(self, planner: Checkpoint, arranger: Checkpoint, *, arithmetic: str = "auto", device: str = "cpu"):
+        self.planner = Engine(planner, arithmetic=arithmetic, device=device)
+        self.arranger = Engine(arranger, arithmetic=arithmetic, device=device)
+
+    def compose(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Composition]:
+        """The music of attempts at tracks, each as soon as it is finished; it depends on nothing but the attempt."""
+        facts = self.planner.checkpoint.facts
+        plans: list[Plan | None] = [None] * len(attempts)
+        planned_events = [0] * len(attempts)
+        for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts]):
+            plans[made.number] = read_plan(made.events, *_bars(attempts[made.number][0].plan))
+            planned_events[made.number] = len(made.events)
+        facts = self.arranger.checkpoint.facts
+        requests = [
+            part_request(track, attempt, plan, facts)
+            for (track, attempt), plan in zip(attempts, plans, strict=True)
+            if plan is not None
+        ]
+        for made in self.arranger.generate(requests):
+            track, plan = attempts[made.number][0].plan, requests[made.number].plan
+            shift = home_shift(track.key)
+            notes = _within(read_parts(made.events, plan, -shift), track)
+            count = planned_events[made.number] + len(made.events)
+            yield Composition(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
+
+
+def _bars(plan: TrackPlan) -> tuple[Ints, Ints]:
+    meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
+    return bars_of((meter,), plan.num_bars)
+
+
+def _within(notes: NoteArray, plan: TrackPlan) -> NoteArray:
+    """The notes shortened to where they may end: at the end of the bars, at the last chord, and it when it is over."""
+    end = plan.total_ticks
+    stop = np.full(len(notes), end, dtype=np.int64)
+    if plan.final_bar is not None:
+        final = plan.final_bar * plan.meter.bar_ticks
+        stop = np.where(notes["onset"] < final, final, final + plan.final_hold_ticks)
+    shortened = notes.copy()
+    shortened["duration"] = np.maximum(np.minimum(notes["duration"], stop - notes["onset"]), 1)
+    return shortened

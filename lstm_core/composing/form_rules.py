@@ -1,0 +1,161 @@
+"""The rules that an order sets for the form, chords, energy and roles of a plan, bar by bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstm_core.engine.plans.rules import FREE, NUM_ROLES
+from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
+from lstm_core.notes.keys import scale_pitch_classes
+from lstm_core.notes.score import TICKS_PER_QUARTER
+from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
+from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.section_fields import for_section, section_chords, section_roles
+from lstm_core.representations.plan.layout import MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
+
+_EXACT, _VARIED = 1, 2  # codes of relations, see plan/events.py
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedSection:
+    """A section of an order's form with its bars."""
+
+    spec: SectionSpec
+    start: int
+    num_bars: int
+
+    @property
+    def bars(self) -> slice:
+        return slice(self.start, self.start + self.num_bars)
+
+
+def sections_of(order: TrackOrder, plan: TrackPlan) -> tuple[PlacedSection, ...]:
+    """The sections of the form that an order asks for; () without one."""
+    if not order.form:
+        return ()
+    specs = parse_form(order.form)
+    counts = fit_form(
+        specs,
+        plan.num_bars,
+        is_loop=order.loop,
+        loop_start=order.loop_start,
+        bpm=plan.bpm,
+        bar_quarters=plan.meter.bar_ticks / TICKS_PER_QUARTER,
+    )
+    starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
+    return tuple(
+        PlacedSection(spec=spec, start=start, num_bars=count)
+        for spec, start, count in zip(specs, starts, counts, strict=False)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FormRules:
+    """Values that bars must have, FREE where the model may choose: int64 [N]."""
+
+    back: Ints
+    relation: Ints
+    section: Ints
+    nearest: Ints
+
+
+def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan) -> FormRules:
+    """A section again is the same, a variant of it varied; each new one repeats nothing but itself.
+
+    The bar of the last chord of a track is of its own.
+    """
+    n = plan.num_bars
+    rules = FormRules(
+        back=np.full(n, FREE), relation=np.full(n, FREE), section=np.full(n, FREE), nearest=np.zeros(n, dtype=np.int64)
+    )
+    known: dict[str, PlacedSection] = {}
+    letters: dict[str, int] = {}
+    for placed in sections:
+        letter = letters.setdefault(placed.spec.letter, len(letters))
+        rules.section[placed.bars] = 0
+        rules.section[placed.start] = 1 + min(letter, MAX_LETTERS - 1)
+        rules.nearest[placed.bars] = placed.start
+        same = known.get(placed.spec.name)
+        source = same or next((one for name, one in known.items() if one.spec.letter == placed.spec.letter), None)
+        if source is not None:
+            for bar in range(placed.start, placed.start + min(placed.num_bars, source.num_bars)):
+                rules.back[bar] = placed.start - source.start
+                rules.relation[bar] = _EXACT if same else _VARIED
+        known.setdefault(placed.spec.name, placed)
+    if plan.final_bar is not None:
+        rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, 0
+        # Bars that would copy the last chord are of their own: no source ends there.
+        if sections:
+            copies = np.flatnonzero((rules.back > 0) & (np.arange(n) - rules.back == plan.final_bar))
+            rules.back[copies], rules.relation[copies] = 0, 0
+    return rules
+
+
+def chord_rules(
+    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...], shift: int
+) -> tuple[Ints, Ints]:
+    """Chords and basses that bars must have in the home key: int64 [N, 2] twice, FREE where the model may choose."""
+    n = plan.num_bars
+    chord, bass = np.full((n, 2), FREE), np.full((n, 2), FREE)
+    texts = section_chords(order.chords)
+    if not texts:
+        return chord, bass
+    spans: list[tuple[slice, list[ChordBar] | None]] = [
+        (placed.bars, for_section(texts, placed.spec)) for placed in sections
+    ] or [(slice(0, n), texts.get(""))]
+    for bars, sequence in spans:
+        for place, bar in enumerate(range(n)[bars]):
+            if sequence:
+                for slot, symbol in enumerate(sequence[place % len(sequence)]):
+                    chord[bar, slot], bass[bar, slot] = _values(symbol, shift)
+    return chord, bass
+
+
+def _values(symbol: ChordSymbol, shift: int) -> tuple[int, int]:
+    if symbol.root < 0:
+        return FREE, FREE
+    return chord_value((symbol.root + shift) % 12, symbol.quality), (symbol.bass - symbol.root) % 12
+
+
+def energy_rules(order: TrackOrder, num_bars: int) -> Ints | None:
+    """Steps of energy of all bars, None where the order leaves them open: int64 [N]."""
+    if not order.energy:
+        return None
+    values = energy_of_bars(parse_energy(order.energy), num_bars)
+    return np.minimum((values * NUM_ENERGIES).astype(np.int64), NUM_ENERGIES - 1)
+
+
+def role_rules(order: TrackOrder, num_bars: int, sections: tuple[PlacedSection, ...]) -> Ints:
+    """Bits of the roles that may sound in each bar: int64 [N]."""
+    bits = np.full(num_bars, (1 << NUM_ROLES) - 1)
+    texts = section_roles(order.roles)
+    if not texts:
+        return bits
+    for placed in sections:
+        roles = for_section(texts, placed.spec)
+        if roles is not None:
+            bits[placed.bars] = sum(1 << role for role in roles)
+    if not sections and "" in texts:
+        bits[:] = sum(1 << role for role in texts[""])
+    return bits
+
+
+def final_chord(key: int, scale: str, shift: int) -> int:
+    """The chord of the tonic that a track in this key ends on, in the home key: the triad of the scale, or a fifth."""
+    tonic, third = key % 12, 3 if key >= 12 else 4
+    classes = scale_pitch_classes(key, scale)
+    quality = (1 if third == 3 else 0) if (tonic + third) % 12 in classes else 11
+    return chord_value((tonic + shift) % 12, quality)
+
+
+def chords_of_scale(classes: frozenset[int]) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    """1 for each chord all of whose tones are in a set of pitch classes: uint8 [NUM_CHORDS]."""
+    allowed = np.zeros(1 + 12 * len(CHORD_STEPS), dtype=np.uint8)
+    for root in range(12):
+        for quality, steps in enumerate(CHORD_STEPS):
+            allowed[chord_value(root, quality)] = all((root + step) % 12 in classes for step in steps)
+    return allowed

@@ -1,0 +1,212 @@
+"""The requests that make the attempt at a track: of its plan, and of its parts once the plan is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.analysis.grid import slots_per_bar
+from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
+from lstm_core.composing.form_rules import (
+    PlacedSection,
+    chord_rules,
+    chords_of_scale,
+    energy_rules,
+    final_chord,
+    form_rules,
+    role_rules,
+    sections_of,
+)
+from lstm_core.engine.parts.part_chooser import PartRequest
+from lstm_core.engine.parts.rules import PartRules
+from lstm_core.engine.plans.plan_chooser import PlanRequest
+from lstm_core.engine.plans.rules import FREE, NUM_PROGRAMS, NUM_ROLES, PlanRules
+from lstm_core.foundation.errors import OrderError
+from lstm_core.model.checkpoint import CheckpointFacts
+from lstm_core.notes.keys import home_shift
+from lstm_core.notes.score import DRUMS
+from lstm_core.orders.constraints.key import scale_of
+from lstm_core.orders.order import TrackOrder, drawn_number
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.section_fields import for_section, section_ensembles
+from lstm_core.representations.conditions import meter_value
+from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
+from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
+from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints, Plan
+from lstm_core.representations.plan.plan import plan_conditions
+
+FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order requests them
+UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program: the same
+FEWEST_OF_MUSIC = 3  # roles of music that names no instruments
+CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
+SMALLEST_ENSEMBLES = 3  # instruments of a style, in the median, that an order without a style may get
+
+
+def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> PlanRequest:
+    """The request for the plan of an attempt at a track, 0 for the first.
+
+    Raises:
+        OrderError: more instruments are asked for than a plan has parts.
+    """
+    order, plan = track.order, track.plan
+    n, shift = plan.num_bars, home_shift(plan.key)
+    sections = sections_of(order, plan)
+    form = form_rules(sections, plan)
+    chord, bass = chord_rules(order, plan, sections, shift)
+    classes = _home_classes(order, plan, shift)
+    has_content = np.zeros(n, dtype=np.uint8)
+    must_play = np.zeros(n, dtype=np.int64)
+    fewest_active = np.zeros(n, dtype=np.int64)
+    if plan.final_bar is not None:
+        if plan.key is not None:
+            chord[plan.final_bar], bass[plan.final_bar] = final_chord(plan.key, order.scale, shift), 0
+        must_play[plan.final_bar] = 1 << BASS | 1 << HARMONY | 1 << MELODY
+        if not sections and plan.final_bar > 0:
+            has_content[plan.final_bar - 1] = 1
+    wanted, wanted_in_bar = _wanted(order, plan, sections)
+    roles_in_bar = role_rules(order, n, sections)
+    programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
+    programs[FIRST_SOUND_EFFECT:DRUMS] = 0
+    programs[list(UNPITCHED)] = 0
+    programs |= wanted.any(axis=0)
+    fewest = FEWEST_OF_MUSIC if len(wanted) == 0 else len(wanted)
+    roles = int(np.bitwise_or.reduce(roles_in_bar))
+    if len(wanted) == 0:
+        fewest_active[:] = min(2, FEWEST_OF_MUSIC)
+    rules = PlanRules(
+        num_slots=np.full(n, slots_per_bar(plan.meter)),
+        programs=programs,
+        wanted=wanted,
+        only_wanted=len(wanted) > 0,
+        fewest_parts=fewest,
+        roles=roles,
+        fewest_roles=_fewest_roles(wanted, roles),
+        back=form.back,
+        relation=form.relation,
+        section=form.section,
+        nearest=form.nearest,
+        chord=chord,
+        bass=bass,
+        energy=energy_rules(order, n),
+        roles_in_bar=roles_in_bar,
+        must_play=must_play,
+        fewest_active=fewest_active,
+        has_content=has_content,
+        same_chords=np.full(n, bool(sections), dtype=np.uint8),
+        wanted_in_bar=wanted_in_bar,
+        chords=np.ones(NUM_CHORDS, dtype=np.uint8) if classes is None else chords_of_scale(classes),
+        pitch_classes=_mask(classes),
+        may_transpose=classes is None,
+        temperature=np.full(len(PLAN_STREAMS), order.temperature),
+        top_p=np.full(len(PLAN_STREAMS), order.top_p),
+        seed=drawn_number("plan", track.seed_of(attempt)) >> 1,
+    )
+    return PlanRequest(rules=rules, conditions=conditions_of(track, facts))
+
+
+def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: CheckpointFacts) -> PartRequest:
+    """The request for the notes of an attempt at a track whose plan is made."""
+    order, plan = track.order, track.plan
+    shift = home_shift(plan.key)
+    rules = PartRules(
+        pitch_low=max(order.pitch_low + shift, 0),
+        pitch_high=min(order.pitch_high + shift, 127),
+        pitch_classes=_mask(_home_classes(order, plan, shift)),
+        chord_wins=bool(order.chords),
+        polyphony=order.polyphony if order.polyphony < TrackOrder.polyphony else 64,
+        final_bar=-1 if plan.final_bar is None else plan.final_bar,
+        final_hold_ticks=plan.final_hold_ticks,
+        temperature=np.full(len(PART_STREAMS), order.temperature),
+        top_p=np.full(len(PART_STREAMS), order.top_p),
+        seed=track.seed_of(attempt),
+    )
+    return PartRequest(plan=made, rules=rules, conditions=conditions_of(track, facts))
+
+
+def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
+    """What models are told of a whole track: style, mode, tempo, meter; int64 [4]."""
+    plan = track.plan
+    style = track.order.style or draw_style(facts.statistics, track.order.seed)
+    is_minor = None if plan.key is None else plan.key >= 12
+    return plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+
+
+def draw_style(statistics: Mapping[str, Any], seed: int) -> str:
+    """A style for an order that names none: one whose music has SMALLEST_ENSEMBLES instruments and more, as often as
+    it occurs; "" if there is none.
+    """
+    weights = {
+        style: int(of_style["pieces"])
+        for style, of_style in sorted(statistics.items())
+        if float(np.median([len(one) for one in of_style.get("ensembles", ())] or [0])) >= SMALLEST_ENSEMBLES
+    }
+    if not weights:
+        return ""
+    number = drawn_number("style", seed) % sum(weights.values())
+    for style, weight in weights.items():
+        if number < weight:
+            return style
+        number -= weight
+    raise AssertionError("weights do not add up")
+
+
+def _home_classes(order: TrackOrder, plan: TrackPlan, shift: int) -> frozenset[int] | None:
+    scale = scale_of(order, plan)
+    return None if scale is None else frozenset((pitch_class + shift) % 12 for pitch_class in scale)
+
+
+def _mask(classes: frozenset[int] | None) -> npt.NDArray[np.uint8]:
+    return np.array([classes is None or pitch_class in classes for pitch_class in range(12)], dtype=np.uint8)
+
+
+def _wanted(
+    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...]
+) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """The players that an order names, each as the programs that it may be, and bits of those that each bar may have.
+
+    A player of one program stands before one of a family: a violin is not taken for "strings".
+    """
+    players = [tuple(programs) for programs in plan.programs]
+    texts = section_ensembles(order.ensemble)
+    of_section: list[list[tuple[int, ...]] | None] = []
+    for placed in sections:
+        found = for_section(texts, placed.spec)
+        of_section.append(None if found is None else [p for programs, count in found for p in [programs] * count])
+    if not sections and "" in texts:
+        players = [p for programs, count in texts[""] for p in [programs] * count]
+    for named in of_section:
+        for programs in set(named or ()):
+            missing = (named or []).count(programs) - players.count(programs)
+            players += [programs] * max(missing, 0)
+    players.sort(key=len)
+    if len(players) > MAX_PARTS:
+        raise OrderError(f"{len(players)} players are asked for, a plan has at most {MAX_PARTS} parts. Name fewer.")
+    wanted = np.zeros((len(players), NUM_PROGRAMS), dtype=np.uint8)
+    for row, programs in zip(wanted, players, strict=True):
+        row[list(programs)] = 1
+    in_bar = np.full(plan.num_bars, FREE)
+    for placed, named in zip(sections, of_section, strict=True):
+        if named is not None:
+            left = list(named)
+            bits = 0
+            for i, programs in enumerate(players):
+                if programs in left:
+                    left.remove(programs)
+                    bits |= 1 << i
+            in_bar[placed.bars] = bits
+    return wanted, in_bar
+
+
+def _fewest_roles(wanted: npt.NDArray[np.uint8], roles: int) -> int:
+    """Different roles that the parts have at least."""
+    num_roles = sum(roles >> role & 1 for role in range(NUM_ROLES))
+    if len(wanted) == 0:
+        return min(FEWEST_OF_MUSIC, num_roles)
+    pitched = roles & ~(1 << DRUM)
+    num_pitched = sum(pitched >> role & 1 for role in range(NUM_ROLES))
+    accompanies = any(row[list(CHORD_PLAYERS)].any() for row in wanted)
+    return min(max(2 if accompanies else 1, 1), num_pitched) if num_pitched else 1
