@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lstm_core import storage
 from lstm_core.foundation.errors import CheckpointError, StorageError
 from lstm_core.foundation.json_text import json_bytes
-from lstm_core.model.checkpoint import Checkpoint, load_checkpoint
+from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts, load_checkpoint
 
 FORMAT = "tonemill-composer-1"
 JSON_NAME = "composer.json"
@@ -29,6 +29,11 @@ class ComposerCheckpoint:
     planner: Checkpoint
     arranger: Checkpoint
     fingerprint: str  # of both
+
+    @property
+    def facts(self) -> CheckpointFacts:
+        """Facts of both: those of the arranger, with the statistics of the planner."""
+        return replace(self.arranger.facts, statistics=self.planner.facts.statistics)
 
 
 def is_composer(uri: str | Path) -> bool:
