@@ -2,8 +2,8 @@
 
     python -m benchmarks.form [CATALOGUE...] [--checkpoint NAME] [--people FOLDER...]
 
-Ours are the score.mid of the given catalogues; without one, 48 tracks of `generate NAME` (base) are made (styles game and
-film, 60 to 90 s, all else by default; notes only, no audio). People's are the MIDI files of each FOLDER, by default
+Ours are the score.mid of the given catalogues; without one, 48 tracks of `generate NAME` (base) are made (styles game
+and film, 60 to 90 s, all else by default; notes only, no audio). People's are the MIDI files of each FOLDER, by default
 three of ../shared/corpora. All are measured over their first 32 bars (form_measures.py).
 
     form_auc         area under the ROC curve of a random forest that separates ours from people's, on pieces it was not

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from lstm_core.analysis.grid import Floats
+from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
 from lstm_core.engine.engine import Engine
@@ -17,6 +19,8 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
 from lstm_core.representations.plan.layout import Ints, Plan
+
+SOFTEST, LOUDEST = 44.0, 108.0  # mean velocity of bars of energy 0 and 1
 
 
 class Composer:
@@ -44,8 +48,25 @@ class Composer:
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
             notes = _within(read_parts(made.events, plan, -shift), track)
+            notes = with_energy(notes, asked_energy(attempts[made.number][0].order, track.num_bars), track)
             count = planned_events[made.number] + len(made.events)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
+
+
+def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> NoteArray:
+    """The notes louder and softer by the energy that is asked of their bars, float64 [N]; as they are for None.
+
+    The mean velocity of a bar moves to between SOFTEST and LOUDEST; within a bar and between parts all stays.
+    """
+    if energy is None or len(notes) == 0:
+        return notes
+    bar = np.minimum(notes["onset"] // plan.meter.bar_ticks, plan.num_bars - 1)
+    counts = np.maximum(np.bincount(bar, minlength=plan.num_bars), 1)
+    mean = np.bincount(bar, weights=notes["velocity"], minlength=plan.num_bars) / counts
+    wanted = SOFTEST + (LOUDEST - SOFTEST) * energy
+    moved = notes.copy()
+    moved["velocity"] = np.clip(np.rint(notes["velocity"] + (wanted - mean)[bar]), 8, 127)
+    return moved
 
 
 def _bars(plan: TrackPlan) -> tuple[Ints, Ints]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstm_core.analysis.grid import Floats
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
 from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
 from lstm_core.notes.keys import scale_pitch_classes
@@ -63,8 +64,15 @@ class FormRules:
     nearest: Ints
 
 
-def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan) -> FormRules:
-    """A section again is the same, a variant of it varied; each new one repeats nothing but itself.
+def varied_bars(num_bars: int, variation: float) -> set[int]:
+    """Which bars of a variant are varied: this share of them, the ends of phrases of four bars first."""
+    count = max(round(variation * num_bars), 1) if variation > 0 else 0
+    ranked = sorted(range(num_bars), key=lambda bar: (-(bar % 4), bar))
+    return set(ranked[:count])
+
+
+def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: float) -> FormRules:
+    """A section again is the same, a variant of it varied in a share of its bars; each new one repeats but itself.
 
     The bar of the last chord of a track is of its own.
     """
@@ -82,9 +90,11 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan) -> FormRule
         same = known.get(placed.spec.name)
         source = same or next((one for name, one in known.items() if one.spec.letter == placed.spec.letter), None)
         if source is not None:
-            for bar in range(placed.start, placed.start + min(placed.num_bars, source.num_bars)):
-                rules.back[bar] = placed.start - source.start
-                rules.relation[bar] = _EXACT if same else _VARIED
+            num_bars = min(placed.num_bars, source.num_bars)
+            varied = set() if same else varied_bars(num_bars, variation)
+            for bar in range(num_bars):
+                rules.back[placed.start + bar] = placed.start - source.start
+                rules.relation[placed.start + bar] = _VARIED if bar in varied else _EXACT
         known.setdefault(placed.spec.name, placed)
     if plan.final_bar is not None:
         rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, 0
@@ -121,12 +131,14 @@ def _values(symbol: ChordSymbol, shift: int) -> tuple[int, int]:
     return chord_value((symbol.root + shift) % 12, symbol.quality), (symbol.bass - symbol.root) % 12
 
 
-def energy_rules(order: TrackOrder, num_bars: int) -> Ints | None:
-    """Steps of energy of all bars, None where the order leaves them open: int64 [N]."""
-    if not order.energy:
-        return None
-    values = energy_of_bars(parse_energy(order.energy), num_bars)
-    return np.minimum((values * NUM_ENERGIES).astype(np.int64), NUM_ENERGIES - 1)
+def asked_energy(order: TrackOrder, num_bars: int) -> Floats | None:
+    """Energy of all bars, 0 to 1, None where the order leaves it open: float64 [N]."""
+    return energy_of_bars(parse_energy(order.energy), num_bars) if order.energy else None
+
+
+def energy_steps(energy: Floats) -> Ints:
+    """Steps of energy of a plan: int64 [N]."""
+    return np.minimum((energy * NUM_ENERGIES).astype(np.int64), NUM_ENERGIES - 1)
 
 
 def role_rules(order: TrackOrder, num_bars: int, sections: tuple[PlacedSection, ...]) -> Ints:

@@ -20,6 +20,7 @@ from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import iter_stems, render_stems
 from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, order_gates
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.promises import promise_gates
 from lstm_core.tracks.record import track_record
 
 LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of ten families is 6 GB at once
@@ -78,7 +79,8 @@ def finish_track(
             settings=settings,
             note_ends=note_ends(score, order.sample_rate),
         )
-        gates += order_gates(score, order, plan)
+        gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
+        gates += promise_gates(track, take)
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
         files["roll.png"] = draw_roll(score, duration_s=order.duration_s)

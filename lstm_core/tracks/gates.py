@@ -120,11 +120,14 @@ def score_gates(
     return results
 
 
-def order_gates(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateResult]:
-    """Results of all gates that the music of an order must pass: those of `score_gates`, and its instruments."""
+def order_gates(score: Score, order: TrackOrder, plan: TrackPlan, *, has_key_gate: bool = False) -> list[GateResult]:
+    """Results of all gates that the music of an order must pass: those of `score_gates`, and its instruments.
+
+    With `has_key_gate` the key is judged elsewhere.
+    """
     gates = score_gates(
         score,
-        key_pitch_classes=None if order.primer else scale_of(order, plan),
+        key_pitch_classes=None if order.primer or has_key_gate else scale_of(order, plan),
         num_bars=plan.num_bars,
         bar_ticks=plan.meter.bar_ticks,
     )

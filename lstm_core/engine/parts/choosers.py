@@ -14,6 +14,7 @@ from lstm_core.engine.parts.rules import (
     CHORD_WINS,
     FINAL_BAR,
     FINAL_HOLD,
+    FOLLOWS_ENERGY,
     HIGH,
     LOW,
     POLYPHONY,
@@ -27,6 +28,7 @@ from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER
 from lstm_core.representations.note_events import DURATIONS
 from lstm_core.representations.parts.events import (
     BAR,
+    CHORD_EDGES,
     DURATION,
     END,
     FIRST_DRUM,
@@ -65,6 +67,7 @@ _LAST_DRUM = END - 1
 MAX_IN_BAR = 96
 _MOST_TOGETHER = np.array([3, 3, 8, 5, 2, 6])  # notes of one part at a time, by role
 _NO_NOTE = -1
+_NUM_CHORD_STEPS = 1 + len(CHORD_EDGES)
 
 
 @njit(cache=True, nogil=True)
@@ -88,7 +91,7 @@ def choose_parts(
         if stream == PLACE:
             _allow_places(b, rules, tables, rows, allowed)
         elif event[b, PLACE] == BAR:
-            _allow_bar(b, stream, tables, rows, event[b], allowed)
+            _allow_bar(b, stream, rules, tables, rows, event[b], allowed)
         elif stream == PITCH:
             allow_pitches(b, event[b, PLACE], rules, tables, rows, allowed)
         elif stream == DURATION:
@@ -110,12 +113,14 @@ def choose_parts(
 def due_place(b: int, bar: int, last_place: int, tables: PlanTables) -> int:
     """The next place after `last_place` at which the bass must begin a note in a bar, -1 for none.
 
-    That is wherever the chord or its bass changes.
+    That is wherever the chord or its bass changes, and at the beginning of a bar that is repeated: there the chord
+    before may be another one.
     """
     before = bar - 1
     if last_place < 0 and _has_chord(b, bar, 0, tables):
         is_same = (
             before >= 0
+            and not tables.is_source[b, bar]
             and tables.chord[b, before, 1] == tables.chord[b, bar, 0]
             and tables.bass[b, before, 1] == tables.bass[b, bar, 0]
         )
@@ -193,14 +198,21 @@ def _num_sounding(b: int, bar: int, cell: int, rows: PartRows) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _allow_bar(b: int, stream: int, tables: PlanTables, rows: PartRows, event: Ints, allowed: Bytes) -> None:
+def _allow_bar(
+    b: int, stream: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, event: Ints, allowed: Bytes
+) -> None:
     """Sets how the next bar may begin; after the last one follows END."""
     is_last = rows.numbers[b, CELL] + 1 >= tables.num_cells[b]
     if stream == PITCH:
         if is_last:
             allowed[END] = 1
-        else:
-            allowed[FIRST_TEXTURE : FIRST_TEXTURE + NUM_TEXTURES] = 1
+            return
+        fewest, most = 0, NUM_TEXTURES // _NUM_CHORD_STEPS - 1
+        if rules.numbers[b, FOLLOWS_ENERGY]:
+            energy = tables.energy[b, tables.cells[b, rows.numbers[b, CELL] + 1, 1]]
+            fewest, most = max(energy - 2, 0), min(energy + 1, most)
+        for texture in range(_NUM_CHORD_STEPS * fewest, _NUM_CHORD_STEPS * (most + 1)):
+            allowed[FIRST_TEXTURE + texture] = 1
     elif event[PITCH] == END:
         allowed[0] = 1
     elif stream == DURATION:

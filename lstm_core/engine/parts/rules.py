@@ -26,6 +26,7 @@ class PartRules:
     pitch_high: int = 127
     pitch_classes: Bytes = field(default_factory=_all_classes)  # 1 for those of the scale: [12]
     chord_wins: bool = False  # True: tones of the chord may also be outside of the scale
+    follows_energy: bool = False  # True: how much each part plays in a bar is bounded by the bar's energy
     polyphony: int = 64  # melodic notes that sound together at most
     final_bar: int = -1  # that holds the last chord alone, -1 for none
     final_hold_ticks: int = 0  # longest note of the last chord
@@ -43,7 +44,7 @@ class PartRuleTables(NamedTuple):
     top_p: npt.NDArray[np.float64]  # [B, K]
 
 
-LOW, HIGH, CHORD_WINS, POLYPHONY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(8)
+LOW, HIGH, CHORD_WINS, FOLLOWS_ENERGY, POLYPHONY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(9)
 
 
 def make_part_rule_tables(num_rows: int) -> PartRuleTables:
@@ -58,9 +59,9 @@ def make_part_rule_tables(num_rows: int) -> PartRuleTables:
 
 def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules) -> None:
     """Puts rules into row b."""
-    tables.numbers[b] = (
-        rules.pitch_low, rules.pitch_high, rules.chord_wins, rules.polyphony, rules.final_bar, rules.final_hold_ticks,
-        rules.seed,
-    )  # fmt: skip
+    tables.numbers[b, LOW], tables.numbers[b, HIGH] = rules.pitch_low, rules.pitch_high
+    tables.numbers[b, CHORD_WINS], tables.numbers[b, FOLLOWS_ENERGY] = rules.chord_wins, rules.follows_energy
+    tables.numbers[b, POLYPHONY], tables.numbers[b, SEED] = rules.polyphony, rules.seed
+    tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p

@@ -78,6 +78,7 @@ class RuleTables(NamedTuple):
     roles_in_bar: Ints  # [B, N]
     must_play: Ints  # [B, N]
     fewest_active: Ints  # [B, N]
+    most_active: Ints  # [B, N]
     nearest: Ints  # [B, N]
     has_content: Bytes  # [B, N]
     same_chords: Bytes  # [B, N]
@@ -117,6 +118,7 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.full((num_rows, n), (1 << NUM_ROLES) - 1, dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.int64),
+        np.full((num_rows, n), 100, dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.uint8),
         np.zeros((num_rows, n), dtype=np.uint8),
@@ -147,6 +149,7 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
         (tables.roles_in_bar, rules.roles_in_bar, (1 << NUM_ROLES) - 1),
         (tables.must_play, rules.must_play, 0),
         (tables.fewest_active, rules.fewest_active, 0),
+        (tables.most_active, rules.most_active, 100),
         (tables.nearest, rules.nearest, 0),
         (tables.has_content, rules.has_content, 0),
         (tables.same_chords, rules.same_chords, 0),
@@ -446,25 +449,32 @@ def _allow_active(
             of_role[role] |= 1 << part
             if not ensembles.played[b] >> part & 1 and _is_last_chance(b, bar, role, serves, tables, rows):
                 must |= 1 << part
-    chosen = event[ACTIVE] if stream == ACTIVE_MORE else 0
+    chosen, some = event[ACTIVE] if stream == ACTIVE_MORE else 0, False
     for bits in range(1 << _HALF):
         here = bits << offset
         if here & ~may or (must >> offset & ((1 << _HALF) - 1)) & ~bits:
             continue
         total = chosen | here
         rest = 0 if stream == ACTIVE_MORE else may >> _HALF << _HALF  # what may still come
-        count, possible = 0, 0
+        count, possible, later, due = 0, 0, 0, 0
         for part in range(num_parts):
-            count += (total | rest) >> part & 1
+            count += total >> part & 1
             possible += may >> part & 1
-        is_enough = count >= min(max(tables.fewest_active[b, bar], 1), possible)
+            later += rest >> part & 1
+            due += must >> part & 1
+        fewest = max((tables.fewest_active[b, bar] * possible + 50) // 100, 1)
+        most = max((tables.most_active[b, bar] * possible + 50) // 100, fewest, due)
+        is_enough = count + later >= fewest and count <= most
         for role in range(NUM_ROLES):
             if tables.must_play[b, bar] >> role & 1 and of_role[role] and not (total | rest) & of_role[role]:
                 is_enough = False
         if is_enough:
             allowed[bits] = 1
-    if may == 0:
-        allowed[0] = 1
+            some = True
+    if not some:  # numbers of parts give way to parts that must play
+        for bits in range(1 << _HALF):
+            if not (bits << offset) & ~may and not (must >> offset & ((1 << _HALF) - 1)) & ~bits:
+                allowed[bits] = 1
 
 
 @njit(cache=True, nogil=True)
