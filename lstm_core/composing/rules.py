@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
+from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.form_rules import (
     PlacedSection,
     asked_energy,
@@ -116,7 +117,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         top_p=np.full(len(PLAN_STREAMS), order.top_p),
         seed=drawn_number("plan", track.seed_of(attempt)) >> 1,
     )
-    return PlanRequest(rules=rules, conditions=conditions_of(track, facts))
+    return PlanRequest(rules=continuing(rules, track, shift), conditions=conditions_of(track, facts))
 
 
 def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: CheckpointFacts) -> PartRequest:
@@ -135,6 +136,7 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         temperature=np.full(len(PART_STREAMS), order.temperature),
         top_p=np.full(len(PART_STREAMS), order.top_p),
         seed=track.seed_of(attempt),
+        locked=primer_events(track, shift),
     )
     return PartRequest(plan=made, rules=rules, conditions=conditions_of(track, facts))
 

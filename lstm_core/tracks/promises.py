@@ -12,7 +12,8 @@ from lstm_core.composing.take import Take
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.representations.plan.layout import EXACT, NO_CHORD, Ints, Plan, chord_tones
+from lstm_core.representations.note_events import event_onsets
+from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, Ints, Plan, chord_tones
 from lstm_core.tracks.gates import GateResult
 
 LEAST_VARIED, MOST_VARIED = 0.02, 0.98  # share of a varied section that is not as in the section that it varies
@@ -31,7 +32,7 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     plan = take.plan
     if plan is None:
         return []
-    in_bars = _Bars(take.notes, plan)
+    in_bars = _Bars(take.notes, plan, _primer_bars(track))
     gates = [
         _all("bass_root", _bass_root(in_bars, take.shift)),
         _all("harmony_in_chord", _harmony_in_chord(in_bars, take.shift)),
@@ -60,11 +61,22 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     return gates
 
 
+def _primer_bars(track: PlannedTrack) -> int:
+    if track.primer is None:
+        return 0
+    return int(event_onsets(track.primer).max()) // track.plan.meter.bar_ticks + 1
+
+
 class _Bars:
     """The notes of a take by bar."""
 
-    def __init__(self, notes: NoteArray, plan: Plan) -> None:
-        self.notes, self.plan = notes, plan
+    def __init__(self, notes: NoteArray, plan: Plan, primer_bars: int) -> None:
+        self.plan = plan
+        # What a primer brings is not judged, nor are bars that repeat it.
+        self.is_judged = np.arange(plan.num_bars) >= primer_bars
+        for bar in np.flatnonzero(plan.source != NO_SOURCE).tolist():
+            self.is_judged[bar] &= self.is_judged[plan.source[bar]]
+        self.notes = notes
         self.barlines = np.concatenate([[0], np.cumsum(plan.bar_ticks)])
         onset = notes["onset"].astype(np.int64)
         self.bar = np.clip(np.searchsorted(self.barlines, onset, side="right") - 1, 0, plan.num_bars - 1)
@@ -102,7 +114,7 @@ def _bass_root(bars: _Bars, shift: int) -> list[bool]:
     for bar in range(plan.num_bars):
         for slot in range(int(plan.num_slots[bar])):
             now = int(plan.chord[bar, slot]), int(plan.bass[bar, slot])
-            if now != before and now[0] != NO_CHORD and plan.active[bar] & bits:
+            if now != before and now[0] != NO_CHORD and plan.active[bar] & bits and bars.is_judged[bar]:
                 place = slot * int(plan.bar_ticks[bar]) // 2
                 kept.append((bar, place, (now[1] - shift) % 12) in begins)
             before = now
@@ -113,7 +125,7 @@ def _harmony_in_chord(bars: _Bars, shift: int) -> npt.NDArray[np.bool_]:
     plan = bars.plan
     tones = chord_tones()
     judged = np.isin(bars.role, (HARMONY, FIGURE)) & (bars.place % TICKS_PER_QUARTER == 0)
-    judged &= bars.notes["program"] != DRUMS
+    judged &= (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar]
     chord = plan.chord[bars.bar[judged], bars.slot[judged]]
     home = (bars.notes["pitch"][judged].astype(np.int64) + shift) % 12
     found: npt.NDArray[np.bool_] = tones[chord, home] == 1
@@ -122,7 +134,7 @@ def _harmony_in_chord(bars: _Bars, shift: int) -> npt.NDArray[np.bool_]:
 
 def _in_key(bars: _Bars, shift: int, scale: frozenset[int], *, chord_wins: bool) -> npt.NDArray[np.bool_]:
     """Of each melodic note whether it is of the scale or, where an order gives the chords, of the chord."""
-    melodic = bars.notes["program"] != DRUMS
+    melodic = (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar]
     pitch = bars.notes["pitch"][melodic].astype(np.int64)
     found: npt.NDArray[np.bool_] = np.isin(pitch % 12, sorted(scale))
     if chord_wins:

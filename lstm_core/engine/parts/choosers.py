@@ -87,6 +87,10 @@ def choose_parts(
     for b in range(logits.shape[0]):
         if rows.numbers[b, FINISHED] or tables.num_bars[b] == 0:
             continue
+        locked = _locked_event(b, stream, rules, rows, event[b])
+        if locked >= 0:
+            event[b, stream] = rules.locked[b, locked, stream]
+            continue
         allowed[:] = 0
         if stream == PLACE:
             _allow_places(b, rules, tables, rows, allowed)
@@ -107,6 +111,21 @@ def choose_parts(
             return False
         event[b, stream] = drawn
     return True
+
+
+@njit(cache=True, nogil=True)
+def _locked_event(b: int, stream: int, rules: PartRuleTables, rows: PartRows, event: Ints) -> int:
+    """Number of the locked event that comes next in a row, -1 for none."""
+    numbers = rows.numbers[b]
+    cell, first = numbers[CELL], -1
+    if cell >= 0:
+        first, stop = rules.locked_of_cell[b, cell, 0], rules.locked_of_cell[b, cell, 1]
+        if first >= 0 and first + 1 + numbers[IN_BAR] < stop:
+            return int(first + 1 + numbers[IN_BAR])
+    is_over = cell < 0 or first >= 0 or (stream > PLACE and event[PLACE] == BAR)
+    if is_over and cell + 1 < rules.locked_of_cell.shape[1]:
+        return int(rules.locked_of_cell[b, cell + 1, 0])
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -144,7 +163,7 @@ def _has_chord(b: int, bar: int, slot: int, tables: PlanTables) -> bool:
 @njit(cache=True, nogil=True)
 def _allow_places(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes) -> None:
     numbers = rows.numbers[b]
-    if numbers[CELL] < 0:
+    if numbers[CELL] < 0 or rules.locked_of_cell[b, numbers[CELL], 0] >= 0:  # all of a locked bar has come
         allowed[BAR] = 1
         return
     bar, last = numbers[HERE], numbers[LAST_PLACE]

@@ -83,6 +83,9 @@ class RuleTables(NamedTuple):
     has_content: Bytes  # [B, N]
     same_chords: Bytes  # [B, N]
     wanted_in_bar: Ints  # [B, N]
+    parts: Ints  # [B, MAX_PARTS, 2]
+    active: Ints  # [B, N]
+    copied: Ints  # [B, N]
     chords: Bytes  # [B, NUM_CHORDS]
     pitch_classes: Bytes  # [B, 12]
     temperature: npt.NDArray[np.float64]  # [B, K]
@@ -123,6 +126,9 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.zeros((num_rows, n), dtype=np.uint8),
         np.zeros((num_rows, n), dtype=np.uint8),
         np.full((num_rows, n), -1, dtype=np.int64),
+        np.full((num_rows, MAX_PARTS, 2), FREE, dtype=np.int64),
+        np.full((num_rows, n), FREE, dtype=np.int64),
+        np.full((num_rows, n), FREE, dtype=np.int64),
         np.ones((num_rows, NUM_CHORDS), dtype=np.uint8),
         np.ones((num_rows, 12), dtype=np.uint8),
         np.ones((num_rows, len(STREAMS))),
@@ -154,8 +160,13 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
         (tables.has_content, rules.has_content, 0),
         (tables.same_chords, rules.same_chords, 0),
         (tables.wanted_in_bar, rules.wanted_in_bar, -1),
+        (tables.active, rules.active, FREE),
+        (tables.copied, rules.copied, FREE),
     ):
         table[b, :n] = otherwise if given is None else given
+    tables.parts[b] = FREE
+    if rules.parts is not None:
+        tables.parts[b, : len(rules.parts)] = rules.parts
     tables.chords[b], tables.pitch_classes[b] = rules.chords, rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
 
@@ -291,6 +302,13 @@ def _allow_parts(
     b: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
     num_parts = rows.numbers[b, PART]
+    if tables.parts[b, 0, 0] != FREE:
+        is_over = num_parts == MAX_PARTS or tables.parts[b, num_parts, 0] == FREE
+        if stream == FIRST:
+            allowed[END_PARTS if is_over else tables.parts[b, num_parts, 0]] = 1
+        else:
+            allowed[tables.parts[b, num_parts, 1] if stream == SECOND and not is_over else 0] = 1
+        return
     if stream == FIRST:
         some = False
         if num_parts < tables.numbers[b, MOST]:
@@ -428,6 +446,10 @@ def _allow_content(
         forced = tables.energy[b, bar]
         for energy in range(NUM_ENERGIES):
             allowed[energy] = 1 if forced in (FREE, energy) else 0
+    elif stream in (ACTIVE, ACTIVE_MORE) and tables.active[b, bar] != FREE:
+        allowed[tables.active[b, bar] >> (0 if stream == ACTIVE else _HALF) & ((1 << _HALF) - 1)] = 1
+    elif stream in (COPIED, COPIED_MORE) and tables.copied[b, bar] != FREE:
+        allowed[tables.copied[b, bar] >> (0 if stream == COPIED else _HALF) & ((1 << _HALF) - 1)] = 1
     elif stream in (ACTIVE, ACTIVE_MORE):
         _allow_active(b, bar, stream, tables, ensembles, rows, event, allowed)
     else:

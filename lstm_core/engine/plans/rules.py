@@ -33,6 +33,9 @@ class PlanRules:
     most_parts: int = MAX_PARTS
     roles: int = (1 << NUM_ROLES) - 1  # bit r: role r may be given
     fewest_roles: int = 1  # different roles
+    parts: Ints | None = None  # role and program of each part, where all of them are given: [P, 2]
+    active: Ints | None = None  # bits of the parts that play: [N]
+    copied: Ints | None = None  # bits of the parts that copy the source: [N]
     back: Ints | None = None  # bars back to the source, 0 for none: [N]
     relation: Ints | None = None  # code of the relation, see plan/events.py: [N]
     section: Ints | None = None  # 0, or 1 + letter where one begins: [N]
