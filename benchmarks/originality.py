@@ -12,7 +12,7 @@ each folder against the others alone are measured as well. Everything is cut aft
     originality_shared_people  the same of held-out pieces
     originality_shared_across  the same of the held-out pieces of each folder against all other folders, mean
     originality_longest        the longest shared run: median, 90th percentile and greatest, of those that share one
-    originality_nearest        similarity of the nearest piece (lstm_core/originality/sketches.py): median, 90th percentile
+    originality_nearest        similarity of the nearest piece (originality/sketches.py): median, 90th percentile
     originality_ms             processor time of both questions a track
     originality_index          bytes of the index
 """

@@ -24,8 +24,8 @@ from lstm_core.originality.runs import RUN_NOTES, Hashes, line_steps
 from lstm_core.originality.seeds import CODE_BITS, REACH, SeedCollector, shared_runs
 from lstm_core.originality.sketches import KEY_BITS, SketchCollector, Sketches
 
-# 2,767 pieces (all of MIDI and MusicXML in the base corpus but what music21 has) with 5 million runs make 658,000 seeds,
-# 34 bits each: 3.65 MB. An index grows beyond this from 1.05 million seeds on, as one never takes less than 28 bits.
+# 2,767 pieces (the base corpus but for what music21 has) with 6 million runs make 658,000 seeds of 38 bits: 3.65 MB in
+# all. An index grows beyond the limit from about a million seeds on, as one never takes less than 28 bits.
 MOST_BYTES = 4_000_000
 MOST_SKETCHED = 160_000  # short runs, of 22 bits
 FEWEST_CODE_BITS, FEWEST_GAP_BITS, MOST_GAP_BITS = 3, 8, 24
