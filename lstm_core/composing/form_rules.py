@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,10 @@ from lstm_core.notes.keys import scale_pitch_classes
 from lstm_core.notes.score import TICKS_PER_QUARTER
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
 from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
-from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.section_fields import for_section, section_chords, section_roles
+from lstm_core.representations.plan.forms import fitted_form, read_form
 from lstm_core.representations.plan.layout import MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
 
 _EXACT, _VARIED = 1, 2  # codes of relations, see plan/events.py
@@ -102,6 +104,25 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: 
         if sections:
             copies = np.flatnonzero((rules.back > 0) & (np.arange(n) - rules.back == plan.final_bar))
             rules.back[copies], rules.relation[copies] = 0, 0
+    return rules
+
+
+def drawn_form(forms: Sequence[str], plan: TrackPlan, seed: int) -> FormRules | None:
+    """The form of some piece of the corpus that is as long as the track, or of any if none is; None without forms."""
+    tables = [read_form(text) for text in forms]
+    long_enough = [table for table in tables if len(table) >= plan.num_bars] or tables
+    if not long_enough:
+        return None
+    table = fitted_form(long_enough[drawn_number("form", seed) % len(long_enough)], plan.num_bars)
+    rules = FormRules(
+        back=table[:, 0].copy(),
+        relation=table[:, 1].copy(),
+        section=table[:, 2].copy(),
+        nearest=np.zeros(plan.num_bars, dtype=np.int64),
+    )
+    rules.section[0] = max(rules.section[0], 1)
+    if plan.final_bar is not None:
+        rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, 0
     return rules
 
 

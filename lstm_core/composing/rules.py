@@ -16,6 +16,7 @@ from lstm_core.composing.form_rules import (
     asked_energy,
     chord_rules,
     chords_of_scale,
+    drawn_form,
     energy_steps,
     final_chord,
     form_rules,
@@ -62,6 +63,9 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     sections = sections_of(order, plan)
     variation = VARIATION if order.variation is None else order.variation
     form = form_rules(sections, plan, variation)
+    if not sections and track.primer is None:
+        forms = facts.statistics.get(style_of(track, facts), {}).get("forms", ())
+        form = drawn_form(forms, plan, track.seed_of(attempt)) or form
     chord, bass = chord_rules(order, plan, sections, shift)
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
@@ -108,11 +112,12 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         fewest_active=fewest_active,
         most_active=most_active,
         has_content=has_content,
-        same_chords=((chord[:, 0] == FREE) & bool(sections)).astype(np.uint8),
+        same_chords=(chord[:, 0] == FREE).astype(np.uint8),
         wanted_in_bar=wanted_in_bar,
         chords=np.ones(NUM_CHORDS, dtype=np.uint8) if classes is None else chords_of_scale(classes),
         pitch_classes=_mask(classes),
         may_transpose=classes is None,
+        may_yield=not sections,
         temperature=np.full(len(PLAN_STREAMS), order.temperature),
         top_p=np.full(len(PLAN_STREAMS), order.top_p),
         seed=drawn_number("plan", track.seed_of(attempt)) >> 1,
@@ -144,9 +149,14 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
 def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
     """What models are told of a whole track: style, mode, tempo, meter; int64 [4]."""
     plan = track.plan
-    style = track.order.style or draw_style(facts.statistics, track.order.seed)
+    style = style_of(track, facts)
     is_minor = None if plan.key is None else plan.key >= 12
     return plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+
+
+def style_of(track: PlannedTrack, facts: CheckpointFacts) -> str:
+    """The style of a track, "" where there is none to draw from."""
+    return track.order.style or draw_style(facts.statistics, track.order.seed)
 
 
 def draw_style(statistics: Mapping[str, Any], seed: int) -> str:

@@ -103,9 +103,11 @@ def choose_parts(
         else:
             allowed[1:size] = 1
         number = uniform(rules.numbers[b, SEED], rows.numbers[b, STEP], stream)
+        # How dense a bar is is drawn from all that may be: a nucleus would cut off the densest and the sparsest.
+        top_p = 1.0 if stream > PLACE and event[b, PLACE] == BAR else rules.top_p[b, stream]
         drawn = draw(
             logits[b, :size], allowed[:size], offered[b, :size], rules.temperature[b, stream],
-            rules.top_p[b, stream], number, scratch,
+            top_p, number, scratch,
         )  # fmt: skip
         if drawn < 0:
             return False

@@ -92,7 +92,7 @@ class RuleTables(NamedTuple):
     top_p: npt.NDArray[np.float64]  # [B, K]
 
 
-WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, MAY_TRANSPOSE, SEED = range(8)
+WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, MAY_TRANSPOSE, SEED, MAY_YIELD = range(9)
 
 
 class Ensembles(NamedTuple):
@@ -113,7 +113,7 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.ones((num_rows, n), dtype=np.int64),
         np.ones((num_rows, NUM_PROGRAMS), dtype=np.uint8),
         np.zeros((num_rows, num_wanted, NUM_PROGRAMS), dtype=np.uint8),
-        np.zeros((num_rows, 8), dtype=np.int64),
+        np.zeros((num_rows, 9), dtype=np.int64),
         np.full((num_rows, n, 3), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
@@ -145,6 +145,7 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
     tables.numbers[b] = (
         num_wanted, rules.only_wanted, max(rules.fewest_parts, num_wanted, 1), max(rules.most_parts, num_wanted),
         rules.roles, rules.fewest_roles, rules.may_transpose, rules.seed,
+        rules.may_yield,
     )  # fmt: skip
     for column, values in enumerate((rules.back, rules.relation, rules.section)):
         tables.form[b, :n, column] = FREE if values is None else values
@@ -348,8 +349,12 @@ def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: 
             allowed[FIRST_BACK + back] = 1
     elif stream == SECOND:
         back = event[FIRST] - FIRST_BACK
-        if forced != FREE:
+        if forced != FREE and (forced == _NEW or not tables.numbers[b, MAY_YIELD]):
             allowed[FIRST_RELATION + forced] = 1
+        elif forced != FREE:
+            whole = _may_be_whole(b, bar, bar - back, tables)
+            whole = whole and (forced == _EXACT or tables.numbers[b, MAY_TRANSPOSE] == 1)
+            allowed[FIRST_RELATION + (forced if whole else _VARIED)] = 1
         elif back == 0:
             allowed[FIRST_RELATION + _NEW] = 1
         else:

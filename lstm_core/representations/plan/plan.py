@@ -6,7 +6,18 @@ import numpy as np
 
 from lstm_core.notes.score import Score
 from lstm_core.representations.conditions import METERS, TEMPO_EDGES, meter_value
-from lstm_core.representations.plan.events import REPRESENTATION, STREAMS, bars_of, num_bars_of, read_plan, spell_plan
+from lstm_core.representations.plan.events import (
+    END_PARTS,
+    FIRST,
+    REPRESENTATION,
+    SECOND,
+    STREAMS,
+    bars_of,
+    num_bars_of,
+    read_plan,
+    spell_plan,
+)
+from lstm_core.representations.plan.forms import form_of_events
 from lstm_core.representations.plan.from_score import plan_score
 from lstm_core.representations.plan.layout import Ints, Plan
 from lstm_core.representations.plan.steps import MOVING, NUM_LAGS, plan_steps
@@ -92,6 +103,12 @@ def no_score(*_: object, **__: object) -> Score:
     raise ValueError("a plan has no notes; its parts are written by parts-1")
 
 
+def programs_of_plan(events: EventArray) -> list[int]:
+    """Programs of the parts of a plan, each once, in the order of the parts."""
+    num_parts = int(np.flatnonzero(events[:, FIRST] == END_PARTS)[0])
+    return [int(program) for program in dict.fromkeys(events[:num_parts, SECOND].tolist())]
+
+
 PLAN = Representation(
     name=REPRESENTATION,
     streams=STREAMS,
@@ -101,4 +118,6 @@ PLAN = Representation(
     contexts=plan_contexts,
     num_moving=len(MOVING),
     num_lags=NUM_LAGS,
+    form=form_of_events,
+    programs=programs_of_plan,
 )
