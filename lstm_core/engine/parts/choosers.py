@@ -261,6 +261,7 @@ def allow_pitches(
     is_beat = place % TICKS_PER_QUARTER == 0
     in_chord = chord != NO_CHORD and (is_final or (is_beat and role in (HARMONY, FIGURE)))
     wants_bass = role == BASS and bass >= 0 and (is_final or place == due_place(b, bar, place - 1, tables))
+    in_chord = in_chord and not (wants_bass and above < 0)
     floor = -1
     if role in (HARMONY, FIGURE, COUNTER, MELODY) and _starts_slot(b, bar, place, tables):
         lowest = int(rows.lowest[b, bar, min(place // CELL_TICKS, CELLS - 1)])
