@@ -25,6 +25,7 @@ _SECTION, _CHORD, _DRUMS, _ENERGY = 16, 14, 18, 26  # heights of the lanes of a 
 _PAPER, _INK, _LINE, _HALF_LINE, _ENERGY_COLOUR = "#ffffff", "#262b36", "#aab0bd", "#e3e6ec", "#f2b366"
 SECTION_COLOURS = ("#e8eef7", "#f7eee3", "#e9f4ea", "#f5e9f2", "#f3f3df", "#e6f3f3")  # one for each letter, in turn
 LABEL_GAP = 4  # pixels between one chord and the next
+_LEFT_OUT = 0.1  # of them, and one more, may be left out because they do not fit
 _CHORD_STEPS = (2, 4, 8, 16, 32)  # bars of which one may have a chord
 
 
@@ -93,7 +94,8 @@ def shown_chords(
     """The slots at which names of chords stand, so that none reaches into the next.
 
     All changes where they fit. Else those at the beginnings of bars, and between them as many as fit; or the chord of
-    every second bar, every fourth and so on, counted from the anchor before, whether it is another one or not.
+    every second bar, every fourth and so on, counted from the anchor before, whether it is another one or not. A few
+    that do not fit, such as those of short sections, are left out.
 
     Args:
         names: Of each slot.
@@ -108,17 +110,18 @@ def shown_chords(
     if len(_fitting(changes, columns, widths)) == len(changes):
         return changes
     at_bars = [slot for slot in range(len(names)) if slot == 0 or bars[slot] > bars[slot - 1]]
-    shown = sorted(set(changes) & set(at_bars))
-    if len(_fitting(shown, columns, widths)) == len(shown):
+    shown = _fitting(among := sorted(set(changes) & set(at_bars)), columns, widths)
+    if len(among) - len(shown) <= 1 + _LEFT_OUT * len(among):
         for slot in changes:
             more = sorted({*shown, slot})
             shown = more if len(_fitting(more, columns, widths)) == len(more) else shown
         return shown
     for step in _CHORD_STEPS:
-        shown = [slot for slot in at_bars if (bars[slot] - bars[firsts[bisect_right(firsts, slot) - 1]]) % step == 0]
-        if len(_fitting(shown, columns, widths)) == len(shown):
+        among = [slot for slot in at_bars if (bars[slot] - bars[firsts[bisect_right(firsts, slot) - 1]]) % step == 0]
+        shown = _fitting(among, columns, widths)
+        if len(among) - len(shown) <= 1 + _LEFT_OUT * len(among):
             break
-    return _fitting(shown, columns, widths)
+    return shown
 
 
 def _fitting(shown: Sequence[int], columns: Sequence[float], widths: Sequence[float]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import islice
 from typing import Any
 
 BARS_OF_TEXT = 8  # bars whose chords a table shows
@@ -75,14 +75,15 @@ class TrackForm:
     def num_parts(self) -> int:
         return sum(map(len, self.roles.values()))
 
-    def bar_chords(self, start: int = 0, stop: int | None = None) -> list[tuple[str, ...]]:
-        """The chords of each bar of a stretch, one of each bar that does not change it."""
-        bars = zip(*(self.chords[slot :: self.slots_per_bar] for slot in range(self.slots_per_bar)), strict=True)
-        return [tuple(name for name, _ in groupby(bar)) for bar in list(bars)[start:stop]]
+    def bar_chords(self, num_bars: int | None = None) -> list[tuple[str, ...]]:
+        """The chords of each bar, or of the first bars: one of a bar that does not change it."""
+        step = self.slots_per_bar
+        halves = zip(self.chords[::step], self.chords[step - 1 :: step], strict=True)
+        return [(first,) if first == second else (first, second) for first, second in islice(halves, num_bars)]
 
     def chords_text(self, num_bars: int = BARS_OF_TEXT) -> str:
         """The chords of the first bars as orders write them, such as "Am | F C/E | G"."""
-        return " | ".join(" ".join(bar) for bar in self.bar_chords(0, num_bars))
+        return " | ".join(" ".join(bar) for bar in self.bar_chords(num_bars))
 
     def to_plain(self) -> dict[str, Any]:
         """The form as JSON has it."""

@@ -91,7 +91,7 @@ class TrackRecord:
         return f"{TRACKS_FOLDER}/{self.track_id}"
 
     def to_json(self) -> bytes:
-        """The record as JSON: keys sorted, UTF-8, equal bytes for equal records; the form in one line, if there is one."""
+        """The record as JSON: keys sorted, UTF-8, equal bytes for equal records; a form stands in one line."""
         content = {key: value for key, value in vars(self).items() if key != "extra"} | self.extra
         content["gates"] = [vars(gate) for gate in self.gates]
         content["files"] = [vars(file) for file in self.files]

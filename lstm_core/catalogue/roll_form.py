@@ -50,7 +50,7 @@ class FormLanes:
         """What the line of energy is, at the right of the legend; the column at which it begins."""
         height, width = pixels.shape
         right, baseline, font = round(width * 0.99), height - round(size * 0.75), label_font(size)
-        x = right - round(font.getlength("energy"))
+        x = int(right - font.getlength("energy"))
         y = baseline - round(size * 0.4)
         pixels[y : y + 2, x - 2 * size : x - round(size * 0.5)] = self.first_colour + _ENERGY
         pen.text((x, baseline), "energy", fill=255, font=font, anchor="ls")

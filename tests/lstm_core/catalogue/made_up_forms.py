@@ -20,7 +20,7 @@ CHORDS = {0: ((AM, AM), (F, F), (C, G), (AM, E7)), 1: ((F, F), (DM7, G), (C, C),
 
 
 def made_plan(sections: str = "A A' B A", num_bars: int = 8, num_slots: int = 2, **changes: Any) -> Plan:
-    """A plan whose sections have so many bars each: a letter again is an exact copy of its first, with ' a variation."""
+    """A plan whose sections have so many bars each: a name again is an exact copy, a letter with ' a variation."""
     names = sections.split()
     n = len(names) * num_bars
     letters = list(dict.fromkeys(name[0] for name in names))
