@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from lstm_core.analysis.picture import label_font
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.roll_form import FORM_COLOURS, FormLanes, Pixels, bar_step
+from lstm_core.catalogue.roll_form import FORM_COLOURS, FormLanes, Pixels, bar_seconds, bar_step
 from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, Score, bar_starts, family_of
 
 # Where the time axis lies, as shares of width and height: the page moves its playhead inside this box.
@@ -113,7 +113,7 @@ def draw_roll(
     _draw_time(pixels, pen, plot, size, bars_s, _beat_seconds(score), has_numbers=form is None)
     lanes = None
     if form is not None:
-        columns = np.minimum(plot.x(_form_seconds(score, form.num_bars)), plot.right)
+        columns = np.minimum(plot.x(bar_seconds(score, form.num_bars)), plot.right)
         lanes = FormLanes(
             form=form,
             columns=columns,
@@ -274,13 +274,6 @@ def _beat_seconds(score: Score) -> npt.NDArray[np.float64]:
         meter = score.meters[max(int(np.searchsorted(starts, start, side="right")) - 1, 0)]
         beats.append(np.arange(start, stop, max(1, meter.bar_ticks // meter.numerator)))
     return score.seconds(np.concatenate(beats)) if beats else np.zeros(0)
-
-
-def _form_seconds(score: Score, num_bars: int) -> npt.NDArray[np.float64]:
-    """Seconds at which the bars of a form begin, and their end: float64 [num_bars + 1]; the score may end before."""
-    bars = bar_starts(score.meters, score.end_tick)[: num_bars + 1]
-    more = np.arange(1, num_bars + 2 - len(bars)) * score.meters[-1].bar_ticks
-    return score.seconds(np.concatenate([bars, bars[-1] + more]))
 
 
 def _inside(columns: npt.NDArray[np.int64], plot: _Plot) -> npt.NDArray[np.int64]:

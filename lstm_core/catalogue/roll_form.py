@@ -10,6 +10,7 @@ from PIL import ImageDraw
 
 from lstm_core.analysis.picture import SECTION_COLOURS, label_font, shown_chords
 from lstm_core.catalogue.form import TrackForm
+from lstm_core.notes.score import Score, bar_starts
 
 Pixels = npt.NDArray[np.uint8]  # index into the palette, [height, width]
 
@@ -22,6 +23,13 @@ _NUMBER_INK = 140  # of 255: numbers of bars are paler than names
 def bar_step(bar_pixels: float, least_pixels: float) -> int:
     """Every how many bars something may stand that needs so many pixels."""
     return next((step for step in _BAR_STEPS if step * bar_pixels >= least_pixels), _BAR_STEPS[-1])
+
+
+def bar_seconds(score: Score, num_bars: int) -> npt.NDArray[np.float64]:
+    """Seconds at which bars begin, and the end of the last: float64 [num_bars + 1]; the score may end before."""
+    bars = bar_starts(score.meters, score.end_tick)[: num_bars + 1]
+    more = np.arange(1, num_bars + 2 - len(bars)) * score.meters[-1].bar_ticks
+    return score.seconds(np.concatenate([bars, bars[-1] + more]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lstm_core.catalogue.folder import commit_track, list_tracks, write_catalog
+from lstm_core.catalogue.form import placed_sections
 from lstm_core.catalogue.page import render_page
 from lstm_core.catalogue.records import (
     CatalogueError,
@@ -292,9 +293,9 @@ def test_licences_in_any_shape_make_a_table(licences: Any) -> None:
 
 def test_no_text_of_a_record_becomes_markup() -> None:
     hostile = "</script><script>alert(1)</script><!--\u2028 {{script}}"
-    records = [
-        make_record(content(name=hostile, style=hostile, key=hostile, instruments=[hostile], order={"x": hostile}))
-    ]
+    form = replace(made_form("A", 1), sections=placed_sections([hostile], [1]), chords=(hostile, hostile))
+    texts = {"name": hostile, "style": hostile, "key": hostile, "instruments": [hostile], "order": {"x": hostile}}
+    records = [make_record(content(**texts, form=form))]
     failures = [failure(name=hostile, reason=hostile)]
     page = render_page(records, failures, title=hostile).decode()
     clean = render_page([make_record(content())], [failure()], title="x").decode()
@@ -303,6 +304,7 @@ def test_no_text_of_a_record_becomes_markup() -> None:
     assert "alert(1)</script>" not in page
     data = page.split('id="data">')[1].split("</script>")[0]
     assert json.loads(data)["plain"]["name"] == [hostile]
+    assert json.loads(data)["coded"]["form"]["values"] == [[hostile, 1]]
     assert json.loads(data)["failures"][0]["reason"] == hostile
     assert data.isascii()
 
