@@ -25,6 +25,9 @@ def inspect_track(uri: str) -> None:
     facts.add_row("length", f"{length}, {record.num_bars} bars of {record.meter}{', loop' if record.loop else ''}")
     facts.add_row("music", f"{record.key}, {record.bpm:.2f} bpm, style {record.style or 'open'}")
     facts.add_row("instruments", ", ".join(record.instruments))
+    if record.form is not None:
+        facts.add_row("form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1")
+        facts.add_row("chords", record.form.chords_text(record.num_bars))
     facts.add_row("level", f"{record.loudness_lufs:.2f} LUFS, true peak {record.true_peak_dbtp:.2f} dBTP")
     facts.add_row("seed", f"{record.seed}, attempt {record.attempt}, {record.arithmetic}")
     facts.add_row("checkpoint", f"{record.checkpoint.get('name')} {str(record.checkpoint.get('fingerprint'))[:12]}")

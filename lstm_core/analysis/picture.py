@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +23,10 @@ SYSTEM_HEIGHT = 250
 _MARGIN, _LEGEND = 8, 22
 _SECTION, _CHORD, _DRUMS, _ENERGY = 16, 14, 18, 26  # heights of the lanes of a system, in pixels
 _PAPER, _INK, _LINE, _HALF_LINE, _ENERGY_COLOUR = "#ffffff", "#262b36", "#aab0bd", "#e3e6ec", "#f2b366"
-_BANDS = ("#e8eef7", "#f7eee3", "#e9f4ea", "#f5e9f2", "#f3f3df", "#e6f3f3")  # one for each letter, in turn
+SECTION_COLOURS = ("#e8eef7", "#f7eee3", "#e9f4ea", "#f5e9f2", "#f3f3df", "#e6f3f3")  # one for each letter, in turn
+LABEL_GAP = 4  # pixels between one chord and the next
+_LEFT_OUT = 0.1  # of them, and one more, may be left out because they do not fit
+_CHORD_STEPS = (2, 4, 8, 16, 32)  # bars of which one may have a chord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +84,58 @@ def draw_analysis(score: Score, analysis: Analysis, *, width: int = 1600) -> byt
     return buffer.getvalue()
 
 
+def shown_chords(
+    names: Sequence[str],
+    bars: Sequence[int],
+    columns: Sequence[float],
+    anchors: Collection[int],
+    font: ImageFont.FreeTypeFont,
+) -> list[int]:
+    """The slots at which names of chords stand, so that none reaches into the next.
+
+    All changes where they fit. Else those at the beginnings of bars, and between them as many as fit; or the chord of
+    every second bar, every fourth and so on, counted from the anchor before, whether it is another one or not. A few
+    that do not fit, such as those of short sections, are left out.
+
+    Args:
+        names: Of each slot.
+        bars: Bar of each slot.
+        columns: Where each slot begins, in pixels, and the end of the last one.
+        anchors: Slots that have a name whether it changes or not: beginnings of sections and of lines.
+        font: Of the names.
+    """
+    firsts = sorted({0, *anchors})
+    changes = [slot for slot in range(len(names)) if slot in firsts or names[slot] != names[slot - 1]]
+    widths = [font.getlength(name) + LABEL_GAP for name in names]
+    if len(_fitting(changes, columns, widths)) == len(changes):
+        return changes
+    at_bars = [slot for slot in range(len(names)) if slot == 0 or bars[slot] > bars[slot - 1]]
+    shown = _fitting(among := sorted(set(changes) & set(at_bars)), columns, widths)
+    if len(among) - len(shown) <= 1 + _LEFT_OUT * len(among):
+        for slot in changes:
+            more = sorted({*shown, slot})
+            shown = more if len(_fitting(more, columns, widths)) == len(more) else shown
+        return shown
+    for step in _CHORD_STEPS:
+        among = [slot for slot in at_bars if (bars[slot] - bars[firsts[bisect_right(firsts, slot) - 1]]) % step == 0]
+        shown = _fitting(among, columns, widths)
+        if len(among) - len(shown) <= 1 + _LEFT_OUT * len(among):
+            break
+    return shown
+
+
+def _fitting(shown: Sequence[int], columns: Sequence[float], widths: Sequence[float]) -> list[int]:
+    """Those of some slots whose names end before the next one begins."""
+    ends = [*(columns[slot] for slot in shown[1:]), columns[-1]]
+    return [slot for slot, end in zip(shown, ends, strict=True) if columns[slot] + widths[slot] <= end]
+
+
+@lru_cache(maxsize=8)
+def label_font(size: int) -> ImageFont.FreeTypeFont:
+    """The font that Pillow carries, so that no machine's own fonts change the bytes."""
+    return ImageFont.load_default(size)
+
+
 def _layout(score: Score, analysis: Analysis, number: int, width: int) -> _System:
     first, last = number * BARS_PER_SYSTEM, min((number + 1) * BARS_PER_SYSTEM, len(analysis.barlines) - 1)
     start = int(analysis.barlines[first])
@@ -109,33 +166,31 @@ def _draw_bars(pen: ImageDraw.ImageDraw, analysis: Analysis, system: _System) ->
         )
         if first < last:
             box = (system.x(analysis.barlines[first]), system.top, system.x(analysis.barlines[last]), bottom)
-            pen.rectangle(box, fill=_BANDS[section.letter % len(_BANDS)])
-            pen.text((box[0] + 3, system.top + 1), section.name, fill=_INK, font=_font(13))
+            pen.rectangle(box, fill=SECTION_COLOURS[section.letter % len(SECTION_COLOURS)])
+            pen.text((box[0] + 3, system.top + 1), section.name, fill=_INK, font=label_font(13))
     for bar in range(system.first_bar, system.last_bar + 1):
         x = system.x(analysis.barlines[bar])
         pen.line((x, system.roll_top, x, bottom), fill=_INK if bar in phrase_starts else _LINE)
         if bar == system.last_bar:
             continue
-        pen.text((x + 2, bottom - 10), str(bar + 1), fill=_LINE, font=_font(9))
+        pen.text((x + 2, bottom - 10), str(bar + 1), fill=_LINE, font=label_font(9))
         if analysis.relation[bar] != NEW:
             sign = "=" if analysis.relation[bar] in (EXACT, TRANSPOSED) else "~"
             up = f"{analysis.transposition[bar]:+d}" if analysis.transposition[bar] else ""
             text = f"{up}{sign}{analysis.source_bar[bar] + 1}"
-            pen.text((x + 34, system.top + 4), text, fill="#7a8194", font=_font(9))
+            pen.text((x + 34, system.top + 4), text, fill="#7a8194", font=label_font(9))
 
 
 def _draw_chords(pen: ImageDraw.ImageDraw, analysis: Analysis, system: _System) -> None:
-    """Names of chords where they change, and at each barline."""
-    before = None
-    for slot in range(len(analysis.slot_bar)):
-        bar = int(analysis.slot_bar[slot])
-        if not system.first_bar <= bar < system.last_bar:
-            continue
-        chord = (int(analysis.chord_root[slot]), int(analysis.chord_quality[slot]), int(analysis.chord_bass[slot]))
-        if chord != before:
-            x = system.x(analysis.slots[slot])
-            pen.text((x + 2, system.top + _SECTION + 1), chord_name(*chord), fill=_INK, font=_font(10))
-        before = chord
+    """Names of chords where they change and at the beginning of the line, as many as fit."""
+    slots = np.flatnonzero((analysis.slot_bar >= system.first_bar) & (analysis.slot_bar < system.last_bar))
+    names = [
+        chord_name(int(analysis.chord_root[slot]), int(analysis.chord_quality[slot]), int(analysis.chord_bass[slot]))
+        for slot in slots
+    ]
+    columns = [system.x(analysis.slots[slot]) for slot in [*slots, slots[-1] + 1]]
+    for slot in shown_chords(names, analysis.slot_bar[slots].tolist(), columns, (), label_font(10)):
+        pen.text((columns[slot] + 2, system.top + _SECTION + 1), names[slot], fill=_INK, font=label_font(10))
 
 
 def _draw_notes(pen: ImageDraw.ImageDraw, score: Score, analysis: Analysis, system: _System) -> None:
@@ -168,11 +223,5 @@ def _draw_legend(pen: ImageDraw.ImageDraw, top: int) -> None:
     x = _MARGIN
     for name, colour in zip(ROLES, ROLE_COLOURS, strict=True):
         pen.rectangle((x, top + 4, x + 12, top + 14), fill=colour)
-        pen.text((x + 17, top + 2), name, fill=_INK, font=_font(12))
-        x += 30 + round(_font(12).getlength(name))
-
-
-@lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that ships with Pillow, so that fonts of the machine do not change the bytes."""
-    return ImageFont.load_default(size)
+        pen.text((x + 17, top + 2), name, fill=_INK, font=label_font(12))
+        x += 30 + round(label_font(12).getlength(name))

@@ -1,6 +1,6 @@
 """The catalogue's page: one HTML file that loads nothing but the tracks beside it.
 
-Its sources are page.html, page.css, page_list.js and page_player.js in this package. The data of all tracks stand
+Its sources are page.html, page.css and page_*.js in this package. The data of all tracks stand
 inside, column by column, because a page that was opened as a file may not fetch; rows are made as they come into view.
 """
 
@@ -16,11 +16,13 @@ from importlib.resources import files
 from textwrap import shorten
 from typing import Any
 
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord
 from lstm_core.catalogue.roll import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
 from lstm_core.catalogue.tables import texts
 from lstm_core.sound.output_formats import OUTPUT_FORMATS
 
+SCRIPTS = ("page_list.js", "page_form.js", "page_player.js")
 _SLOT = re.compile(r"\{\{(title|policy|style|data|script)\}\}")
 
 
@@ -38,7 +40,7 @@ def render_page(
     Nothing of a record can become markup: data are JSON without `<`, the script writes text only, and the policy
     runs no script but the page's own and lets nothing be loaded from elsewhere.
     """
-    script = '"use strict";\n' + _source("page_list.js") + _source("page_player.js")
+    script = '"use strict";\n' + "".join(map(_source, SCRIPTS))
     filling = {
         "title": html.escape(title),
         "policy": _policy(script),
@@ -79,6 +81,10 @@ def _page_data(
     }
     if folders:
         coded["folder"] = _coded(folders)
+    if any(record.form for record in records):
+        plain["energy"] = [record.form and record.form.mean_energy for record in records]
+        coded["form"] = _coded(_sections(record.form) for record in records)
+        coded["chords"] = _coded(_section_chords(record.form) for record in records)
     return {
         "plot": [PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM],
         "plain": plain,
@@ -92,6 +98,33 @@ def _coded(values: Iterable[Hashable]) -> dict[str, list[Any]]:
     codes: dict[Hashable, int] = {}
     column = [codes.setdefault(value, len(codes)) for value in values]
     return {"values": list(codes), "codes": column}
+
+
+def _sections(form: TrackForm | None) -> tuple[str | int, ...]:
+    """Names and bars of sections, one after the other."""
+    return tuple(part for section in form.sections for part in (section.name, section.num_bars)) if form else ()
+
+
+def _section_chords(form: TrackForm | None) -> str:
+    """The chords of the sections, a ";" between them.
+
+    Each is its shortest turn that goes round, bars between spaces and halves between commas, or the number of an
+    earlier section that has the same.
+    """
+    if form is None:
+        return ""
+    bars, numbers, texts = [",".join(bar) for bar in form.bar_chords()], dict[str, int](), []
+    for number, section in enumerate(form.sections):
+        part = bars[section.start_bar : section.start_bar + section.num_bars]
+        turn = " ".join(part[: _period(part)])
+        first = numbers.setdefault(turn, number)
+        texts.append(turn if first == number else str(first))
+    return ";".join(texts)
+
+
+def _period(bars: Sequence[str]) -> int:
+    """After how many bars they begin again, all if they do not."""
+    return next(n for n in range(1, len(bars) + 1) if bars[n:] == bars[: len(bars) - n])
 
 
 def _gate_row(gate: GateVerdict) -> tuple[str, int, str]:

@@ -26,7 +26,8 @@ function icon(name) {
 
 /* Filters: their state is the form, mirrored in the address so that a selection can be passed on. */
 
-const controls = ["query", "style", "key", "loop", "bpm-min", "bpm-max", "duration-min", "duration-max", "sort"];
+const controls = ["query", "style", "key", "loop", "bpm-min", "bpm-max", "duration-min", "duration-max", "form",
+  "sections-min", "sections-max", "energy", "sort"];
 const wantedInstruments = () => [...document.querySelectorAll("#instruments input:checked")].map((box) => box.value);
 let searchTexts = null; // made at the first search: most visits need none
 let shown = []; // indices of the tracks that fit, in the order of the list
@@ -45,11 +46,12 @@ function fitting() {
   const [durationMin, durationMax] = [bound("duration-min", -Infinity), bound("duration-max", Infinity)];
   const instruments = wantedInstruments();
   const isPlayed = coded.instruments.values.map((names) => instruments.every((name) => names.includes(name)));
+  const hasForm = formFilter();
   const fits = (i) =>
     (style === null || coded.style.codes[i] === style) && (key === null || coded.key.codes[i] === key) &&
     (loop === "" || plain.loop[i] === Number(loop)) && isPlayed[coded.instruments.codes[i]] &&
     plain.bpm[i] >= bpmMin && plain.bpm[i] <= bpmMax &&
-    plain.duration_s[i] >= durationMin && plain.duration_s[i] <= durationMax &&
+    plain.duration_s[i] >= durationMin && plain.duration_s[i] <= durationMax && hasForm(i) &&
     words.every((word) => searchText(i).includes(word));
   return Array.from({ length: numTracks }, (_, i) => i).filter(fits);
 }
@@ -74,6 +76,7 @@ function refresh() {
   try { history.replaceState(null, "", state.size ? `#${state}` : "#"); } catch { /* some browsers refuse it for files */ }
 }
 function fillChoices() {
+  for (const part of document.querySelectorAll("#filters .of-form")) part.hidden = !coded.form;
   const counted = (column, each) => {
     const counts = new Map(), numOf = new Array(coded[column].values.length).fill(0);
     for (const code of coded[column].codes) numOf[code] += 1;
@@ -144,9 +147,11 @@ function link(i, file, label) {
 }
 function fillRoll(roll, i) {
   const [left, top, right, bottom] = plot, image = roll.querySelector("img"), percent = (x) => `${100 * x}%`;
+  const strip = (share) => `calc((100% - var(--strip)) * ${share})`; // of the height that bands of sections leave
   Object.assign(image.style, { width: percent(1 / (right - left)), left: percent(-left / (right - left)),
-    height: percent(1 / (bottom - top)), top: percent(-top / (bottom - top)) });
+    height: strip(1 / (bottom - top)), top: `calc(var(--strip) + ${strip(-top / (bottom - top))})` });
   if (fileNames(i).includes("roll.png")) image.src = fileUrl(i, "roll.png"); else image.remove();
+  addSections(roll, i);
   roll.ariaLabel = `Position in ${plain.name[i]}`;
   roll.ariaValueMax = plain.duration_s[i];
   roll.ariaValueNow = 0;
@@ -178,6 +183,7 @@ function toggleSheet(row, i) {
   const stems = fileNames(i).filter((name) => name.startsWith("stems/"));
   const facts = [["Track", plain.track_id[i]], ["Audio", `${format}, ${sampleRate} Hz, ${bitDepth === 32 ? "float" : `${bitDepth} bit`}, ${plain.num_samples[i].toLocaleString("en")} samples`],
     ["Bars", `${plain.num_bars[i]} of ${of("meter", i)}`], ["Seed", plain.seed[i] + (plain.attempt[i] ? `, attempt ${plain.attempt[i] + 1}` : "")], ...of("made_by", i)];
+  if (formOf(i).length) facts.splice(3, 0, ["Form", formText(i)], ["Energy", `${plain.energy[i]} of 1 in the mean`]);
   if (stems.length) facts.push(["Stems", element("span", {}, ...stems.flatMap((stem) => [link(i, stem, stem.slice(6).replace(/\.\w+$/, "")), " "]))]);
   const gates = of("gates", i).map(([name, isPassed, bound], n) => [
     element("span", { className: isPassed ? "" : "broken", textContent: `${isPassed ? "✓" : "✗"} ${name.replaceAll("_", " ")}` }), String(plain.gate_values[i][n] ?? "").replace("-", "−"), bound]);

@@ -138,6 +138,8 @@ function showTime() {
     $("now-time").textContent = text.replace(" of ", " / ");
     if (row) Object.assign(row.querySelector(".roll"), { ariaValueNow: at.toFixed(1), ariaValueText: text });
   }
+  const place = formAt(i, at);
+  if ($("now-form").textContent !== place) $("now-form").textContent = place;
   for (const head of row?.querySelectorAll(".head") ?? []) {
     head.hidden = false;
     const isWhole = head.parentElement.tagName === "FIGURE";

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.foundation.errors import TonemillError
 from lstm_core.foundation.plain import PlainError, PlainReader
 
@@ -65,6 +66,7 @@ class TrackRecord:
     soundfont: dict[str, Any]  # name, sha256
     arithmetic: str  # bf16 or float32
     score_fingerprint: str
+    form: TrackForm | None = None  # None for a track that was made without a plan
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION
@@ -89,11 +91,15 @@ class TrackRecord:
         return f"{TRACKS_FOLDER}/{self.track_id}"
 
     def to_json(self) -> bytes:
-        """The record as JSON: keys sorted, UTF-8, equal bytes for equal records."""
+        """The record as JSON: keys sorted, UTF-8, equal bytes for equal records; a form stands in one line."""
         content = {key: value for key, value in vars(self).items() if key != "extra"} | self.extra
         content["gates"] = [vars(gate) for gate in self.gates]
         content["files"] = [vars(file) for file in self.files]
-        return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+        if self.form is None:
+            del content["form"]
+            return _json_bytes(content)
+        line = json.dumps(self.form.to_plain(), sort_keys=True, separators=(",", ":"))
+        return _json_bytes(content | {"form": None}).replace(b'\n "form": null', b'\n "form": ' + line.encode(), 1)
 
     @staticmethod
     def from_json(data: bytes) -> TrackRecord:
@@ -131,6 +137,10 @@ class TrackFailure:
 
 
 _STORED = PlainReader(ignores_unknown=True)
+
+
+def _json_bytes(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
 
 def make_record(content: Mapping[str, Any]) -> TrackRecord:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from lstm_core.analysis.picture import label_font
+from lstm_core.catalogue.form import TrackForm
+from lstm_core.catalogue.roll_form import FORM_COLOURS, FormLanes, Pixels, bar_seconds, bar_step
 from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, Score, bar_starts, family_of
 
 # Where the time axis lies, as shares of width and height: the page moves its playhead inside this box.
@@ -43,11 +47,9 @@ _INK_LEVELS = 16  # shades of anti-aliased text
 _FIRST_INK = len(_GREYS)
 _SHADES = 5  # of one family: from the quietest note to the loudest, then the edge at which a note starts
 _FIRST_FAMILY = _FIRST_INK + _INK_LEVELS
+_FIRST_FORM = _FIRST_FAMILY + _SHADES * len(FAMILY_COLOURS)
 _BLACK_KEYS = frozenset({1, 3, 6, 8, 10})
-_BAR_STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
-
-Pixels = npt.NDArray[np.uint8]  # index into the palette, [height, width]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,30 +83,55 @@ class _Plot:
         return round(self.bottom - (row + 1) * height), round(self.bottom - row * height)
 
 
-def draw_roll(score: Score, *, duration_s: float | None = None, width: int = 1600, height: int = 480) -> bytes:
+def draw_roll(
+    score: Score,
+    *,
+    duration_s: float | None = None,
+    form: TrackForm | None = None,
+    width: int = 1600,
+    height: int = 480,
+) -> bytes:
     """PNG of a piano roll, equal bytes for equal input.
 
     The time axis runs from 0 to `duration_s` (the audio's length; else the closing barline) between the shares
-    PLOT_LEFT and PLOT_RIGHT of the width. A colour is an instrument family, its depth the velocity.
+    PLOT_LEFT and PLOT_RIGHT of the width. A colour is an instrument family, its depth the velocity. With a form,
+    sections and chords stand above the bars, and the energy of the bars behind the notes.
 
     Raises:
         ValueError: the picture is too small to hold its labels.
     """
-    if width < 320 or height < 160:
-        raise ValueError(f"a piano roll needs at least 320 x 160 pixels, not {width} x {height}")
+    least_width, least_height = (320, 160) if form is None else (640, 400)
+    if width < least_width or height < least_height:
+        of_what = "a piano roll" if form is None else "a piano roll with sections and chords"
+        raise ValueError(f"{of_what} needs at least {least_width} x {least_height} pixels, not {width} x {height}")
     bars_s = score.seconds(bar_starts(score.meters, score.end_tick))
     plot = _layout(score.notes, duration_s or float(bars_s[-1]), width, height)
     pixels = np.zeros((height, width), dtype=np.uint8)
     labels = Image.new("L", (width, height))
     pen, size = ImageDraw.Draw(labels), max(9, round(height * 0.027))
     _draw_rows(pixels, pen, plot, size)
-    _draw_time(pixels, pen, plot, size, bars_s, _beat_seconds(score))
+    _draw_time(pixels, pen, plot, size, bars_s, _beat_seconds(score), has_numbers=form is None)
+    lanes = None
+    if form is not None:
+        columns = np.minimum(plot.x(bar_seconds(score, form.num_bars)), plot.right)
+        lanes = FormLanes(
+            form=form,
+            columns=columns,
+            top=plot.top,
+            floor=plot.floor,
+            bottom=plot.bottom,
+            first_colour=_FIRST_FORM,
+        )
+        lanes.draw_energy(pixels)
     _draw_notes(pixels, score, plot)
     _draw_frame(pixels, plot)
-    _draw_legend(pixels, pen, score.notes, size)
+    if lanes is not None:
+        lanes.draw_header(pixels, pen, size)
+    legend_stop = width if lanes is None else lanes.draw_key(pixels, pen, size)
+    _draw_legend(pixels, pen, score.notes, size, legend_stop)
     ink = np.asarray(labels) >> 4
     np.copyto(pixels, _FIRST_INK + ink, where=ink > 0)
-    return _encode(pixels)
+    return _encode(pixels, _palette() if form is None else _palette() + _rgb_bytes(FORM_COLOURS))
 
 
 def _layout(notes: NoteArray, duration_s: float, width: int, height: int) -> _Plot:
@@ -145,11 +172,11 @@ def _draw_rows(pixels: Pixels, pen: ImageDraw.ImageDraw, plot: _Plot, size: int)
         if pitch % 12 == 0:
             pixels[y1 - 1 : y1, plot.left : plot.right] = _OCTAVE
             if y1 - size > plot.top:
-                pen.text((plot.left - 7, y1), f"C{pitch // 12 - 1}", fill=255, font=_font(size), anchor="rs")
+                pen.text((plot.left - 7, y1), f"C{pitch // 12 - 1}", fill=255, font=label_font(size), anchor="rs")
     if plot.drum_top < plot.bottom:
         pixels[plot.drum_top : plot.bottom, plot.left : plot.right] = _DRUM_LANE
         middle = (plot.drum_top + plot.bottom) // 2
-        pen.text((plot.left - 7, middle), "drums", fill=255, font=_font(size), anchor="rm")
+        pen.text((plot.left - 7, middle), "drums", fill=255, font=label_font(size), anchor="rm")
 
 
 def _draw_time(
@@ -159,6 +186,8 @@ def _draw_time(
     size: int,
     bars_s: npt.NDArray[np.float64],
     beats_s: npt.NDArray[np.float64],
+    *,
+    has_numbers: bool,
 ) -> None:
     """Beat lines, barlines with the number of the bar above, seconds below; as many as the width can bear."""
     pixels_a_second = (plot.right - plot.left) / plot.duration_s
@@ -166,20 +195,18 @@ def _draw_time(
         pixels[plot.top : plot.bottom, _inside(plot.x(beats_s), plot)] = _BEAT
     columns = plot.x(bars_s)
     bar_pixels = float(np.median(np.diff(bars_s))) * pixels_a_second if len(bars_s) > 1 else 1e9
-    line_step = next((step for step in _BAR_STEPS if step * bar_pixels >= 5), _BAR_STEPS[-1])
-    label_step = next((step for step in _BAR_STEPS if step * bar_pixels >= 2.6 * size), _BAR_STEPS[-1])
-    pixels[plot.top : plot.bottom, _inside(columns[::line_step], plot)] = _BAR
-    for bar in range(0, len(columns), label_step):
+    pixels[plot.top : plot.bottom, _inside(columns[:: bar_step(bar_pixels, 5)], plot)] = _BAR
+    for bar in range(0, len(columns), bar_step(bar_pixels, 2.6 * size)) if has_numbers else ():
         if columns[bar] < plot.right - 8:  # the closing barline opens no bar
             pixels[plot.top - 5 : plot.top, columns[bar]] = _FRAME
-            pen.text((columns[bar] + 4, plot.top - 5), str(bar + 1), fill=255, font=_font(size), anchor="ls")
+            pen.text((columns[bar] + 4, plot.top - 5), str(bar + 1), fill=255, font=label_font(size), anchor="ls")
     step_s = next((step for step in _TIME_STEPS_S if step * pixels_a_second >= 5 * size), _TIME_STEPS_S[-1])
     for second in range(0, int(plot.duration_s) + 1, step_s):
         column = int(plot.x(np.array([float(second)]))[0])
         if column < pixels.shape[1] - 2 * size:
             pixels[plot.bottom : plot.bottom + 5, column] = _FRAME
             text = f"{second // 60}:{second % 60:02d}"
-            pen.text((column + 4, plot.bottom + 4), text, fill=150, font=_font(size), anchor="lt")
+            pen.text((column + 4, plot.bottom + 4), text, fill=150, font=label_font(size), anchor="lt")
 
 
 def _draw_notes(pixels: Pixels, score: Score, plot: _Plot) -> None:
@@ -221,16 +248,16 @@ def _draw_frame(pixels: Pixels, plot: _Plot) -> None:
         pixels[plot.floor : plot.drum_top, plot.left : plot.right] = _PAPER
 
 
-def _draw_legend(pixels: Pixels, pen: ImageDraw.ImageDraw, notes: NoteArray, size: int) -> None:
-    """A swatch and a name for each family that plays, in the order of FAMILIES, until the line is full."""
+def _draw_legend(pixels: Pixels, pen: ImageDraw.ImageDraw, notes: NoteArray, size: int, last: int) -> None:
+    """A swatch and a name for each family that plays, in the order of FAMILIES, until column `last` is reached."""
     counts = np.bincount([family_of(int(p)) for p in np.unique(notes["program"])], minlength=len(FAMILIES))
     height, width = pixels.shape
-    font = _font(size)
+    font = label_font(size)
     x, baseline = round(width * PLOT_LEFT), height - round(size * 0.75)
     for family in np.flatnonzero(counts):
         name = FAMILIES[family]
         stop = x + round(size * 1.5) + round(font.getlength(name))
-        if stop > width:
+        if stop > last:
             return
         loudest = _FIRST_FAMILY + family * _SHADES + _SHADES - 2
         pixels[baseline - round(size * 0.75) : baseline + 1, x : x + size] = loudest
@@ -253,12 +280,6 @@ def _inside(columns: npt.NDArray[np.int64], plot: _Plot) -> npt.NDArray[np.int64
     return columns[(columns >= plot.left) & (columns < plot.right)]
 
 
-@lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that Pillow carries, so that no machine's own fonts change the bytes."""
-    return ImageFont.load_default(size)
-
-
 @lru_cache(maxsize=1)
 def _palette() -> bytes:
     """RGB of every index: greys, ink from paper to black, then _SHADES of each family."""
@@ -276,10 +297,14 @@ def _rgb(text: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(text[1:]))
 
 
-def _encode(pixels: Pixels) -> bytes:
+def _rgb_bytes(colours: Iterable[str]) -> bytes:
+    return bytes(value for text in colours for value in _rgb(text))
+
+
+def _encode(pixels: Pixels, palette: bytes) -> bytes:
     """PNG of 8-bit indices; level 6 costs 2 ms more than level 1 and saves a third of the bytes."""
     image = Image.fromarray(pixels, mode="P")
-    image.putpalette(_palette())
+    image.putpalette(palette)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=6)
     return buffer.getvalue()

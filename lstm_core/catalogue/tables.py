@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.records import CatalogueError, TrackFailure, TrackRecord, make_failure, stored_record
 
 TABLES_FOLDER = "catalog"
@@ -20,6 +21,14 @@ _LISTING_SCHEMA = pa.schema([("track_id", pa.string()), ("etag", pa.string()), (
 
 _GATE = pa.struct([("name", pa.string()), ("is_passed", pa.bool_()), ("value", pa.float64()), ("bound", pa.string())])
 _FILE = pa.struct([("name", pa.string()), ("sha256", pa.string()), ("size_bytes", pa.int64())])
+_FORM_CELLS: dict[str, Callable[[TrackForm], Any]] = {
+    "form": lambda form: form.text,
+    "energy": lambda form: form.mean_energy,
+    "chords": lambda form: form.chords_text(),
+    "parts": lambda form: form.num_parts,
+    "form_json": lambda form: json.dumps(form.to_plain(), sort_keys=True, separators=(",", ":")),
+}  # columns that are made of a record's form
+_EARLIER: dict[str, Any] = {"record_version": 1} | dict.fromkeys(_FORM_CELLS)  # of tables without these columns
 _CHECKPOINT = pa.struct(
     [
         ("fingerprint", pa.string()),
@@ -58,6 +67,11 @@ TRACKS_SCHEMA = pa.schema(
         ("files", pa.list_(_FILE)),
         ("format_version", pa.int16()),
         ("record_version", pa.int16()),
+        ("form", pa.string()),  # "A8 A'8 B8 A8"; this and the following are null where a track was made without a plan
+        ("energy", pa.float64()),  # in the mean, 0 to 1
+        ("chords", pa.string()),  # of the first bars: "Am | F C/E | G"
+        ("parts", pa.int16()),  # that play
+        ("form_json", pa.string()),  # JSON: the whole form, as in track.json
     ]
 )
 
@@ -94,7 +108,12 @@ def failures_table(failures: Sequence[TrackFailure]) -> pa.Table:
 
 def records_of(tracks: pa.Table) -> list[TrackRecord]:
     """The records of a table of tracks, without what has no column: `extra`, and most of the checkpoint's facts."""
-    return [stored_record({**row, "order": json.loads(row["order"])}) for row in tracks.to_pylist()]
+    return [
+        stored_record(
+            {**row, "order": json.loads(row["order"]), "form": row["form_json"] and json.loads(row["form_json"])}
+        )
+        for row in tracks.to_pylist()
+    ]
 
 
 def failures_of(failures: pa.Table) -> list[TrackFailure]:
@@ -103,7 +122,7 @@ def failures_of(failures: pa.Table) -> list[TrackFailure]:
 
 
 def read_table(data: bytes, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """A table of these columns, or of some of them, from a Parquet file; one written before has no `record_version`.
+    """A table of these columns, or of some of them, from a Parquet file; one written before has no form.
 
     Raises:
         CatalogueError: it is no such file; the message is the reason alone.
@@ -113,8 +132,8 @@ def read_table(data: bytes, schema: pa.Schema, *, columns: Sequence[str] | None 
         file = pq.ParquetFile(pa.BufferReader(data))
         there = set(file.schema_arrow.names)
         table = file.read(columns=[name for name in wanted.names if name in there])
-        if "record_version" in wanted.names and "record_version" not in there:
-            table = table.append_column("record_version", pa.array([1] * table.num_rows, pa.int16()))
+        for name in (name for name in wanted.names if name in _EARLIER and name not in there):
+            table = table.append_column(name, pa.array([_EARLIER[name]] * table.num_rows, schema.field(name).type))
         return table.select(wanted.names).cast(wanted.with_metadata(file.schema_arrow.metadata))
     except (pa.ArrowException, KeyError, OSError) as error:
         raise CatalogueError(str(error).partition("\n")[0]) from error
@@ -143,11 +162,14 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 
 def _table(rows: Sequence[TrackRecord] | Sequence[TrackFailure], schema: pa.Schema) -> pa.Table:
-    columns = {name: [_cell(name, getattr(row, name)) for row in rows] for name in schema.names}
+    columns = {name: [_cell(name, row) for row in rows] for name in schema.names}
     return pa.table(columns, schema=schema)
 
 
-def _cell(name: str, value: Any) -> Any:
+def _cell(name: str, row: TrackRecord | TrackFailure) -> Any:
+    if name in _FORM_CELLS and isinstance(row, TrackRecord):
+        return None if row.form is None else _FORM_CELLS[name](row.form)
+    value = getattr(row, name)
     if name == "order":
         return json.dumps(value, sort_keys=True)
     if name in ("gates", "files"):

@@ -123,6 +123,8 @@ class PlainReader:
                 if value in arguments or (value is None and types.NoneType in arguments):
                     return value
             elif origin in _UNIONS:
+                if len(hooks) == 1:  # what it says of an inner value is worth more than of the whole
+                    return hooks[0][0](value, hooks[0][1])
                 for hook, item in hooks:
                     with suppress(_UnfitError, BaseValidationError):
                         return hook(value, item)

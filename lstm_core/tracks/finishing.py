@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.records import TrackRecord
 from lstm_core.catalogue.roll import draw_roll
 from lstm_core.composing.take import Take
@@ -42,11 +43,16 @@ class Finished:
 
 
 def finish_track(
-    track: PlannedTrack, attempt: int, take: Take, provenance: Provenance, soundfont: SoundFont
+    track: PlannedTrack,
+    attempt: int,
+    take: Take,
+    provenance: Provenance,
+    soundfont: SoundFont,
+    form: TrackForm | None = None,
 ) -> Finished:
     """The track of a take: score, stems, master, files, measurements, gates and record.
 
-    `soundfont` is that of `provenance`, on this machine.
+    `soundfont` is that of `provenance`, on this machine; `form` that of the plan, where the attempt was made from one.
     """
     order, plan = track.order, track.plan
     clock = _Clock()
@@ -83,8 +89,8 @@ def finish_track(
         gates += promise_gates(track, take)
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
-        files["roll.png"] = draw_roll(score, duration_s=order.duration_s)
-    record = track_record(track, attempt, score=score, mastered=mastered, gates=gates, provenance=provenance)
+        files["roll.png"] = draw_roll(score, duration_s=order.duration_s, form=form)
+    record = track_record(track, attempt, score=score, mastered=mastered, gates=gates, provenance=provenance, form=form)
     return Finished(record=record, files=files, gates=gates, seconds=clock.seconds)
 
 

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from lstm_core import storage
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.records import GateVerdict, TrackRecord
 from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
@@ -28,8 +29,9 @@ def track_record(
     mastered: Master,
     gates: list[GateResult],
     provenance: Provenance,
+    form: TrackForm | None = None,
 ) -> TrackRecord:
-    """All that is known of an attempt at a track but for its files."""
+    """All that is known of an attempt at a track but for its files; `form` where it was made from a plan."""
     order, plan = track.order, track.plan
     return TrackRecord(
         track_id=track.track_id,
@@ -56,6 +58,7 @@ def track_record(
         soundfont={"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
         arithmetic=provenance.arithmetic,
         score_fingerprint=score_fingerprint(score),
+        form=form,
         format_version=FORMAT_VERSION,
     )
 

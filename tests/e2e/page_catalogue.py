@@ -12,11 +12,13 @@ from lstm_core.catalogue.folder import commit_track, write_catalog
 from lstm_core.catalogue.records import GateVerdict, TrackFailure, TrackRecord, make_record
 from lstm_core.catalogue.roll import draw_roll
 from lstm_core.notes.score import Score, make_notes
+from tests.lstm_core.catalogue.made_up_forms import made_form
 
 SAMPLE_RATE = 22_050
 HOSTILE = """<img src=x onerror="document.title='owned'"></script><script>document.title='owned'</script>"""
 STYLES = ("chorale", "reel", "dungeon")
 KEYS = ("C major", "D minor", "F# minor")
+FORMS = ("", "A B A", "A A'", "A B C D")
 
 
 def tone_flac(frequency_hz: float, num_samples: int) -> bytes:
@@ -27,14 +29,16 @@ def tone_flac(frequency_hz: float, num_samples: int) -> bytes:
     return buffer.getvalue()
 
 
-def add_track(catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float) -> TrackRecord:
+def add_track(catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float, sections: str = "") -> TrackRecord:
+    """A track, with a form of sections of one bar where they are given."""
+    form = made_form(sections, 1) if sections else None
     num_samples = round(duration_s * SAMPLE_RATE)
     rows = [(12 * n, 12, 8 * (i % 5), 48 + (5 * n + i) % 24, 90) for n in range(round(duration_s * 4))]
     score = Score(notes=make_notes(rows))
     files = {
         "master.flac": tone_flac(110.0 * (i + 2), num_samples),
         "score.mid": b"MThd",
-        "roll.png": draw_roll(score, duration_s=duration_s),
+        "roll.png": draw_roll(score, duration_s=duration_s, form=form),
         "stems/strings.flac": b"fLaC",
     }
     content = {
@@ -62,15 +66,24 @@ def add_track(catalogue: Path, i: int, *, name: str, loop: bool, duration_s: flo
         "soundfont": {"name": "TimGM6mb", "sha256": "ef"},
         "arithmetic": "float32",
         "score_fingerprint": "0123",
+        "form": form,
     }
     return commit_track(str(catalogue), make_record(content), files)
 
 
 def fill(folder: Path) -> None:
-    """Twelve tracks named a to l, even ones loops, the tenth with a hostile name, and two failures."""
+    """Twelve tracks named a to l, the tenth with a hostile name, and two failures.
+
+    Even ones are loops; three of four have a form, see FORMS.
+    """
     records = [
         add_track(
-            folder, i, name=HOSTILE if i == 9 else f"{'abcdefghijkl'[i]} piece", loop=i % 2 == 0, duration_s=2 + i
+            folder,
+            i,
+            name=HOSTILE if i == 9 else f"{'abcdefghijkl'[i]} piece",
+            loop=i % 2 == 0,
+            duration_s=2 + i,
+            sections=FORMS[i % 4],
         )
         for i in range(12)
     ]

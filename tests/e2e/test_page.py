@@ -161,6 +161,14 @@ def test_each_filter_and_sorting(page: Page) -> None:
         ("#bpm-max", "100", "abc"),
         ("#duration-min", "12.5", "l"),
         ("#duration-max", "4", "abc"),
+        ("#form", "A B", "<bdfhl"),
+        ("#form", "aba", "<bf"),
+        ("#form", "a1 A’1", "cgk"),
+        ("#form", "verse", ""),
+        ("#sections-min", "4", "dhl"),
+        ("#sections-max", "2", "cgk"),
+        ("#energy", "low", "<bcfgk"),
+        ("#energy", "middle", "dhl"),
         ("#sort", "-bpm", "lk<ihgfedcba"),
         ("#sort", "loudness_lufs", "lk<ihgfedcba"),
         ("#sort", "style", "<adgcfilbehk"),
@@ -203,6 +211,31 @@ def test_plays_pauses_and_seeks(page: Page) -> None:
     page.wait_for_timeout(300)
     assert page.evaluate("document.getElementById('audio').currentTime") == at
     expect(page.locator("#toggle")).to_have_attribute("aria-label", "Play")
+
+
+def test_sections_and_the_chord_that_sounds(page: Page) -> None:
+    """The bars of d are 2.18 s long, its sections one bar each."""
+    row = page.locator(".track", has_text="d piece")
+    assert row.locator(".band").all_text_contents() == ["A", "B", "C", "D"]
+    boxes = [band.bounding_box() for band in row.locator(".band").all()]
+    roll = row.locator(".roll").bounding_box()
+    assert roll is not None and boxes[1] is not None and boxes[0] is not None
+    assert abs((boxes[1]["x"] - roll["x"]) / roll["width"] - 240 / 110 / 5) < 0.01
+    assert boxes[0]["y"] + boxes[0]["height"] < roll["y"] + 20
+    assert page.locator(".track", has_text="a piece").locator(".band").count() == 0
+    row.locator(".roll").click(position={"x": roll["width"] * 0.6, "y": 40})
+    expect(page.locator("#now-form")).to_have_text("B · F/A")
+    page.get_by_role("button", name="Play a piece").click()
+    expect(page.locator("#now-form")).to_have_text("")
+
+
+def test_a_catalogue_without_forms_offers_no_filters_for_them(browser: Browser, tmp_path: Path) -> None:
+    write_catalog(str(tmp_path), [add_track(tmp_path, 0, name="plain", loop=False, duration_s=2)])
+    page = browser.new_page()
+    page.goto(tmp_path.as_uri() + "/index.html")
+    assert names(page) == ["plain"]
+    assert [part.is_visible() for part in page.locator(".of-form").all()] == [False, False, False]
+    page.close()
 
 
 def test_a_click_on_a_resting_roll_starts_there(page: Page) -> None:

@@ -33,11 +33,13 @@ from jobs.command_line.main import _explain
 from jobs.command_line.screen import Screen, visible
 from lstm_core.blocks.feature_blocks import BLOCK_SCHEMA, write_block, write_index
 from lstm_core.catalogue.folder import commit_track
+from lstm_core.catalogue.form import placed_sections
 from lstm_core.catalogue.records import GateVerdict, make_record
 from lstm_core.catalogue.scheduled_runs import ScheduledRun
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
 from tests.lstm_core.block_sets import _row, tune
+from tests.lstm_core.catalogue.made_up_forms import made_form
 from tests.lstm_core.catalogue.test_folder import content, failure
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 
@@ -50,7 +52,9 @@ def record(folder: Path) -> str:
     gates = [GateVerdict(name=HOSTILE, is_passed=False, value=1.0, bound=HOSTILE)]
     checkpoint = {"name": HOSTILE, "fingerprint": HOSTILE, "licences": {HOSTILE: 3}}
     texts = {"name": HOSTILE, "style": HOSTILE, "key": HOSTILE, "meter": HOSTILE, "instruments": [HOSTILE]}
-    made = make_record(content(**texts, gates=gates, checkpoint=checkpoint, soundfont={"name": HOSTILE, "sha256": ""}))
+    form = replace(made_form("A", 1), sections=placed_sections([HOSTILE], [1]), chords=(HOSTILE, HOSTILE))
+    soundfont = {"name": HOSTILE, "sha256": ""}
+    made = make_record(content(**texts, gates=gates, checkpoint=checkpoint, soundfont=soundfont, form=form))
     return f"{folder}/{commit_track(str(folder), made, {'score.mid': b'MThd'}).folder}"
 
 
@@ -60,6 +64,14 @@ def show_tracks(folder: Path) -> None:
 
 def show_track(folder: Path) -> None:
     inspect_track(record(folder))
+
+
+def test_a_track_is_shown_with_its_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = make_record(content(form=made_form("A B", 2), checkpoint={"name": "base"}))
+    commit_track(str(tmp_path), made, {"score.mid": b"MThd"})
+    inspect_track(f"{tmp_path}/{made.folder}")
+    out = capsys.readouterr().out
+    assert "A2 B2, energy 0.21 of 1" in out and "Am | F/A | F/A | Dm7 G" in out
 
 
 def show_catalogue(folder: Path) -> None:

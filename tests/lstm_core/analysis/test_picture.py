@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lstm_core.analysis.picture import ROLE_COLOURS, SYSTEM_HEIGHT, draw_analysis
+from lstm_core.analysis.picture import ROLE_COLOURS, SYSTEM_HEIGHT, draw_analysis, label_font, shown_chords
 from lstm_core.analysis.piece import analyse
 from lstm_core.analysis.roles import BASS, DRUM, FIGURE, MELODY
 from lstm_core.notes.score import Score, make_notes
@@ -49,3 +49,35 @@ def test_a_picture_too_narrow_is_refused() -> None:
     score = band(2)
     with pytest.raises(ValueError, match="at least 640 pixels, not 639"):
         draw_analysis(score, analyse(score), width=639)
+
+
+def shown(names: list[str], slot_pixels: float, *anchors: int) -> list[int]:
+    """Slots of two a bar that have a name."""
+    bars = [slot // 2 for slot in range(len(names))]
+    return shown_chords(names, bars, [slot * slot_pixels for slot in range(len(names) + 1)], anchors, label_font(12))
+
+
+def test_chords_have_names_where_they_change_and_at_anchors() -> None:
+    names = ["Am", "Am", "F", "F", "F", "F", "C", "G"]
+    assert shown(names, 100.0) == [0, 2, 6, 7]
+    assert shown(names, 100.0, 4) == [0, 2, 4, 6, 7]
+
+
+def test_names_of_chords_never_touch() -> None:
+    """Half bars give way to bars, then bars to every second and fourth of a section."""
+    names = ["Am", "G", "F", "E7"] * 8  # 32 slots of 16 bars
+    width = max(label_font(12).getlength(name) for name in names) + 4
+    assert shown(names, width) == list(range(32))
+    assert shown(names, 0.6 * width) == list(range(0, 32, 2))
+    assert shown(names, 0.3 * width) == list(range(0, 32, 4))
+    assert shown(names, 0.17 * width, 6) == [0, 6, 14, 22]
+    for pixels in np.arange(0.2, 40.0, 0.7):
+        slots = shown(names, pixels, 6, 11, 12)
+        ends = [slot * pixels + label_font(12).getlength(names[slot]) for slot in slots]
+        assert all(end < slot * pixels for end, slot in zip(ends, slots[1:], strict=False))
+        assert not ends or ends[-1] <= 32 * pixels
+
+
+def test_a_half_bar_has_a_name_where_there_is_space_for_it() -> None:
+    names = ["C", "C", "F#m7b5", "G", "C", "G"]
+    assert shown(names, 30.0) == [0, 2, 4, 5]

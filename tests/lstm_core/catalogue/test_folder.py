@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lstm_core.catalogue.folder import commit_track, list_tracks, write_catalog
+from lstm_core.catalogue.form import placed_sections
 from lstm_core.catalogue.page import render_page
 from lstm_core.catalogue.records import (
     CatalogueError,
@@ -22,8 +24,16 @@ from lstm_core.catalogue.records import (
     make_failure,
     make_record,
 )
-from lstm_core.catalogue.tables import FAILURES_SCHEMA, TRACKS_SCHEMA, parquet_bytes, tracks_table
+from lstm_core.catalogue.tables import (
+    FAILURES_SCHEMA,
+    TRACKS_SCHEMA,
+    parquet_bytes,
+    read_table,
+    records_of,
+    tracks_table,
+)
 from lstm_core.foundation.errors import StorageError
+from tests.lstm_core.catalogue.made_up_forms import made_form
 
 FILES = {"master.flac": b"fLaC" * 100, "score.mid": b"MThd", "roll.png": b"\x89PNG", "stems/bass.flac": b"fLaC"}
 
@@ -102,6 +112,36 @@ def test_records_from_before_they_had_a_version_are_read() -> None:
     assert TrackRecord.from_json(old.to_json()) == old
     del data["format_version"]
     assert TrackRecord.from_json(json.dumps(data).encode()).format_version == 1
+
+
+def test_a_form_stands_in_one_line_of_the_record_and_comes_back(tmp_path: Path) -> None:
+    record = commit_track(str(tmp_path), make_record(content(form=made_form(num_bars=50))), FILES)
+    data = (tmp_path / "tracks/a1/track.json").read_bytes()
+    lines = [line for line in data.decode().splitlines() if line.startswith(' "form": ')]
+    assert len(lines) == 1 and json.loads(data)["form"]["energy"][:5] == [0.0, 0.0, 0.0, 0.0, 0.14]
+    assert data == record.to_json() and TrackRecord.from_json(data) == record
+    assert record.form == made_form(num_bars=50)
+
+
+def test_a_record_without_a_form_has_no_field_for_it() -> None:
+    """Records from before read and write as they did, byte by byte."""
+    data = make_record(content()).to_json()
+    assert "form" not in json.loads(data) and TrackRecord.from_json(data).form is None
+    assert TrackRecord.from_json(data).to_json() == data == make_record(content(form=None)).to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"chords": ["Am"]}, "malformed: form: 1 chords, 2 a bar, do not fit the energy of 32 bars"),
+        ({"energy": ["high"]}, r"malformed: form.energy\[0\] is 'high', it must be a number"),
+        ({"sections": []}, "malformed: form: sections of 0 bars do not fit the energy of 32 bars"),
+        ({"roles": {"bass": "tuba"}}, "malformed: form.roles.bass is 'tuba', it must be a list"),
+    ],
+)
+def test_an_impossible_form_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CatalogueError, match=message):
+        make_record(content(form=made_form().to_plain() | changes))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +255,28 @@ def test_tables_hold_the_records_and_equal_bytes_in_any_order(tmp_path: Path) ->
     assert failed["name"].to_pylist() == ["a", "b"]
 
 
+def test_tables_tell_the_form_in_words_and_hold_all_of_it() -> None:
+    records = [make_record(content(form=made_form())), make_record(content(track_id="b"))]
+    table = tracks_table(records)
+    told = table.select(["form", "energy", "chords", "parts"]).to_pylist()
+    assert told[0] == {
+        "form": "A8 A'8 B8 A8",
+        "energy": 0.21,
+        "chords": "Am | F/A | C G | Am E7 | Am | F/A | C G | Am E7",
+        "parts": 5,
+    }
+    assert set(told[1].values()) == {None}
+    assert [record.form for record in records_of(table)] == [made_form(), None]
+
+
+def test_tables_from_before_are_read() -> None:
+    """A run that adds a track to an older catalogue takes the other rows from its tables."""
+    records = [make_record(content())]
+    old = tracks_table(records).drop_columns(["form", "energy", "chords", "parts", "form_json"])
+    again = read_table(parquet_bytes(old), TRACKS_SCHEMA)
+    assert again.schema.equals(TRACKS_SCHEMA) and records_of(again) == records
+
+
 def test_an_empty_catalogue_has_tables_and_a_page(tmp_path: Path) -> None:
     write_catalog(str(tmp_path), list_tracks(str(tmp_path)))
     assert pq.read_table(tmp_path / "catalog/tracks.parquet").num_rows == 0
@@ -231,9 +293,9 @@ def test_licences_in_any_shape_make_a_table(licences: Any) -> None:
 
 def test_no_text_of_a_record_becomes_markup() -> None:
     hostile = "</script><script>alert(1)</script><!--\u2028 {{script}}"
-    records = [
-        make_record(content(name=hostile, style=hostile, key=hostile, instruments=[hostile], order={"x": hostile}))
-    ]
+    form = replace(made_form("A", 1), sections=placed_sections([hostile], [1]), chords=(hostile, hostile))
+    texts = {"name": hostile, "style": hostile, "key": hostile, "instruments": [hostile], "order": {"x": hostile}}
+    records = [make_record(content(**texts, form=form))]
     failures = [failure(name=hostile, reason=hostile)]
     page = render_page(records, failures, title=hostile).decode()
     clean = render_page([make_record(content())], [failure()], title="x").decode()
@@ -242,6 +304,7 @@ def test_no_text_of_a_record_becomes_markup() -> None:
     assert "alert(1)</script>" not in page
     data = page.split('id="data">')[1].split("</script>")[0]
     assert json.loads(data)["plain"]["name"] == [hostile]
+    assert json.loads(data)["coded"]["form"]["values"] == [[hostile, 1]]
     assert json.loads(data)["failures"][0]["reason"] == hostile
     assert data.isascii()
 
@@ -258,6 +321,39 @@ def test_the_page_codes_repeated_values_once() -> None:
     records = [make_record(content(track_id=f"t{i:05d}", name=f"track {i:05d}")) for i in range(300)]
     sizes = [len(render_page(records[:n], [], title="x")) for n in (100, 300)]
     assert (sizes[1] - sizes[0]) / 200 < 160
+
+
+def page_data(records: list[TrackRecord]) -> dict[str, Any]:
+    page = render_page(records, [], title="x").decode()
+    return dict(json.loads(page.split('id="data">')[1].split("</script>")[0]))
+
+
+def test_the_page_packs_forms() -> None:
+    """Chords that go round stand once, and so do those of a section that comes again."""
+    records = [make_record(content(track_id=f"t{i}", form=made_form() if i else None)) for i in range(3)]
+    data = page_data(records)
+    assert data["plain"]["energy"] == [None, 0.21, 0.21]
+    assert data["coded"]["form"] == {"values": [[], ["A", 8, "A'", 8, "B", 8, "A", 8]], "codes": [0, 1, 1]}
+    assert data["coded"]["chords"] == {
+        "values": ["", "Am F/A C,G Am,E7;0;F/A Dm7,G C Bm7b5,E7;0"],
+        "codes": [0, 1, 1],
+    }
+    assert not {"form", "chords"} & page_data(records[:1])["coded"].keys(), "a catalogue without forms stays as it was"
+
+
+def test_forms_keep_the_page_small() -> None:
+    """Chords of 32 bars, of other music in each track, take under 100 bytes."""
+    rng = np.random.default_rng(0)
+    names = [f"{root}{suffix}" for root in "CDEFGAB" for suffix in ("", "m", "7")]
+    forms = []
+    for _ in range(300):
+        turns = rng.choice(names, (2, 8)).tolist()  # of four bars, in halves
+        chords = tuple(name for letter in (0, 0, 1, 0) for name in 2 * turns[letter])
+        forms.append(replace(made_form(), chords=chords))
+    records = [make_record(content(track_id=f"t{i:05d}", name=f"track {i:05d}")) for i in range(300)]
+    formed = [replace(record, form=form) for record, form in zip(records, forms, strict=True)]
+    sizes = [[len(render_page(part[:n], [], title="x")) for n in (100, 300)] for part in (records, formed)]
+    assert (sizes[1][1] - sizes[1][0]) / 200 < (sizes[0][1] - sizes[0][0]) / 200 + 100
 
 
 def test_text_that_is_no_unicode_is_stored_as_text(tmp_path: Path) -> None:

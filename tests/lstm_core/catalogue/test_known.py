@@ -13,17 +13,20 @@ import pytest
 
 from lstm_core import storage
 from lstm_core.catalogue.folder import commit_track, list_tracks, withdraw_track, write_catalog
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TrackRecord, make_record
+from tests.lstm_core.catalogue.made_up_forms import made_form
 from tests.lstm_core.catalogue.test_folder import content
 
 FILES = {"master.flac": b"fLaC" * 10}
 MADE_OF = {"MIT": 5, "CC0-1.0": 7}  # pieces by licence, as a checkpoint tells them
 
 
-def add(catalogue: str, track_id: str) -> TrackRecord:
+def add(catalogue: str, track_id: str, form: TrackForm | None = None) -> TrackRecord:
     checkpoint = {"fingerprint": "f1", "name": "base", "corpus_fingerprint": "c1", "licences": MADE_OF, "recipe": {}}
-    return commit_track(catalogue, make_record(content(track_id=track_id, checkpoint=checkpoint)), FILES)
+    record = make_record(content(track_id=track_id, checkpoint=checkpoint, form=form))
+    return commit_track(catalogue, record, FILES)
 
 
 def run(catalogue: str) -> list[TrackRecord]:
@@ -96,6 +99,9 @@ def test_one_more_track_costs_two_listings_and_one_read(tmp_path: Path, reads: C
 
 
 def test_tables_and_page_are_the_same_whether_records_or_rows_were_read(catalogue: str) -> None:
+    """Also what they show of a form."""
+    add(catalogue, "d", made_form())
+    run(catalogue)
     names = ("catalog/tracks.parquet", "catalog/failures.parquet", "catalog/listing.parquet", "index.html")
     from_rows = [storage.read_bytes(storage.join(catalogue, name)) for name in names]
     run(catalogue)
@@ -103,7 +109,7 @@ def test_tables_and_page_are_the_same_whether_records_or_rows_were_read(catalogu
     storage.remove(storage.join(catalogue, "catalog", "listing.parquet"))
     run(catalogue)
     assert [storage.read_bytes(storage.join(catalogue, name)) for name in names] == from_rows
-    assert b"MIT: 5" in from_rows[3]
+    assert b"MIT: 5" in from_rows[3] and b"Am F/A C,G Am,E7" in from_rows[3]
 
 
 def edit(catalogue: str) -> None:

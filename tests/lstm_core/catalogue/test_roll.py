@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.roll import FAMILY_COLOURS, PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, draw_roll
+from lstm_core.catalogue.roll_form import FORM_COLOURS
 from lstm_core.notes.score import DRUMS, FAMILIES, Meter, Score, Tempo, family_of, make_notes
+from tests.lstm_core.catalogue.made_up_forms import made_form
 
 WIDTH, HEIGHT = 1600, 480
 Picture = npt.NDArray[np.uint8]
@@ -135,3 +139,64 @@ def test_extremes_keep_the_axes(rows: list[tuple[int, int, int, int, int]]) -> N
 def test_too_small_is_refused() -> None:
     with pytest.raises(ValueError, match="320 x 160 pixels, not 100 x 480"):
         draw_roll(score_of([]), width=100)
+
+
+def formed(form: TrackForm, **settings: float) -> Picture:
+    """The picture of a form over one note in each of its bars."""
+    score = score_of([(96 * bar, 96, 0, 60, 127) for bar in range(form.num_bars)])
+    return read(draw_roll(score, form=form, **settings))  # type: ignore[arg-type]
+
+
+def columns_of(picture: Picture, colour: str, rows: slice) -> list[int]:
+    return np.flatnonzero((picture[rows] == tuple(bytes.fromhex(colour[1:]))).all(axis=2).any(axis=0)).tolist()
+
+
+@pytest.mark.parametrize(("num_bars", "duration_s"), [(2, 16.0), (8, 70.0), (50, 400.0)])
+def test_sections_stand_over_their_bars(num_bars: int, duration_s: float) -> None:
+    """A, A' and B of equal lengths, then A: bands in the colours of letters, boundaries where sections begin."""
+    picture = formed(made_form(num_bars=num_bars), duration_s=duration_s)
+    left, right = round(WIDTH * PLOT_LEFT), round(WIDTH * PLOT_RIGHT)
+    starts = [left + 2 * num_bars * n / duration_s * (right - left) for n in range(5)]
+    band = columns_of(picture, FORM_COLOURS[1], slice(0, 2))
+    assert abs(band[0] - starts[2]) <= 2 and abs(band[-1] - starts[3]) <= 2 and len(band) == band[-1] - band[0] + 1
+    middle = (round(HEIGHT * PLOT_TOP) + round(HEIGHT * PLOT_BOTTOM)) // 2
+    lines = columns_of(picture, FORM_COLOURS[-2], slice(middle, middle + 1))
+    assert len(lines) == 3 and np.abs(np.array(lines) - starts[1:4]).max() <= 1
+
+
+def test_energy_is_a_line_that_rises_with_it() -> None:
+    form = replace(made_form("A", 4), energy=(0.0, 0.5, 1.0, 0.5))
+    picture = formed(form, duration_s=8.0)
+    line = (plot_of(picture) == tuple(bytes.fromhex(FORM_COLOURS[-1][1:]))).all(axis=2)
+    width = line.shape[1]
+    heights = [int(np.flatnonzero(line[:, round(width * (n + 0.5) / 4)])[0]) for n in range(4)]
+    assert heights[0] > heights[1] > heights[2] and heights[1] == heights[3]
+    assert heights[2] < 10
+    assert line.sum(axis=0).min() >= 1, "in every bar, at least beside a note"
+
+
+def test_chords_stand_between_sections_and_plot() -> None:
+    """More chords, more ink; none reaches into the plot or the bands."""
+    top = round(HEIGHT * PLOT_TOP)
+    one = formed(replace(made_form("A", 4), chords=("Am",) * 8), duration_s=8.0)
+    many = formed(
+        replace(made_form("A", 4), chords=("Am", "C", "F/A", "G7", "Am", "Bm7b5", "E7", "N.C.")), duration_s=8.0
+    )
+    changed = np.flatnonzero((one != many).any(axis=(1, 2)))
+    assert top - 17 <= changed.min() and changed.max() < top - 1
+    assert (many[changed.min() : changed.max() + 1] < 100).sum() > 4 * (
+        one[changed.min() : changed.max() + 1] < 100
+    ).sum()
+
+
+def test_a_form_longer_than_score_and_audio_is_cut() -> None:
+    score = score_of([(0, 24, 0, 60, 127)])
+    picture = read(draw_roll(score, form=made_form(), duration_s=30.0))
+    assert (picture[:20, round(WIDTH * PLOT_RIGHT) + 2 :] == 255).all()
+    assert columns_of(picture, FORM_COLOURS[1], slice(0, 2)) == [], "B begins after 32 s"
+
+
+def test_too_small_for_a_form_is_refused() -> None:
+    draw_roll(score_of([]), width=640, height=399)
+    with pytest.raises(ValueError, match="with sections and chords needs at least 640 x 400 pixels, not 640 x 399"):
+        draw_roll(score_of([]), form=made_form(), width=640, height=399)

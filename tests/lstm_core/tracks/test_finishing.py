@@ -13,8 +13,11 @@ import pytest
 import soundfile
 
 from lstm_core.catalogue.folder import commit_track, list_tracks
+from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.records import GateVerdict
+from lstm_core.catalogue.roll import draw_roll
 from lstm_core.composing.take import Take
+from lstm_core.notes.midi import read_midi
 from lstm_core.notes.score import DRUMS, Tempo, make_notes
 from lstm_core.orders.admission import admit, estimated_size_bytes
 from lstm_core.orders.order import TrackOrder
@@ -27,6 +30,7 @@ from lstm_core.tracks.finishing import Finished, finish_track
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.identity import Provenance
 from lstm_core.tracks.record import verdict
+from tests.lstm_core.catalogue.made_up_forms import made_form
 
 ORDER = TrackOrder(name="loop", duration_s=8.0, bpm=120.0, key="C", loop=True, stems=True, seed=5)
 
@@ -37,7 +41,7 @@ def provenance() -> Provenance:
     return Provenance(checkpoint=checkpoint, soundfont=identity_of(refer_to_soundfont()), arithmetic="float32-cpu")
 
 
-def finished(order: TrackOrder, provenance: Provenance) -> tuple[PlannedTrack, Finished]:
+def finished(order: TrackOrder, provenance: Provenance, form: TrackForm | None = None) -> tuple[PlannedTrack, Finished]:
     """A track of chords of the piano over a bass and drums, all bars different."""
     track = replace(admit(order), track_id="a1")
     rows = [
@@ -46,7 +50,7 @@ def finished(order: TrackOrder, provenance: Provenance) -> tuple[PlannedTrack, F
         for program, pitch in ((0, 60 + (0, 2, 4, 5, 7)[beat % 5]), (0, 67), (33, 36), (DRUMS, 38))
     ]
     take = Take(notes=make_notes(np.array(rows)))
-    return track, finish_track(track, 0, take, provenance, find_soundfont())
+    return track, finish_track(track, 0, take, provenance, find_soundfont(), form)
 
 
 def test_scores_carry_tempo_and_meter() -> None:
@@ -88,6 +92,17 @@ def test_a_record_holds_what_was_requested_planned_and_measured(provenance: Prov
     assert json.loads(record.to_json())["soundfont"] == {
         "name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256
     }  # fmt: skip
+
+
+def test_a_form_reaches_record_and_picture(provenance: Provenance) -> None:
+    form = made_form("A B", 2)
+    order = replace(ORDER, stems=False, duration_s=4.0)
+    _, made = finished(order, provenance, form)
+    _, plain = finished(order, provenance)
+    assert made.record.form == form and plain.record.form is None
+    score = read_midi(made.files["score.mid"])
+    assert made.files["roll.png"] == draw_roll(score, duration_s=4.0, form=form) != plain.files["roll.png"]
+    assert replace(made.record, form=None) == plain.record, "nothing else depends on it"
 
 
 def test_bounds_are_given_as_text() -> None:

@@ -1,0 +1,77 @@
+/* The form of tracks on the catalogue's page: sections, chords and energy, and the filters over them. A catalogue whose
+   tracks all have none shows nothing of it. */
+
+const forms = coded.form?.values ?? []; // [name, bars, name, bars, ...] of each form; empty where a track has none
+const formOf = (i) => (coded.form ? of("form", i) : []);
+const sectionsOf = (form) => Array.from({ length: form.length / 2 }, (_, n) => ({ name: form[2 * n], numBars: form[2 * n + 1] }));
+const withBars = ({ name, numBars }) => `${name}${/\d$/.test(name) ? ":" : ""}${numBars}`;
+const formText = (i) => sectionsOf(formOf(i)).map(withBars).join(" ");
+const letterOf = (name) => name.split("'")[0];
+const ENERGIES = { low: [0, 0.35], middle: [0.35, 0.65], high: [0.65, 1.01] }; // means, the first included
+
+let formTexts = null; // what is searched in each form, made at the first search
+
+/* Names with and without bars, between spaces; then letters without spaces, where all sections are letters. */
+function searchedTexts(code) {
+  formTexts ??= new Array(forms.length);
+  if (formTexts[code]) return formTexts[code];
+  const sections = sectionsOf(forms[code]), names = sections.map(({ name }) => name);
+  const isLetters = names.every((name) => letterOf(name).length === 1);
+  return (formTexts[code] = [` ${names.join(" ")} `, ` ${sections.map(withBars).join(" ")} `, isLetters ? names.join("") : ""].map((text) => text.toLowerCase()));
+}
+/* Whether a form holds sections that follow each other, such as "A B A", "A8 B8" or "ABA"; by its code. */
+function textFilter() {
+  const wanted = $("form").value.toLowerCase().replace(/[’′`]/g, "'").trim().split(/\s+/).join(" ");
+  const fits = ([names, bars, letters]) => names.includes(` ${wanted} `) || bars.includes(` ${wanted} `) || (wanted.length > 1 && letters.includes(wanted));
+  return wanted === "" ? () => true : (code) => fits(searchedTexts(code));
+}
+function formFilter() {
+  const bound = (id, otherwise) => ($(id).value === "" ? otherwise : Number($(id).value));
+  const least = Math.max(bound("sections-min", 1), 1), most = bound("sections-max", Infinity), range = ENERGIES[$("energy").value];
+  const hasSections = textFilter(), isOfEnergy = (value) => value !== null && value >= range[0] && value < range[1];
+  const fits = new Map(); // by the code of a form
+  const fitsOnce = (code) => {
+    const numSections = forms[code].length / 2;
+    return numSections >= least && numSections <= most && hasSections(code);
+  };
+  const isWanted = (code) => {
+    if (!fits.has(code)) fits.set(code, fitsOnce(code));
+    return fits.get(code);
+  };
+  if (!coded.form || ["form", "sections-min", "sections-max", "energy"].every((id) => $(id).value.trim() === "")) return () => true;
+  return (i) => (!range || isOfEnergy(plain.energy[i])) && isWanted(coded.form.codes[i]);
+}
+
+/* Seconds of a bar, as tempo and meter give them. */
+function barSeconds(i) {
+  const [beats, unit] = of("meter", i).split("/").map(Number);
+  return (240 * beats) / unit / plain.bpm[i];
+}
+function addSections(roll, i) {
+  const form = formOf(i);
+  if (!form.length) return;
+  roll.classList.add("formed");
+  const letters = [...new Set(sectionsOf(form).map(({ name }) => letterOf(name)))], share = barSeconds(i) / plain.duration_s[i];
+  let bar = 0;
+  const bands = sectionsOf(form).map(({ name, numBars }) => {
+    const left = Math.min(bar * share, 1), right = Math.min((bar + numBars) * share, 1);
+    bar += numBars;
+    const band = element("i", { className: `band letter-${letters.indexOf(letterOf(name)) % 6}`, textContent: name, title: `${name}: ${numBars} ${numBars === 1 ? "bar" : "bars"}` });
+    Object.assign(band.style, { left: `${100 * left}%`, width: `${100 * (right - left)}%` });
+    return band;
+  });
+  roll.insertBefore(element("div", { className: "bands", ariaHidden: "true" }, ...bands), roll.querySelector(".head"));
+}
+
+/* The section and the chord at a time of a track, such as "A' · F/A"; "" where it has no form. */
+function formAt(i, s) {
+  const form = formOf(i);
+  if (!form.length) return "";
+  const at = Math.max(s / barSeconds(i), 0) + 1e-6;
+  let start = 0, n = 0;
+  while (2 * n + 2 < form.length && at >= start + form[2 * n + 1]) { start += form[2 * n + 1]; n += 1; }
+  const turns = of("chords", i).split(";"); // of bars, which go round in a section, or the number of a section before
+  const turn = (/^\d+$/.test(turns[n]) ? turns[Number(turns[n])] : turns[n]).split(" ");
+  const halves = turn[Math.floor(at - start) % turn.length].split(",");
+  return `${form[2 * n]} · ${halves[at % 1 < 0.5 ? 0 : halves.length - 1]}`;
+}
