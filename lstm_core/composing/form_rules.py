@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
@@ -107,9 +109,12 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: 
     return rules
 
 
+_known_form = lru_cache(maxsize=4096)(read_form)
+
+
 def drawn_form(forms: Sequence[str], plan: TrackPlan, seed: int) -> FormRules | None:
     """The form of some piece of the corpus that is as long as the track, or of any if none is; None without forms."""
-    tables = [read_form(text) for text in forms]
+    tables = [_known_form(text) for text in forms]
     long_enough = [table for table in tables if len(table) >= plan.num_bars] or tables
     if not long_enough:
         return None
@@ -185,10 +190,12 @@ def final_chord(key: int, scale: str, shift: int) -> int:
     return chord_value((tonic + shift) % 12, quality)
 
 
-def chords_of_scale(classes: frozenset[int]) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+@lru_cache(maxsize=256)
+def chords_of_scale(classes: frozenset[int]) -> npt.NDArray[np.uint8]:
     """1 for each chord all of whose tones are in a set of pitch classes: uint8 [NUM_CHORDS]."""
     allowed = np.zeros(1 + 12 * len(CHORD_STEPS), dtype=np.uint8)
     for root in range(12):
         for quality, steps in enumerate(CHORD_STEPS):
             allowed[chord_value(root, quality)] = all((root + step) % 12 in classes for step in steps)
+    allowed.setflags(write=False)
     return allowed

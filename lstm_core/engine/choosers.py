@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.masks import allow_durations, allow_instruments, allow_pitches, allow_shifts
 from lstm_core.engine.onsets import TICKS_OF, next_locked_tick, span_at
 from lstm_core.engine.rows import (
@@ -31,7 +30,7 @@ from lstm_core.engine.rows import (
     Rows,
 )
 from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
-from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import MAX_SOUNDING
 from lstm_core.representations.note_events import (

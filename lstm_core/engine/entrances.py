@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.onsets import can_sound, max_sounding, num_sounding, span_at
 from lstm_core.engine.rows import ENTRANCE, EVENT, NEW_TICK, PLAYED, TICK, Rows
+from lstm_core.foundation.compiling import borrowing
 from lstm_core.orders.order import MAX_INSTRUMENTS
 from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import NEVER

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.entrances import barline_kept_free, can_enter, entrance_after, is_entrance, keep_missing
 from lstm_core.engine.onsets import (
     NUM_PITCHES,
@@ -42,6 +41,7 @@ from lstm_core.engine.rows import (
     TICK,
     Rows,
 )
+from lstm_core.foundation.compiling import borrowing
 from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import NEVER
 from lstm_core.representations.note_events import (

@@ -6,7 +6,6 @@ the instrument stream.
 
 from __future__ import annotations
 
-from lstm_core.engine.borrowing import borrowing
 from lstm_core.engine.rows import (
     EVENT,
     HIGHEST,
@@ -21,6 +20,7 @@ from lstm_core.engine.rows import (
     TICK,
     Rows,
 )
+from lstm_core.foundation.compiling import borrowing
 from lstm_core.orders.rules import Rules
 from lstm_core.orders.timeline import FREE, LOCKED_FIRST, NEVER
 from lstm_core.representations.note_events import (

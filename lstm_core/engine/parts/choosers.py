@@ -23,7 +23,7 @@ from lstm_core.engine.parts.rules import (
     PartRuleTables,
 )
 from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
-from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER
 from lstm_core.representations.note_events import DURATIONS
 from lstm_core.representations.parts.events import (
@@ -97,7 +97,7 @@ def choose_parts(
         elif event[b, PLACE] == BAR:
             _allow_bar(b, stream, rules, tables, rows, event[b], allowed)
         elif stream == PITCH:
-            allow_pitches(b, event[b, PLACE], rules, tables, rows, allowed)
+            set_pitches(b, event[b, PLACE], rules, tables, rows, allowed, True)
         elif stream == DURATION:
             _allow_durations(b, rules, tables, rows, event[b], allowed)
         else:
@@ -115,7 +115,7 @@ def choose_parts(
     return True
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _locked_event(b: int, stream: int, rules: PartRuleTables, rows: PartRows, event: Ints) -> int:
     """Number of the locked event that comes next in a row, -1 for none."""
     numbers = rows.numbers[b]
@@ -130,7 +130,7 @@ def _locked_event(b: int, stream: int, rules: PartRuleTables, rows: PartRows, ev
     return -1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def due_place(b: int, bar: int, last_place: int, tables: PlanTables) -> int:
     """The next place after `last_place` at which the bass must begin a note in a bar, -1 for none.
 
@@ -157,12 +157,12 @@ def due_place(b: int, bar: int, last_place: int, tables: PlanTables) -> int:
     return _NO_NOTE
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _has_chord(b: int, bar: int, slot: int, tables: PlanTables) -> bool:
     return bool(tables.chord[b, bar, slot] != NO_CHORD)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_places(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes) -> None:
     numbers = rows.numbers[b]
     if numbers[CELL] < 0 or rules.locked_of_cell[b, numbers[CELL], 0] >= 0:  # all of a locked bar has come
@@ -179,7 +179,12 @@ def _allow_places(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartR
             stop = min(stop, must + 1)
     some = False
     if numbers[IN_BAR] < MAX_IN_BAR:
-        if last >= 0 and last < stop and numbers[TOGETHER] < _MOST_TOGETHER[role] and _may_add(b, rules, tables, rows):
+        if (
+            last >= 0
+            and last < stop
+            and numbers[TOGETHER] < _MOST_TOGETHER[role]
+            and _may_add(b, rules, tables, rows, allowed)
+        ):
             allowed[last] = 1
         for place in range(last + 1, stop):
             if (place % 3 == 0 or place % 4 == 0) and _is_free(b, bar, place, rules, tables, rows):
@@ -191,18 +196,20 @@ def _allow_places(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartR
         allowed[BAR] = 1
 
 
-@njit(cache=True, nogil=True)
-def _may_add(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows) -> bool:
+@borrowing
+def _may_add(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes) -> bool:
     """Whether a higher note may begin with the one before."""
     numbers = rows.numbers[b]
     if tables.roles[b, numbers[PART]] == DRUM:
         return bool(numbers[LAST_PITCH] < _LAST_DRUM)
-    allowed = np.zeros(_LARGEST, dtype=np.uint8)
-    allow_pitches(b, numbers[LAST_PLACE], rules, tables, rows, allowed)
-    return bool(allowed.any() and _is_free(b, numbers[HERE], numbers[LAST_PLACE], rules, tables, rows))
+    place = numbers[LAST_PLACE]
+    return bool(
+        _is_free(b, numbers[HERE], place, rules, tables, rows)
+        and set_pitches(b, place, rules, tables, rows, allowed, False)
+    )
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _is_free(b: int, bar: int, place: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows) -> bool:
     """Whether one more melodic note may sound at a place."""
     if rules.numbers[b, POLYPHONY] >= 32 or tables.programs[b, rows.numbers[b, PART]] == DRUMS:
@@ -210,7 +217,7 @@ def _is_free(b: int, bar: int, place: int, rules: PartRuleTables, tables: PlanTa
     return bool(_num_sounding(b, bar, min(place // CELL_TICKS, CELLS - 1), rows) < rules.numbers[b, POLYPHONY])
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _num_sounding(b: int, bar: int, cell: int, rows: PartRows) -> int:
     total = 0
     for pitch_class in range(12):
@@ -218,7 +225,7 @@ def _num_sounding(b: int, bar: int, cell: int, rows: PartRows) -> int:
     return total
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_bar(
     b: int, stream: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, event: Ints, allowed: Bytes
 ) -> None:
@@ -242,19 +249,24 @@ def _allow_bar(
         allowed[1 : _SIZES[VELOCITY]] = 1
 
 
-@njit(cache=True, nogil=True)
-def allow_pitches(
-    b: int, place: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes
-) -> None:
-    """Sets the pitches that may begin at a place. What is promised least gives way where nothing would be left."""
+@borrowing
+def set_pitches(
+    b: int, place: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes, sets: bool
+) -> bool:
+    """Whether some pitch may begin at a place; with `sets` all of them are marked in `allowed`.
+
+    What is promised least gives way where nothing would be left.
+    """
     numbers = rows.numbers[b]
     bar, part = numbers[HERE], numbers[PART]
     role = tables.roles[b, part]
     above = numbers[LAST_PITCH] if place == numbers[LAST_PLACE] else -1
     if role == DRUM:
-        for key in range(max(FIRST_DRUM, above + 1), _LAST_DRUM + 1):
-            allowed[key] = 1
-        return
+        first = max(FIRST_DRUM, above + 1)
+        if sets:
+            for key in range(first, _LAST_DRUM + 1):
+                allowed[key] = 1
+        return bool(first <= _LAST_DRUM)
     slot = slot_at(b, bar, place, tables)
     chord, bass = tables.chord[b, bar, slot], tables.bass[b, bar, slot]
     is_final = bar == rules.numbers[b, FINAL_BAR]
@@ -281,18 +293,21 @@ def allow_pitches(
             if attempt < 1 and pitch <= floor:
                 fits = False
             if fits:
+                if not sets:
+                    return True
                 allowed[pitch] = 1
                 some = True
         if some or above >= 0:
-            return
+            return some
+    return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _starts_slot(b: int, bar: int, place: int, tables: PlanTables) -> bool:
     return bool(place == 0 or (tables.num_slots[b, bar] == 2 and 2 * place == tables.bar_ticks[b, bar]))
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_durations(
     b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, event: Ints, allowed: Bytes
 ) -> None:
@@ -311,7 +326,7 @@ def _allow_durations(
             allowed[value] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def ticks_left(b: int, bar: int, place: int, rules: PartRuleTables, tables: PlanTables) -> int:
     """Ticks from a place to where the notes of the piece end."""
     final = rules.numbers[b, FINAL_BAR]
@@ -325,7 +340,7 @@ def ticks_left(b: int, bar: int, place: int, rules: PartRuleTables, tables: Plan
     return int(total)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _ticks_of_chord(b: int, bar: int, place: int, pitch_class: int, longest: int, tables: PlanTables) -> int:
     """Ticks from a place to the next chord that lacks a pitch class."""
     slot = slot_at(b, bar, place, tables)
@@ -348,7 +363,7 @@ def _ticks_of_chord(b: int, bar: int, place: int, pitch_class: int, longest: int
     return int(longest)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _ticks_free(
     b: int, bar: int, place: int, longest: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows
 ) -> int:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lstm_core.analysis.roles import DRUM, MELODY
 from lstm_core.engine.plans.rules import FREE, NUM_PROGRAMS, NUM_ROLES, Bytes, PlanRules
 from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
-from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.notes.score import DRUMS
 from lstm_core.representations.plan.events import (
     ACTIVE,
@@ -221,7 +221,7 @@ def choose_plans(
     return True
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def note_choice(b: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints) -> None:
     """Remembers what the event of a row, not yet passed, chose."""
     ensembles.steps[b] += 1
@@ -243,7 +243,7 @@ def note_choice(b: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows
         ensembles.played[b] |= event[ACTIVE] | event[ACTIVE_MORE] << _HALF
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _has_program(b: int, num_parts: int, program: int, ensembles: Ensembles) -> bool:
     for part in range(num_parts):  # noqa: SIM110 (numba compiles no generators)
         if ensembles.programs[b, part] == program:
@@ -251,7 +251,7 @@ def _has_program(b: int, num_parts: int, program: int, ensembles: Ensembles) -> 
     return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _may_have_role(b: int, role: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows) -> bool:
     """Whether a part of a role may come next, so that all that is wanted can still follow."""
     num_parts = rows.numbers[b, PART]
@@ -274,7 +274,7 @@ def _may_have_role(b: int, role: int, tables: RuleTables, ensembles: Ensembles, 
     return False
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _may_have_program(
     b: int, role: int, program: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows
 ) -> bool:
@@ -298,7 +298,7 @@ def _may_have_program(
     return True
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_parts(
     b: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
@@ -336,7 +336,7 @@ def _allow_parts(
         allowed[0] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: Ints, allowed: Bytes) -> None:
     bar = rows.numbers[b, BAR]
     forced = tables.form[b, bar, stream] if stream <= THIRD else FREE
@@ -377,7 +377,7 @@ def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: 
         allowed[0] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _may_be_whole(b: int, bar: int, source: int, tables: RuleTables) -> bool:
     """Whether a bar may be the same as another as a whole: only if what is requested of both is the same."""
     if tables.has_content[b, bar] or tables.energy[b, bar] != tables.energy[b, source]:
@@ -390,7 +390,7 @@ def _may_be_whole(b: int, bar: int, source: int, tables: RuleTables) -> bool:
     return bool(same)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_chords(b: int, first: int, tables: RuleTables, allowed: Bytes) -> None:
     """Sets what may be chosen of the chords from allowed[first] on."""
     some = False
@@ -402,7 +402,7 @@ def _allow_chords(b: int, first: int, tables: RuleTables, allowed: Bytes) -> Non
         allowed[first + NO_CHORD] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_bass(b: int, first: int, chord: int, tables: RuleTables, allowed: Bytes) -> None:
     """Sets which semitones above the root of a chord the bass may have, from allowed[first] on."""
     allowed[first] = 1
@@ -413,7 +413,7 @@ def _allow_bass(b: int, first: int, chord: int, tables: RuleTables, allowed: Byt
             allowed[first + above] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_content(
     b: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
@@ -461,19 +461,18 @@ def _allow_content(
         _allow_copied(b, bar, stream, tables, ensembles, rows, event, allowed)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_active(
     b: int, bar: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
     """Sets which sets of parts may play in a bar: of roles that may, all whose last chance it is, and at least one."""
     num_parts, offset = rows.numbers[b, PART], 0 if stream == ACTIVE else _HALF
-    may, must, of_role = 0, 0, np.zeros(NUM_ROLES, dtype=np.int64)
+    may, must = 0, 0
     for part in range(num_parts):
         role = ensembles.roles[b, part]
         serves = ensembles.serves[b, part]
         if tables.roles_in_bar[b, bar] >> role & 1 and (serves < 0 or tables.wanted_in_bar[b, bar] >> serves & 1):
             may |= 1 << part
-            of_role[role] |= 1 << part
             if not ensembles.played[b] >> part & 1 and _is_last_chance(b, bar, role, serves, tables, rows):
                 must |= 1 << part
     chosen, some = event[ACTIVE] if stream == ACTIVE_MORE else 0, False
@@ -493,8 +492,10 @@ def _allow_active(
         most = max((tables.most_active[b, bar] * possible + 50) // 100, fewest, due)
         is_enough = count + later >= fewest and count <= most
         for role in range(NUM_ROLES):
-            if tables.must_play[b, bar] >> role & 1 and of_role[role] and not (total | rest) & of_role[role]:
-                is_enough = False
+            if tables.must_play[b, bar] >> role & 1:
+                of_role = _of_role(b, role, num_parts, ensembles) & may
+                if of_role and not (total | rest) & of_role:
+                    is_enough = False
         if is_enough:
             allowed[bits] = 1
             some = True
@@ -504,7 +505,17 @@ def _allow_active(
                 allowed[bits] = 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
+def _of_role(b: int, role: int, num_parts: int, ensembles: Ensembles) -> int:
+    """Bits of the parts of a role."""
+    bits = 0
+    for part in range(num_parts):
+        if ensembles.roles[b, part] == role:
+            bits |= 1 << part
+    return bits
+
+
+@borrowing
 def _is_last_chance(b: int, bar: int, role: int, serves: int, tables: RuleTables, rows: PlanRows) -> bool:
     """Whether no later bar with a content of its own may have a part of this role and wanted instrument."""
     for later in range(bar + 1, rows.numbers[b, NUM_BARS]):
@@ -515,7 +526,7 @@ def _is_last_chance(b: int, bar: int, role: int, serves: int, tables: RuleTables
     return True
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _allow_copied(
     b: int, bar: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:

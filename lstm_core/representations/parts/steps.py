@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS, DRUM, MELODY
-from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.notes.score import DRUMS
 from lstm_core.representations.note_events import DURATIONS
 from lstm_core.representations.parts.events import (
@@ -156,6 +156,7 @@ class PartRows(NamedTuple):
     scores: Ints  # [B, NUM_LAGS] agreement of the lags, 0 to 255
     recalled: Ints  # [B, NUM_LAGS, K] what each offers
     agreements: Ints  # [B, NUM_LAGS]
+    scratch: Ints  # [B, K]
 
 
 def make_tables(num_rows: int, num_bars: int, num_cells: int) -> PlanTables:
@@ -206,6 +207,7 @@ def make_part_rows(num_rows: int, num_bars: int, num_notes: int) -> PartRows:
         np.zeros((num_rows, NUM_LAGS), dtype=np.int64),
         np.full((num_rows, NUM_LAGS, _K), NOTHING, dtype=np.int64),
         np.zeros((num_rows, NUM_LAGS), dtype=np.int64),
+        np.zeros((num_rows, _K), dtype=np.int64),
     )
 
 
@@ -249,7 +251,7 @@ def _all_steps(
         advance_parts(0, events[t], tables, rows)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def tell_parts(b: int, tables: PlanTables, rows: PartRows, moving: Ints, flags: Bytes) -> None:
     """Sets the contexts of row b before its next event, moving [M], and flags [F], and what the lags offer."""
     numbers = rows.numbers[b]
@@ -291,7 +293,7 @@ def tell_parts(b: int, tables: PlanTables, rows: PartRows, moving: Ints, flags: 
         moving[_FIRST_AGREEMENT + lag] = rows.agreements[b, lag]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def tell_onset(b: int, place: int, tables: PlanTables, rows: PartRows, onset: Ints) -> None:
     """Sets what row b is told of a place that is chosen for its event, onset [O]."""
     numbers = rows.numbers[b]
@@ -313,13 +315,13 @@ def tell_onset(b: int, place: int, tables: PlanTables, rows: PartRows, onset: In
     onset[4] = 1 + min(numbers[TOGETHER], MAX_TOGETHER) if place == numbers[LAST_PLACE] else 1
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def slot_at(b: int, bar: int, place: int, tables: PlanTables) -> int:
     """The chord of a bar that holds at a place: 0 or 1."""
     return 1 if tables.num_slots[b, bar] == 2 and 2 * place >= tables.bar_ticks[b, bar] else 0
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> None:
     """Moves row b past an event [K]."""
     numbers = rows.numbers[b]
@@ -362,12 +364,12 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
     numbers[TEXTURE], numbers[REGISTER], numbers[LOUDNESS] = event[PITCH], event[DURATION], event[VELOCITY]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _fill(b: int, start: int, stop: int, tables: PlanTables, rows: PartRows) -> None:
     """Gives the bars of this part from `start` to `stop` what they copy, or nothing."""
     numbers = rows.numbers[b]
     part = numbers[PART]
-    event = np.zeros(_K, dtype=np.int64)
+    event = rows.scratch[b]
     for bar in range(start, stop):
         rows.first[b, bar] = rows.first[b, bar + 1] = numbers[COUNT]
         rows.bar_events[b, bar] = NOTHING
@@ -386,7 +388,7 @@ def _fill(b: int, start: int, stop: int, tables: PlanTables, rows: PartRows) -> 
             _add_note(b, bar, event, tables, rows)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _add_note(b: int, bar: int, event: Ints, tables: PlanTables, rows: PartRows) -> None:
     """Lets the part that is being written play a note in a bar."""
     numbers = rows.numbers[b]
@@ -419,7 +421,7 @@ def _add_note(b: int, bar: int, event: Ints, tables: PlanTables, rows: PartRows)
             cell = 0
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _recall(b: int, tables: PlanTables, rows: PartRows) -> None:
     """Sets what each lag offers as the next event of row b."""
     numbers = rows.numbers[b]
@@ -462,7 +464,7 @@ def _recall(b: int, tables: PlanTables, rows: PartRows) -> None:
         rows.agreements[b, lag] = 1 + rows.scores[b, lag] * NUM_AGREEMENTS // (_FULL + 1)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _bar_of_lag(b: int, lag: int, bar: int, tables: PlanTables) -> int:
     """The bar that a lag offers for a bar, below 0 for none."""
     if lag >= SOURCE:
@@ -470,7 +472,7 @@ def _bar_of_lag(b: int, lag: int, bar: int, tables: PlanTables) -> int:
     return int(bar - (LAGS[lag] if lag < MOVED_LAG else 1))
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _interval(b: int, lag: int, place: int, bar: int, source: int, tables: PlanTables) -> int:
     """Semitones, -5 to 6, by which a note at a place of the source is moved: from its chord to the one here."""
     if lag == SOURCE:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.representations.plan.events import (
     ACTIVE,
     COPIED,
@@ -96,7 +96,7 @@ def _all_steps(events: Ints, rows: PlanRows, moving: Ints, recalled: Ints) -> No
         advance_plan(0, events[t], rows)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def tell_plan(b: int, rows: PlanRows, moving: Ints, recalled: Ints) -> None:
     """Sets what row b is told before its next event: moving [M], recalled [L, K]."""
     numbers = rows.numbers[b]
@@ -132,7 +132,8 @@ def tell_plan(b: int, rows: PlanRows, moving: Ints, recalled: Ints) -> None:
     for lag in range(NUM_LAGS):
         back = rows.form[b, bar, 0] if lag == NUM_LAGS - 1 else LAGS[lag]
         if 0 < back <= bar:
-            recalled[lag] = rows.contents[b, bar - back]
+            for k in range(_K):
+                recalled[lag, k] = rows.contents[b, bar - back, k]
             if rows.form[b, bar, 1] == 0 or lag < NUM_LAGS - 1:  # copies are of the source alone
                 recalled[lag, COPIED] = 0
                 recalled[lag, COPIED_MORE] = 0
@@ -141,7 +142,7 @@ def tell_plan(b: int, rows: PlanRows, moving: Ints, recalled: Ints) -> None:
                     recalled[lag, COPIED + half] = recalled[lag, ACTIVE + half]
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def advance_plan(b: int, event: Ints, rows: PlanRows) -> None:
     """Moves row b past an event [K]."""
     numbers = rows.numbers[b]
@@ -175,7 +176,7 @@ def advance_plan(b: int, event: Ints, rows: PlanRows) -> None:
     _next_content(b, rows)
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _next_content(b: int, rows: PlanRows) -> None:
     """Moves row b to the next bar that has a content of its own, and fills those before it from their sources."""
     numbers = rows.numbers[b]
@@ -199,7 +200,7 @@ def _next_content(b: int, rows: PlanRows) -> None:
     numbers[PHASE] = FINISHED
 
 
-@njit(cache=True, nogil=True)
+@borrowing
 def _moved(chord: int, semitones: int) -> int:
     root, quality = (chord - 1) // NUM_QUALITIES, (chord - 1) % NUM_QUALITIES
     return 1 + (root + semitones) % 12 * NUM_QUALITIES + quality
