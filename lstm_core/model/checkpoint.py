@@ -28,6 +28,7 @@ from lstm_core.representations.representation import Stream
 
 FORMAT = "tonemill-checkpoint-1"
 JSON_NAME = "checkpoint.json"
+COMPOSER_JSON_NAME = "composer.json"  # of a folder with a checkpoint for each level, see composer_checkpoint.py
 _RENAMED = {"onset_position.weight": "onset_embeddings.0.weight"}
 BASE = Path(__file__).parent / "base"  # the checkpoint that ships with the package
 
@@ -65,16 +66,14 @@ def find_checkpoint(name: str | Path) -> str:
     if str(name) == "base":
         return str(BASE)
     inside = storage.join(name, "checkpoint")
-    if not storage.exists(storage.join(name, JSON_NAME)) and storage.exists(storage.join(inside, JSON_NAME)):
-        return inside
-    return str(name)
+    return inside if not _is_checkpoint(name) and _is_checkpoint(inside) else str(name)
 
 
 def save_checkpoint(uri: str | Path, model: MusicLSTM, facts: CheckpointFacts, *, dtype: torch.dtype) -> str:
     """Writes the weights, then the JSON that makes them valid, and removes older weights; returns the fingerprint."""
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
     description = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
-    return _fingerprint(write_weights(uri, JSON_NAME, description, tensors))
+    return fingerprint_of_description(write_weights(uri, JSON_NAME, description, tensors))
 
 
 def write_weights(
@@ -96,6 +95,20 @@ def write_weights(
     return described
 
 
+def copy_checkpoint(from_uri: str | Path, to_uri: str | Path) -> str:
+    """Copies a checkpoint, its JSON last; returns the fingerprint.
+
+    Raises:
+        CheckpointError: there is none, or a file of it is truncated or altered.
+    """
+    described = read_description(from_uri)
+    weights = _read_weights(from_uri, described)
+    file = described["weights"].get("file", "weights.safetensors")
+    storage.write_bytes(storage.join(to_uri, file), weights)
+    storage.write_bytes(storage.join(to_uri, JSON_NAME), json_bytes(described))
+    return fingerprint_of_description(described)
+
+
 def load_checkpoint(uri: str | Path) -> Checkpoint:
     """The model of a checkpoint folder, in float32 and evaluation mode.
 
@@ -112,7 +125,7 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
         model.load_state_dict(_float32(load_tensors(weights)))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
-    return Checkpoint(model=model.eval(), facts=facts, fingerprint=_fingerprint(described))
+    return Checkpoint(model=model.eval(), facts=facts, fingerprint=fingerprint_of_description(described))
 
 
 def read_description(uri: str | Path) -> dict[str, Any]:
@@ -121,6 +134,11 @@ def read_description(uri: str | Path) -> dict[str, Any]:
     try:
         described = json.loads(storage.read_bytes(json_uri))
     except StorageError as error:
+        if storage.exists(storage.join(uri, COMPOSER_JSON_NAME)):
+            raise CheckpointError(
+                f"{uri} holds a composer, with a checkpoint for each level. Name the folder of one of them: what is "
+                "wanted here is a single checkpoint."
+            ) from error
         raise CheckpointError(f"There is no checkpoint in {uri}: {error}") from error
     except ValueError as error:
         raise CheckpointError(f"{json_uri} is damaged ({error}). Copy the checkpoint again.") from error
@@ -128,6 +146,10 @@ def read_description(uri: str | Path) -> dict[str, Any]:
     if found != FORMAT:
         raise CheckpointError(f"{json_uri} says format {found!r}, this version reads {FORMAT!r}.")
     return dict(described)
+
+
+def _is_checkpoint(uri: str | Path) -> bool:
+    return any(storage.exists(storage.join(uri, name)) for name in (JSON_NAME, COMPOSER_JSON_NAME))
 
 
 def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
@@ -166,7 +188,8 @@ def _float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {_RENAMED.get(name, name): tensor.float() for name, tensor in tensors.items()}
 
 
-def _fingerprint(described: dict[str, Any]) -> str:
+def fingerprint_of_description(described: dict[str, Any]) -> str:
+    """Fingerprint of a checkpoint, of the content of its JSON."""
     meaning = {
         "format": described["format"],
         "model": described["model"],

@@ -48,6 +48,7 @@ def write_tunes(
 def tiny_recipe(**changes: object) -> TrainRecipe:
     """A recipe whose run takes a second: 8 lanes of 16 events, hidden size 32, float32."""
     values: dict[str, object] = {
+        "representation": NOTES.name,
         "steps": 12,
         "valid_every": 4,
         "threads_per_worker": 1,

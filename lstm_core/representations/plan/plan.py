@@ -6,7 +6,17 @@ import numpy as np
 
 from lstm_core.notes.score import Score
 from lstm_core.representations.conditions import METERS, TEMPO_EDGES, meter_value
-from lstm_core.representations.plan.events import REPRESENTATION, STREAMS, bars_of, num_bars_of, read_plan, spell_plan
+from lstm_core.representations.plan.events import (
+    END_PARTS,
+    FIRST,
+    REPRESENTATION,
+    SECOND,
+    STREAMS,
+    bars_of,
+    num_bars_of,
+    read_plan,
+    spell_plan,
+)
 from lstm_core.representations.plan.from_score import plan_score
 from lstm_core.representations.plan.layout import Ints, Plan
 from lstm_core.representations.plan.steps import MOVING, NUM_LAGS, plan_steps
@@ -68,6 +78,12 @@ def planned_events(score: Score) -> EventArray | None:
     return None if planned is None else spell_plan(planned.plan)
 
 
+def programs_of_plan(events: EventArray) -> list[int]:
+    """Different programs of the parts of a plan, in their order."""
+    parts = events[: int(np.argmax(events[:, FIRST] == END_PARTS))]
+    return list(dict.fromkeys(parts[:, SECOND].tolist()))
+
+
 def plan_of_piece(events: EventArray, piece: Piece) -> Plan:
     """The plan of a piece of a block set."""
     return read_plan(events, *bars_of(piece.meters, num_bars_of(events)))
@@ -101,4 +117,5 @@ PLAN = Representation(
     contexts=plan_contexts,
     num_moving=len(MOVING),
     num_lags=NUM_LAGS,
+    programs=programs_of_plan,
 )

@@ -102,7 +102,8 @@ def test_a_run_goes_on_with_its_own_recipe(tmp_path: Path) -> None:
     assert more == replace(begun, num_workers=2, minutes=3.0)
     with pytest.raises(TrainingError, match="begun with another steps, train, and cannot go on exactly"):
         train_recipe(str(tmp_path), None, {"steps": 40, "train.learning_rate": 0.1}, is_resumed=True)
-    assert train_recipe(str(tmp_path / "new"), None, {"steps": 40}, is_resumed=True) == TrainRecipe(steps=40)
+    new = train_recipe(str(tmp_path / "new"), None, {"steps": 40, "representation": "notes-1"}, is_resumed=True)
+    assert new == TrainRecipe(steps=40, representation="notes-1")
 
 
 @pytest.mark.parametrize(
