@@ -32,7 +32,7 @@ class ModelSize:
 class LevelRecipe:
     """What a level of a composer has of its own."""
 
-    share: float  # of the minutes; the shares of all levels together are the whole
+    share: float = 1.0  # of the minutes; the shares of all levels together are the whole
     steps: int | None = None  # None: those of the recipe
     model: ModelSize = field(default_factory=ModelSize)
     train: TrainSettings = field(default_factory=TrainSettings)

@@ -73,9 +73,9 @@ def test_both_levels_are_there(folder: Path) -> None:
         ({"format": "tonemill-composer-9"}, "is not of format tonemill-composer-1 with the levels plan, parts"),
         ({"levels": {"plan": "f"}}, "is not of format tonemill-composer-1 with the levels plan, parts"),
         ({"folders": {"parts": "parts"}}, "is not of format tonemill-composer-1"),
-        ({"levels": {"plan": "f", "parts": "f"}}, "plan is not the checkpoint that composer.json names"),
+        ({"levels": {"plan": "f", "parts": "f"}}, "plan is another checkpoint than composer.json names"),
         ({"folders": {"plan": "parts", "parts": "plan"}}, "parts was trained on parts-1, not plan-1"),
-        ({"folders": {"plan": "plan", "parts": "gone"}}, "There is no checkpoint in .*gone"),
+        ({"folders": {"plan": "plan", "parts": "gone"}}, r"There is no checkpoint in .*gone"),
     ],
 )
 def test_what_is_wrong_with_it_is_named(folder: Path, values: dict[str, Any], message: str) -> None:
@@ -99,7 +99,7 @@ def test_a_missing_or_damaged_level_is_an_error(folder: Path, tmp_path: Path) ->
     with pytest.raises(CheckpointError, match="It was cut short"):
         load_composer(folder)
     (folder / "parts" / "checkpoint.json").unlink()
-    with pytest.raises(CheckpointError, match="There is no checkpoint in .*parts"):
+    with pytest.raises(CheckpointError, match=r"There is no checkpoint in .*parts"):
         load_composer(folder)
 
 

@@ -76,15 +76,12 @@ def test_in_code_a_level_without_its_own_has_what_all_have() -> None:
             {"parts": {"train": {"num_lanes": 1}}, "num_workers": 2},
             r"parts\.train\.num_lanes is 1, too few for num_workers",
         ),
-        ({"representation": "notes-1", "plan": {}}, None),
-        ({"representation": "notes-1", "plan": {"share": 1.0}}, "The tables plan.train are for a run of all levels"),
+        ({"representation": "notes-1", "plan": {}}, "The tables plan.train are for a run of all levels"),
         ({"repeats": {"game": 0}}, r"repeats is \{'game': 0\}, each number must be at least 1"),
         ({"repeats": {"game": 1.5}}, r"repeats\.game is 1\.5, it must be a whole number"),
     ],
 )
-def test_what_is_refused(values: dict[str, object], message: str | None) -> None:
-    if message is None:
-        message = "the key plan.share is missing"
+def test_what_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(PlainError, match=message):
         read(**values)
 
