@@ -177,7 +177,12 @@ FREE = ("minutes", "num_workers", "threads_per_worker", "device", "checkpoint_ev
 
 
 def changed_settings(saved: TrainRecipe, requested: TrainRecipe) -> list[str]:
-    """Names of the settings that a run cannot be resumed with, because they differ from those it was started with."""
+    """Names of the settings that a run cannot be resumed with, because they differ from those it was started with.
+
+    Of another representation, all of whose settings may differ, nothing but that.
+    """
+    if saved.representation != requested.representation:
+        return ["representation"]
     return [name for name in TrainRecipe.__dataclass_fields__ if _differs(saved, requested, name)]
 
 
