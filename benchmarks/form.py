@@ -1,9 +1,9 @@
 """Can a classifier distinguish our music from people's by its form, texture and harmony?
 
-    python -m benchmarks.form [CATALOGUE...] [--people FOLDER...]
+    python -m benchmarks.form [CATALOGUE...] [--checkpoint NAME] [--people FOLDER...]
 
-Ours are the score.mid of the given catalogues; without one, 48 tracks of `generate base` are made (styles game and
-film, 60 to 90 s, all else by default; notes only, no audio). People's are the MIDI files of each FOLDER, by default
+Ours are the score.mid of the given catalogues; without one, 48 tracks of `generate NAME` (base) are made (styles game
+and film, 60 to 90 s, all else by default; notes only, no audio). People's are the MIDI files of each FOLDER, by default
 three of ../shared/corpora. All are measured over their first 32 bars (form_measures.py).
 
     form_auc         area under the ROC curve of a random forest that separates ours from people's, on pieces it was not
@@ -40,17 +40,14 @@ NUM_DIVISIONS = 3
 Table = npt.NDArray[np.float64]  # [pieces, measures]
 
 
-def made_by_base(num_tracks: int, styles: Sequence[str]) -> list[Score]:
-    """The notes of tracks as `generate base` makes them at the first attempt."""
-    from lstm_core.engine.engine import Engine
-    from lstm_core.engine.requests import request_of
-    from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
+def made_by(name: str, num_tracks: int, styles: Sequence[str]) -> list[Score]:
+    """The notes of tracks as `generate NAME` makes them at the first attempt; "" is no style."""
+    from lstm_core.composing.players import load_playable, open_player
     from lstm_core.orders.admission import admit
     from lstm_core.orders.order import TrackOrder
-    from lstm_core.tracks.finishing import score_of
 
-    checkpoint = load_checkpoint(find_checkpoint("base"))
-    known = [style for style in styles if style in checkpoint.facts.styles]
+    checkpoint = load_playable(name)
+    known = [style for style in styles if not style or style in checkpoint.facts.styles]
     tracks = [
         admit(
             TrackOrder(
@@ -62,8 +59,8 @@ def made_by_base(num_tracks: int, styles: Sequence[str]) -> list[Score]:
         )
         for i in range(num_tracks)
     ]
-    requests = [request_of(track, 0, checkpoint.facts) for track in tracks]
-    return [score_of(made.events, tracks[made.number].plan) for made in Engine(checkpoint).generate(requests)]
+    takes = open_player(checkpoint).play([(track, 0) for track in tracks])
+    return [take.score(tracks[take.number].plan) for take in takes]
 
 
 def measured(scores: Sequence[Score]) -> Table:
@@ -108,6 +105,7 @@ def main() -> None:
     parser.add_argument("catalogues", nargs="*", type=Path)
     parser.add_argument("--people", nargs="+", type=Path, default=[CORPORA / name for name in PEOPLE])
     parser.add_argument("--styles", nargs="+", default=list(STYLES))
+    parser.add_argument("--checkpoint", default="base")
     parser.add_argument("--tracks", type=int, default=NUM_TRACKS)
     options = parser.parse_args()
     sets = {folder.name: measured(midi_files(folder)) for folder in options.people}
@@ -117,7 +115,7 @@ def main() -> None:
             f"{len(people)} pieces of people in {', '.join(map(str, options.people))}: give --people FOLDER"
         )
     scores = [score for folder in options.catalogues for score in midi_files(folder)]
-    ours = measured(scores or made_by_base(options.tracks, options.styles))
+    ours = measured(scores or made_by(options.checkpoint, options.tracks, options.styles))
     facts = {"ours": len(ours), "people": len(people)}
     print_metric("form_auc", auc(ours, people), "area", **facts)
     print_metric("form_inside", inside(ours, people), "share", **facts)

@@ -33,6 +33,7 @@ The folders from the ground up; each uses what stands above it in this list (tes
     storage/               a URI is read and written: local files and S3, leases
     notes/                 a file of MIDI, MusicXML, ABC or Humdrum becomes a Score; what a Score is like
     analysis/              what stands where in a Score: chords, roles, melody, form, energy
+    originality/           which runs of notes of a Score stand in a corpus, and its nearest piece
     sound/                 a Score becomes stems, stems a master, a master a file
     recordings/            a recording of any codec becomes samples
     representations/       a Score becomes K streams of integers, and the contexts of a model; a table of them

@@ -23,6 +23,7 @@ FLOORS = {
         "storage",
         "notes",
         "analysis",
+        "originality",
         "sound",
         "recordings",
         "representations",

@@ -46,7 +46,7 @@ _BY_FILE = {
     "BachJS-BWV996": "guitar",
     "MertzJK-mertz-etude": "guitar",
     "ScriabinA-O2": "piano",
-    "MozartWA-KV299": "film",
+    "MozartWA-KV299": "orchestral",
 }  # where neither is
 
 
@@ -125,7 +125,7 @@ def style_of(row: Mapping[str, str]) -> str:
         by_file = (style for start, style in _BY_FILE.items() if row["file"].startswith(start))
         return next(by_file, _BY_GENRE.get(genre, "chamber"))
     if "orchestra" in names:
-        return "film"
+        return "orchestral"
     if _CHORAL.search(instrument) or (names == "voice" and genre == "Renaissance"):
         return "choral"
     if "voice" in names and "optional" not in names:

@@ -19,15 +19,6 @@ MUSIC21_STYLES = {
     "strathspey": "dance",
     "air": "folk",
 }  # bundled style -> style of the base corpus
-HELLAND_FILM = (
-    "Assault on Mist Castle",
-    "Crossroads",
-    "Cyaron's Gate",
-    "Dark Knight",
-    "Daybreak",
-    "Destiny",
-    "From Here",
-)  # strings, brass, harp, timpani or choir carry them; guitars, basses and synthesizers the others
 CC_BY_4 = "https://creativecommons.org/licenses/by/4.0/"
 DUMMIES = ("dummy.mid",)  # of Freedoom: stands for levels without music
 
@@ -77,14 +68,8 @@ def _helland(folder: Path) -> Iterator[Piece]:
     licence = Licence(
         line="CC BY 4.0: Tanner Helland", notice=f"Music by Tanner Helland, CC BY 4.0, {CC_BY_4}", lists_pieces=True
     )
-    missing = sorted(set(HELLAND_FILM) - {path.stem for path in files})
-    if missing:
-        raise BaseCorpusError(
-            f"{folder} has no {', '.join(missing)}: name the film pieces that it has in HELLAND_FILM."
-        )
     for path in files:
-        style = "film" if path.stem in HELLAND_FILM else "game"
-        yield _piece(path, style, licence, credit=f"Tanner Helland: {path.stem}")
+        yield _piece(path, "film", licence, credit=f"Tanner Helland: {path.stem}")
 
 
 def _openscore(folder: Path, style: str, name: str) -> Iterator[Piece]:

@@ -31,9 +31,8 @@ from lstm_core.catalogue.folder import withdraw_track, write_catalog
 from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
 from lstm_core.catalogue.tables import FAILURES_NAME, FAILURES_SCHEMA, TABLES_FOLDER, failures_of, read_table
-from lstm_core.engine.requests import check_plays_orders
+from lstm_core.composing.players import Playable, load_playable
 from lstm_core.foundation.errors import OrderError
-from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import order_fields
@@ -79,8 +78,7 @@ def run_generate(
     """
     start = time.perf_counter()
     prices_of_environment()  # which are wanted at the end, are refused before any work
-    checkpoint = load_checkpoint(find_checkpoint(run))
-    check_plays_orders(checkpoint.facts)
+    checkpoint = load_playable(run)
     _check_styles(order, checkpoint)
     bf16 = "bf16" if str(arithmetic_of(recipe.arithmetic, recipe.device)).endswith("bfloat16") else "float32"
     soundfont = refer_to_soundfont(recipe.soundfont)
@@ -264,7 +262,7 @@ def _failure(track: PlannedTrack, outcome: dict[str, Any]) -> TrackFailure:
     )
 
 
-def _check_styles(order: Order, checkpoint: Checkpoint) -> None:
+def _check_styles(order: Order, checkpoint: Playable) -> None:
     known = checkpoint.facts.styles
     unknown = sorted({track.style for track in order.tracks if track.style and track.style not in known})
     if unknown:

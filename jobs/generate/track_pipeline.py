@@ -1,6 +1,6 @@
 """One round of attempts at tracks, through Ray Data.
 
-planned tracks -> engine actors (events) -> tasks (stems, master, gates, files, commit) -> small rows with the outcome
+planned tracks -> engine actors (takes) -> tasks (stems, master, gates, files, commit) -> small rows with the outcome
 
 A row carries a PlannedTrack, pickled: whatever there was to parse or to plan, the driver has.
 
@@ -18,7 +18,7 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -31,10 +31,10 @@ from jobs.generate.track_errors import MAX_RAISED, described
 from jobs.runtime.sent_files import SentFile, send_file
 from jobs.runtime.work_log import count, log_unit
 from lstm_core.catalogue.folder import commit_track
+from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import SoundFontError, StorageError
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.representations.note_events import EventArray
 from lstm_core.sound.loudness import SILENCE_LUFS
 from lstm_core.sound.soundfont import SoundFont, obtain_soundfont
 from lstm_core.tracks.finishing import finish_track, total_seconds
@@ -42,7 +42,7 @@ from lstm_core.tracks.gates import GateResult, is_out_of_reach
 from lstm_core.tracks.identity import Provenance
 
 if TYPE_CHECKING:
-    from lstm_core.engine.engine import Engine, Generated
+    from lstm_core.composing.players import Player
 
 _USER_ERRORS = {"SoundFontError": SoundFontError, "StorageError": StorageError}
 _logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class GenerateRecipe:
 class TrackWork:
     """What every attempt at a track of a run needs to know."""
 
-    checkpoint: Any  # Checkpoint; for workers Ray's reference to it
+    checkpoint: Any  # Playable; for workers Ray's reference to it
     soundfont: SentFile
     catalogue: str
     order_name: str
@@ -172,10 +172,10 @@ def _a_block_a_track() -> Iterator[None]:
 
 
 class EngineActor:
-    """An engine that stays: order rows in, their events out, one track at a time as it is finished."""
+    """A player that stays: order rows in, their takes out, one track at a time as it is finished."""
 
     def __init__(self, work: TrackWork) -> None:
-        self.engine = _open_engine(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
+        self.player = _open_player(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
         self.run = work.order_name
         _start_finishing_workers(work)
 
@@ -183,55 +183,49 @@ class EngineActor:
         tracks = [pickle.loads(data) for data in batch["track"]]
         attempts = [int(attempt) for attempt in batch["attempt"]]
         start = time.thread_time()
-        for generated in _play(self.engine, zip(tracks, attempts, strict=True)):
+        for take in self.player.play(list(zip(tracks, attempts, strict=True))):
             now = time.thread_time()
-            count("tonemill_events_total", len(generated.events), run=self.run)
+            count("tonemill_events_total", take.num_events, run=self.run)
             yield {
-                "track": [batch["track"][generated.number]],
-                "attempt": [attempts[generated.number]],
-                "events": [pickle.dumps(generated.events)],
+                "track": [batch["track"][take.number]],
+                "attempt": [attempts[take.number]],
+                "take": [pickle.dumps(take)],
                 "engine_s": [now - start],
             }
             start = now
 
 
 @lru_cache(maxsize=1)
-def _open_engine(checkpoint: Any, arithmetic: str, device: str) -> Engine:
-    """The engine of this process, of Ray's reference to a checkpoint."""
+def _open_player(checkpoint: Any, arithmetic: str, device: str) -> Player:
+    """The player of this process, of Ray's reference to a checkpoint."""
     import ray
     import torch
 
-    from lstm_core.engine.engine import Engine
-    from lstm_core.tracks.warm_up import compile_engine
+    from lstm_core.composing.players import open_player
+    from lstm_core.tracks.warm_up import compile_player
 
     torch.set_num_threads(1)
-    engine = Engine(ray.get(checkpoint), arithmetic=arithmetic, device=device)
-    compile_engine(engine)
-    return engine
-
-
-def _play(engine: Engine, attempts: Iterable[tuple[PlannedTrack, int]]) -> Iterator[Generated]:
-    from lstm_core.engine.requests import request_of
-
-    return engine.generate([request_of(track, attempt, engine.checkpoint.facts) for track, attempt in attempts])
+    player = open_player(ray.get(checkpoint), arithmetic=arithmetic, device=device)
+    compile_player(player)
+    return player
 
 
 def finish_rows(batch: dict[str, np.ndarray], *, work: TrackWork) -> dict[str, list[str]]:
     """Finishes and commits the tracks of a batch; gives back what became of each, as JSON."""
     outcomes: list[dict[str, Any]] = []
     for row in range(len(batch["track"])):
-        track, events = pickle.loads(batch["track"][row]), pickle.loads(batch["events"][row])
+        track, take = pickle.loads(batch["track"][row]), pickle.loads(batch["take"][row])
         seconds = [{"engine": float(batch["engine_s"][row])}]
         try:
-            outcome = _finish(track, int(batch["attempt"][row]), events, work)
+            outcome = _finish(track, int(batch["attempt"][row]), take, work)
             errors = outcome.pop("errors")
             while _is_tried_again(outcome, work.recipe) and len(errors) < MAX_RAISED:
                 seconds.append(outcome["seconds"])
                 start = time.thread_time()
-                engine = _open_engine(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
-                again = next(_play(engine, [(track, outcome["attempt"] + 1)]))
+                player = _open_player(work.checkpoint, work.recipe.arithmetic, work.recipe.device)
+                again = next(player.play([(track, outcome["attempt"] + 1)]))
                 seconds.append({"engine": time.thread_time() - start})
-                outcome = _finish(track, outcome["attempt"] + 1, again.events, work)
+                outcome = _finish(track, outcome["attempt"] + 1, again, work)
                 errors += outcome.pop("errors")
         except (StorageError, SoundFontError, OSError) as error:
             # As a row, since what an exception came from does not always survive its way through Ray.
@@ -263,11 +257,11 @@ def may_pass(outcome: dict[str, Any], recipe: GenerateRecipe) -> bool:
     return outcome["attempt"] + 1 < recipe.max_attempts and not is_out_of_reach(gates)
 
 
-def _finish(track: PlannedTrack, attempt: int, events: EventArray, work: TrackWork) -> dict[str, Any]:
+def _finish(track: PlannedTrack, attempt: int, take: Take, work: TrackWork) -> dict[str, Any]:
     track_id = track.track_id
     try:
         soundfont = _ready_to_finish(work)
-        finished = finish_track(track, attempt, events, work.provenance, soundfont)
+        finished = finish_track(track, attempt, take, work.provenance, soundfont)
     except (StorageError, SoundFontError, OSError, MemoryError):
         raise  # no other take would fare better
     except Exception as error:

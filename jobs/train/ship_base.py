@@ -19,7 +19,7 @@ from jobs.runtime.recipe import RECIPE_NAME
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.dataset.corpus_statistics import corpus_statistics
-from lstm_core.model.checkpoint import BASE, JSON_NAME, find_checkpoint, load_checkpoint, save_checkpoint
+from lstm_core.model.checkpoint import BASE, JSON_NAME, find_checkpoint, load_checkpoint, load_runs, save_checkpoint
 from lstm_core.model.composer_checkpoint import LEVELS, find_level, fingerprint_of, write_composer
 from lstm_core.training.run_result import CHECKPOINT_NAME
 
@@ -49,7 +49,8 @@ def _ship_level(uri: str, blocks: str, representation: str, folder: Path) -> str
     if blocks:
         of_blocks = open_blocks(blocks, verify=True, representation=representation)
         facts = replace(facts, statistics=corpus_statistics(of_blocks))
-    return save_checkpoint(folder, checkpoint.model, replace(facts, name="base", recipe=recipe), dtype=torch.bfloat16)
+    facts = replace(facts, name="base", recipe=recipe)
+    return save_checkpoint(folder, checkpoint.model, facts, dtype=torch.bfloat16, runs=load_runs(uri))
 
 
 def _without_place(line: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from lstm_core.analysis.grid import Floats
+from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
+from lstm_core.composing.take import Take
 from lstm_core.engine.engine import Engine
-from lstm_core.model.checkpoint import Checkpoint
+from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import Meter, NoteArray
 from lstm_core.orders.plan import TrackPlan
@@ -18,27 +20,18 @@ from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
 from lstm_core.representations.plan.layout import Ints, Plan
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Composition:
-    """The music of one attempt at a track."""
-
-    number: int  # place of the attempt in the input
-    plan: Plan  # in the home key
-    shift: int  # semitones from the key of the track to the home key
-    notes: NoteArray  # in the key of the track; `part` is the number of the part in the plan
-    num_events: int  # that the engines chose
+SOFTEST, LOUDEST = 44.0, 108.0  # mean velocity of bars of energy 0 and 1
 
 
 class Composer:
     """A planner and an arranger."""
 
-    def __init__(self, planner: Checkpoint, arranger: Checkpoint, *, arithmetic: str = "auto", device: str = "cpu"):
-        self.planner = Engine(planner, arithmetic=arithmetic, device=device)
-        self.arranger = Engine(arranger, arithmetic=arithmetic, device=device)
+    def __init__(self, checkpoint: ComposerCheckpoint, *, arithmetic: str = "auto", device: str = "cpu") -> None:
+        self.planner = Engine(checkpoint.planner, arithmetic=arithmetic, device=device)
+        self.arranger = Engine(checkpoint.arranger, arithmetic=arithmetic, device=device)
 
-    def compose(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Composition]:
-        """The music of attempts at tracks, each as soon as it is finished; it depends on nothing but the attempt."""
+    def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
+        """A take for each attempt at a track, as soon as it is finished."""
         facts = self.planner.checkpoint.facts
         plans: list[Plan | None] = [None] * len(attempts)
         planned_events = [0] * len(attempts)
@@ -55,8 +48,25 @@ class Composer:
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
             notes = _within(read_parts(made.events, plan, -shift), track)
+            notes = with_energy(notes, asked_energy(attempts[made.number][0].order, track.num_bars), track)
             count = planned_events[made.number] + len(made.events)
-            yield Composition(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
+            yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
+
+
+def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> NoteArray:
+    """The notes louder and softer by the energy that is asked of their bars, float64 [N]; as they are for None.
+
+    The mean velocity of a bar moves to between SOFTEST and LOUDEST; within a bar and between parts all stays.
+    """
+    if energy is None or len(notes) == 0:
+        return notes
+    bar = np.minimum(notes["onset"] // plan.meter.bar_ticks, plan.num_bars - 1)
+    counts = np.maximum(np.bincount(bar, minlength=plan.num_bars), 1)
+    mean = np.bincount(bar, weights=notes["velocity"], minlength=plan.num_bars) / counts
+    wanted = SOFTEST + (LOUDEST - SOFTEST) * energy
+    moved = notes.copy()
+    moved["velocity"] = np.clip(np.rint(notes["velocity"] + (wanted - mean)[bar]), 8, 127)
+    return moved
 
 
 def _bars(plan: TrackPlan) -> tuple[Ints, Ints]:

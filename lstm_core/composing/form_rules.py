@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from lstm_core.analysis.grid import Floats
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
 from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
 from lstm_core.notes.keys import scale_pitch_classes
 from lstm_core.notes.score import TICKS_PER_QUARTER
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
 from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
-from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.section_fields import for_section, section_chords, section_roles
+from lstm_core.representations.plan.forms import fitted_form, read_form
 from lstm_core.representations.plan.layout import MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
 
 _EXACT, _VARIED = 1, 2  # codes of relations, see plan/events.py
@@ -63,8 +66,15 @@ class FormRules:
     nearest: Ints
 
 
-def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan) -> FormRules:
-    """A section again is the same, a variant of it varied; each new one repeats nothing but itself.
+def varied_bars(num_bars: int, variation: float) -> set[int]:
+    """Which bars of a variant are varied: this share of them, the ends of phrases of four bars first."""
+    count = max(round(variation * num_bars), 1) if variation > 0 else 0
+    ranked = sorted(range(num_bars), key=lambda bar: (-(bar % 4), bar))
+    return set(ranked[:count])
+
+
+def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: float) -> FormRules:
+    """A section again is the same, a variant of it varied in a share of its bars; each new one repeats but itself.
 
     The bar of the last chord of a track is of its own.
     """
@@ -82,9 +92,11 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan) -> FormRule
         same = known.get(placed.spec.name)
         source = same or next((one for name, one in known.items() if one.spec.letter == placed.spec.letter), None)
         if source is not None:
-            for bar in range(placed.start, placed.start + min(placed.num_bars, source.num_bars)):
-                rules.back[bar] = placed.start - source.start
-                rules.relation[bar] = _EXACT if same else _VARIED
+            num_bars = min(placed.num_bars, source.num_bars)
+            varied = set() if same else varied_bars(num_bars, variation)
+            for bar in range(num_bars):
+                rules.back[placed.start + bar] = placed.start - source.start
+                rules.relation[placed.start + bar] = _VARIED if bar in varied else _EXACT
         known.setdefault(placed.spec.name, placed)
     if plan.final_bar is not None:
         rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, 0
@@ -92,6 +104,25 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan) -> FormRule
         if sections:
             copies = np.flatnonzero((rules.back > 0) & (np.arange(n) - rules.back == plan.final_bar))
             rules.back[copies], rules.relation[copies] = 0, 0
+    return rules
+
+
+def drawn_form(forms: Sequence[str], plan: TrackPlan, seed: int) -> FormRules | None:
+    """The form of some piece of the corpus that is as long as the track, or of any if none is; None without forms."""
+    tables = [read_form(text) for text in forms]
+    long_enough = [table for table in tables if len(table) >= plan.num_bars] or tables
+    if not long_enough:
+        return None
+    table = fitted_form(long_enough[drawn_number("form", seed) % len(long_enough)], plan.num_bars)
+    rules = FormRules(
+        back=table[:, 0].copy(),
+        relation=table[:, 1].copy(),
+        section=table[:, 2].copy(),
+        nearest=np.zeros(plan.num_bars, dtype=np.int64),
+    )
+    rules.section[0] = max(rules.section[0], 1)
+    if plan.final_bar is not None:
+        rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, 0
     return rules
 
 
@@ -121,12 +152,14 @@ def _values(symbol: ChordSymbol, shift: int) -> tuple[int, int]:
     return chord_value((symbol.root + shift) % 12, symbol.quality), (symbol.bass - symbol.root) % 12
 
 
-def energy_rules(order: TrackOrder, num_bars: int) -> Ints | None:
-    """Steps of energy of all bars, None where the order leaves them open: int64 [N]."""
-    if not order.energy:
-        return None
-    values = energy_of_bars(parse_energy(order.energy), num_bars)
-    return np.minimum((values * NUM_ENERGIES).astype(np.int64), NUM_ENERGIES - 1)
+def asked_energy(order: TrackOrder, num_bars: int) -> Floats | None:
+    """Energy of all bars, 0 to 1, None where the order leaves it open: float64 [N]."""
+    return energy_of_bars(parse_energy(order.energy), num_bars) if order.energy else None
+
+
+def energy_steps(energy: Floats) -> Ints:
+    """Steps of energy of a plan: int64 [N]."""
+    return np.minimum((energy * NUM_ENERGIES).astype(np.int64), NUM_ENERGIES - 1)
 
 
 def role_rules(order: TrackOrder, num_bars: int, sections: tuple[PlacedSection, ...]) -> Ints:

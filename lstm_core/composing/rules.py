@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,14 @@ import numpy.typing as npt
 
 from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
+from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.form_rules import (
     PlacedSection,
+    asked_energy,
     chord_rules,
     chords_of_scale,
-    energy_rules,
+    drawn_form,
+    energy_steps,
     final_chord,
     form_rules,
     role_rules,
@@ -43,6 +46,9 @@ FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order 
 UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program: the same
 FEWEST_OF_MUSIC = 3  # roles of music that names no instruments
 CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
+VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
+FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
+ENERGY_PLAY = 12  # percent of the parts by which those that play may differ from the energy that is asked for
 SMALLEST_ENSEMBLES = 3  # instruments of a style, in the median, that an order without a style may get
 
 
@@ -55,13 +61,18 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     order, plan = track.order, track.plan
     n, shift = plan.num_bars, home_shift(plan.key)
     sections = sections_of(order, plan)
-    form = form_rules(sections, plan)
+    variation = VARIATION if order.variation is None else order.variation
+    form = form_rules(sections, plan, variation)
+    if not sections and track.primer is None:
+        forms = facts.statistics.get(style_of(track, facts), {}).get("forms", ())
+        form = drawn_form(forms, plan, track.seed_of(attempt)) or form
     chord, bass = chord_rules(order, plan, sections, shift)
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
     must_play = np.zeros(n, dtype=np.int64)
-    fewest_active = np.zeros(n, dtype=np.int64)
+    num_slots = np.full(n, slots_per_bar(plan.meter))
     if plan.final_bar is not None:
+        num_slots[plan.final_bar] = 1
         if plan.key is not None:
             chord[plan.final_bar], bass[plan.final_bar] = final_chord(plan.key, order.scale, shift), 0
         must_play[plan.final_bar] = 1 << BASS | 1 << HARMONY | 1 << MELODY
@@ -75,10 +86,14 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     programs |= wanted.any(axis=0)
     fewest = FEWEST_OF_MUSIC if len(wanted) == 0 else len(wanted)
     roles = int(np.bitwise_or.reduce(roles_in_bar))
-    if len(wanted) == 0:
-        fewest_active[:] = min(2, FEWEST_OF_MUSIC)
+    energy = asked_energy(order, n)
+    fewest_active = np.full(n, FEWEST_ACTIVE if len(wanted) == 0 else 0)
+    most_active = np.full(n, 100)
+    if energy is not None:
+        fewest_active = np.maximum(100 * energy - ENERGY_PLAY, 0).astype(np.int64)
+        most_active = np.minimum(100 * energy + ENERGY_PLAY, 100).astype(np.int64)
     rules = PlanRules(
-        num_slots=np.full(n, slots_per_bar(plan.meter)),
+        num_slots=num_slots,
         programs=programs,
         wanted=wanted,
         only_wanted=len(wanted) > 0,
@@ -91,21 +106,23 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         nearest=form.nearest,
         chord=chord,
         bass=bass,
-        energy=energy_rules(order, n),
+        energy=None if energy is None else energy_steps(energy),
         roles_in_bar=roles_in_bar,
         must_play=must_play,
         fewest_active=fewest_active,
+        most_active=most_active,
         has_content=has_content,
-        same_chords=np.full(n, bool(sections), dtype=np.uint8),
+        same_chords=(chord[:, 0] == FREE).astype(np.uint8),
         wanted_in_bar=wanted_in_bar,
         chords=np.ones(NUM_CHORDS, dtype=np.uint8) if classes is None else chords_of_scale(classes),
         pitch_classes=_mask(classes),
         may_transpose=classes is None,
+        may_yield=not sections,
         temperature=np.full(len(PLAN_STREAMS), order.temperature),
         top_p=np.full(len(PLAN_STREAMS), order.top_p),
         seed=drawn_number("plan", track.seed_of(attempt)) >> 1,
     )
-    return PlanRequest(rules=rules, conditions=conditions_of(track, facts))
+    return PlanRequest(rules=continuing(rules, track, shift), conditions=conditions_of(track, facts))
 
 
 def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: CheckpointFacts) -> PartRequest:
@@ -117,12 +134,14 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         pitch_high=min(order.pitch_high + shift, 127),
         pitch_classes=_mask(_home_classes(order, plan, shift)),
         chord_wins=bool(order.chords),
+        follows_energy=bool(order.energy),
         polyphony=order.polyphony if order.polyphony < TrackOrder.polyphony else 64,
         final_bar=-1 if plan.final_bar is None else plan.final_bar,
         final_hold_ticks=plan.final_hold_ticks,
         temperature=np.full(len(PART_STREAMS), order.temperature),
         top_p=np.full(len(PART_STREAMS), order.top_p),
         seed=track.seed_of(attempt),
+        locked=primer_events(track, shift),
     )
     return PartRequest(plan=made, rules=rules, conditions=conditions_of(track, facts))
 
@@ -130,9 +149,14 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
 def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
     """What models are told of a whole track: style, mode, tempo, meter; int64 [4]."""
     plan = track.plan
-    style = track.order.style or draw_style(facts.statistics, track.order.seed)
+    style = style_of(track, facts)
     is_minor = None if plan.key is None else plan.key >= 12
     return plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+
+
+def style_of(track: PlannedTrack, facts: CheckpointFacts) -> str:
+    """The style of a track, "" where there is none to draw from."""
+    return track.order.style or draw_style(facts.statistics, track.order.seed)
 
 
 def draw_style(statistics: Mapping[str, Any], seed: int) -> str:
@@ -163,35 +187,47 @@ def _mask(classes: frozenset[int] | None) -> npt.NDArray[np.uint8]:
     return np.array([classes is None or pitch_class in classes for pitch_class in range(12)], dtype=np.uint8)
 
 
+def players_of(order: TrackOrder, plan: TrackPlan) -> list[tuple[int, ...]]:
+    """The players that an order names, each as the programs that it may be; [] where it names none.
+
+    A player of one program stands before one of a family: a violin is not taken for "strings".
+
+    Raises:
+        OrderError: there are more than a plan has parts.
+    """
+    sections = sections_of(order, plan)
+    texts = section_ensembles(order.ensemble)
+    players = [tuple(programs) for programs in plan.programs]
+    if not sections and "" in texts:
+        players = _each(texts[""])
+    for placed in sections:
+        named = _each(for_section(texts, placed.spec) or ())
+        for programs in dict.fromkeys(named):
+            players += [programs] * max(named.count(programs) - players.count(programs), 0)
+    if len(players) > MAX_PARTS:
+        raise OrderError(f"{len(players)} players are asked for, a plan has at most {MAX_PARTS} parts. Name fewer.")
+    return sorted(players, key=len)
+
+
+def _each(players: Iterable[tuple[Sequence[int], int]]) -> list[tuple[int, ...]]:
+    """Programs of each single player."""
+    return [tuple(programs) for programs, count in players for _ in range(count)]
+
+
 def _wanted(
     order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...]
 ) -> tuple[npt.NDArray[np.uint8], Ints]:
-    """The players that an order names, each as the programs that it may be, and bits of those that each bar may have.
-
-    A player of one program stands before one of a family: a violin is not taken for "strings".
-    """
-    players = [tuple(programs) for programs in plan.programs]
+    """A row of programs for each player, uint8 [I, NUM_PROGRAMS], and bits of those that each bar may have."""
+    players = players_of(order, plan)
     texts = section_ensembles(order.ensemble)
-    of_section: list[list[tuple[int, ...]] | None] = []
-    for placed in sections:
-        found = for_section(texts, placed.spec)
-        of_section.append(None if found is None else [p for programs, count in found for p in [programs] * count])
-    if not sections and "" in texts:
-        players = [p for programs, count in texts[""] for p in [programs] * count]
-    for named in of_section:
-        for programs in set(named or ()):
-            missing = (named or []).count(programs) - players.count(programs)
-            players += [programs] * max(missing, 0)
-    players.sort(key=len)
-    if len(players) > MAX_PARTS:
-        raise OrderError(f"{len(players)} players are asked for, a plan has at most {MAX_PARTS} parts. Name fewer.")
+    of_section = [for_section(texts, placed.spec) for placed in sections]
     wanted = np.zeros((len(players), NUM_PROGRAMS), dtype=np.uint8)
     for row, programs in zip(wanted, players, strict=True):
         row[list(programs)] = 1
     in_bar = np.full(plan.num_bars, FREE)
     for placed, named in zip(sections, of_section, strict=True):
         if named is not None:
-            left = list(named)
+            left = _each(named)
             bits = 0
             for i, programs in enumerate(players):
                 if programs in left:

@@ -1,7 +1,8 @@
-"""A checkpoint: one folder of two files that holds all that is needed to use a model.
+"""A checkpoint: one folder of two or three files that holds all that is needed to use a model.
 
 checkpoint.json             vocabularies, hyper-parameters, conditions, where the weights came from, their sha256
 weights-NAME.safetensors    the averaged weights, as float32 or bfloat16; NAME is the start of their sha256
+runs-NAME.index             an index of the training pieces (lstm_core/originality), which shows copies; may be absent
 
 A checkpoint that replaces another is there from the moment that its JSON is: a reader finds the old one or the new.
 """
@@ -24,6 +25,7 @@ from lstm_core import storage
 from lstm_core.foundation.errors import CheckpointError, StorageError
 from lstm_core.foundation.json_text import json_bytes
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
+from lstm_core.originality.index import OriginalityIndex, from_bytes
 from lstm_core.representations.representation import Stream
 
 FORMAT = "tonemill-checkpoint-1"
@@ -69,11 +71,31 @@ def find_checkpoint(name: str | Path) -> str:
     return inside if not _is_checkpoint(name) and _is_checkpoint(inside) else str(name)
 
 
-def save_checkpoint(uri: str | Path, model: MusicLSTM, facts: CheckpointFacts, *, dtype: torch.dtype) -> str:
-    """Writes the weights, then the JSON that makes them valid, and removes older weights; returns the fingerprint."""
+def save_checkpoint(
+    uri: str | Path,
+    model: MusicLSTM,
+    facts: CheckpointFacts,
+    *,
+    dtype: torch.dtype,
+    runs: OriginalityIndex | None = None,
+) -> str:
+    """Writes index and weights, then the JSON that makes them valid, and removes older ones; returns the fingerprint.
+
+    The fingerprint covers the index too, as it decides which takes are delivered; without one it is as it always was.
+    """
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
     description = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
-    return fingerprint_of_description(write_weights(uri, JSON_NAME, description, tensors))
+    if runs is not None:
+        data = runs.to_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        file = f"runs-{sha256[:16]}.index"
+        description["runs"] = {"file": file, "size_bytes": len(data), "sha256": sha256}
+        storage.write_bytes(storage.join(uri, file), data)
+    described = write_weights(uri, JSON_NAME, description, tensors)
+    for other in storage.list_files(uri):
+        if other.path.startswith("runs-") and other.path != described.get("runs", {}).get("file"):
+            storage.remove(storage.join(uri, other.path))
+    return fingerprint_of_description(described)
 
 
 def write_weights(
@@ -105,6 +127,8 @@ def copy_checkpoint(from_uri: str | Path, to_uri: str | Path) -> str:
     weights = _read_weights(from_uri, described)
     file = described["weights"].get("file", "weights.safetensors")
     storage.write_bytes(storage.join(to_uri, file), weights)
+    if (runs := _read_runs(from_uri, described)) is not None:
+        storage.write_bytes(storage.join(to_uri, described["runs"]["file"]), runs)
     storage.write_bytes(storage.join(to_uri, JSON_NAME), json_bytes(described))
     return fingerprint_of_description(described)
 
@@ -126,6 +150,17 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
     return Checkpoint(model=model.eval(), facts=facts, fingerprint=fingerprint_of_description(described))
+
+
+def load_runs(uri: str | Path) -> OriginalityIndex | None:
+    """The index of the training pieces of a checkpoint folder; None if it holds none.
+
+    Raises:
+        CheckpointError: the folder holds no checkpoint, or the index is missing, truncated or altered.
+    """
+    described = read_description(uri)
+    data = _read_runs(uri, described)
+    return None if data is None else from_bytes(data, name=storage.join(uri, described["runs"]["file"]))
 
 
 def read_description(uri: str | Path) -> dict[str, Any]:
@@ -174,6 +209,23 @@ def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
     return weights
 
 
+def _read_runs(uri: str | Path, described: dict[str, Any]) -> bytes | None:
+    """The bytes of the index of the training pieces, checked against their sha256; None if there is none."""
+    promised = described.get("runs")
+    if promised is None:
+        return None
+    try:
+        runs_uri, sha256 = storage.join(uri, promised["file"]), promised["sha256"]
+        data = storage.read_bytes(runs_uri)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: {error} is missing in runs.") from error
+    except StorageError as error:
+        raise CheckpointError(f"The index of the checkpoint's training pieces cannot be read: {error}") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise CheckpointError(f"{runs_uri} was cut short or altered since it was written. Copy the checkpoint again.")
+    return data
+
+
 def _settings(fields: dict[str, Any]) -> ModelSettings:
     streams = tuple(Stream(**stream) for stream in fields["streams"])
     contexts = tuple(Stream(**context) for context in fields["contexts"])
@@ -199,4 +251,6 @@ def fingerprint_of_description(described: dict[str, Any]) -> str:
         "home_key": described["facts"].get("home_key", False),
         "weights": described["weights"]["sha256"],
     }
+    if "runs" in described:
+        meaning["runs"] = described["runs"]["sha256"]
     return hashlib.sha256(json_bytes(meaning)).hexdigest()

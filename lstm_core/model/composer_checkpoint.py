@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lstm_core.foundation.json_text import json_bytes
 from lstm_core.model.checkpoint import (
     COMPOSER_JSON_NAME,
     Checkpoint,
+    CheckpointFacts,
     copy_checkpoint,
     find_checkpoint,
     fingerprint_of_description,
@@ -42,6 +43,11 @@ class ComposerCheckpoint:
     planner: Checkpoint
     arranger: Checkpoint
     fingerprint: str  # of both
+
+    @property
+    def facts(self) -> CheckpointFacts:
+        """Facts of both: those of the arranger, with the statistics of the planner."""
+        return replace(self.arranger.facts, statistics=self.planner.facts.statistics)
 
 
 def is_composer(uri: str | Path) -> bool:

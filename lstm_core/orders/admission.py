@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from lstm_core.analysis.roles import DRUM
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import TICKS_PER_QUARTER
 from lstm_core.orders.constraints import make_rules
@@ -10,7 +13,7 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
-from lstm_core.orders.section_fields import check_chords, section_chords
+from lstm_core.orders.section_fields import check_chords, section_chords, section_roles
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
 
@@ -29,6 +32,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     plan = plan_track(order)
     track = PlannedTrack(order=order, plan=plan, primer=primers.events(order, plan))
     _check_form(order, plan)
+    _check_roles(order)
     rules = make_rules(order, plan, primer=track.primer)
     num_pitches = int(rules.pitches[0, 0, 0, :FIRST_DRUM].sum())
     if rules.spans[0, 0]["last_instrument"] and num_pitches < FEWEST_PITCHES:
@@ -59,6 +63,26 @@ def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
         check_chords(chords, sections, bars)
     except ValueError as error:
         raise OrderError(str(error)) from error
+
+
+def _check_roles(order: TrackOrder) -> None:
+    """Raises OrderError for players that no role of the order is left for."""
+    texts = section_roles(order.roles)
+    if not texts:
+        return
+    roles = frozenset().union(*texts.values())
+    if "" not in texts and order.form:
+        named = {section.name for section in parse_form(order.form)}
+        if any(name not in texts for name in named):
+            return
+    names = [*order.instruments, *(re.split(r"[;,:]", order.ensemble) if order.ensemble else ())]
+    is_drums = [name.strip().lower() == "drums" for name in names if name.strip()]
+    if any(is_drums) and DRUM not in roles:
+        raise OrderError(f'drums are asked for, but roles, "{order.roles}", leave them out. Drop one of the two.')
+    if is_drums and not all(is_drums) and roles == {DRUM}:
+        raise OrderError(f'roles, "{order.roles}", leave nothing to play for {", ".join(names)} but drums.')
+    if is_drums and all(is_drums) and roles != {DRUM} and DRUM not in roles:
+        raise OrderError(f'roles, "{order.roles}", cannot be played by drums alone. Name other instruments.')
 
 
 def estimated_size_bytes(order: TrackOrder) -> float:

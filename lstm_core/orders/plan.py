@@ -11,6 +11,7 @@ from lstm_core.notes.keys import key_in_scale, parse_key, scale_pitch_classes, t
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
+from lstm_core.orders.section_fields import section_chords
 
 TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
 MIN_TAIL_S = 1.0  # the last chord of a track that ends gets this long to die away
@@ -117,10 +118,32 @@ def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:
     if order.key:
         return key_in_scale(parse_key(order.key), order.scale)
     keys = [key for key in range(24) if key_in_scale(key, order.scale) == key]
+    if order.chords:
+        return _key_of_chords(order, keys)
     if not is_drums_only:
         pitches = range(order.pitch_low, order.pitch_high + 1)
         keys = [key for key in keys if _is_within(key, order, pitches)] or keys
     return keys[draw_key(order.seed) % len(keys)]
+
+
+def _key_of_chords(order: TrackOrder, keys: list[int]) -> int:
+    """The key whose scale has most tones of an order's chords; of equal ones that of the first or the last chord."""
+    bars = [bar for sequence in section_chords(order.chords).values() for bar in sequence]
+    chords = [symbol for bar in bars for symbol in bar if symbol.root >= 0]
+    if not chords:
+        return keys[draw_key(order.seed) % len(keys)]
+
+    def fit(key: int) -> tuple[int, int]:
+        scale = scale_pitch_classes(key, order.scale)
+        inside = sum(pitch_class in scale for symbol in chords for pitch_class in symbol.pitch_classes)
+        third = 3 if key >= 12 else 4
+        is_tonic = [
+            symbol.root == key % 12 and (symbol.root + third) % 12 in symbol.pitch_classes
+            for symbol in (chords[0], chords[-1])
+        ]
+        return inside, 2 * is_tonic[0] + is_tonic[1]
+
+    return max(keys, key=fit)
 
 
 def _is_within(key: int, order: TrackOrder, pitches: range) -> bool:

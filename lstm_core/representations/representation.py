@@ -103,6 +103,7 @@ class Representation:
     num_lags: int = 0  # earlier events that each step may copy: it recalls; 0: it does not
     end: tuple[int, int] | None = None  # (stream, value) of the event that ends a piece; None: a piece just stops
     programs: Callable[[EventArray], list[int]] | None = None  # of the instruments in a piece, the busiest first
+    form: Callable[[EventArray], str] | None = None  # of a piece as text, see plan/forms.py
     given: str | None = None  # another representation, whose events of a piece are known before those of this one
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The events of the engine become the files of a track: stems, master, MIDI, picture, and what they measure."""
+"""The notes of a take become the files of a track: stems, master, MIDI, picture, and what they measure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 
 from lstm_core.catalogue.records import TrackRecord
 from lstm_core.catalogue.roll import draw_roll
+from lstm_core.composing.take import Take
 from lstm_core.notes.midi import write_midi
-from lstm_core.notes.score import Meter, Score, Tempo
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.representations.note_events import EventArray, decode_events
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.mastering import MasterSettings, master
 from lstm_core.sound.output_formats import encode, output_format
@@ -22,6 +20,7 @@ from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import iter_stems, render_stems
 from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, order_gates
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.promises import promise_gates
 from lstm_core.tracks.record import track_record
 
 LONG_TRACK_S = 300.0  # from here on stems are mixed one by one: half an hour of ten families is 6 GB at once
@@ -43,15 +42,15 @@ class Finished:
 
 
 def finish_track(
-    track: PlannedTrack, attempt: int, events: EventArray, provenance: Provenance, soundfont: SoundFont
+    track: PlannedTrack, attempt: int, take: Take, provenance: Provenance, soundfont: SoundFont
 ) -> Finished:
-    """The track of an attempt's events [T, K]: score, stems, master, files, measurements, gates and record.
+    """The track of a take: score, stems, master, files, measurements, gates and record.
 
     `soundfont` is that of `provenance`, on this machine.
     """
     order, plan = track.order, track.plan
     clock = _Clock()
-    score = score_of(events, plan, title=track.name)
+    score = take.score(plan, title=track.name)
     settings = master_settings(order)
     with clock.stage("synth"):
         render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
@@ -80,18 +79,13 @@ def finish_track(
             settings=settings,
             note_ends=note_ends(score, order.sample_rate),
         )
-        gates += order_gates(score, order, plan)
+        gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
+        gates += promise_gates(track, take)
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
         files["roll.png"] = draw_roll(score, duration_s=order.duration_s)
     record = track_record(track, attempt, score=score, mastered=mastered, gates=gates, provenance=provenance)
     return Finished(record=record, files=files, gates=gates, seconds=clock.seconds)
-
-
-def score_of(events: EventArray, plan: TrackPlan, *, title: str = "") -> Score:
-    """The score of generated events, in the tempo and meter of its plan."""
-    meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
-    return decode_events(events, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)
 
 
 def master_settings(order: TrackOrder) -> MasterSettings:

@@ -13,6 +13,8 @@ from lstm_core.notes.score import DRUMS, Score
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan
+from lstm_core.originality.index import SharedRun
+from lstm_core.originality.runs import RUN_NOTES
 from lstm_core.sound.audio import AudioError, Waveform
 from lstm_core.sound.levelling import LOUDNESS_TOLERANCE_LU
 from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
@@ -120,11 +122,14 @@ def score_gates(
     return results
 
 
-def order_gates(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateResult]:
-    """Results of all gates that the music of an order must pass: those of `score_gates`, and its instruments."""
+def order_gates(score: Score, order: TrackOrder, plan: TrackPlan, *, has_key_gate: bool = False) -> list[GateResult]:
+    """Results of all gates that the music of an order must pass: those of `score_gates`, and its instruments.
+
+    With `has_key_gate` the key is judged elsewhere.
+    """
     gates = score_gates(
         score,
-        key_pitch_classes=None if order.primer else scale_of(order, plan),
+        key_pitch_classes=None if order.primer or has_key_gate else scale_of(order, plan),
         num_bars=plan.num_bars,
         bar_ticks=plan.meter.bar_ticks,
     )
@@ -132,6 +137,11 @@ def order_gates(score: Score, order: TrackOrder, plan: TrackPlan) -> list[GateRe
     missing = sum(1 for programs in plan.programs if not played.intersection(programs))
     gates.append(GateResult("asked_instruments_missing", missing == 0, float(missing), 0.0))
     return gates
+
+
+def originality_gate(shared: SharedRun) -> GateResult:
+    """`original`: notes of the longest run that a track shares with the corpus of its model; RUN_NOTES are a copy."""
+    return _at_most("original", shared.num_notes, RUN_NOTES - 1)
 
 
 def note_ends(score: Score, sample_rate: int) -> npt.NDArray[np.int64]:

@@ -15,7 +15,7 @@ from lstm_core.orders.order import TrackOrder, order_digest
 from lstm_core.sound.soundfont import SoundFontIdentity
 
 if TYPE_CHECKING:  # what finishes tracks has no use for torch, which takes seconds to import and hundreds of megabytes
-    from lstm_core.model.checkpoint import Checkpoint
+    from lstm_core.composing.players import Playable
 
 FORMAT_VERSION = 2  # of the code between an order and its bytes: raised by every change that a listener could notice
 
@@ -29,7 +29,7 @@ class Provenance:
     arithmetic: str  # "bf16-cpu", ...
 
 
-def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+def describe_checkpoint(checkpoint: Playable) -> dict[str, Any]:
     """What a track record says of the checkpoint that played it."""
     facts = checkpoint.facts
     return {

@@ -7,28 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstm_core.composing.take import Take
 from lstm_core.foundation.compiling import compile_once
 from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
-from lstm_core.representations.note_events import encode_score
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.tracks.finishing import Finished, finish_track
 from lstm_core.tracks.identity import Provenance
 
 if TYPE_CHECKING:
-    from lstm_core.engine.engine import Engine
+    from lstm_core.composing.players import Player
 
 _LOOP = TrackOrder(duration_s=4.0, bpm=120.0, loop=True, stems=True, seed=1)
 _ENDING = TrackOrder(duration_s=4.0, bpm=120.0, loop=False, format="wav", bit_depth=24, sample_rate=48_000, seed=1)
 
 
-def compile_engine(engine: Engine) -> None:
-    """Compiles what an engine needs, or waits for the process that does."""
-    from lstm_core.engine.requests import request_of
-
-    requests = [request_of(admit(order), 0, engine.checkpoint.facts) for order in (_LOOP, _ENDING)]
-    compile_once("engine", lambda: list(engine.generate(requests)))
+def compile_player(player: Player) -> None:
+    """Compiles what a player needs, or waits for the process that does."""
+    attempts = [(admit(order), 0) for order in (_LOOP, _ENDING)]
+    compile_once(type(player).__name__, lambda: list(player.play(attempts)))
 
 
 def compile_finishing(provenance: Provenance, soundfont: SoundFont) -> None:
@@ -45,4 +43,4 @@ def _finished(order: TrackOrder, provenance: Provenance, soundfont: SoundFont) -
         for program, pitch in ((0, 60), (0, 64), (33, 36), (DRUMS, 38))
     ]
     score = Score(notes=make_notes(np.array(rows)))
-    return finish_track(track, 0, encode_score(score), provenance, soundfont)
+    return finish_track(track, 0, Take(notes=score.notes), provenance, soundfont)

@@ -14,6 +14,7 @@ from lstm_core.engine.parts.rules import (
     CHORD_WINS,
     FINAL_BAR,
     FINAL_HOLD,
+    FOLLOWS_ENERGY,
     HIGH,
     LOW,
     POLYPHONY,
@@ -27,6 +28,7 @@ from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER
 from lstm_core.representations.note_events import DURATIONS
 from lstm_core.representations.parts.events import (
     BAR,
+    CHORD_EDGES,
     DURATION,
     END,
     FIRST_DRUM,
@@ -65,6 +67,7 @@ _LAST_DRUM = END - 1
 MAX_IN_BAR = 96
 _MOST_TOGETHER = np.array([3, 3, 8, 5, 2, 6])  # notes of one part at a time, by role
 _NO_NOTE = -1
+_NUM_CHORD_STEPS = 1 + len(CHORD_EDGES)
 
 
 @njit(cache=True, nogil=True)
@@ -84,11 +87,15 @@ def choose_parts(
     for b in range(logits.shape[0]):
         if rows.numbers[b, FINISHED] or tables.num_bars[b] == 0:
             continue
+        locked = _locked_event(b, stream, rules, rows, event[b])
+        if locked >= 0:
+            event[b, stream] = rules.locked[b, locked, stream]
+            continue
         allowed[:] = 0
         if stream == PLACE:
             _allow_places(b, rules, tables, rows, allowed)
         elif event[b, PLACE] == BAR:
-            _allow_bar(b, stream, tables, rows, event[b], allowed)
+            _allow_bar(b, stream, rules, tables, rows, event[b], allowed)
         elif stream == PITCH:
             allow_pitches(b, event[b, PLACE], rules, tables, rows, allowed)
         elif stream == DURATION:
@@ -96,9 +103,11 @@ def choose_parts(
         else:
             allowed[1:size] = 1
         number = uniform(rules.numbers[b, SEED], rows.numbers[b, STEP], stream)
+        # How dense a bar is is drawn from all that may be: a nucleus would cut off the densest and the sparsest.
+        top_p = 1.0 if stream > PLACE and event[b, PLACE] == BAR else rules.top_p[b, stream]
         drawn = draw(
             logits[b, :size], allowed[:size], offered[b, :size], rules.temperature[b, stream],
-            rules.top_p[b, stream], number, scratch,
+            top_p, number, scratch,
         )  # fmt: skip
         if drawn < 0:
             return False
@@ -107,15 +116,32 @@ def choose_parts(
 
 
 @njit(cache=True, nogil=True)
+def _locked_event(b: int, stream: int, rules: PartRuleTables, rows: PartRows, event: Ints) -> int:
+    """Number of the locked event that comes next in a row, -1 for none."""
+    numbers = rows.numbers[b]
+    cell, first = numbers[CELL], -1
+    if cell >= 0:
+        first, stop = rules.locked_of_cell[b, cell, 0], rules.locked_of_cell[b, cell, 1]
+        if first >= 0 and first + 1 + numbers[IN_BAR] < stop:
+            return int(first + 1 + numbers[IN_BAR])
+    is_over = cell < 0 or first >= 0 or (stream > PLACE and event[PLACE] == BAR)
+    if is_over and cell + 1 < rules.locked_of_cell.shape[1]:
+        return int(rules.locked_of_cell[b, cell + 1, 0])
+    return -1
+
+
+@njit(cache=True, nogil=True)
 def due_place(b: int, bar: int, last_place: int, tables: PlanTables) -> int:
     """The next place after `last_place` at which the bass must begin a note in a bar, -1 for none.
 
-    That is wherever the chord or its bass changes.
+    That is wherever the chord or its bass changes, and at the beginning of a bar that is repeated: there the chord
+    before may be another one.
     """
     before = bar - 1
     if last_place < 0 and _has_chord(b, bar, 0, tables):
         is_same = (
             before >= 0
+            and not tables.is_source[b, bar]
             and tables.chord[b, before, 1] == tables.chord[b, bar, 0]
             and tables.bass[b, before, 1] == tables.bass[b, bar, 0]
         )
@@ -139,7 +165,7 @@ def _has_chord(b: int, bar: int, slot: int, tables: PlanTables) -> bool:
 @njit(cache=True, nogil=True)
 def _allow_places(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes) -> None:
     numbers = rows.numbers[b]
-    if numbers[CELL] < 0:
+    if numbers[CELL] < 0 or rules.locked_of_cell[b, numbers[CELL], 0] >= 0:  # all of a locked bar has come
         allowed[BAR] = 1
         return
     bar, last = numbers[HERE], numbers[LAST_PLACE]
@@ -193,14 +219,21 @@ def _num_sounding(b: int, bar: int, cell: int, rows: PartRows) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _allow_bar(b: int, stream: int, tables: PlanTables, rows: PartRows, event: Ints, allowed: Bytes) -> None:
+def _allow_bar(
+    b: int, stream: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, event: Ints, allowed: Bytes
+) -> None:
     """Sets how the next bar may begin; after the last one follows END."""
     is_last = rows.numbers[b, CELL] + 1 >= tables.num_cells[b]
     if stream == PITCH:
         if is_last:
             allowed[END] = 1
-        else:
-            allowed[FIRST_TEXTURE : FIRST_TEXTURE + NUM_TEXTURES] = 1
+            return
+        fewest, most = 0, NUM_TEXTURES // _NUM_CHORD_STEPS - 1
+        if rules.numbers[b, FOLLOWS_ENERGY]:
+            energy = tables.energy[b, tables.cells[b, rows.numbers[b, CELL] + 1, 1]]
+            fewest, most = max(energy - 2, 0), min(energy + 1, most)
+        for texture in range(_NUM_CHORD_STEPS * fewest, _NUM_CHORD_STEPS * (most + 1)):
+            allowed[FIRST_TEXTURE + texture] = 1
     elif event[PITCH] == END:
         allowed[0] = 1
     elif stream == DURATION:

@@ -56,7 +56,8 @@ class PartChooser:
         self.representation = representation
         self.tables = make_tables(num_rows, num_bars, num_cells)
         self.rows = make_part_rows(num_rows, num_bars, min(MAX_NOTES_PER_BAR * num_bars, 1 << 15))
-        self.rules = make_part_rule_tables(num_rows)
+        num_locked = max((sum(map(len, request.rules.locked.values())) for request in requests), default=0)
+        self.rules = make_part_rule_tables(num_rows, num_cells, num_locked)
         self.event = np.zeros((num_rows, num_streams), dtype=np.int64)
         self.before = np.zeros_like(self.event)
         self.moving = np.zeros((num_rows, len(MOVING)), dtype=np.int64)
@@ -72,7 +73,7 @@ class PartChooser:
 
     def start(self, b: int, request: PartRequest) -> RowConditions:
         set_plan(self.tables, b, request.plan)
-        set_part_rules(self.rules, b, request.rules)
+        set_part_rules(self.rules, b, request.rules, request.plan.played())
         start_part_row(self.rows, b)
         self.event[b] = self.before[b] = 0
         contexts = np.concatenate([np.full(len(MOVING), -1), request.conditions])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,12 +27,14 @@ class PartRules:
     pitch_high: int = 127
     pitch_classes: Bytes = field(default_factory=_all_classes)  # 1 for those of the scale: [12]
     chord_wins: bool = False  # True: tones of the chord may also be outside of the scale
+    follows_energy: bool = False  # True: how much each part plays in a bar is bounded by the bar's energy
     polyphony: int = 64  # melodic notes that sound together at most
     final_bar: int = -1  # that holds the last chord alone, -1 for none
     final_hold_ticks: int = 0  # longest note of the last chord
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
     seed: int = 0
+    locked: Mapping[tuple[int, int], Ints] = field(default_factory=dict)  # events of a part and bar, BAR first: [n, K]
 
 
 class PartRuleTables(NamedTuple):
@@ -41,26 +44,38 @@ class PartRuleTables(NamedTuple):
     pitch_classes: Bytes  # [B, 12]
     temperature: npt.NDArray[np.float64]  # [B, K]
     top_p: npt.NDArray[np.float64]  # [B, K]
+    locked: Ints  # [B, L, K] events that are given
+    locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
 
 
-LOW, HIGH, CHORD_WINS, POLYPHONY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(8)
+LOW, HIGH, CHORD_WINS, FOLLOWS_ENERGY, POLYPHONY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(9)
 
 
-def make_part_rule_tables(num_rows: int) -> PartRuleTables:
-    """Tables without rules."""
+def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> PartRuleTables:
+    """Tables without rules, for so many written bars and locked events."""
     return PartRuleTables(
         np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
         np.ones((num_rows, 12), dtype=np.uint8),
         np.ones((num_rows, len(STREAMS))),
         np.ones((num_rows, len(STREAMS))),
+        np.zeros((num_rows, num_locked, len(STREAMS)), dtype=np.int64),
+        np.full((num_rows, num_cells, 2), -1, dtype=np.int64),
     )
 
 
-def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules) -> None:
-    """Puts rules into row b."""
-    tables.numbers[b] = (
-        rules.pitch_low, rules.pitch_high, rules.chord_wins, rules.polyphony, rules.final_bar, rules.final_hold_ticks,
-        rules.seed,
-    )  # fmt: skip
+def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints) -> None:
+    """Puts rules into row b, whose plan writes these parts and bars: int64 [cells, 2]."""
+    tables.numbers[b, LOW], tables.numbers[b, HIGH] = rules.pitch_low, rules.pitch_high
+    tables.numbers[b, CHORD_WINS], tables.numbers[b, FOLLOWS_ENERGY] = rules.chord_wins, rules.follows_energy
+    tables.numbers[b, POLYPHONY], tables.numbers[b, SEED] = rules.polyphony, rules.seed
+    tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
+    tables.locked_of_cell[b] = -1
+    count = 0
+    for cell, (part, bar) in enumerate(cells.tolist()):
+        events = rules.locked.get((part, bar))
+        if events is not None:
+            tables.locked[b, count : count + len(events)] = events
+            tables.locked_of_cell[b, cell] = count, count + len(events)
+            count += len(events)

@@ -78,17 +78,21 @@ class RuleTables(NamedTuple):
     roles_in_bar: Ints  # [B, N]
     must_play: Ints  # [B, N]
     fewest_active: Ints  # [B, N]
+    most_active: Ints  # [B, N]
     nearest: Ints  # [B, N]
     has_content: Bytes  # [B, N]
     same_chords: Bytes  # [B, N]
     wanted_in_bar: Ints  # [B, N]
+    parts: Ints  # [B, MAX_PARTS, 2]
+    active: Ints  # [B, N]
+    copied: Ints  # [B, N]
     chords: Bytes  # [B, NUM_CHORDS]
     pitch_classes: Bytes  # [B, 12]
     temperature: npt.NDArray[np.float64]  # [B, K]
     top_p: npt.NDArray[np.float64]  # [B, K]
 
 
-WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, MAY_TRANSPOSE, SEED = range(8)
+WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, MAY_TRANSPOSE, SEED, MAY_YIELD = range(9)
 
 
 class Ensembles(NamedTuple):
@@ -109,7 +113,7 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.ones((num_rows, n), dtype=np.int64),
         np.ones((num_rows, NUM_PROGRAMS), dtype=np.uint8),
         np.zeros((num_rows, num_wanted, NUM_PROGRAMS), dtype=np.uint8),
-        np.zeros((num_rows, 8), dtype=np.int64),
+        np.zeros((num_rows, 9), dtype=np.int64),
         np.full((num_rows, n, 3), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
@@ -117,10 +121,14 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.full((num_rows, n), (1 << NUM_ROLES) - 1, dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.int64),
+        np.full((num_rows, n), 100, dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.int64),
         np.zeros((num_rows, n), dtype=np.uint8),
         np.zeros((num_rows, n), dtype=np.uint8),
         np.full((num_rows, n), -1, dtype=np.int64),
+        np.full((num_rows, MAX_PARTS, 2), FREE, dtype=np.int64),
+        np.full((num_rows, n), FREE, dtype=np.int64),
+        np.full((num_rows, n), FREE, dtype=np.int64),
         np.ones((num_rows, NUM_CHORDS), dtype=np.uint8),
         np.ones((num_rows, 12), dtype=np.uint8),
         np.ones((num_rows, len(STREAMS))),
@@ -137,6 +145,7 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
     tables.numbers[b] = (
         num_wanted, rules.only_wanted, max(rules.fewest_parts, num_wanted, 1), max(rules.most_parts, num_wanted),
         rules.roles, rules.fewest_roles, rules.may_transpose, rules.seed,
+        rules.may_yield,
     )  # fmt: skip
     for column, values in enumerate((rules.back, rules.relation, rules.section)):
         tables.form[b, :n, column] = FREE if values is None else values
@@ -147,12 +156,18 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
         (tables.roles_in_bar, rules.roles_in_bar, (1 << NUM_ROLES) - 1),
         (tables.must_play, rules.must_play, 0),
         (tables.fewest_active, rules.fewest_active, 0),
+        (tables.most_active, rules.most_active, 100),
         (tables.nearest, rules.nearest, 0),
         (tables.has_content, rules.has_content, 0),
         (tables.same_chords, rules.same_chords, 0),
         (tables.wanted_in_bar, rules.wanted_in_bar, -1),
+        (tables.active, rules.active, FREE),
+        (tables.copied, rules.copied, FREE),
     ):
         table[b, :n] = otherwise if given is None else given
+    tables.parts[b] = FREE
+    if rules.parts is not None:
+        tables.parts[b, : len(rules.parts)] = rules.parts
     tables.chords[b], tables.pitch_classes[b] = rules.chords, rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
 
@@ -288,6 +303,13 @@ def _allow_parts(
     b: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
     num_parts = rows.numbers[b, PART]
+    if tables.parts[b, 0, 0] != FREE:
+        is_over = num_parts == MAX_PARTS or tables.parts[b, num_parts, 0] == FREE
+        if stream == FIRST:
+            allowed[END_PARTS if is_over else tables.parts[b, num_parts, 0]] = 1
+        else:
+            allowed[tables.parts[b, num_parts, 1] if stream == SECOND and not is_over else 0] = 1
+        return
     if stream == FIRST:
         some = False
         if num_parts < tables.numbers[b, MOST]:
@@ -327,8 +349,12 @@ def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: 
             allowed[FIRST_BACK + back] = 1
     elif stream == SECOND:
         back = event[FIRST] - FIRST_BACK
-        if forced != FREE:
+        if forced != FREE and (forced == _NEW or not tables.numbers[b, MAY_YIELD]):
             allowed[FIRST_RELATION + forced] = 1
+        elif forced != FREE:
+            whole = _may_be_whole(b, bar, bar - back, tables)
+            whole = whole and (forced == _EXACT or tables.numbers[b, MAY_TRANSPOSE] == 1)
+            allowed[FIRST_RELATION + (forced if whole else _VARIED)] = 1
         elif back == 0:
             allowed[FIRST_RELATION + _NEW] = 1
         else:
@@ -425,6 +451,10 @@ def _allow_content(
         forced = tables.energy[b, bar]
         for energy in range(NUM_ENERGIES):
             allowed[energy] = 1 if forced in (FREE, energy) else 0
+    elif stream in (ACTIVE, ACTIVE_MORE) and tables.active[b, bar] != FREE:
+        allowed[tables.active[b, bar] >> (0 if stream == ACTIVE else _HALF) & ((1 << _HALF) - 1)] = 1
+    elif stream in (COPIED, COPIED_MORE) and tables.copied[b, bar] != FREE:
+        allowed[tables.copied[b, bar] >> (0 if stream == COPIED else _HALF) & ((1 << _HALF) - 1)] = 1
     elif stream in (ACTIVE, ACTIVE_MORE):
         _allow_active(b, bar, stream, tables, ensembles, rows, event, allowed)
     else:
@@ -446,25 +476,32 @@ def _allow_active(
             of_role[role] |= 1 << part
             if not ensembles.played[b] >> part & 1 and _is_last_chance(b, bar, role, serves, tables, rows):
                 must |= 1 << part
-    chosen = event[ACTIVE] if stream == ACTIVE_MORE else 0
+    chosen, some = event[ACTIVE] if stream == ACTIVE_MORE else 0, False
     for bits in range(1 << _HALF):
         here = bits << offset
         if here & ~may or (must >> offset & ((1 << _HALF) - 1)) & ~bits:
             continue
         total = chosen | here
         rest = 0 if stream == ACTIVE_MORE else may >> _HALF << _HALF  # what may still come
-        count, possible = 0, 0
+        count, possible, later, due = 0, 0, 0, 0
         for part in range(num_parts):
-            count += (total | rest) >> part & 1
+            count += total >> part & 1
             possible += may >> part & 1
-        is_enough = count >= min(max(tables.fewest_active[b, bar], 1), possible)
+            later += rest >> part & 1
+            due += must >> part & 1
+        fewest = max((tables.fewest_active[b, bar] * possible + 50) // 100, 1)
+        most = max((tables.most_active[b, bar] * possible + 50) // 100, fewest, due)
+        is_enough = count + later >= fewest and count <= most
         for role in range(NUM_ROLES):
             if tables.must_play[b, bar] >> role & 1 and of_role[role] and not (total | rest) & of_role[role]:
                 is_enough = False
         if is_enough:
             allowed[bits] = 1
-    if may == 0:
-        allowed[0] = 1
+            some = True
+    if not some:  # numbers of parts give way to parts that must play
+        for bits in range(1 << _HALF):
+            if not (bits << offset) & ~may and not (must >> offset & ((1 << _HALF) - 1)) & ~bits:
+                allowed[bits] = 1
 
 
 @njit(cache=True, nogil=True)

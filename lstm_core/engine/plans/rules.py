@@ -33,6 +33,9 @@ class PlanRules:
     most_parts: int = MAX_PARTS
     roles: int = (1 << NUM_ROLES) - 1  # bit r: role r may be given
     fewest_roles: int = 1  # different roles
+    parts: Ints | None = None  # role and program of each part, where all of them are given: [P, 2]
+    active: Ints | None = None  # bits of the parts that play: [N]
+    copied: Ints | None = None  # bits of the parts that copy the source: [N]
     back: Ints | None = None  # bars back to the source, 0 for none: [N]
     relation: Ints | None = None  # code of the relation, see plan/events.py: [N]
     section: Ints | None = None  # 0, or 1 + letter where one begins: [N]
@@ -41,13 +44,15 @@ class PlanRules:
     energy: Ints | None = None  # [N]
     roles_in_bar: Ints | None = None  # bit r: role r may play: [N]
     must_play: Ints | None = None  # bit r: if there is a part of role r, one of them plays: [N]
-    fewest_active: Ints | None = None  # parts that play, if there are as many: [N]
+    fewest_active: Ints | None = None  # percent of the parts that may play which do at least: [N]
+    most_active: Ints | None = None  # percent of the parts that may play which do at most, one in any case: [N]
     nearest: Ints | None = None  # first bar that each may repeat, by default 0: [N]
     has_content: Bytes | None = None  # 1 for bars that must not be the same as others as a whole: [N]
     same_chords: Bytes | None = None  # 1 for bars whose chords are those of their source, if they have one: [N]
     wanted_in_bar: Ints | None = None  # bit i: the wanted instrument i may play, by default all: [N]
     chords: Bytes = field(default_factory=_everything)  # 1 for those that may be chosen: [NUM_CHORDS]
     pitch_classes: Bytes = field(default_factory=lambda: np.ones(12, dtype=np.uint8))  # that the bass may have
+    may_yield: bool = False  # True: a bar that cannot be the same as its source as a whole may be varied instead
     may_transpose: bool = True  # whether bars may repeat others transposed
     temperature: Ints | npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))

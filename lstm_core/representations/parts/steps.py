@@ -118,6 +118,7 @@ class PlanTables(NamedTuple):
     roles_in_bar: Ints  # [B, N] bit r: a part of role r plays
     cells: Ints  # [B, C, 2] part and bar of each written bar
     num_cells: Ints  # [B]
+    is_source: Ints  # [B, N] 1 for bars that a later one repeats
 
 
 # Columns of PartRows.numbers
@@ -167,7 +168,7 @@ def make_tables(num_rows: int, num_bars: int, num_cells: int) -> PlanTables:
     return PlanTables(
         zeros(MAX_PARTS), zeros(MAX_PARTS), zeros(),
         zeros(n), zeros(n), zeros(n), zeros(n), zeros(n), zeros(n), zeros(n), zeros(n),
-        zeros(n, 2), zeros(n, 2), zeros(n), zeros(n), zeros(n), zeros(n), zeros(num_cells, 2), zeros(),
+        zeros(n, 2), zeros(n, 2), zeros(n), zeros(n), zeros(n), zeros(n), zeros(num_cells, 2), zeros(), zeros(n),
     )  # fmt: skip
 
 
@@ -184,6 +185,7 @@ def set_plan(tables: PlanTables, b: int, plan: Plan) -> None:
     tables.into[b, :n], tables.left[b, :n] = plan.bars_into_section()
     for part, role in enumerate(plan.roles.tolist()):
         tables.roles_in_bar[b, :n] |= (plan.active >> part & 1) << role
+    tables.is_source[b, plan.source[plan.source != NO_SOURCE]] = 1
     cells = plan.played()
     tables.cells[b, : len(cells)], tables.num_cells[b] = cells, len(cells)
 

@@ -60,7 +60,26 @@ def plan_score(score: Score) -> PlannedScore | None:
     return kept[1]
 
 
-def _planned(score: Score) -> PlannedScore | None:
+def planned_note_for_note(score: Score, shift: int) -> PlannedScore | None:
+    """The same with nothing copied, moved to the home key by so many semitones, whatever the key of the score is."""
+    planned = _planned(score, shift)
+    if planned is None:
+        return None
+    active = np.zeros(planned.plan.num_bars, dtype=np.int64)
+    np.bitwise_or.at(active, planned.bar, np.int64(1) << planned.part)
+    nothing = np.zeros_like(active)
+    plan = replace(
+        planned.plan,
+        source=np.full_like(active, NO_SOURCE),
+        relation=np.full_like(active, NEW),
+        shift=nothing,
+        active=active,
+        copied=nothing,
+    )
+    return replace(planned, plan=plan)
+
+
+def _planned(score: Score, shift: int | None = None) -> PlannedScore | None:
     notes = score.notes
     if len(notes) == 0:
         return None
@@ -69,7 +88,7 @@ def _planned(score: Score) -> PlannedScore | None:
     if bar_ticks.max() > MAX_BAR_TICKS:
         return None
     num_before = len(notes)
-    shift = home_shift(int(np.bincount(analysis.bar_key).argmax()))
+    shift = home_shift(int(np.bincount(analysis.bar_key).argmax())) if shift is None else shift
     notes, role = _in_home_key(notes, shift), analysis.note_role.astype(np.int64)
     is_drum = notes["program"] == DRUMS
     known = ~is_drum | ((notes["pitch"] >= FIRST_DRUM_KEY) & (notes["pitch"] <= LAST_DRUM_KEY))
@@ -118,6 +137,12 @@ def _parts(program: Ints, role: Ints) -> tuple[Ints, Ints, Ints]:
             joined[i] = busiest
     key = joined[np.searchsorted(names, key)]
     names, counts = np.unique(key, return_counts=True)
+    while len(names) > MAX_PARTS and len(np.unique(names // 8)) < len(names):
+        shared = np.bincount(names // 8)[names // 8] > 1
+        least = int(np.where(shared, counts, np.iinfo(np.int64).max).argmin())
+        others = np.where((names // 8 == names[least] // 8) & (names != names[least]), counts, -1)
+        key[key == names[least]] = names[others.argmax()]
+        names, counts = np.unique(key, return_counts=True)
     rank = np.array([PART_RANK[name % 8] for name in names])
     busy = np.argsort(-counts, kind="stable")[:MAX_PARTS]
     chosen = busy[np.lexsort((names[busy], -counts[busy], rank[busy]))]

@@ -17,6 +17,7 @@ from lstm_core.representations.plan.events import (
     read_plan,
     spell_plan,
 )
+from lstm_core.representations.plan.forms import form_of_events
 from lstm_core.representations.plan.from_score import plan_score
 from lstm_core.representations.plan.layout import Ints, Plan
 from lstm_core.representations.plan.steps import MOVING, NUM_LAGS, plan_steps
@@ -78,12 +79,6 @@ def planned_events(score: Score) -> EventArray | None:
     return None if planned is None else spell_plan(planned.plan)
 
 
-def programs_of_plan(events: EventArray) -> list[int]:
-    """Different programs of the parts of a plan, in their order."""
-    parts = events[: int(np.argmax(events[:, FIRST] == END_PARTS))]
-    return list(dict.fromkeys(parts[:, SECOND].tolist()))
-
-
 def plan_of_piece(events: EventArray, piece: Piece) -> Plan:
     """The plan of a piece of a block set."""
     return read_plan(events, *bars_of(piece.meters, num_bars_of(events)))
@@ -108,6 +103,12 @@ def no_score(*_: object, **__: object) -> Score:
     raise ValueError("a plan has no notes; its parts are written by parts-1")
 
 
+def programs_of_plan(events: EventArray) -> list[int]:
+    """Programs of the parts of a plan, each once, in the order of the parts."""
+    num_parts = int(np.flatnonzero(events[:, FIRST] == END_PARTS)[0])
+    return [int(program) for program in dict.fromkeys(events[:num_parts, SECOND].tolist())]
+
+
 PLAN = Representation(
     name=REPRESENTATION,
     streams=STREAMS,
@@ -117,5 +118,6 @@ PLAN = Representation(
     contexts=plan_contexts,
     num_moving=len(MOVING),
     num_lags=NUM_LAGS,
+    form=form_of_events,
     programs=programs_of_plan,
 )

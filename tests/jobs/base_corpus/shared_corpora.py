@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from jobs.base_corpus.mutopia import PIECES_NAME
-from jobs.base_corpus.sources import HELLAND_FILM
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.score import NOTE_DTYPE, Score, Tempo, tidy
 
@@ -32,6 +31,9 @@ def tune(*, bpm: float = 60.0, num_parts: int = 1, velocity: int = 90, program: 
     return write_midi(Score(notes=tidy(notes), tempos=(Tempo(tick=0, bpm=bpm),)), by_part=True)
 
 
+HELLAND = ("Cyaron's Gate", "Crossroads", "Dark Knight", "Daybreak", "Destiny", "From Here", "Thugs")
+
+
 def make_shared(folder: Path, *, pieces: tuple[str, ...] = PIECES) -> Path:
     """The folder, filled."""
     texts = {
@@ -42,8 +44,8 @@ def make_shared(folder: Path, *, pieces: tuple[str, ...] = PIECES) -> Path:
         "openscore-quartets/LICENSE.txt": "CC0 1.0 Universal",
         f"mutopia/{PIECES_NAME}": "\n".join([HEADER, *pieces]) + "\n",
     }
-    names = ["freedoom/d_e1m1.mid", "freedoom/dummy.mid", "blasphemer/mus_e2m5.mid", "helland/Thugs.mid"]
-    names += [f"helland/{name}.mid" for name in HELLAND_FILM]
+    names = ["freedoom/d_e1m1.mid", "freedoom/dummy.mid", "blasphemer/mus_e2m5.mid"]
+    names += [f"helland/{name}.mid" for name in HELLAND]
     names += ["openscore-lieder/lc1.mxl", "openscore-quartets/sq1.mxl"]
     names += [f"mutopia/{row.partition(chr(9))[0]}" for row in pieces]
     for name, data in {**{n: t.encode() for n, t in texts.items()}, **{n: tune() for n in names}}.items():

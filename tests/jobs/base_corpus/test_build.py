@@ -44,10 +44,10 @@ def test_every_piece_has_style_and_licence_and_texts_that_must_travel_do(shared:
     rows = {row["path"]: (row["style"], row["licence"]) for row in corpus.manifest.to_pylist()}
     assert rows["game/freedoom-d_e1m1.mid"] == ("game", "BSD 3-Clause: Contributors to the Freedoom project")
     assert rows["film/helland-Cyaron-s-Gate.mid"] == ("film", "CC BY 4.0: Tanner Helland")
-    assert rows["game/helland-Thugs.mid"] == ("game", "CC BY 4.0: Tanner Helland")
+    assert rows["film/helland-Thugs.mid"] == ("film", "CC BY 4.0: Tanner Helland")
     assert rows["song/openscore-lieder-lc1.mxl"] == ("song", "CC0 1.0: OpenScore Lieder Corpus")
     assert rows["piano/mutopia-b.mid"] == ("piano", "CC BY 3.0: Mutopia Project")
-    assert len(rows) == 14 and all(path.startswith(f"{style}/") for path, (style, _) in rows.items())
+    assert len(rows) == 13 and all(path.startswith(f"{style}/") for path, (style, _) in rows.items())
     credited = {licence for _, licence in rows.values() if licence.startswith(("BSD", "CC BY"))}
     assert set(corpus.notices) == credited and len(credited) == 4
     assert "Redistribution and use" in corpus.notices["BSD 3-Clause: Contributors to the Blasphemer project"]
@@ -107,7 +107,6 @@ def test_a_notice_that_blocks_would_cut_is_an_error() -> None:
         ("openscore-quartets", r"no \.mxl file in .*openscore-quartets"),
         ("freedoom/COPYING.adoc", r"COPYING\.adoc is missing"),
         ("mutopia/PIECES.tsv", r"PIECES\.tsv is missing"),
-        ("helland/Daybreak.mid", "has no Daybreak"),
     ],
 )
 def test_a_missing_source_is_named_and_nothing_is_written(
@@ -148,7 +147,7 @@ def real() -> Iterator[BaseCorpus]:
 @pytest.mark.slow
 def test_the_real_sources_give_every_style_and_only_free_terms(real: BaseCorpus) -> None:
     counts = real.counts()
-    assert min(counts.values()) >= 20 and max(counts.values()) == 400
+    assert min(counts.values()) >= 16 and max(counts.values()) == 400
     assert set(counts) >= {"game", "film", "song", "quartet", "piano", "guitar", "choral", "chamber", "organ", "dance"}
     lines = {piece.licence.line for piece in real.pieces}
     assert not any(word in line for line in lines for word in ("SA", "NC", "ND", "GPL", "unknown"))

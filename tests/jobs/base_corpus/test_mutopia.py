@@ -50,7 +50,7 @@ def test_licences_that_let_anyone_use_what_is_made(text: str, line: str | None) 
         ("Organ", "Baroque", "organ", 19),
         ("Cello", "Classical", "chamber", 42),
         ("String Quartet", "Classical", "chamber", None),
-        ("Violin and Orchestra", "Classical", "film", None),
+        ("Violin and Orchestra", "Classical", "orchestral", None),
         ("", "Hymn", "choral", 52),
         ("", "", "chamber", None),
     ],

@@ -15,6 +15,7 @@ import pytest
 from jobs.generate.track_errors import ErrorWatch, described
 from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, finish_rows
 from jobs.runtime.sent_files import SentFile
+from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import ScoreError, TonemillError
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
@@ -41,7 +42,7 @@ def test_a_fault_of_the_program_ends_the_order_at_its_second_track(caplog: pytes
 
 
 def test_a_worker_tells_what_was_raised(tmp_path: Path) -> None:
-    """Events that are none make a failed row with its reason, and what was raised where."""
+    """Notes that are none make a failed row with its reason, and what was raised where."""
     reference = refer_to_soundfont()
     work = TrackWork(
         checkpoint=None,
@@ -57,14 +58,14 @@ def test_a_worker_tells_what_was_raised(tmp_path: Path) -> None:
     track = replace(admit(TrackOrder(duration_s=4.0, bpm=120.0, seed=1)), track_id="a1")
     row = {
         "track": np.array([pickle.dumps(track)], dtype=object),
-        "events": np.array([pickle.dumps(np.zeros((3, 1), dtype=np.uint8))], dtype=object),
+        "take": np.array([pickle.dumps(Take(notes=np.zeros(3, dtype=np.uint8)))], dtype=object),
         "attempt": np.array([0]),
         "engine_s": np.array([0.0]),
     }
     outcome = json.loads(finish_rows(row, work=work)["outcome"][0])
     (error,) = outcome["errors"]
     assert not outcome["is_passed"] and outcome["reason"] == f"{error['kind']}: {error['text']}"
-    assert not error["is_for_user"] and "decode_events" in error["traceback"]
+    assert not error["is_for_user"] and "finish_track" in error["traceback"]
 
 
 def test_an_odd_track_is_made_once_more_and_then_given_up() -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lstm_core.engine.engine import Request
+from lstm_core.engine.note_chooser import Request
 from lstm_core.orders.constraints import CONSTRAINTS, make_rules
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track

@@ -12,7 +12,7 @@ import torch
 
 from lstm_core.foundation.errors import CheckpointError
 from lstm_core.model import composer_checkpoint
-from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint, load_runs, save_checkpoint
 from lstm_core.model.composer_checkpoint import (
     JSON_NAME,
     LEVELS,
@@ -24,8 +24,10 @@ from lstm_core.model.composer_checkpoint import (
     publish_composer,
     write_composer,
 )
+from lstm_core.originality.index import build_index
 from tests.lstm_core.model.test_checkpoint import FACTS
 from tests.lstm_core.model.test_music_lstm import tiny_model
+from tests.lstm_core.originality.melodies import random_melody, score_of
 
 
 def save_level(folder: Path, level: str, home_key: bool = False) -> str:
@@ -121,6 +123,15 @@ def test_a_better_level_replaces_the_one_before_and_leaves_the_other(run: Path) 
     assert level_uris_of(run / "checkpoint")["plan"] == folders["plan"]
     names = {Path(uri).name for uri in level_uris_of(run / "checkpoint").values()}
     assert {path.name for path in (run / "checkpoint").iterdir()} == {JSON_NAME, *names}
+
+
+def test_the_index_of_the_training_pieces_goes_along(run: Path) -> None:
+    facts = replace(FACTS, representation="parts-1")
+    runs = build_index([("piece 0", score_of(*random_melody(1, 60)))])
+    save_checkpoint(run / "parts" / "checkpoint", tiny_model(), facts, dtype=torch.float32, runs=runs)
+    publish(run)
+    found = load_runs(level_uris_of(run / "checkpoint")["parts"])
+    assert found is not None and found.names == ("piece 0",)
 
 
 def test_a_reader_finds_the_new_one_where_the_old_is_replaced_meanwhile(

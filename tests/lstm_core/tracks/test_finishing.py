@@ -14,16 +14,16 @@ import soundfile
 
 from lstm_core.catalogue.folder import commit_track, list_tracks
 from lstm_core.catalogue.records import GateVerdict
-from lstm_core.notes.score import DRUMS, Score, Tempo, make_notes
+from lstm_core.composing.take import Take
+from lstm_core.notes.score import DRUMS, Tempo, make_notes
 from lstm_core.orders.admission import admit, estimated_size_bytes
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.representations.note_events import encode_score
 from lstm_core.sound.audio import encode_pcm
 from lstm_core.sound.output_formats import OUTPUT_FORMATS, OutputFormat
 from lstm_core.sound.soundfont import find_soundfont, identity_of, refer_to_soundfont
-from lstm_core.tracks.finishing import Finished, finish_track, score_of
+from lstm_core.tracks.finishing import Finished, finish_track
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.identity import Provenance
 from lstm_core.tracks.record import verdict
@@ -45,13 +45,13 @@ def finished(order: TrackOrder, provenance: Provenance) -> tuple[PlannedTrack, F
         for beat, tick in enumerate(range(0, track.plan.total_ticks - 24, 24))
         for program, pitch in ((0, 60 + (0, 2, 4, 5, 7)[beat % 5]), (0, 67), (33, 36), (DRUMS, 38))
     ]
-    events = encode_score(Score(notes=make_notes(np.array(rows))))
-    return track, finish_track(track, 0, events, provenance, find_soundfont())
+    take = Take(notes=make_notes(np.array(rows)))
+    return track, finish_track(track, 0, take, provenance, find_soundfont())
 
 
 def test_scores_carry_tempo_and_meter() -> None:
     plan = plan_track(replace(ORDER, meter="6/8", bpm=100.0, loop=False))
-    score = score_of(np.array([[0, 3, 61, 24, 8], [72, 0, 0, 0, 0]], dtype=np.uint8), plan)
+    score = Take(notes=make_notes([(0, 24, 0, 60, 60)])).score(plan)
     assert score.tempos == (Tempo(tick=0, bpm=plan.bpm),) and str(score.meters[0]) == "6/8"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.plan import FEWEST_PITCHES
+from lstm_core.originality.index import SharedRun
 from lstm_core.sound.mastering import MasterSettings, master
 from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
@@ -16,6 +17,7 @@ from lstm_core.tracks.gates import (
     audio_gates,
     is_out_of_reach,
     longest_flat_top,
+    originality_gate,
     score_fingerprint,
     score_gates,
 )
@@ -145,3 +147,8 @@ def test_a_fingerprint_is_of_the_notes_but_not_of_their_loudness() -> None:
         other = six_parts(4)
         other.notes[name][-1] += 1
         assert score_fingerprint(other) != score_fingerprint(score)
+
+
+@pytest.mark.parametrize(("num_notes", "is_passed"), [(0, True), (12, False), (40, False)])
+def test_a_run_of_twelve_notes_of_the_corpus_fails(num_notes: int, is_passed: bool) -> None:
+    assert originality_gate(SharedRun(num_notes=num_notes)) == GateResult("original", is_passed, num_notes, 11.0)

@@ -1,0 +1,143 @@
+"""Do tracks do what their orders say? Random orders, and every promise measured on the notes of the first take.
+
+python -m benchmarks.control [--checkpoint NAME] [--orders 500]
+
+control_PROMISE         share of the orders that make this promise and keep it (see lstm_core/tracks/promises.py)
+control_all             share of all orders of which every promise and every gate of the score is kept
+control_energy_density  Spearman's correlation of the energy that an order asks of a bar with the notes that begin
+                        in it, bars of all tracks together
+control_energy_velocity the same with the mean velocity
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+
+from benchmarks.report import print_metric
+from lstm_core.composing.players import load_playable, open_player
+from lstm_core.composing.take import Take
+from lstm_core.foundation.errors import OrderError
+from lstm_core.orders.admission import admit
+from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.tracks.gates import order_gates
+from lstm_core.tracks.promises import promise_gates
+
+FORMS = (
+    "A B",
+    "A A' B A",
+    "A B A B'",
+    "A A",
+    "A B C A'",
+    "A:4 A':4 B:8",
+    "A A' A''",
+    "intro A B A outro",
+    "verse chorus verse chorus",
+)
+CHORDS = ("C G Am F", "Am F C G", "Dm G7 Cmaj7 | % | Fmaj7 Em7", "C/E F G Am", "Csus4 C5 F | G", "E7 Am | Bdim C")
+ENERGIES = ("0.2", "0.5", "0.9", "rise", "fall", "arc", "0.2 0.8 0.4", "0.1 1")
+PLAYERS = (
+    ("piano",), ("guitar", "bass", "drums"), ("strings*3",), ("flute", "harp", "cello"),
+    ("lead", "pad", "bass", "drums"),
+    ("violin", "strings", "piano"), ("organ", "choir aahs"), ("drums",), ("brass*2", "drums", "tuba"), ("music box",),
+)  # fmt: skip
+ROLES = ("no melody", "melody, bass", "harmony, bass", "no drums", "melody", "no bass, no drums", "figure, harmony")
+METERS = ("4/4", "4/4", "4/4", "3/4", "6/8", "5/4", "2/4")
+
+
+def random_order(number: int, styles: tuple[str, ...]) -> TrackOrder:
+    """An order in which each field is asked for about half of the time."""
+    random = np.random.default_rng(number)
+
+    def some(values: tuple[str, ...] | tuple[tuple[str, ...], ...], share: float) -> object:
+        return values[int(random.integers(len(values)))] if random.random() < share else None
+
+    loop = bool(random.random() < 0.5)
+    fields = {
+        "style": some(styles, 0.6),
+        "form": some(FORMS, 0.5),
+        "chords": some(CHORDS, 0.4),
+        "energy": some(ENERGIES, 0.4),
+        "instruments": some(PLAYERS, 0.5),
+        "roles": some(ROLES, 0.3),
+        "key": some(("C", "Am", "F# minor", "Eb major", "free"), 0.5),
+        "meter": some(METERS, 0.5),
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    seconds = float(np.round(random.uniform(24.0, 90.0), 1))
+    return TrackOrder(**given, duration_s=seconds, loop=loop, seed=number)  # type: ignore[arg-type]
+
+
+def possible_orders(count: int, styles: tuple[str, ...]) -> list[PlannedTrack]:
+    """Tracks of random orders, those left out that contradict themselves and are refused."""
+    tracks: list[PlannedTrack] = []
+    number = 0
+    while len(tracks) < count:
+        number += 1
+        try:
+            tracks.append(admit(random_order(number, styles)))
+        except OrderError:
+            continue
+    return tracks
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarValues:
+    """Values of the bars of a track."""
+
+    energy: npt.NDArray[np.float64]  # asked for
+    notes: npt.NDArray[np.float64]
+    velocity: npt.NDArray[np.float64]
+
+
+def bar_values(track: PlannedTrack, take: Take) -> BarValues:
+    """What each bar of a take is like, those without notes left out."""
+    plan = track.plan
+    bar = take.notes["onset"] // plan.meter.bar_ticks
+    counts = np.bincount(bar, minlength=plan.num_bars)[: plan.num_bars].astype(np.float64)
+    loudness = np.bincount(bar, weights=take.notes["velocity"], minlength=plan.num_bars)[: plan.num_bars]
+    energy = energy_of_bars(parse_energy(track.order.energy), plan.num_bars)
+    kept = counts > 0
+    return BarValues(energy=energy[kept], notes=counts[kept], velocity=loudness[kept] / counts[kept])
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", default="base")
+    parser.add_argument("--orders", type=int, default=500)
+    options = parser.parse_args()
+    checkpoint = load_playable(options.checkpoint)
+    tracks = possible_orders(options.orders, checkpoint.facts.styles)
+    kept: dict[str, list[bool]] = defaultdict(list)
+    values = []
+    for take in open_player(checkpoint).play([(track, 0) for track in tracks]):
+        track = tracks[take.number]
+        gates = promise_gates(track, take) + order_gates(
+            take.score(track.plan), track.order, track.plan, has_key_gate=take.plan is not None
+        )
+        for gate in gates:
+            kept[gate.name].append(gate.is_passed)
+            if not gate.is_passed:
+                print(f"# {gate.name} is {gate.value:.3f} in {track.order}", flush=True)
+        kept["all"].append(all(gate.is_passed for gate in gates))
+        if track.order.energy:
+            values.append(bar_values(track, take))
+    for name, met in kept.items():
+        print_metric(f"control_{name}", float(np.mean(met)), "share", orders=len(met))
+    energy = np.concatenate([one.energy for one in values])
+    for name, found in (("density", [one.notes for one in values]), ("velocity", [one.velocity for one in values])):
+        print_metric(
+            f"control_energy_{name}", float(spearmanr(energy, np.concatenate(found))[0]), "rho", bars=len(energy)
+        )
+
+
+if __name__ == "__main__":
+    main()

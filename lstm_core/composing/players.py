@@ -1,0 +1,58 @@
+"""Who makes the notes of tracks: a composer, or a model of notes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from lstm_core.composing.composer import Composer
+from lstm_core.composing.take import Take
+from lstm_core.engine.engine import Engine
+from lstm_core.engine.requests import check_plays_orders, request_of
+from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from lstm_core.model.composer_checkpoint import ComposerCheckpoint, is_composer, load_composer
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.representations.note_events import decode_events
+
+Playable = Checkpoint | ComposerCheckpoint  # what tracks can be made with
+
+
+class Player(Protocol):
+    """Makes takes; each depends on the attempt, the checkpoint and the arithmetic alone."""
+
+    def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
+        """A take for each attempt at a track, 0 for the first, as soon as it is finished."""
+
+
+class NotePlayer:
+    """A model of all notes in the order of time."""
+
+    def __init__(self, checkpoint: Checkpoint, *, arithmetic: str = "auto", device: str = "cpu") -> None:
+        self.engine = Engine(checkpoint, arithmetic=arithmetic, device=device)
+
+    def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
+        facts = self.engine.checkpoint.facts
+        for made in self.engine.generate([request_of(track, attempt, facts) for track, attempt in attempts]):
+            yield Take(number=made.number, notes=decode_events(made.events).notes, num_events=len(made.events))
+
+
+def load_playable(name: str | Path) -> Playable:
+    """The checkpoint that a user means, of either kind.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it was trained on something that makes no tracks.
+    """
+    uri = find_checkpoint(name)
+    if is_composer(uri):
+        return load_composer(uri)
+    checkpoint = load_checkpoint(uri)
+    check_plays_orders(checkpoint.facts)
+    return checkpoint
+
+
+def open_player(checkpoint: Playable, *, arithmetic: str = "auto", device: str = "cpu") -> Player:
+    """A player of a checkpoint. `arithmetic` and `device` are those of Engine."""
+    if isinstance(checkpoint, ComposerCheckpoint):
+        return Composer(checkpoint, arithmetic=arithmetic, device=device)
+    return NotePlayer(checkpoint, arithmetic=arithmetic, device=device)

@@ -1,0 +1,25 @@
+"""A take: the notes of an attempt at a track, and the plan that they follow where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstm_core.notes.score import Meter, NoteArray, Score, Tempo
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.representations.plan.layout import Plan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value
+class Take:
+    """What the finishing of a track gets from those who compose it; it travels between processes."""
+
+    number: int = 0  # place of the attempt in the input
+    notes: NoteArray  # in the key of the track; of a planned take `part` is the number of the part in the plan
+    plan: Plan | None = None  # in the home key
+    shift: int = 0  # semitones from the key of the track to the home key
+    num_events: int = 0  # that models chose
+
+    def score(self, plan: TrackPlan, *, title: str = "") -> Score:
+        """The score, in the tempo and meter of the track's plan."""
+        meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
+        return Score(notes=self.notes, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)

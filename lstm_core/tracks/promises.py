@@ -1,0 +1,176 @@
+"""What a planned track promises, measured on its notes: bass, harmony, repeats, roles and players."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_core.analysis.roles import BASS, FIGURE, HARMONY
+from lstm_core.composing.form_rules import role_rules, sections_of
+from lstm_core.composing.rules import players_of
+from lstm_core.composing.take import Take
+from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray
+from lstm_core.orders.constraints.key import scale_of
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.representations.note_events import event_onsets
+from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, Ints, Plan, chord_tones
+from lstm_core.tracks.gates import GateResult
+
+LEAST_VARIED, MOST_VARIED = 0.02, 0.98  # share of a varied section that is not as in the section that it varies
+
+
+def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
+    """Results of the gates of a take's promises; none for a take without a plan.
+
+    `bass_root`, share of the chord changes under which the bass begins with the note of the plan, where there is a
+    bass; `harmony_in_chord`, share of the notes of harmony and figures on beats that are tones of the chord;
+    `exact_repeats`, share of the bars that repeat another as it is, note for note; `varied_least` and `varied_most`,
+    shares of new notes in the sections of the order that vary another; `in_key`, share of the melodic notes that are of
+    the scale, or of a chord that the order gives; `other_roles`, notes of roles that the order
+    does not have there; `other_players`, programs beyond those of the players that the order names.
+    """
+    plan = take.plan
+    if plan is None:
+        return []
+    in_bars = _Bars(take.notes, plan, _primer_bars(track))
+    gates = [
+        _all("bass_root", _bass_root(in_bars, take.shift)),
+        _all("harmony_in_chord", _harmony_in_chord(in_bars, take.shift)),
+        _all("exact_repeats", _exact_repeats(in_bars)),
+    ]
+    scale = scale_of(track.order, track.plan)
+    if scale is not None:
+        gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, chord_wins=bool(track.order.chords))))
+    shares = _varied_shares(track, in_bars)
+    if shares:
+        variation = track.order.variation
+        least = LEAST_VARIED if variation is None or variation > 0 else 0.0
+        most = MOST_VARIED if variation is None or variation < 1 else 1.0
+        gates.append(GateResult("varied_least", min(shares) >= least, min(shares), least))
+        gates.append(GateResult("varied_most", max(shares) <= most, max(shares), most))
+    if track.order.roles:
+        num_other = _num_other_roles(track, in_bars)
+        gates.append(GateResult("other_roles", num_other == 0, float(num_other), 0.0))
+    players = players_of(track.order, track.plan)
+    if players:
+        programs = set(np.unique(take.notes["program"]).tolist())
+        num_other = max(len(programs) - len(players), 0)
+        num_missing = sum(not programs.intersection(of_one) for of_one in players)
+        gates.append(GateResult("other_players", num_other == 0, float(num_other), 0.0))
+        gates.append(GateResult("missing_players", num_missing == 0, float(num_missing), 0.0))
+    return gates
+
+
+def _primer_bars(track: PlannedTrack) -> int:
+    if track.primer is None:
+        return 0
+    return int(event_onsets(track.primer).max()) // track.plan.meter.bar_ticks + 1
+
+
+class _Bars:
+    """The notes of a take by bar."""
+
+    def __init__(self, notes: NoteArray, plan: Plan, primer_bars: int) -> None:
+        self.plan = plan
+        # What a primer brings is not judged, nor are bars that repeat it.
+        self.is_judged = np.arange(plan.num_bars) >= primer_bars
+        for bar in np.flatnonzero(plan.source != NO_SOURCE).tolist():
+            self.is_judged[bar] &= self.is_judged[plan.source[bar]]
+        self.notes = notes
+        self.barlines = np.concatenate([[0], np.cumsum(plan.bar_ticks)])
+        onset = notes["onset"].astype(np.int64)
+        self.bar = np.clip(np.searchsorted(self.barlines, onset, side="right") - 1, 0, plan.num_bars - 1)
+        self.place = onset - self.barlines[self.bar]
+        halved = plan.num_slots[self.bar] == 2
+        self.slot = np.where(halved & (2 * self.place >= plan.bar_ticks[self.bar]), 1, 0)
+        self.role = plan.roles[np.minimum(notes["part"], plan.num_parts - 1)]
+
+    def content(self, bar: int) -> set[tuple[int, int, int]]:
+        """What begins in a bar: (place, program, pitch)."""
+        own = self.notes[self.bar == bar]
+        places = self.place[self.bar == bar].tolist()
+        return set(zip(places, own["program"].tolist(), own["pitch"].tolist(), strict=True))
+
+
+def _all(name: str, kept: list[bool] | npt.NDArray[np.bool_]) -> GateResult:
+    share = float(np.mean(kept)) if len(kept) else 1.0
+    return GateResult(name, share == 1.0, share, 1.0)
+
+
+def _bass_root(bars: _Bars, shift: int) -> list[bool]:
+    plan = bars.plan
+    of_bass = np.flatnonzero(plan.roles == BASS)
+    bits = sum(1 << int(part) for part in of_bass)
+    programs = plan.programs[of_bass]
+    begins = {
+        (int(bar), int(place), int(pitch) % 12)
+        for bar, place, pitch, program in zip(
+            bars.bar, bars.place, bars.notes["pitch"], bars.notes["program"], strict=True
+        )
+        if program in programs
+    }
+    kept: list[bool] = []
+    before = (NO_CHORD, -1)
+    for bar in range(plan.num_bars):
+        for slot in range(int(plan.num_slots[bar])):
+            now = int(plan.chord[bar, slot]), int(plan.bass[bar, slot])
+            if now != before and now[0] != NO_CHORD and plan.active[bar] & bits and bars.is_judged[bar]:
+                place = slot * int(plan.bar_ticks[bar]) // 2
+                kept.append((bar, place, (now[1] - shift) % 12) in begins)
+            before = now
+    return kept
+
+
+def _harmony_in_chord(bars: _Bars, shift: int) -> npt.NDArray[np.bool_]:
+    plan = bars.plan
+    tones = chord_tones()
+    judged = np.isin(bars.role, (HARMONY, FIGURE)) & (bars.place % TICKS_PER_QUARTER == 0)
+    judged &= (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar]
+    chord = plan.chord[bars.bar[judged], bars.slot[judged]]
+    home = (bars.notes["pitch"][judged].astype(np.int64) + shift) % 12
+    found: npt.NDArray[np.bool_] = tones[chord, home] == 1
+    return found
+
+
+def _in_key(bars: _Bars, shift: int, scale: frozenset[int], *, chord_wins: bool) -> npt.NDArray[np.bool_]:
+    """Of each melodic note whether it is of the scale or, where an order gives the chords, of the chord."""
+    melodic = (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar]
+    pitch = bars.notes["pitch"][melodic].astype(np.int64)
+    found: npt.NDArray[np.bool_] = np.isin(pitch % 12, sorted(scale))
+    if chord_wins:
+        chord = bars.plan.chord[bars.bar[melodic], bars.slot[melodic]]
+        found = found | ((chord_tones()[chord, (pitch + shift) % 12] == 1) & (chord != NO_CHORD))
+    return found
+
+
+def _exact_repeats(bars: _Bars) -> list[bool]:
+    plan = bars.plan
+    exact = np.flatnonzero(plan.relation == EXACT).tolist()
+    return [bars.content(bar) == bars.content(int(plan.source[bar])) for bar in exact]
+
+
+def _varied_shares(track: PlannedTrack, bars: _Bars) -> list[float]:
+    """For each section of the order that varies another: share of what begins in either that does not in both."""
+    sections = sections_of(track.order, track.plan)
+    first: dict[str, int] = {}
+    base: dict[str, int] = {}
+    shares = []
+    for placed in sections:
+        source = base.get(placed.spec.letter)
+        if placed.spec.name not in first and source is not None:
+            stop = placed.start + placed.num_bars
+            own = [bar for bar in range(placed.start, stop) if bar != track.plan.final_bar]
+            both, either = 0, 0
+            for bar in own:
+                one, other = bars.content(bar), bars.content(source + bar - placed.start)
+                both, either = both + len(one & other), either + len(one | other)
+            shares.append(1.0 - both / either if either else 0.0)
+        first.setdefault(placed.spec.name, placed.start)
+        base.setdefault(placed.spec.letter, placed.start)
+    return shares
+
+
+def _num_other_roles(track: PlannedTrack, bars: _Bars) -> int:
+    may = role_rules(track.order, bars.plan.num_bars, sections_of(track.order, track.plan))
+    allowed: Ints = may[bars.bar] >> bars.role & 1
+    return int((allowed == 0).sum())
