@@ -71,7 +71,7 @@ def same_weights(one: Path, two: Path) -> bool:
 def test_a_run_is_not_begun_twice(blocks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_training(blocks, tmp_path, tiny_recipe(steps=2))
     with pytest.raises(SystemExit) as ended:
-        cli.main(["train", str(blocks), str(tmp_path)])
+        cli.main(["train", str(blocks), str(tmp_path), "--set", "representation=notes-1"])
     assert ended.value.code == 2
     assert "holds a training run already. Go on with it by --resume" in capsys.readouterr().err
 
