@@ -39,6 +39,7 @@ def main() -> None:
             blocks = folder / "blocks"
             run_prepare(str(folder / "corpus"), str(blocks), num_workers=1)
         recipe = TrainRecipe(
+            representation="notes-1",
             device="cpu",
             steps=FOR_EVER,
             valid_every=FOR_EVER,

@@ -46,7 +46,7 @@ from lstm_core.training.recipe import TrainRecipe
 from lstm_core.training.updates import TrainSettings
 settings = dict(steps=int(sys.argv[3]), valid_every=10**9, valid_events=1, threads_per_worker=1, checkpoint_every_s=1e9)
 train = TrainSettings(num_lanes=int(sys.argv[4]))
-run_training(sys.argv[1], sys.argv[2], TrainRecipe(device="cpu", train=train, **settings))
+run_training(sys.argv[1], sys.argv[2], TrainRecipe(representation="notes-1", device="cpu", train=train, **settings))
 """
 
 
@@ -63,7 +63,7 @@ def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int, cluster: 
     """The same through `tonemill train`, in a local Ray or on a cluster."""
     settings = ["valid_every=1000000000", "valid_events=1", "threads_per_worker=1", "checkpoint_every_s=1e9"]
     command = [sys.executable, "-m", "jobs.command_line.main", "train", str(blocks), str(run), "--set", "device=cpu"]
-    command += ["--steps", str(num_steps), "--workers", str(num_workers)]
+    command += ["--set", "representation=notes-1", "--steps", str(num_steps), "--workers", str(num_workers)]
     for setting in settings:
         command += ["--set", setting]
     # Ray gives its workers the lowest but four of priorities; other programs of this machine are not to be measured.
@@ -125,7 +125,7 @@ def main() -> None:
             blocks = folder / "blocks"
             run_prepare(str(folder / "corpus"), str(blocks), num_workers=1)
         rates: dict[str, list[float]] = {"bare": [], "ray_1": [], "ray_2": [], "apart": [], "nodes_2": []}
-        recipe = TrainRecipe()
+        recipe = TrainRecipe(representation="notes-1")
         num_lanes = recipe.train.num_lanes
         for number in range(arguments.rounds):
             runs = {kind: folder / f"{kind}-{number}" for kind in rates}

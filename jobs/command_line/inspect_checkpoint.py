@@ -7,6 +7,7 @@ from rich.table import Table
 from jobs.command_line.screen import Screen, heading
 from lstm_core import storage
 from lstm_core.model.checkpoint import JSON_NAME, load_checkpoint
+from lstm_core.model.composer_checkpoint import LEVELS, is_composer, level_uris_of, load_composer
 from lstm_core.model.music_lstm import num_weights
 from lstm_core.training.metrics import read_metrics
 from lstm_core.training.run_result import CHECKPOINT_NAME
@@ -45,8 +46,36 @@ def inspect_checkpoint(uri: str) -> None:
     console.print(styles)
 
 
+def inspect_composer(uri: str) -> None:
+    """Prints what the checkpoint of each level of a composer says of itself, having checked that they are a whole."""
+    composer = load_composer(uri)
+    console = Screen()
+    console.print(heading("Composer", f"{uri}"))
+    console.print(f"fingerprint {composer.fingerprint}")
+    for level_uri in level_uris_of(uri).values():
+        inspect_checkpoint(level_uri)
+
+
+def inspect_levels(uri: str) -> None:
+    """Prints how the training runs of all levels went, then the composer that they have made so far."""
+    for level in LEVELS:
+        level_uri = storage.join(uri, level)
+        if read_metrics(level_uri):
+            _print_run(level_uri)
+        else:
+            Screen().print(f"{level}: not begun")
+    if is_composer(storage.join(uri, CHECKPOINT_NAME)):
+        inspect_composer(storage.join(uri, CHECKPOINT_NAME))
+
+
 def inspect_run(uri: str) -> None:
     """Prints how a training run went, then its checkpoint."""
+    _print_run(uri)
+    if storage.exists(storage.join(uri, CHECKPOINT_NAME, JSON_NAME)):
+        inspect_checkpoint(storage.join(uri, CHECKPOINT_NAME))
+
+
+def _print_run(uri: str) -> None:
     console = Screen()
     console.print(heading("Training run", f"{uri}"))
     state = newest_state(uri)
@@ -67,5 +96,3 @@ def inspect_run(uri: str) -> None:
             for name in ("unigram", "bigram"):
                 table.add_row(name, f"{sum(row[name]):.3f}", "  ".join(f"{nll:.3f}" for nll in row[name]))
     console.print(table)
-    if storage.exists(storage.join(uri, CHECKPOINT_NAME, JSON_NAME)):
-        inspect_checkpoint(storage.join(uri, CHECKPOINT_NAME))

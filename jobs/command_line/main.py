@@ -32,7 +32,9 @@ _INSPECTORS = (
     ("index.json", "jobs.command_line.inspect_blocks:inspect_blocks"),
     ("track.json", "jobs.command_line.inspect_track:inspect_track"),
     ("tracks", "jobs.command_line.inspect_track:inspect_catalogue"),
+    ("composer.json", "jobs.command_line.inspect_checkpoint:inspect_composer"),
     ("checkpoint.json", "jobs.command_line.inspect_checkpoint:inspect_checkpoint"),
+    ("plan/metrics.jsonl", "jobs.command_line.inspect_checkpoint:inspect_levels"),
     ("metrics.jsonl", "jobs.command_line.inspect_checkpoint:inspect_run"),
 )
 
@@ -83,16 +85,26 @@ def train(
     workers: Annotated[
         str | None, typer.Option(metavar="N|MIN:MAX", help="Processes that train together; 1:4 for one to four.")
     ] = None,
+    level: Annotated[
+        str | None, typer.Option(metavar="plan|parts|all", help="What to train of a composer; default: all levels.")
+    ] = None,
     init_from: Annotated[str | None, typer.Option(help='Checkpoint or run to fine-tune, or "base".')] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
 ) -> None:
-    """Train a model on feature blocks, or fine-tune one."""
+    """Train a composer on feature blocks, or one of its levels, or fine-tune them."""
     from jobs.runtime.recipe import parse_overrides
-    from jobs.train.run import result_lines, run_train, train_recipe
+    from jobs.train.run import parsed_level, result_lines, run_train, train_recipe
     from jobs.train.workers import parsed_workers
 
     num_workers = None if workers is None else parsed_workers(workers)
-    given = {"minutes": minutes, "steps": steps, "num_workers": num_workers, "init_from": init_from}
+    representation = None if level is None else parsed_level(level)
+    given = {
+        "minutes": minutes,
+        "steps": steps,
+        "num_workers": num_workers,
+        "init_from": init_from,
+        "representation": representation,
+    }
     overrides = parse_overrides(settings or []) | {key: value for key, value in given.items() if value is not None}
     loaded = train_recipe(run, recipe, overrides, is_resumed=resume)
     result = run_train(blocks, run, loaded, is_resumed=resume, verbose=_state["verbose"])

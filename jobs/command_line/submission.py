@@ -144,7 +144,13 @@ def _check_recipe(stage: str, values: Mapping[str, Any]) -> None:
     recipe = values.get("recipe")
     if recipe and (names_bucket(recipe) or storage.local_path(recipe) is None):
         return
-    load_recipe(_recipe_of(stage), recipe, parse_overrides(values.get("settings") or []))
+    given = parse_overrides(values.get("settings") or [])
+    if stage == "train":
+        from lstm_core.training.recipe import TrainRecipe, with_levels
+
+        load_recipe(TrainRecipe, recipe, given, resolve=with_levels)
+    else:
+        load_recipe(_recipe_of(stage), recipe, given)
 
 
 def _recipe_of(stage: str) -> type[Any]:
@@ -152,10 +158,6 @@ def _recipe_of(stage: str) -> type[Any]:
         from jobs.prepare.recipe import PrepareRecipe
 
         return PrepareRecipe
-    if stage == "train":
-        from lstm_core.training.recipe import TrainRecipe
-
-        return TrainRecipe
     from jobs.generate.track_pipeline import GenerateRecipe
 
     return GenerateRecipe

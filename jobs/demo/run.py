@@ -33,6 +33,7 @@ from jobs.train.run import run_train
 from lstm_core.blocks.feature_blocks import read_index
 from lstm_core.model.checkpoint import BASE, JSON_NAME, load_checkpoint
 from lstm_core.orders.order_file import read_order
+from lstm_core.representations.notes import NOTES
 from lstm_core.training.recipe import ModelSize, TrainRecipe
 from lstm_core.training.run_state import newest_state
 from lstm_core.training.updates import TrainSettings
@@ -183,6 +184,7 @@ def _train(blocks: Path, run: Path, settings: DemoSettings, *, verbose: bool) ->
     fine_tuning = FINE_TUNING if settings.from_scores else FINE_TUNING_ON_TRANSCRIPTIONS
     recipe = TrainRecipe(
         name="demo",
+        representation=NOTES.name,  # of the base checkpoint
         minutes=settings.minutes,
         steps=settings.steps,
         num_workers=settings.num_workers,

@@ -20,6 +20,8 @@ from lstm_core.foundation.json_text import json_bytes
 from lstm_core.recordings.limits import TRANSCRIPTION_VERSION, TranscriptionLimits
 from lstm_core.recordings.recording import SUFFIXES as RECORDING_SUFFIXES
 from lstm_core.representations.notes import NOTES
+from lstm_core.representations.parts.parts import PARTS
+from lstm_core.representations.plan.plan import PLAN
 from lstm_core.representations.table import REPRESENTATIONS
 
 
@@ -33,7 +35,8 @@ class PrepareRecipe:
     listen: TranscriptionLimits = field(default_factory=TranscriptionLimits)
     transcriber: str = "base"  # URI of the network that transcribes recordings
     device: str = "cpu"  # that it runs on, or "cuda"
-    representations: tuple[str, ...] = (NOTES.name,)  # that every piece is stored in, as far as they can spell it
+    # That every piece is stored in, as far as they can spell it.
+    representations: tuple[str, ...] = (NOTES.name, PLAN.name, PARTS.name)
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:

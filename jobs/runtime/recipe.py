@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,10 +25,17 @@ _PACKAGES = ("tonemill", "ray", "torch", "numpy", "pyarrow", "symusic", "music21
 R = TypeVar("R")
 
 
-def load_recipe(cls: type[R], path: str | Path | None, overrides: Mapping[str, object] | None = None) -> R:
+def load_recipe(
+    cls: type[R],
+    path: str | Path | None,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    resolve: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> R:
     """A recipe of dataclass `cls` from a TOML file or URI (None: all defaults), with dotted keys overridden.
 
-    RecipeError names the key, what was found and what is wanted.
+    `resolve` adds what follows from the values of the file and the overrides. RecipeError names the key, what was found
+    and what is wanted.
     """
     source = "the command line" if path is None else str(path)
     values: dict[str, Any] = {}
@@ -41,7 +48,7 @@ def load_recipe(cls: type[R], path: str | Path | None, overrides: Mapping[str, o
     for key, value in (overrides or {}).items():
         _put(values, key, value)
     try:
-        return STRICT.read(cls, values)
+        return STRICT.read(cls, resolve(values))
     except PlainError as error:
         raise RecipeError(f"{source}: {error}") from error
 

@@ -122,6 +122,8 @@ class PlainReader:
             if origin is Literal or value is None:
                 if value in arguments or (value is None and types.NoneType in arguments):
                     return value
+            elif origin in _UNIONS and len(hooks) == 1:
+                return hooks[0][0](value, hooks[0][1])  # what is wrong inside it is named
             elif origin in _UNIONS:
                 if len(hooks) == 1:  # what it says of an inner value is worth more than of the whole
                     return hooks[0][0](value, hooks[0][1])

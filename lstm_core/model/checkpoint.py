@@ -30,6 +30,7 @@ from lstm_core.representations.representation import Stream
 
 FORMAT = "tonemill-checkpoint-1"
 JSON_NAME = "checkpoint.json"
+COMPOSER_JSON_NAME = "composer.json"  # of a folder with a checkpoint for each level, see composer_checkpoint.py
 _RENAMED = {"onset_position.weight": "onset_embeddings.0.weight"}
 BASE = Path(__file__).parent / "base"  # the checkpoint that ships with the package
 
@@ -67,9 +68,7 @@ def find_checkpoint(name: str | Path) -> str:
     if str(name) == "base":
         return str(BASE)
     inside = storage.join(name, "checkpoint")
-    if not storage.exists(storage.join(name, JSON_NAME)) and storage.exists(storage.join(inside, JSON_NAME)):
-        return inside
-    return str(name)
+    return inside if not _is_checkpoint(name) and _is_checkpoint(inside) else str(name)
 
 
 def save_checkpoint(
@@ -96,7 +95,7 @@ def save_checkpoint(
     for other in storage.list_files(uri):
         if other.path.startswith("runs-") and other.path != described.get("runs", {}).get("file"):
             storage.remove(storage.join(uri, other.path))
-    return _fingerprint(described)
+    return fingerprint_of_description(described)
 
 
 def write_weights(
@@ -118,6 +117,22 @@ def write_weights(
     return described
 
 
+def copy_checkpoint(from_uri: str | Path, to_uri: str | Path) -> str:
+    """Copies a checkpoint, its JSON last; returns the fingerprint.
+
+    Raises:
+        CheckpointError: there is none, or a file of it is truncated or altered.
+    """
+    described = read_description(from_uri)
+    weights = _read_weights(from_uri, described)
+    file = described["weights"].get("file", "weights.safetensors")
+    storage.write_bytes(storage.join(to_uri, file), weights)
+    if (runs := _read_runs(from_uri, described)) is not None:
+        storage.write_bytes(storage.join(to_uri, described["runs"]["file"]), runs)
+    storage.write_bytes(storage.join(to_uri, JSON_NAME), json_bytes(described))
+    return fingerprint_of_description(described)
+
+
 def load_checkpoint(uri: str | Path) -> Checkpoint:
     """The model of a checkpoint folder, in float32 and evaluation mode.
 
@@ -134,7 +149,7 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
         model.load_state_dict(_float32(load_tensors(weights)))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
-    return Checkpoint(model=model.eval(), facts=facts, fingerprint=_fingerprint(described))
+    return Checkpoint(model=model.eval(), facts=facts, fingerprint=fingerprint_of_description(described))
 
 
 def load_runs(uri: str | Path) -> OriginalityIndex | None:
@@ -143,19 +158,9 @@ def load_runs(uri: str | Path) -> OriginalityIndex | None:
     Raises:
         CheckpointError: the folder holds no checkpoint, or the index is missing, truncated or altered.
     """
-    promised = read_description(uri).get("runs")
-    if promised is None:
-        return None
-    try:
-        runs_uri, sha256 = storage.join(uri, promised["file"]), promised["sha256"]
-        data = storage.read_bytes(runs_uri)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: {error} is missing in runs.") from error
-    except StorageError as error:
-        raise CheckpointError(f"The index of the checkpoint's training pieces cannot be read: {error}") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise CheckpointError(f"{runs_uri} was cut short or altered since it was written. Copy the checkpoint again.")
-    return from_bytes(data, name=runs_uri)
+    described = read_description(uri)
+    data = _read_runs(uri, described)
+    return None if data is None else from_bytes(data, name=storage.join(uri, described["runs"]["file"]))
 
 
 def read_description(uri: str | Path) -> dict[str, Any]:
@@ -164,6 +169,11 @@ def read_description(uri: str | Path) -> dict[str, Any]:
     try:
         described = json.loads(storage.read_bytes(json_uri))
     except StorageError as error:
+        if storage.exists(storage.join(uri, COMPOSER_JSON_NAME)):
+            raise CheckpointError(
+                f"{uri} holds a composer, with a checkpoint for each level. Name the folder of one of them: what is "
+                "wanted here is a single checkpoint."
+            ) from error
         raise CheckpointError(f"There is no checkpoint in {uri}: {error}") from error
     except ValueError as error:
         raise CheckpointError(f"{json_uri} is damaged ({error}). Copy the checkpoint again.") from error
@@ -171,6 +181,10 @@ def read_description(uri: str | Path) -> dict[str, Any]:
     if found != FORMAT:
         raise CheckpointError(f"{json_uri} says format {found!r}, this version reads {FORMAT!r}.")
     return dict(described)
+
+
+def _is_checkpoint(uri: str | Path) -> bool:
+    return any(storage.exists(storage.join(uri, name)) for name in (JSON_NAME, COMPOSER_JSON_NAME))
 
 
 def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
@@ -195,6 +209,23 @@ def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
     return weights
 
 
+def _read_runs(uri: str | Path, described: dict[str, Any]) -> bytes | None:
+    """The bytes of the index of the training pieces, checked against their sha256; None if there is none."""
+    promised = described.get("runs")
+    if promised is None:
+        return None
+    try:
+        runs_uri, sha256 = storage.join(uri, promised["file"]), promised["sha256"]
+        data = storage.read_bytes(runs_uri)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: {error} is missing in runs.") from error
+    except StorageError as error:
+        raise CheckpointError(f"The index of the checkpoint's training pieces cannot be read: {error}") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise CheckpointError(f"{runs_uri} was cut short or altered since it was written. Copy the checkpoint again.")
+    return data
+
+
 def _settings(fields: dict[str, Any]) -> ModelSettings:
     streams = tuple(Stream(**stream) for stream in fields["streams"])
     contexts = tuple(Stream(**context) for context in fields["contexts"])
@@ -209,7 +240,8 @@ def _float32(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {_RENAMED.get(name, name): tensor.float() for name, tensor in tensors.items()}
 
 
-def _fingerprint(described: dict[str, Any]) -> str:
+def fingerprint_of_description(described: dict[str, Any]) -> str:
+    """Fingerprint of a checkpoint, of the content of its JSON."""
     meaning = {
         "format": described["format"],
         "model": described["model"],

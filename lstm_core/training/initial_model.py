@@ -9,7 +9,8 @@ import torch
 from lstm_core.blocks.feature_blocks import BlockSet
 from lstm_core.dataset.corpus_statistics import corpus_statistics
 from lstm_core.foundation.errors import CheckpointError
-from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts, find_checkpoint, load_checkpoint
+from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts, load_checkpoint
+from lstm_core.model.composer_checkpoint import find_level
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
 from lstm_core.representations.representation import STYLE_NAME, Representation
 from lstm_core.training.recipe import TrainRecipe
@@ -42,7 +43,7 @@ def initial_model(
     )
     torch.manual_seed(recipe.train.seed)
     if recipe.init_from:
-        parent = load_checkpoint(parent_uri or find_checkpoint(recipe.init_from))
+        parent = load_checkpoint(parent_uri or find_level(recipe.init_from, representation.name))
         return continued_model(parent, facts, representation, dropout=recipe.model.dropout, source=recipe.init_from)
     settings = ModelSettings(
         streams=representation.streams,
@@ -96,12 +97,6 @@ def continued_model(
 
 def _check_same_meaning(parent: Checkpoint, representation: Representation, source: str) -> None:
     settings = parent.model.settings
-    if parent.facts.representation != representation.name:
-        raise CheckpointError(
-            f"{source} was trained on events of representation {parent.facts.representation!r}, this run learns "
-            f"{representation.name!r}. Start without init_from, or with representation = "
-            f"{parent.facts.representation!r} on blocks that hold it."
-        )
     ours = {"stream": representation.streams, "context": representation.contexts(parent.facts.styles)}
     theirs = {"stream": settings.streams, "context": settings.contexts}
     for kind in ours:

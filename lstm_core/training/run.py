@@ -31,6 +31,7 @@ def run_training(
     lease: str = "",
     representation: Representation | None = None,
     on_progress: Callable[[RunProgress], RunSignal | None] = lambda progress: None,
+    on_published: Callable[[], object] = lambda: None,
 ) -> RunResult:
     """Trains until the recipe is fulfilled, resuming from the newest state of the run if there is one.
 
@@ -45,6 +46,7 @@ def run_training(
         lease: Token of the holder of the lease of the run's folder; nothing is stored once another process holds it.
         representation: What is learnt, if it is not the one of the name in the recipe.
         on_progress: Called after each step; the signal that it returns on the first worker holds for all.
+        on_published: Called on rank 0, by the thread that stores, when a better checkpoint is stored.
 
     Raises:
         TrainingError: loss or gradient stopped being finite; the checkpoint stays.
@@ -59,6 +61,7 @@ def run_training(
         parent_uri=parent_uri,
         lease=lease,
         representation=representation,
+        on_published=on_published,
     )
     recent: list[tuple[float, int]] = []
     with run:

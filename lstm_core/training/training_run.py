@@ -53,8 +53,10 @@ class TrainingRun(Closing):
         parent_uri: str = "",
         lease: str = "",
         representation: Representation | None = None,
+        on_published: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._on_published = on_published
         self._clock = clock
         self.run_uri, self.recipe, self._lease = str(run_uri), recipe, lease
         if recipe.threads_per_worker:
@@ -235,6 +237,7 @@ class TrainingRun(Closing):
         def store() -> None:
             self._check_lease()
             save_checkpoint(uri, model, facts, dtype=torch.float32)
+            self._on_published()
 
         self.writer.write(store)
 

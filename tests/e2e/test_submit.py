@@ -97,7 +97,14 @@ def test_the_three_stages_run_on_a_cluster(ray_head: RayHead, stored: str, moto_
     assert (code, "3 files" in output.text()) == (0, True), f"{output.text()}\n{errors}"
     assert storage.exists(f"{stored}/blocks/themes/index.json")
 
-    tiny = ("model.hidden_size=48", "model.num_layers=1", "model.head_size=16", "train.num_lanes=4", "train.window=32")
+    tiny = (
+        "representation=notes-1",
+        "model.hidden_size=48",
+        "model.num_layers=1",
+        "model.head_size=16",
+        "train.num_lanes=4",
+        "train.window=32",
+    )
     settings = [part for setting in tiny for part in ("--set", setting)]
     code, output, errors = tonemill(
         "submit", "train", "blocks:themes", "runs:mine", "--steps", "5", "--workers", "1", *settings

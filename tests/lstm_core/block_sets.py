@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from lstm_core.blocks.feature_blocks import BLOCK_SCHEMA, write_block, write_index
+from lstm_core.blocks.feature_blocks import BLOCK_SCHEMA, block_schema, write_block, write_index
 from lstm_core.notes.describe import describe
 from lstm_core.notes.score import DRUMS, Meter, Score, Tempo, make_notes
-from lstm_core.representations.note_events import encode_score
 from lstm_core.representations.notes import NOTES
+from lstm_core.representations.representation import Representation
 from lstm_core.training.recipe import ModelSize, TrainRecipe
 from lstm_core.training.updates import TrainSettings
 
@@ -36,11 +37,21 @@ def tune(number: int, num_bars: int = 6) -> Score:
 
 
 def write_tunes(
-    folder: Path, num_train: int = 12, num_valid: int = 3, *, styles: tuple[str, ...] = STYLES, num_bars: int = 6
+    folder: Path,
+    num_train: int = 12,
+    num_valid: int = 3,
+    *,
+    styles: tuple[str, ...] = STYLES,
+    num_bars: int = 6,
+    representations: Sequence[Representation] = (NOTES,),
 ) -> Path:
     """A block set of tunes, written into a folder that is given back."""
-    rows = [_row(n, tune(n, num_bars), n < num_train, styles[n % len(styles)]) for n in range(num_train + num_valid)]
-    write_block(folder, "b0", pa.Table.from_pylist(rows, schema=BLOCK_SCHEMA))
+    rows = [
+        _row(n, tune(n, num_bars), n < num_train, styles[n % len(styles)], representations)
+        for n in range(num_train + num_valid)
+    ]
+    table = pa.Table.from_pylist(rows, schema=block_schema(one.name for one in representations))
+    write_block(folder, "b0", table, representations)
     write_index(folder, ["b0"], notices={"CC0": "No rights reserved."})
     return folder
 
@@ -48,6 +59,7 @@ def write_tunes(
 def tiny_recipe(**changes: object) -> TrainRecipe:
     """A recipe whose run takes a second: 8 lanes of 16 events, hidden size 32, float32."""
     values: dict[str, object] = {
+        "representation": NOTES.name,
         "steps": 12,
         "valid_every": 4,
         "threads_per_worker": 1,
@@ -58,8 +70,11 @@ def tiny_recipe(**changes: object) -> TrainRecipe:
     return TrainRecipe(**(values | changes))  # type: ignore[arg-type]
 
 
-def _row(number: int, score: Score, is_train: bool, style: str) -> dict[str, object]:
-    events, described = encode_score(score), describe(score)
+def _row(
+    number: int, score: Score, is_train: bool, style: str, representations: Sequence[Representation] = (NOTES,)
+) -> dict[str, object]:
+    described = describe(score)
+    spelt = {one.name: one.encode(score) for one in representations}
     values = {name: value for name, value in vars(described).items() if name != "bars"}
     bars = {f"bar_{name}": value.tolist() for name, value in vars(described.bars).items()}
     return {
@@ -74,7 +89,7 @@ def _row(number: int, score: Score, is_train: bool, style: str) -> dict[str, obj
         "meters": [asdict(meter) for meter in score.meters],
         "tempos": [asdict(tempo) for tempo in score.tempos],
         "tags": "{}",
-        "events": {NOTES.name: events.tobytes()},
+        "events": {name: None if events is None else events.tobytes() for name, events in spelt.items()},
         "split": "train" if is_train else "valid",
         "group": f"{number:032x}",
     }

@@ -222,7 +222,7 @@ def test_real_game_music(tmp_path: Path, ray_cluster: None) -> None:
 
 def test_a_representation_that_there_is_not_is_refused_before_any_work(tmp_path: Path) -> None:
     for names in ([], ["codec-1"], ["notes-1", "notes-1"]):
-        with pytest.raises(RecipeError, match="must name one or more of notes-1, four-voices-1, each once"):
+        with pytest.raises(RecipeError, match="must name one or more of notes-1, four-voices-1, plan-1, parts-1, each"):
             load_recipe(PrepareRecipe, None, {"representations": names})
     blocks = write_blocks(tmp_path / "blocks", 2, 1)
     with pytest.raises(RepresentationError, match="no representation 'codec-1'"):

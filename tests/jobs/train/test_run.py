@@ -71,7 +71,7 @@ def same_weights(one: Path, two: Path) -> bool:
 def test_a_run_is_not_begun_twice(blocks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_training(blocks, tmp_path, tiny_recipe(steps=2))
     with pytest.raises(SystemExit) as ended:
-        cli.main(["train", str(blocks), str(tmp_path)])
+        cli.main(["train", str(blocks), str(tmp_path), "--set", "representation=notes-1"])
     assert ended.value.code == 2
     assert "holds a training run already. Go on with it by --resume" in capsys.readouterr().err
 
@@ -102,7 +102,8 @@ def test_a_run_goes_on_with_its_own_recipe(tmp_path: Path) -> None:
     assert more == replace(begun, num_workers=2, minutes=3.0)
     with pytest.raises(TrainingError, match="begun with another steps, train, and cannot go on exactly"):
         train_recipe(str(tmp_path), None, {"steps": 40, "train.learning_rate": 0.1}, is_resumed=True)
-    assert train_recipe(str(tmp_path / "new"), None, {"steps": 40}, is_resumed=True) == TrainRecipe(steps=40)
+    new = train_recipe(str(tmp_path / "new"), None, {"steps": 40, "representation": "notes-1"}, is_resumed=True)
+    assert new == TrainRecipe(steps=40, representation="notes-1")
 
 
 @pytest.mark.parametrize(

@@ -111,3 +111,22 @@ def test_a_thinned_piece_has_the_conditions_of_what_is_left(blocks: BlockSet) ->
             assert num_programs in (2, 3) and described.num_bars == written.num_bars
             num_thinned += num_programs == 2
     assert 0.3 < num_thinned / 120 < 0.7
+
+
+def test_pieces_of_a_style_come_several_times_in_a_pass_each_time_in_another_variation(blocks: BlockSet) -> None:
+    """All pieces once, in their order, then those of "march" twice more; without augmentation they are the same."""
+    marches = [n for n in range(9) if blocks.piece("train", n).style == "march"]
+    pieces = SplitPieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings(), repeats={"march": 3, "none": 9})
+    assert pieces.numbers.tolist() == [*range(9), *marches, *marches] and len(pieces) == 9 + 2 * len(marches)
+    once = SplitPieces(blocks, "train", STYLES, seed=4, augment=AugmentSettings())
+    assert once.numbers.tolist() == list(range(9))
+    for index in range(9):
+        assert np.array_equal(pieces.load(index, 1).events, once.load(index, 1).events)
+    plain = SplitPieces(blocks, "train", STYLES, repeats={"march": 3})
+    assert all(np.array_equal(plain.load(9 + i, 0).events, plain.load(n, 0).events) for i, n in enumerate(marches))
+    varied = [pieces.load(index, 0) for index in [*range(9), *range(9, len(pieces))]]
+    assert any(
+        not np.array_equal(varied[9 + i].events, varied[n].events)
+        or not np.array_equal(varied[9 + i].contexts, varied[n].contexts)
+        for i, n in enumerate(marches)
+    )
