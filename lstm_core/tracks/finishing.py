@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lstm_core.catalogue.form import TrackForm
+from lstm_core.catalogue.plan_form import form_of_plan
 from lstm_core.catalogue.records import TrackRecord
 from lstm_core.catalogue.roll import draw_roll
+from lstm_core.composing.form_rules import sections_of
 from lstm_core.composing.take import Take
 from lstm_core.notes.midi import write_midi
 from lstm_core.orders.order import TrackOrder
@@ -43,20 +45,16 @@ class Finished:
 
 
 def finish_track(
-    track: PlannedTrack,
-    attempt: int,
-    take: Take,
-    provenance: Provenance,
-    soundfont: SoundFont,
-    form: TrackForm | None = None,
+    track: PlannedTrack, attempt: int, take: Take, provenance: Provenance, soundfont: SoundFont
 ) -> Finished:
     """The track of a take: score, stems, master, files, measurements, gates and record.
 
-    `soundfont` is that of `provenance`, on this machine; `form` that of the plan, where the attempt was made from one.
+    `soundfont` is that of `provenance`, on this machine.
     """
     order, plan = track.order, track.plan
     clock = _Clock()
     score = take.score(plan, title=track.name)
+    form = form_of_take(track, take)
     settings = master_settings(order)
     with clock.stage("synth"):
         render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
@@ -92,6 +90,14 @@ def finish_track(
         files["roll.png"] = draw_roll(score, duration_s=order.duration_s, form=form)
     record = track_record(track, attempt, score=score, mastered=mastered, gates=gates, provenance=provenance, form=form)
     return Finished(record=record, files=files, gates=gates, seconds=clock.seconds)
+
+
+def form_of_take(track: PlannedTrack, take: Take) -> TrackForm | None:
+    """Sections, chords and roles of a take as its record shows them; None for one without a plan."""
+    if take.plan is None:
+        return None
+    names = [placed.spec.name for placed in sections_of(track.order, track.plan)]
+    return form_of_plan(take.plan, take.shift, names or None)
 
 
 def master_settings(order: TrackOrder) -> MasterSettings:
