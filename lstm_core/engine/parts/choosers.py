@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELODY
 from lstm_core.engine.parts.rules import (
     CHORD_WINS,
+    DENSITY,
     FINAL_BAR,
     FINAL_HOLD,
     FOLLOWS_ENERGY,
@@ -57,7 +58,7 @@ from lstm_core.representations.parts.steps import (
     PlanTables,
     slot_at,
 )
-from lstm_core.representations.plan.layout import NO_CHORD, Ints, chord_tones
+from lstm_core.representations.plan.layout import MAX_PARTS, NO_CHORD, Ints, chord_tones
 
 _SIZES = tuple(stream.size for stream in STREAMS)
 _LARGEST = max(_SIZES)
@@ -68,6 +69,8 @@ MAX_IN_BAR = 96
 _MOST_TOGETHER = np.array([3, 3, 8, 5, 2, 6])  # notes of one part at a time, by role
 _NO_NOTE = -1
 _NUM_CHORD_STEPS = 1 + len(CHORD_EDGES)
+_NOTES_OF_TEXTURE = np.outer([1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.5, 15.0], [1.0, 1.7, 3.0]).reshape(-1)  # about so many
+_DENSITY_APART = 1.6  # factor by which the notes of a texture may differ from those that are wanted
 
 
 @njit(cache=True, nogil=True)
@@ -241,12 +244,35 @@ def _allow_bar(
             fewest, most = max(energy - 2, 0), min(energy + 1, most)
         for texture in range(_NUM_CHORD_STEPS * fewest, _NUM_CHORD_STEPS * (most + 1)):
             allowed[FIRST_TEXTURE + texture] = 1
+        if rules.numbers[b, DENSITY]:
+            _keep_density(b, rules, tables, rows, allowed)
     elif event[PITCH] == END:
         allowed[0] = 1
     elif stream == DURATION:
         allowed[FIRST_REGISTER : FIRST_REGISTER + NUM_REGISTERS] = 1
     elif stream == VELOCITY:
         allowed[1 : _SIZES[VELOCITY]] = 1
+
+
+@borrowing
+def _keep_density(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes) -> None:
+    """Leaves the textures that give a part about its share of the notes that are wanted, or the one that is nearest."""
+    bar = tables.cells[b, rows.numbers[b, CELL] + 1, 1]
+    num_parts = 0
+    for part in range(MAX_PARTS):
+        num_parts += tables.active[b, bar] >> part & 1
+    wanted = rules.numbers[b, DENSITY] / 1000 * tables.bar_ticks[b, bar] / TICKS_PER_QUARTER / max(num_parts, 1)
+    nearest, least, some = FIRST_TEXTURE, 1e9, False
+    for texture in range(NUM_TEXTURES):
+        ratio = _NOTES_OF_TEXTURE[texture] / wanted
+        apart = max(ratio, 1.0 / ratio)
+        if allowed[FIRST_TEXTURE + texture] and apart < least:
+            nearest, least = FIRST_TEXTURE + texture, apart
+        if apart > _DENSITY_APART:
+            allowed[FIRST_TEXTURE + texture] = 0
+        some = some or allowed[FIRST_TEXTURE + texture] == 1
+    if not some:
+        allowed[nearest] = 1
 
 
 @borrowing

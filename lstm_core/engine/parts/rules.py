@@ -28,6 +28,7 @@ class PartRules:
     pitch_classes: Bytes = field(default_factory=_all_classes)  # 1 for those of the scale: [12]
     chord_wins: bool = False  # True: tones of the chord may also be outside of the scale
     follows_energy: bool = False  # True: how much each part plays in a bar is bounded by the bar's energy
+    density: float = 0.0  # notes per quarter of all parts together that bars come near to; 0: open
     polyphony: int = 64  # melodic notes that sound together at most
     final_bar: int = -1  # that holds the last chord alone, -1 for none
     final_hold_ticks: int = 0  # longest note of the last chord
@@ -48,7 +49,7 @@ class PartRuleTables(NamedTuple):
     locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
 
 
-LOW, HIGH, CHORD_WINS, FOLLOWS_ENERGY, POLYPHONY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(9)
+LOW, HIGH, CHORD_WINS, FOLLOWS_ENERGY, POLYPHONY, DENSITY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(10)
 
 
 def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> PartRuleTables:
@@ -67,6 +68,7 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     """Puts rules into row b, whose plan writes these parts and bars: int64 [cells, 2]."""
     tables.numbers[b, LOW], tables.numbers[b, HIGH] = rules.pitch_low, rules.pitch_high
     tables.numbers[b, CHORD_WINS], tables.numbers[b, FOLLOWS_ENERGY] = rules.chord_wins, rules.follows_energy
+    tables.numbers[b, DENSITY] = round(1000 * rules.density)
     tables.numbers[b, POLYPHONY], tables.numbers[b, SEED] = rules.polyphony, rules.seed
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
