@@ -219,8 +219,9 @@ def _check_same(checkpoint: Checkpoint, representation: Representation) -> None:
         raise CheckpointError(
             f"The checkpoint's events are {facts.representation}, this engine plays {representation.name}."
         )
-    ours = (representation.streams, representation.contexts(facts.styles), representation.num_lags)
-    if (settings.streams, settings.contexts, settings.num_lags) != ours:
+    contexts = representation.contexts(facts.styles)
+    ours = (representation.streams, contexts, representation.num_lags, representation.num_compared)
+    if (settings.streams, settings.contexts, settings.num_lags, settings.num_compared) != ours:
         raise CheckpointError(
             f"The checkpoint {facts.name} was made by another version of this program: its model is "
             f"given {', '.join(context.name for context in settings.contexts)}, with {settings.num_lags} lags. "

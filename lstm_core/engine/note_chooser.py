@@ -93,7 +93,9 @@ class NoteChooser:
         """None: flags hold for a whole piece."""
 
     def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
-        lookback.add_copies(stream, logits, self.lookback.recalled, self.rows.event, self.offered)
+        lookback.add_copies(
+            stream, logits, self.lookback.recalled, self.rows.event, self.offered, lookback.NUM_COMPARED
+        )
         choosers.choose(stream, logits, self.offered, self.rules, self.rows)
         if stream == TIME_SHIFT:
             new_ticks = self.rows.numbers[:, NEW_TICK]

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstm_core.model.window_lstm import window_lstm
-from lstm_core.representations.lookback import NUM_COMPARED
 from lstm_core.representations.representation import Stream
 
 _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -26,6 +25,7 @@ class ModelSettings:
     num_flags: int = 0  # yes/no facts of a piece or a step (instrument families), a linear map together
     onset_contexts: tuple[Stream, ...] = ()  # what heads 1.. see besides, once head 0 has chosen the time
     num_lags: int = 0  # earlier places of the piece whose continuation each step may copy; see lookback.py
+    num_compared: int = 3  # streams in which an earlier event must agree with what is chosen to offer the next ones
     hidden_size: int = 512
     num_layers: int = 2
     head_size: int = 256  # width of the hidden layer of each head
@@ -154,7 +154,9 @@ class MusicLSTM(nn.Module):
             moved = torch.split(_embed(self.onset_embeddings, onset_contexts), head, dim=-1)
             seen[1:] = [z + row for z, row in zip(seen[1:], moved, strict=True)]
         logits = [output(functional.silu(z)) for output, z in zip(self.outputs, seen, strict=True)]
-        return with_copies(logits, events, recalled) if self.settings.num_lags else logits
+        if self.settings.num_lags == 0:
+            return logits
+        return with_copies(logits, events, recalled, self.settings.num_compared)
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -171,7 +173,7 @@ class MusicLSTM(nn.Module):
                 nn.init.zeros_(parameter)
 
 
-def with_copies(logits: Sequence[Tensor], events: Tensor, recalled: Tensor) -> list[Tensor]:
+def with_copies(logits: Sequence[Tensor], events: Tensor, recalled: Tensor, num_compared: int) -> list[Tensor]:
     """Logits [B, T, V] of heads that end in L copy weights, [B, T, V + L], given the events and what the lags offer.
 
     The weight of a lag counts where there is an event and the values before, as far as they are compared, are its own.
@@ -179,7 +181,7 @@ def with_copies(logits: Sequence[Tensor], events: Tensor, recalled: Tensor) -> l
     agrees = recalled[..., 0] >= 0
     found = []
     for k, stream in enumerate(logits):
-        if 0 < k <= NUM_COMPARED:
+        if 0 < k <= num_compared:
             agrees = agrees & (recalled[..., k - 1] == events[..., k - 1, None])
         size = stream.shape[-1] - recalled.shape[-2]
         weights = stream[..., size:] * agrees

@@ -95,10 +95,12 @@ def add_copies(
     recalled: npt.NDArray[np.int64],
     chosen: npt.NDArray[np.int64],
     offered: npt.NDArray[np.uint8],
+    num_compared: int,
 ) -> None:
     """Adds the copy weights, the last L columns of logits [B, V + L], to the values that the lags offer.
 
-    A lag that the values chosen so far, int64 [B, K], contradict offers nothing. Sets offered, uint8 [B, V or more].
+    A lag that contradicts the values chosen so far, int64 [B, K], in the first `num_compared` streams offers nothing.
+    Sets offered, uint8 [B, V or more].
     """
     num_lags = recalled.shape[1]
     offered[:] = 0
@@ -106,7 +108,7 @@ def add_copies(
     for b in range(logits.shape[0]):
         for lag in range(num_lags):
             agrees = recalled[b, lag, 0] >= 0
-            for earlier in range(min(stream, NUM_COMPARED)):
+            for earlier in range(min(stream, num_compared)):
                 agrees = agrees and recalled[b, lag, earlier] == chosen[b, earlier]
             if agrees:
                 logits[b, recalled[b, lag, stream]] += logits[b, first + lag]

@@ -101,6 +101,7 @@ class Representation:
     num_flags: int = 0  # yes/no conditions of a whole piece, or of each event where they move
     onset_contexts: tuple[Stream, ...] = ()  # what the streams after the first depend on besides
     num_lags: int = 0  # earlier events that each step may copy: it recalls; 0: it does not
+    num_compared: int = 3  # streams in which an earlier event must agree to offer the next ones
     end: tuple[int, int] | None = None  # (stream, value) of the event that ends a piece; None: a piece just stops
     programs: Callable[[EventArray], list[int]] | None = None  # of the instruments in a piece, the busiest first
     form: Callable[[EventArray], str] | None = None  # of a piece as text, see plan/forms.py

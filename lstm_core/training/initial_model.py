@@ -51,6 +51,7 @@ def initial_model(
         num_flags=representation.num_flags,
         onset_contexts=representation.onset_contexts,
         num_lags=representation.num_lags,
+        num_compared=representation.num_compared,
         **asdict(recipe.model),
     )
     return MusicLSTM(settings), facts

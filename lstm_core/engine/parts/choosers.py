@@ -13,6 +13,7 @@ from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELOD
 from lstm_core.engine.parts.rules import (
     CHORD_WINS,
     DENSITY,
+    FACTOR,
     FINAL_BAR,
     FINAL_HOLD,
     FOLLOWS_ENERGY,
@@ -20,6 +21,7 @@ from lstm_core.engine.parts.rules import (
     LOW,
     POLYPHONY,
     SEED,
+    VARIED_FACTOR,
     Bytes,
     PartRuleTables,
 )
@@ -58,7 +60,7 @@ from lstm_core.representations.parts.steps import (
     PlanTables,
     slot_at,
 )
-from lstm_core.representations.plan.layout import MAX_PARTS, NO_CHORD, Ints, chord_tones
+from lstm_core.representations.plan.layout import MAX_PARTS, NO_CHORD, VARIED, Ints, chord_tones
 
 _SIZES = tuple(stream.size for stream in STREAMS)
 _LARGEST = max(_SIZES)
@@ -107,11 +109,13 @@ def choose_parts(
             allowed[1:size] = 1
         number = uniform(rules.numbers[b, SEED], rows.numbers[b, STEP], stream)
         # How dense a bar is is drawn from all that may be: a nucleus would cut off the densest and the sparsest.
-        top_p = 1.0 if stream > PLACE and event[b, PLACE] == BAR else rules.top_p[b, stream]
-        drawn = draw(
-            logits[b, :size], allowed[:size], offered[b, :size], rules.temperature[b, stream],
-            top_p, number, scratch,
-        )  # fmt: skip
+        temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
+        if stream > PLACE and event[b, PLACE] == BAR:
+            top_p = 1.0
+        elif rows.numbers[b, CELL] >= 0:
+            is_varied = tables.relation[b, rows.numbers[b, HERE]] == VARIED
+            temperature *= rules.numbers[b, VARIED_FACTOR if is_varied else FACTOR] / 1000
+        drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
         if drawn < 0:
             return False
         event[b, stream] = drawn

@@ -87,7 +87,7 @@ class PartChooser:
         return self.flags
 
     def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
-        add_copies(stream, logits, self.rows.recalled, self.event, self.offered)
+        add_copies(stream, logits, self.rows.recalled, self.event, self.offered, self.representation.num_compared)
         if not choose_parts(stream, logits, self.offered, self.rules, self.tables, self.rows, self.event):
             raise AssertionError("the rules of a part left nothing to choose")
         if stream == PLACE:

@@ -34,6 +34,7 @@ class PartRules:
     final_hold_ticks: int = 0  # longest note of the last chord
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
+    sharpness: tuple[float, float] = (1.0, 1.0)  # factors of the temperature of notes: in all bars, in varied ones
     seed: int = 0
     locked: Mapping[tuple[int, int], Ints] = field(default_factory=dict)  # events of a part and bar, BAR first: [n, K]
 
@@ -49,7 +50,20 @@ class PartRuleTables(NamedTuple):
     locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
 
 
-LOW, HIGH, CHORD_WINS, FOLLOWS_ENERGY, POLYPHONY, DENSITY, FINAL_BAR, FINAL_HOLD, SEED, NUM_COLUMNS = range(10)
+(
+    LOW,
+    HIGH,
+    CHORD_WINS,
+    FOLLOWS_ENERGY,
+    POLYPHONY,
+    DENSITY,
+    FACTOR,
+    VARIED_FACTOR,
+    FINAL_BAR,
+    FINAL_HOLD,
+    SEED,
+    NUM_COLUMNS,
+) = range(12)
 
 
 def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> PartRuleTables:
@@ -68,6 +82,8 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     """Puts rules into row b, whose plan writes these parts and bars: int64 [cells, 2]."""
     tables.numbers[b, LOW], tables.numbers[b, HIGH] = rules.pitch_low, rules.pitch_high
     tables.numbers[b, CHORD_WINS], tables.numbers[b, FOLLOWS_ENERGY] = rules.chord_wins, rules.follows_energy
+    tables.numbers[b, FACTOR] = round(1000 * rules.sharpness[0])
+    tables.numbers[b, VARIED_FACTOR] = round(1000 * rules.sharpness[0] * rules.sharpness[1])
     tables.numbers[b, DENSITY] = round(1000 * rules.density)
     tables.numbers[b, POLYPHONY], tables.numbers[b, SEED] = rules.polyphony, rules.seed
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks

@@ -80,7 +80,7 @@ class PlanChooser:
         """None: plans have no flags."""
 
     def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
-        add_copies(stream, logits, self.recalled, self.event, self.offered)
+        add_copies(stream, logits, self.recalled, self.event, self.offered, self.representation.num_compared)
         args = (self.tables, self.ensembles, self.rows, self.event)
         if not choosers.choose_plans(stream, logits, self.offered, *args):
             raise AssertionError("the rules of a plan left nothing to choose")

@@ -118,6 +118,7 @@ PLAN = Representation(
     contexts=plan_contexts,
     num_moving=len(MOVING),
     num_lags=NUM_LAGS,
+    num_compared=0,  # who plays and how loud is copied under other chords too
     form=form_of_events,
     programs=programs_of_plan,
 )

@@ -32,6 +32,7 @@ def _checkpoint(representation: Representation, seed: int) -> Checkpoint:
         num_flags=representation.num_flags,
         onset_contexts=representation.onset_contexts,
         num_lags=representation.num_lags,
+        num_compared=representation.num_compared,
         hidden_size=24,
         head_size=12,
     )

@@ -104,13 +104,13 @@ def test_a_copy_weight_counts_only_for_what_its_lag_offers() -> None:
     weights = torch.tensor([10.0, 200.0])
     logits = [torch.cat([torch.zeros(stream.size), weights])[None, None] for stream in STREAMS]
     recalled = torch.tensor([[[[1, 2, 0], [1, 3, 1]]]])
-    first, second, third = with_copies(logits, torch.tensor([[[1, 3, 0]]]), recalled)
+    first, second, third = with_copies(logits, torch.tensor([[[1, 3, 0]]]), recalled, 3)
     assert first[0, 0].tolist() == [0, 210, 0]
     assert second[0, 0].tolist() == [0, 0, 10, 200]
     assert third[0, 0].tolist() == [0, 200]
-    nothing = with_copies(logits, torch.tensor([[[0, 2, 0]]]), torch.where(recalled == 3, -1, recalled))
+    nothing = with_copies(logits, torch.tensor([[[0, 2, 0]]]), torch.where(recalled == 3, -1, recalled), 3)
     assert nothing[0][0, 0].tolist() == [0, 210, 0] and not nothing[1].any() and not nothing[2].any()
-    assert not with_copies(logits, torch.tensor([[[1, 2, 0]]]), torch.full_like(recalled, -1))[0].any()
+    assert not with_copies(logits, torch.tensor([[[1, 2, 0]]]), torch.full_like(recalled, -1), 3)[0].any()
 
 
 def test_it_is_the_lstm_of_torch() -> None:

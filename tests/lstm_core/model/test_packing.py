@@ -14,7 +14,7 @@ from lstm_core.foundation.bfloat16 import PackedWeight, has_fast_bf16
 from lstm_core.model.music_lstm import Inputs, MusicLSTM
 from lstm_core.model.packing import PackedStep, agreeing_widths
 from lstm_core.representations.conditions import NUM_MOVING, Conditions, condition_values, family_flags, note_contexts
-from lstm_core.representations.lookback import LAGS, NOTHING, add_copies
+from lstm_core.representations.lookback import LAGS, NOTHING, NUM_COMPARED, add_copies
 from lstm_core.representations.note_events import STREAMS
 from tests.lstm_core.tiny import STYLES, tiny_model
 
@@ -75,7 +75,7 @@ def packed(step: PackedStep, rows: list[int], seeds: list[int]) -> list[list[np.
         step.advance(before, moving[t], conditions)
         for k in range(len(STREAMS)):
             logits = step.logits(k)
-            add_copies(k, logits, recalled[t], events[t], offered)
+            add_copies(k, logits, recalled[t], events[t], offered, NUM_COMPARED)
             logits = logits[:, : STREAMS[k].size]
             for i, row in enumerate(rows):
                 found[i][k].append(logits[row].copy())
