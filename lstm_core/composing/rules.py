@@ -49,9 +49,7 @@ CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
 ENERGY_PLAY = 12  # percent of the parts by which those that play may differ from the energy that is asked for
-import os
-
-SHARPNESS = eval(os.environ.get("SHARP", "(1.0,1.0)"))
+SHARPNESS = 0.9  # factor of the temperature at which notes are drawn; how dense a bar is keeps the temperature itself
 SMALLEST_ENSEMBLES = 3  # instruments of a style, in the median, that an order without a style may get
 
 
