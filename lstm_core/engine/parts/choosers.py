@@ -13,7 +13,6 @@ from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELOD
 from lstm_core.engine.parts.rules import (
     CHORD_WINS,
     DENSITY,
-    FACTOR,
     FINAL_BAR,
     FINAL_HOLD,
     FOLLOWS_ENERGY,
@@ -21,7 +20,7 @@ from lstm_core.engine.parts.rules import (
     LOW,
     POLYPHONY,
     SEED,
-    VARIED_FACTOR,
+    SHARPNESS,
     Bytes,
     PartRuleTables,
 )
@@ -60,7 +59,7 @@ from lstm_core.representations.parts.steps import (
     PlanTables,
     slot_at,
 )
-from lstm_core.representations.plan.layout import MAX_PARTS, NO_CHORD, VARIED, Ints, chord_tones
+from lstm_core.representations.plan.layout import MAX_PARTS, NO_CHORD, Ints, chord_tones
 
 _SIZES = tuple(stream.size for stream in STREAMS)
 _LARGEST = max(_SIZES)
@@ -113,8 +112,7 @@ def choose_parts(
         if stream > PLACE and event[b, PLACE] == BAR:
             top_p = 1.0
         elif rows.numbers[b, CELL] >= 0:
-            is_varied = tables.relation[b, rows.numbers[b, HERE]] == VARIED
-            temperature *= rules.numbers[b, VARIED_FACTOR if is_varied else FACTOR] / 1000
+            temperature *= rules.numbers[b, SHARPNESS] / 1000
         drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
         if drawn < 0:
             return False

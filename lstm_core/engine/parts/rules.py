@@ -34,7 +34,7 @@ class PartRules:
     final_hold_ticks: int = 0  # longest note of the last chord
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
-    sharpness: tuple[float, float] = (1.0, 1.0)  # factors of the temperature of notes: in all bars, in varied ones
+    sharpness: float = 1.0  # factor of the temperature of notes, not of how bars begin
     seed: int = 0
     locked: Mapping[tuple[int, int], Ints] = field(default_factory=dict)  # events of a part and bar, BAR first: [n, K]
 
@@ -57,13 +57,12 @@ class PartRuleTables(NamedTuple):
     FOLLOWS_ENERGY,
     POLYPHONY,
     DENSITY,
-    FACTOR,
-    VARIED_FACTOR,
+    SHARPNESS,
     FINAL_BAR,
     FINAL_HOLD,
     SEED,
     NUM_COLUMNS,
-) = range(12)
+) = range(11)
 
 
 def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> PartRuleTables:
@@ -82,8 +81,7 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     """Puts rules into row b, whose plan writes these parts and bars: int64 [cells, 2]."""
     tables.numbers[b, LOW], tables.numbers[b, HIGH] = rules.pitch_low, rules.pitch_high
     tables.numbers[b, CHORD_WINS], tables.numbers[b, FOLLOWS_ENERGY] = rules.chord_wins, rules.follows_energy
-    tables.numbers[b, FACTOR] = round(1000 * rules.sharpness[0])
-    tables.numbers[b, VARIED_FACTOR] = round(1000 * rules.sharpness[0] * rules.sharpness[1])
+    tables.numbers[b, SHARPNESS] = round(1000 * rules.sharpness)
     tables.numbers[b, DENSITY] = round(1000 * rules.density)
     tables.numbers[b, POLYPHONY], tables.numbers[b, SEED] = rules.polyphony, rules.seed
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
