@@ -33,6 +33,7 @@ class PlanRules:
     most_parts: int = MAX_PARTS
     roles: int = (1 << NUM_ROLES) - 1  # bit r: role r may be given
     fewest_roles: int = 1  # different roles
+    required_roles: int = 0  # bit r: some part has role r
     parts: Ints | None = None  # role and program of each part, where all of them are given: [P, 2]
     active: Ints | None = None  # bits of the parts that play: [N]
     copied: Ints | None = None  # bits of the parts that copy the source: [N]

@@ -1,0 +1,99 @@
+"""What an order asks of form, chords, energy and roles becomes values of bars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lstm_core.composing.form_rules import (
+    chord_rules,
+    drawn_form,
+    energy_steps,
+    final_chord,
+    form_rules,
+    role_rules,
+    sections_of,
+    varied_bars,
+)
+from lstm_core.composing.rules import draw_style, players_of
+from lstm_core.engine.plans.rules import FREE
+from lstm_core.notes.chord_symbols import QUALITIES
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import plan_track
+from lstm_core.representations.plan.layout import chord_value
+from tests.lstm_core.composing.tiny_composer import FORM, STATISTICS
+
+LOOP = TrackOrder(form="A:4 A':4 B:8 A:4", duration_s=40.0, bpm=120.0, loop=True)
+
+
+def test_repeats_are_exact_and_variants_vary_their_last_bars() -> None:
+    plan = plan_track(LOOP)
+    rules = form_rules(sections_of(LOOP, plan), plan, 0.5)
+    assert rules.relation.tolist() == [FREE] * 4 + [1, 1, 2, 2] + [FREE] * 8 + [1] * 4
+    assert rules.back[4:8].tolist() == [4] * 4 and rules.back[16:].tolist() == [16] * 4
+    assert np.flatnonzero(rules.section).tolist() == [0, 4, 8, 16] and rules.section[[0, 4, 8, 16]].tolist() == [
+        1,
+        1,
+        2,
+        1,
+    ]
+    assert rules.nearest[8:16].tolist() == [8] * 8
+
+
+@pytest.mark.parametrize(("variation", "count"), [(0.0, 0), (0.01, 1), (0.5, 4), (1.0, 8)])
+def test_variation_is_a_share_of_the_bars(variation: float, count: int) -> None:
+    varied = varied_bars(8, variation)
+    assert len(varied) == count and (count in (0, 8) or 3 in varied)
+
+
+def test_the_last_chord_is_of_its_own_and_nothing_repeats_it() -> None:
+    order = replace(LOOP, loop=False, form="A A", duration_s=33.0)
+    plan = plan_track(order)
+    rules = form_rules(sections_of(order, plan), plan, 0.5)
+    assert plan.final_bar == plan.num_bars - 1
+    assert (rules.back[plan.final_bar], rules.relation[plan.final_bar]) == (0, 0)
+    assert not (np.arange(plan.num_bars) - rules.back)[rules.back > 0].tolist().count(plan.final_bar)
+
+
+def test_chords_are_repeated_in_each_section() -> None:
+    order = replace(LOOP, chords="A: Am F; B: C | G/B Em")
+    plan = plan_track(order)
+    chord, bass = chord_rules(order, plan, sections_of(order, plan), 0)
+    minor, major = QUALITIES.index("min"), QUALITIES.index("maj")
+    am, f, g = chord_value(9, minor), chord_value(5, major), chord_value(7, major)
+    assert chord[:4].tolist() == [[am, am], [f, f]] * 2 == chord[16:].tolist()
+    assert chord[9].tolist() == [g, chord_value(4, minor)] and bass[9].tolist() == [4, 0]
+
+
+def test_roles_and_energy_by_bars() -> None:
+    order = replace(LOOP, roles="A: harmony, bass; B: no melody")
+    plan = plan_track(order)
+    bits = role_rules(order, plan.num_bars, sections_of(order, plan))
+    assert bits[0] == 1 << 2 | 1 << 4 and not bits[8] & 1 and bits[8] >> 5 & 1
+    assert energy_steps(np.array([0.0, 0.49, 0.5, 1.0])).tolist() == [0, 3, 4, 7]
+
+
+def test_players_are_counted_and_the_narrowest_served_first() -> None:
+    order = TrackOrder(instruments=("strings*2", "violin", "drums"), duration_s=20.0)
+    players = players_of(order, plan_track(order))
+    assert [len(programs) for programs in players] == [1, 1, 8, 8] and (40,) in players
+
+
+def test_a_style_is_drawn_from_those_with_an_ensemble() -> None:
+    assert {draw_style(STATISTICS, seed) for seed in range(20)} == {"game"}
+    assert draw_style({"song": STATISTICS["song"]}, 1) == ""
+
+
+def test_a_form_is_drawn_that_is_as_long_as_the_track() -> None:
+    plan = plan_track(replace(LOOP, form="", duration_s=32.0))
+    for seed in range(9):
+        rules = drawn_form([FORM, "1,0,0,4"], plan, seed)
+        assert rules is not None and rules.relation.tolist() == [0] * 4 + [1, 1, 2, 2] + [0] * 4 + [1] * 4
+    assert drawn_form([], plan, 1) is None
+
+
+def test_the_last_chord_has_the_third_of_its_scale() -> None:
+    assert final_chord(7, "", -7) == chord_value(0, QUALITIES.index("maj"))
+    assert final_chord(12 + 9, "", 0) == chord_value(9, QUALITIES.index("min"))
