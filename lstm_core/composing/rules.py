@@ -101,6 +101,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         fewest_parts=fewest,
         roles=roles,
         fewest_roles=_fewest_roles(wanted, roles),
+        required_roles=1 << BASS if len(wanted) == 0 else 0,
         back=form.back,
         relation=form.relation,
         section=form.section,

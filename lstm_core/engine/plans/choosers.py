@@ -92,7 +92,7 @@ class RuleTables(NamedTuple):
     top_p: npt.NDArray[np.float64]  # [B, K]
 
 
-WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, MAY_TRANSPOSE, SEED, MAY_YIELD = range(9)
+WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, MAY_TRANSPOSE, SEED, MAY_YIELD, REQUIRED = range(10)
 
 
 class Ensembles(NamedTuple):
@@ -113,7 +113,7 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.ones((num_rows, n), dtype=np.int64),
         np.ones((num_rows, NUM_PROGRAMS), dtype=np.uint8),
         np.zeros((num_rows, num_wanted, NUM_PROGRAMS), dtype=np.uint8),
-        np.zeros((num_rows, 9), dtype=np.int64),
+        np.zeros((num_rows, 10), dtype=np.int64),
         np.full((num_rows, n, 3), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
@@ -145,7 +145,7 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
     tables.numbers[b] = (
         num_wanted, rules.only_wanted, max(rules.fewest_parts, num_wanted, 1), max(rules.most_parts, num_wanted),
         rules.roles, rules.fewest_roles, rules.may_transpose, rules.seed,
-        rules.may_yield,
+        rules.may_yield, rules.required_roles & rules.roles,
     )  # fmt: skip
     for column, values in enumerate((rules.back, rules.relation, rules.section)):
         tables.form[b, :n, column] = FREE if values is None else values
@@ -266,6 +266,10 @@ def _may_have_role(b: int, role: int, tables: RuleTables, ensembles: Ensembles, 
             waits_for_drums |= tables.wanted[b, i, DRUMS] == 1
     if waits_for_drums and _RANK[role] > _RANK[DRUM]:
         return False
+    for required in range(NUM_ROLES):  # parts come in the order of their ranks: none that is required is passed by
+        is_due = tables.numbers[b, REQUIRED] >> required & 1 and _RANK[role] > _RANK[required]
+        if is_due and not _of_role(b, required, num_parts, ensembles):
+            return False
     if role != DRUM and waits_for_drums and tables.numbers[b, MOST] - num_parts <= 1:
         return False
     for program in range(NUM_PROGRAMS):  # noqa: SIM110
@@ -324,6 +328,7 @@ def _allow_parts(
         for role in range(NUM_ROLES):
             num_roles += roles >> role & 1
         may_end = may_end and num_roles >= tables.numbers[b, FEWEST_ROLES]
+        may_end = may_end and not tables.numbers[b, REQUIRED] & ~roles
         for i in range(tables.numbers[b, WANTED]):
             may_end = may_end and ensembles.is_used[b, i] == 1
         if may_end or not some:
