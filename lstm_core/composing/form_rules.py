@@ -19,9 +19,19 @@ from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
 from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.section_fields import for_section, section_chords, section_roles
-from lstm_core.representations.plan.forms import fitted_form, read_form
-from lstm_core.representations.plan.layout import MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
+from lstm_core.representations.plan.layout import BASS, MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
+from lstm_core.representations.plan.schemes import (
+    OPEN,
+    Scheme,
+    fitted_scheme,
+    read_scheme,
+    without_programs,
+)
 
+FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order requests them
+UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program: the same
+NO_MUSIC = frozenset((*UNPITCHED, *range(FIRST_SOUND_EFFECT, 128)))
+FEWEST_ROLES = 3  # of music that names no instruments
 _EXACT, _VARIED = 1, 2  # codes of relations, see plan/events.py
 
 
@@ -109,26 +119,33 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: 
     return rules
 
 
-_known_form = lru_cache(maxsize=4096)(read_form)
+_known_scheme = lru_cache(maxsize=4096)(read_scheme)
 
 
-def drawn_form(forms: Sequence[str], plan: TrackPlan, seed: int) -> FormRules | None:
-    """The form of some piece of the corpus that is as long as the track, or of any if none is; None without forms."""
-    tables = [_known_form(text) for text in forms]
-    long_enough = [table for table in tables if len(table) >= plan.num_bars] or tables
+def drawn_scheme(schemes: Sequence[str], plan: TrackPlan, seed: int) -> Scheme | None:
+    """The scheme of some piece of the corpus that is as long as the track, or of any if none is, fitted to the track.
+
+    Parts that are no music are left out, and schemes that consist of them. None where no scheme is left.
+    """
+    usable = [
+        scheme
+        for text in schemes
+        if (scheme := without_programs(_known_scheme(text), NO_MUSIC)) is not None and _has_bass(scheme)
+    ]
+    long_enough = [scheme for scheme in usable if len(scheme.form) >= plan.num_bars] or usable
     if not long_enough:
         return None
-    table = fitted_form(long_enough[drawn_number("form", seed) % len(long_enough)], plan.num_bars)
-    rules = FormRules(
-        back=table[:, 0].copy(),
-        relation=table[:, 1].copy(),
-        section=table[:, 2].copy(),
-        nearest=np.zeros(plan.num_bars, dtype=np.int64),
-    )
-    rules.section[0] = max(rules.section[0], 1)
+    scheme = fitted_scheme(long_enough[drawn_number("scheme", seed) % len(long_enough)], plan.num_bars)
+    form, bars = scheme.form.copy(), scheme.bars.copy()
+    form[0, 2] = max(form[0, 2], 1)
     if plan.final_bar is not None:
-        rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, 0
-    return rules
+        form[plan.final_bar, :2] = 0
+        bars[plan.final_bar] = OPEN
+    return Scheme(parts=scheme.parts, form=form, bars=bars)
+
+
+def _has_bass(scheme: Scheme) -> bool:
+    return len(np.unique(scheme.parts[:, 0])) >= FEWEST_ROLES and bool((scheme.parts[:, 0] == BASS).any())
 
 
 def chord_rules(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
 from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.form_rules import (
+    FEWEST_ROLES,
+    NO_MUSIC,
     PlacedSection,
     asked_energy,
     chord_rules,
     chords_of_scale,
-    drawn_form,
+    drawn_scheme,
     energy_steps,
     final_chord,
     form_rules,
@@ -30,7 +33,6 @@ from lstm_core.engine.plans.rules import FREE, NUM_PROGRAMS, NUM_ROLES, PlanRule
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import CheckpointFacts
 from lstm_core.notes.keys import home_shift
-from lstm_core.notes.score import DRUMS
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
@@ -42,9 +44,6 @@ from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
 from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints, Plan
 from lstm_core.representations.plan.plan import plan_conditions
 
-FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order requests them
-UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program: the same
-FEWEST_OF_MUSIC = 3  # roles of music that names no instruments
 CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
@@ -64,9 +63,12 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     sections = sections_of(order, plan)
     variation = VARIATION if order.variation is None else order.variation
     form = form_rules(sections, plan, variation)
+    scheme = None
     if not sections and track.primer is None:
-        forms = facts.statistics.get(style_of(track, facts), {}).get("forms", ())
-        form = drawn_form(forms, plan, track.seed_of(attempt)) or form
+        scheme = drawn_scheme(_schemes_of(track, facts), plan, track.seed_of(attempt))
+    if scheme is not None:
+        form = replace(form, back=scheme.form[:, 0], relation=scheme.form[:, 1], section=scheme.form[:, 2])
+        scheme = scheme if _has_open_parts(order) else None
     chord, bass = chord_rules(order, plan, sections, shift)
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
@@ -82,10 +84,9 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     wanted, wanted_in_bar = _wanted(order, plan, sections)
     roles_in_bar = role_rules(order, n, sections)
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
-    programs[FIRST_SOUND_EFFECT:DRUMS] = 0
-    programs[list(UNPITCHED)] = 0
+    programs[list(NO_MUSIC)] = 0
     programs |= wanted.any(axis=0)
-    fewest = FEWEST_OF_MUSIC if len(wanted) == 0 else len(wanted)
+    fewest = FEWEST_ROLES if len(wanted) == 0 else len(wanted)
     roles = int(np.bitwise_or.reduce(roles_in_bar))
     energy = asked_energy(order, n)
     fewest_active = np.full(n, FEWEST_ACTIVE if len(wanted) == 0 else 0)
@@ -108,7 +109,10 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         nearest=form.nearest,
         chord=chord,
         bass=bass,
-        energy=None if energy is None else energy_steps(energy),
+        parts=None if scheme is None else scheme.parts,
+        active=None if scheme is None else scheme.bars[:, 1],
+        copied=None if scheme is None else scheme.bars[:, 2],
+        energy=energy_steps(energy) if energy is not None else None if scheme is None else scheme.bars[:, 0],
         roles_in_bar=roles_in_bar,
         must_play=must_play,
         fewest_active=fewest_active,
@@ -156,6 +160,16 @@ def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
     style = style_of(track, facts)
     is_minor = None if plan.key is None else plan.key >= 12
     return plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+
+
+def _has_open_parts(order: TrackOrder) -> bool:
+    """Whether an order says nothing of energy, players and roles: else no scheme of the corpus would meet it."""
+    return not (order.energy or order.instruments or order.ensemble or order.roles)
+
+
+def _schemes_of(track: PlannedTrack, facts: CheckpointFacts) -> Sequence[str]:
+    found: Sequence[str] = facts.statistics.get(style_of(track, facts), {}).get("schemes", ())
+    return found
 
 
 def style_of(track: PlannedTrack, facts: CheckpointFacts) -> str:
@@ -245,7 +259,7 @@ def _fewest_roles(wanted: npt.NDArray[np.uint8], roles: int) -> int:
     """Different roles that the parts have at least."""
     num_roles = sum(roles >> role & 1 for role in range(NUM_ROLES))
     if len(wanted) == 0:
-        return min(FEWEST_OF_MUSIC, num_roles)
+        return min(FEWEST_ROLES, num_roles)
     pitched = roles & ~(1 << DRUM)
     num_pitched = sum(pitched >> role & 1 for role in range(NUM_ROLES))
     accompanies = any(row[list(CHORD_PLAYERS)].any() for row in wanted)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from lstm_core.blocks.feature_blocks import BlockSet
 from lstm_core.notes.score import DRUMS, FAMILIES
 
-NUM_FORMS = 160  # of a style
+NUM_SCHEMES = 128  # of a style
 NUM_ENSEMBLES, LARGEST_ENSEMBLE = 48, 9  # ensembles of a style, programs of an ensemble
 FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order requests them
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -23,8 +23,8 @@ def corpus_statistics(blocks: BlockSet) -> dict[str, Any]:
     """By style, over the training pieces: number of pieces, shares of meters and families, quantiles of the rest.
 
     `tempo_bpm` (quarters per minute), `density` (notes per quarter) and `num_bars` are lists of the QUANTILES;
-    `ensembles` lists the programs of some pieces, as many as NUM_ENSEMBLES, evenly spread over them, `forms` the forms
-    of NUM_FORMS where the blocks hold plans.
+    `ensembles` lists the programs of some pieces, as many as NUM_ENSEMBLES, evenly spread over them, `schemes` the
+    schemes of NUM_SCHEMES where the blocks hold plans.
     """
     table = pa.concat_tables([table.select(_COLUMNS) for table in blocks.tables]).to_pydict()
     rows_of: dict[str, list[int]] = {}
@@ -32,7 +32,7 @@ def corpus_statistics(blocks: BlockSet) -> dict[str, Any]:
         if split == "train":
             rows_of.setdefault(style, []).append(row)
     return {
-        style: {**_statistics(table, rows), "ensembles": _ensembles(blocks, rows), **_forms(blocks, rows)}
+        style: {**_statistics(table, rows), "ensembles": _ensembles(blocks, rows), **_schemes(blocks, rows)}
         for style, rows in sorted(rows_of.items())
     }
 
@@ -51,13 +51,13 @@ def _ensembles(blocks: BlockSet, rows: list[int]) -> list[list[int]]:
     return ensembles
 
 
-def _forms(blocks: BlockSet, rows: list[int]) -> dict[str, list[str]]:
-    """Forms of pieces at some rows, where the representation has forms."""
-    form_of = blocks.representation.form
-    if form_of is None:
+def _schemes(blocks: BlockSet, rows: list[int]) -> dict[str, list[str]]:
+    """Schemes of pieces at some rows, where the representation has schemes."""
+    scheme_of = blocks.representation.scheme
+    if scheme_of is None:
         return {}
-    places = np.unique(np.linspace(0, len(rows) - 1, min(NUM_FORMS, len(rows))).astype(int))
-    return {"forms": [form_of(blocks.events_of_row(rows[place])) for place in places]}
+    places = np.unique(np.linspace(0, len(rows) - 1, min(NUM_SCHEMES, len(rows))).astype(int))
+    return {"schemes": [scheme_of(blocks.events_of_row(rows[place])) for place in places]}
 
 
 def _statistics(table: dict[str, list[Any]], rows: list[int]) -> dict[str, Any]:

@@ -458,8 +458,6 @@ def _allow_content(
             allowed[energy] = 1 if forced in (FREE, energy) else 0
     elif stream in (ACTIVE, ACTIVE_MORE) and tables.active[b, bar] != FREE:
         allowed[tables.active[b, bar] >> (0 if stream == ACTIVE else _HALF) & ((1 << _HALF) - 1)] = 1
-    elif stream in (COPIED, COPIED_MORE) and tables.copied[b, bar] != FREE:
-        allowed[tables.copied[b, bar] >> (0 if stream == COPIED else _HALF) & ((1 << _HALF) - 1)] = 1
     elif stream in (ACTIVE, ACTIVE_MORE):
         _allow_active(b, bar, stream, tables, ensembles, rows, event, allowed)
     else:
@@ -551,6 +549,9 @@ def _allow_copied(
             may &= ~(1 << part)
     offset = 0 if stream == COPIED else _HALF
     low = (1 << _HALF) - 1
+    if tables.copied[b, bar] != FREE:
+        allowed[(tables.copied[b, bar] & may) >> offset & low] = 1
+        return
     for bits in range(1 << _HALF):
         if bits << offset & ~may:
             continue

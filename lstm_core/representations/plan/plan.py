@@ -17,9 +17,9 @@ from lstm_core.representations.plan.events import (
     read_plan,
     spell_plan,
 )
-from lstm_core.representations.plan.forms import form_of_events
 from lstm_core.representations.plan.from_score import plan_score
 from lstm_core.representations.plan.layout import Ints, Plan
+from lstm_core.representations.plan.schemes import scheme_of_events
 from lstm_core.representations.plan.steps import MOVING, NUM_LAGS, plan_steps
 from lstm_core.representations.representation import (
     STYLE_NAME,
@@ -119,6 +119,6 @@ PLAN = Representation(
     num_moving=len(MOVING),
     num_lags=NUM_LAGS,
     num_compared=0,  # who plays and how loud is copied under other chords too
-    form=form_of_events,
+    scheme=scheme_of_events,
     programs=programs_of_plan,
 )
