@@ -3,8 +3,8 @@
     python -m jobs.train.ship_base RUN [BLOCKS]
 
 RUN is the run, or a composer's checkpoint. The weights go in as bfloat16, half the size, with the recipe of the run.
-With BLOCKS the corpus statistics and the index of the training pieces are taken anew from them. Where the run was fine-tuned from another, its recipe keeps
-that one's name, not its place.
+With BLOCKS, all that it was trained on, the corpus statistics and the index of the training pieces are taken anew from
+them. Where the run was fine-tuned from another, its recipe keeps that one's name, not its place.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def _without_place(line: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
-    parser.add_argument("blocks", nargs="?", default="", help="to take the corpus statistics and the index of the training pieces from")
+    parser.add_argument(
+        "blocks", nargs="?", default="", help="to take the corpus statistics and the index of the training pieces from"
+    )
     arguments = parser.parse_args()
     print(ship_base(arguments.run, arguments.blocks))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import BlockSet

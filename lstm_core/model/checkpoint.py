@@ -87,8 +87,8 @@ def save_checkpoint(
     was. Of equal indexes one is written.
     """
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    description = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
-    written = {}
+    description: dict[str, Any] = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
+    written: dict[str, dict[str, Any]] = {}
     for data in (index.to_bytes() for index in runs):
         sha256 = hashlib.sha256(data).hexdigest()
         file = f"runs-{sha256[:16]}.index"
