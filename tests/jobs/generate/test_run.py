@@ -294,15 +294,15 @@ def test_a_track_with_the_notes_of_another_order_is_made_anew_and_the_older_one_
     run_folder: Path, tmp_path: Path
 ) -> None:
     """Also by a run that was killed before all of the order was there."""
-    header = "name,duration_s,bpm,key,seed,loudness_lufs"
+    header = "name,duration_s,bpm,key,instruments,seed,loudness_lufs"
     catalogue = tmp_path / "catalogue"
-    rows = [f"n{seed},20,120,D,{seed},-14" for seed in (11, 12)]
+    rows = [f"n{seed},40,120,D,flute,{seed},-14" for seed in (11, 12)]
     first = run_generate(
         str(run_folder), read_order(write_order(tmp_path, rows, header)), str(catalogue), GenerateRecipe()
     )
     older = contents(catalogue)
     assert [record.attempt for record in first.records] == [0, 0] and first.records[0].notes_signature
-    softer = read_order(write_order(tmp_path, [f"n{seed},20,120,D,{seed},-16" for seed in (11, 12, 13)], header))
+    softer = read_order(write_order(tmp_path, [f"n{seed},40,120,D,flute,{seed},-16" for seed in (11, 12, 13)], header))
     second = run_generate(str(run_folder), softer, str(catalogue), GenerateRecipe())
     assert [record.attempt for record in second.records] == [1, 1, 0] and not second.failures
     both = contents(catalogue)
@@ -314,8 +314,8 @@ def test_a_track_with_the_notes_of_another_order_is_made_anew_and_the_older_one_
 
 
 def test_a_take_that_stands_in_the_training_pieces_is_made_anew(run_folder: Path, tmp_path: Path) -> None:
-    header = "name,duration_s,bpm,key,seed"
-    order = read_order(write_order(tmp_path, ["copied,20,120,D,11"], header))
+    header = "name,duration_s,bpm,key,instruments,seed"
+    order = read_order(write_order(tmp_path, ["copied,40,120,D,flute,11"], header))
     (free,) = run_generate(str(run_folder), order, str(tmp_path / "free"), GenerateRecipe()).records
     assert free.attempt == 0 and free.longest_shared_run is None
     score = read_midi((tmp_path / "free" / free.folder / "score.mid").read_bytes())
