@@ -1,8 +1,11 @@
 """How much of generated music stands in a corpus, note for note?
 
     python -m benchmarks.originality TRACKS [--corpus FOLDER...] [--index FILE] [--seconds 90]
+    python -m benchmarks.originality --checkpoint NAME [--tracks 48] [--blocks BLOCKS | --index FILE]
 
-Tracks are the score.mid (or any .mid) under TRACKS. The corpus is that of an index (FILE, as training writes it), or
+Tracks are the score.mid (or any .mid) under TRACKS, or with --checkpoint the first takes of `generate NAME` (styles
+game and film, 60 to 90 s, all else by default; notes only, no audio). The corpus is that of an index (FILE, as training
+writes it), of the training pieces of BLOCKS (parts-1), of the indexes that the checkpoint NAME carries, or
 the scores under each FOLDER, by default six of ../shared/corpora: of those one piece in ten is held out (by the
 hash of its name) and is measured like the tracks, as the ceiling: what people write without copying, and what they
 quote. Held-out pieces that are other versions of a piece of the corpus count too, so the ceiling is generous; pieces of
@@ -28,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.form import NUM_TRACKS, STYLES, made_by
 from benchmarks.report import print_metric
 from lstm_core.foundation.errors import ScoreError
 from lstm_core.notes.reading import SUFFIXES, read_score
@@ -104,21 +108,49 @@ def is_held_out(named: Named) -> bool:
     return zlib.crc32(named[0].encode()) % ONE_HELD_OUT_OF == 0
 
 
+def indexes_of(options: argparse.Namespace) -> list[OriginalityIndex]:
+    """The indexes that are named in the options, or that a checkpoint carries; empty: a corpus is to be read."""
+    if options.index:
+        return [from_bytes(options.index.read_bytes(), name=str(options.index))]
+    if options.blocks:
+        from lstm_core.blocks.feature_blocks import open_blocks
+        from lstm_core.dataset.training_runs import index_of_training_pieces
+        from lstm_core.representations.parts.parts import PARTS
+
+        index = index_of_training_pieces(open_blocks(options.blocks, representation=PARTS))
+        return [] if index is None else [index]
+    if options.checkpoint:
+        from lstm_core.composing.players import load_playable, load_training_runs
+
+        found = load_training_runs(options.checkpoint, load_playable(options.checkpoint))
+        if not found:
+            raise SystemExit(f"{options.checkpoint} carries no index of its training pieces: give --blocks BLOCKS")
+        return list(found)
+    return []
+
+
 def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tracks", nargs="*", type=Path)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="TRACKS")
+    parser.add_argument("--checkpoint", default="", help="measure first takes of this model")
+    parser.add_argument("--tracks", type=int, default=NUM_TRACKS, help="how many")
+    parser.add_argument("--blocks", default="", help="feature blocks whose training pieces are the corpus")
     parser.add_argument("--corpus", nargs="+", type=Path, default=[CORPORA / name for name in FOLDERS])
     parser.add_argument("--index", type=Path)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     options = parser.parse_args()
-    tracks = [named for folder in options.tracks for named in scores_in(folder)]
-    if options.tracks and not tracks:
-        raise SystemExit(f"no score is under {', '.join(map(str, options.tracks))}: give a catalogue's folder")
-    if options.index:
-        index = from_bytes(options.index.read_bytes(), name=str(options.index))
-        print_metric("originality_index", options.index.stat().st_size, "bytes", pieces=len(index.names))
+    indexes = indexes_of(options)
+    tracks = [named for folder in options.folders for named in scores_in(folder)]
+    if options.folders and not tracks:
+        raise SystemExit(f"no score is under {', '.join(map(str, options.folders))}: give a catalogue's folder")
+    if options.checkpoint:
+        made = made_by(options.checkpoint, options.tracks, STYLES)
+        tracks += [(f"take {number}", score) for number, score in enumerate(made)]
+    for index in indexes:
+        print_metric("originality_index", len(index.to_bytes()), "bytes", pieces=len(index.names))
         print_shared("", measured(tracks, index, options.seconds), options.seconds)
+    if indexes:
         return
     sets = {folder.name: list(scores_in(folder)) for folder in options.corpus}
     known = [named for pieces in sets.values() for named in pieces if not is_held_out(named)]

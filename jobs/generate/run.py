@@ -1,7 +1,8 @@
 """tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray Data.
 
 What is committed is never made again, so that a run that was killed goes on by running it again. A track that a gate
-holds back is made from a derived seed, three times at most, and then reported. So is one with the notes of another.
+holds back is made from a derived seed, three times at most, and then reported. So is one with nearly the notes of
+another: of a track that the catalogue held when the run began, or of the same order (repeats.py).
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ import os
 import re
 import shutil
 import time
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from jobs.generate.repeats import repeated_tracks
 from jobs.generate.track_errors import ErrorWatch
 from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks, may_pass, send
 from jobs.runtime.local_ray import ray_running
@@ -31,7 +31,7 @@ from lstm_core.catalogue.folder import withdraw_track, write_catalog
 from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
 from lstm_core.catalogue.tables import FAILURES_NAME, FAILURES_SCHEMA, TABLES_FOLDER, failures_of, read_table
-from lstm_core.composing.players import Playable, load_playable
+from lstm_core.composing.players import Playable, load_playable, load_training_runs
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
@@ -41,6 +41,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import total_seconds
 from lstm_core.tracks.identity import Provenance, describe_checkpoint, track_id_of
+from lstm_core.tracks.originals import EarlierTracks, Originals
 
 __all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "run_generate", "space_in"]
 
@@ -91,7 +92,9 @@ def run_generate(
     wanted = {track.track_id: track for track in named}
     catalogue = storage.absolute(catalogue)
     known = KnownTracks(catalogue)
-    kept = {record.track_id: record for record in known.refresh() if record.track_id in wanted}
+    before = known.refresh()
+    kept = {record.track_id: record for record in before if record.track_id in wanted}
+    others = [record for record in before if record.track_id not in wanted]
     missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
     FreeSpace(free_bytes=_free_bytes(catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
     facts = checkpoint.facts
@@ -100,6 +103,7 @@ def run_generate(
     save_recipe(recipe, catalogue, f"orders/{_file_name(order.name)}.recipe.toml")
     work = TrackWork(
         checkpoint=checkpoint,
+        originals=Originals(runs=load_training_runs(run, checkpoint), earlier=EarlierTracks(others)),
         soundfont=SentFile(reference=soundfont),
         catalogue=catalogue,
         order_name=order.name,
@@ -181,9 +185,7 @@ def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, Trac
     decides the same when it is run again.
     """
     made = _Made(dict(kept), {}, set(), [], [])
-    withdrawn = _withdraw_duplicates(work, made)
-    waiting = dict.fromkeys((track_id for track_id in wanted if track_id not in made.records), 0) | withdrawn
-    waiting = {track_id: attempt for track_id, attempt in waiting.items() if attempt < work.recipe.max_attempts}
+    waiting = _next_attempts(work, wanted, made)
     if waiting:
         with (
             ray_running(num_cpus=work.num_workers + (os.cpu_count() or 1), verbose=verbose),
@@ -193,13 +195,10 @@ def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, Trac
             work = send(work)
             while waiting:
                 _play_round(work, {track_id: (wanted[track_id], n) for track_id, n in waiting.items()}, made, progress)
-                waiting = {
-                    track_id: made.outcomes[track_id]["attempt"] + 1
-                    for track_id in wanted
-                    if track_id not in made.records
-                    and not made.errors.is_done_with(track_id)
-                    and may_pass(made.outcomes[track_id], work.recipe)
-                }
+                num_made = len(made.records)
+                waiting = _next_attempts(work, wanted, made)
+                if num_withdrawn := num_made - len(made.records):
+                    progress.advance(-num_withdrawn)
     made.failures = [
         _failure(wanted[track_id], made.outcomes[track_id]) for track_id in wanted if track_id not in made.records
     ]
@@ -218,32 +217,37 @@ def _play_round(
             made.passed.add(outcome["track_id"])
             made.records[outcome["track_id"]] = TrackRecord.from_json(outcome["record"].encode())
             progress.advance(1)
-    if withdrawn := _withdraw_duplicates(work, made):
-        progress.advance(-len(withdrawn))
 
 
-def _withdraw_duplicates(work: TrackWork, made: _Made) -> dict[str, int]:
-    """Withdraws tracks that hold the same notes as another one; returns the number of the next attempt at each."""
-    attempts = {}
-    for track_id in _duplicates(made.records.values()):
-        record = made.records.pop(track_id)
-        withdraw_track(work.catalogue, track_id)
-        made.outcomes[track_id] = {
-            "track_id": track_id,
-            "attempt": record.attempt,
-            "reason": "the same notes as another track of the order",
-            "gates": [asdict(gate) for gate in record.gates],
+def _next_attempts(work: TrackWork, wanted: dict[str, PlannedTrack], made: _Made) -> dict[str, int]:
+    """The number of the next attempt at each track that is missing and may still pass; withdraws repeated tracks."""
+    while True:
+        waiting = {
+            track_id: made.outcomes[track_id]["attempt"] + 1 if track_id in made.outcomes else 0
+            for track_id in wanted
+            if track_id not in made.records
+            and (
+                track_id not in made.outcomes
+                or (not made.errors.is_done_with(track_id) and may_pass(made.outcomes[track_id], work.recipe))
+            )
         }
-        attempts[track_id] = record.attempt + 1
-    return attempts
+        repeated = repeated_tracks(made.records.values(), waiting, max_attempts=work.recipe.max_attempts)
+        if not repeated:
+            return waiting
+        for track_id in repeated:
+            _withdraw(work, made, track_id)
 
 
-def _duplicates(records: Iterable[TrackRecord]) -> list[str]:
-    """Tracks that hold the same notes as one with a smaller id."""
-    by_score: dict[str, list[str]] = defaultdict(list)
-    for record in records:
-        by_score[record.score_fingerprint].append(record.track_id)
-    return [track_id for ids in by_score.values() for track_id in sorted(ids)[1:]]
+def _withdraw(work: TrackWork, made: _Made, track_id: str) -> None:
+    """Takes a track that repeats another one out of the catalogue."""
+    record = made.records.pop(track_id)
+    withdraw_track(work.catalogue, track_id)
+    made.outcomes[track_id] = {
+        "track_id": track_id,
+        "attempt": record.attempt,
+        "reason": "the same notes as another track of the order, or nearly the same",
+        "gates": [asdict(gate) for gate in record.gates],
+    }
 
 
 def _failure(track: PlannedTrack, outcome: dict[str, Any]) -> TrackFailure:

@@ -40,6 +40,7 @@ from lstm_core.sound.soundfont import SoundFont, obtain_soundfont
 from lstm_core.tracks.finishing import finish_track, total_seconds
 from lstm_core.tracks.gates import GateResult, is_out_of_reach
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.originals import Originals
 
 if TYPE_CHECKING:
     from lstm_core.composing.players import Player
@@ -70,6 +71,7 @@ class TrackWork:
     """What every attempt at a track of a run needs to know."""
 
     checkpoint: Any  # Playable; for workers Ray's reference to it
+    originals: Any  # Originals; for workers Ray's reference to them
     soundfont: SentFile
     catalogue: str
     order_name: str
@@ -85,7 +87,12 @@ def send(work: TrackWork) -> TrackWork:
     """
     import ray
 
-    return replace(work, checkpoint=ray.put(work.checkpoint), soundfont=send_file(work.soundfont.reference))
+    return replace(
+        work,
+        checkpoint=ray.put(work.checkpoint),
+        originals=ray.put(work.originals),
+        soundfont=send_file(work.soundfont.reference),
+    )
 
 
 def attempt_tracks(work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]]) -> Iterator[dict[str, Any]]:
@@ -132,6 +139,7 @@ def _start_finishing_workers(work: TrackWork) -> None:
     def start(work: TrackWork) -> None:
         with suppress(SoundFontError):  # the first track raises the same, and that is reported
             _ready_to_finish(work)
+            _originals_here(work.originals)
 
     start_remote = ray.remote(num_cpus=1, max_retries=0)(start)
     for _ in range(os.cpu_count() or 1):
@@ -153,6 +161,15 @@ def _ready_to_finish(work: TrackWork) -> SoundFont:
 def _soundfont_here(sent: SentFile) -> SoundFont:
     """A SoundFont on the machine of this process."""
     return obtain_soundfont(sent.reference, sent.fetch)
+
+
+@lru_cache(maxsize=1)
+def _originals_here(reference: Any) -> Originals:
+    """What the tracks of an order must not repeat; by Ray's reference to it where it was sent."""
+    import ray
+
+    found: Originals = reference if isinstance(reference, Originals) else ray.get(reference)
+    return found
 
 
 @contextmanager
@@ -241,6 +258,10 @@ def _gate_message(gate: GateResult, order: TrackOrder) -> str:
     hint = (
         " (the bars repeat too often: order temperature = 1.15 and top_p = 1)" if gate.name == "distinct_bars" else ""
     )
+    if gate.name == "original":
+        hint = " (so many notes in a row stand in a training piece of the checkpoint: order another seed)"
+    elif gate.name == "same_as_earlier":
+        hint = " (so many tracks of the catalogue have nearly the same notes: order another seed)"
     loudest = math.floor(10 * (order.loudness_lufs - gate.value)) / 10
     if gate.name == "loudness" and loudest > SILENCE_LUFS:
         hint = f" (under its true peak this music gets no louder: order loudness_lufs = {loudest:.1f} or less)"
@@ -261,7 +282,8 @@ def _finish(track: PlannedTrack, attempt: int, take: Take, work: TrackWork) -> d
     track_id = track.track_id
     try:
         soundfont = _ready_to_finish(work)
-        finished = finish_track(track, attempt, take, work.provenance, soundfont)
+        originals = _originals_here(work.originals)
+        finished = finish_track(track, attempt, take, work.provenance, soundfont, originals=originals)
     except (StorageError, SoundFontError, OSError, MemoryError):
         raise  # no other take would fare better
     except Exception as error:

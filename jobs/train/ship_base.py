@@ -3,8 +3,8 @@
     python -m jobs.train.ship_base RUN [BLOCKS]
 
 RUN is the run, or a composer's checkpoint. The weights go in as bfloat16, half the size, with the recipe of the run.
-With BLOCKS the corpus statistics are taken anew from them. Where the run was fine-tuned from another, its recipe keeps
-that one's name, not its place.
+With BLOCKS, all that it was trained on, the corpus statistics and the index of the training pieces are taken anew from
+them. Where the run was fine-tuned from another, its recipe keeps that one's name, not its place.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from jobs.runtime.recipe import RECIPE_NAME
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.dataset.corpus_statistics import corpus_statistics
+from lstm_core.dataset.training_runs import index_of_training_pieces
 from lstm_core.model.checkpoint import BASE, JSON_NAME, find_checkpoint, load_checkpoint, load_runs, save_checkpoint
 from lstm_core.model.composer_checkpoint import LEVELS, find_level, fingerprint_of, write_composer
 from lstm_core.training.run_result import CHECKPOINT_NAME
@@ -46,11 +47,14 @@ def _ship_level(uri: str, blocks: str, representation: str, folder: Path) -> str
     recipe, facts = dict(checkpoint.facts.recipe), checkpoint.facts
     if recipe.get("init_from"):
         recipe["init_from"] = storage.name_of(recipe["init_from"])
+    runs = load_runs(uri)
     if blocks:
         of_blocks = open_blocks(blocks, verify=True, representation=representation)
         facts = replace(facts, statistics=corpus_statistics(of_blocks))
+        index = index_of_training_pieces(of_blocks)
+        runs = () if index is None else (index,)
     facts = replace(facts, name="base", recipe=recipe)
-    return save_checkpoint(folder, checkpoint.model, facts, dtype=torch.bfloat16, runs=load_runs(uri))
+    return save_checkpoint(folder, checkpoint.model, facts, dtype=torch.bfloat16, runs=runs)
 
 
 def _without_place(line: str) -> str:
@@ -62,7 +66,9 @@ def _without_place(line: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
-    parser.add_argument("blocks", nargs="?", default="", help="to take the corpus statistics from")
+    parser.add_argument(
+        "blocks", nargs="?", default="", help="to take the corpus statistics and the index of the training pieces from"
+    )
     arguments = parser.parse_args()
     print(ship_base(arguments.run, arguments.blocks))
 

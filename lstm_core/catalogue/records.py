@@ -15,6 +15,7 @@ from lstm_core.foundation.plain import PlainError, PlainReader
 
 RECORD_VERSION = 2  # of the fields of a record; 1 had no field that said so
 TRACKS_FOLDER = "tracks"
+OPTIONAL = ("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature")  # absent when None
 T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -67,6 +68,10 @@ class TrackRecord:
     arithmetic: str  # bf16 or float32
     score_fingerprint: str
     form: TrackForm | None = None  # None for a track that was made without a plan
+    longest_shared_run: int | None = None  # notes that stand in a training piece, 0: none; None: pieces are unknown
+    nearest_piece: str | None = None  # the training piece that is most like it, "" if none is
+    nearest_similarity: float | None = None  # 0 to 1: the share of its short runs that it holds, by rarity
+    notes_signature: str | None = None  # for near-duplicates, see originality/signatures.py; None: too few notes
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION
@@ -91,12 +96,16 @@ class TrackRecord:
         return f"{TRACKS_FOLDER}/{self.track_id}"
 
     def to_json(self) -> bytes:
-        """The record as JSON: keys sorted, UTF-8, equal bytes for equal records; a form stands in one line."""
+        """The record as JSON: keys sorted, UTF-8, equal bytes for equal records; a form stands in one line.
+
+        Fields that are OPTIONAL and None are left out.
+        """
         content = {key: value for key, value in vars(self).items() if key != "extra"} | self.extra
         content["gates"] = [vars(gate) for gate in self.gates]
         content["files"] = [vars(file) for file in self.files]
+        for name in (name for name in OPTIONAL if content[name] is None):
+            del content[name]
         if self.form is None:
-            del content["form"]
             return _json_bytes(content)
         line = json.dumps(self.form.to_plain(), sort_keys=True, separators=(",", ":"))
         return _json_bytes(content | {"form": None}).replace(b'\n "form": null', b'\n "form": ' + line.encode(), 1)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.records import CatalogueError, TrackFailure, TrackRecord, make_failure, stored_record
+from lstm_core.catalogue.records import OPTIONAL, CatalogueError, TrackFailure, TrackRecord, make_failure, stored_record
 
 TABLES_FOLDER = "catalog"
 TRACKS_NAME, FAILURES_NAME, LISTING_NAME = "tracks.parquet", "failures.parquet", "listing.parquet"
@@ -28,7 +28,7 @@ _FORM_CELLS: dict[str, Callable[[TrackForm], Any]] = {
     "parts": lambda form: form.num_parts,
     "form_json": lambda form: json.dumps(form.to_plain(), sort_keys=True, separators=(",", ":")),
 }  # columns that are made of a record's form
-_EARLIER: dict[str, Any] = {"record_version": 1} | dict.fromkeys(_FORM_CELLS)  # of tables without these columns
+_EARLIER: dict[str, Any] = {"record_version": 1} | dict.fromkeys((*_FORM_CELLS, *OPTIONAL))  # of tables without these
 _CHECKPOINT = pa.struct(
     [
         ("fingerprint", pa.string()),
@@ -72,6 +72,10 @@ TRACKS_SCHEMA = pa.schema(
         ("chords", pa.string()),  # of the first bars: "Am | F C/E | G"
         ("parts", pa.int16()),  # that play
         ("form_json", pa.string()),  # JSON: the whole form, as in track.json
+        ("longest_shared_run", pa.int32()),  # this and the two following are null where training pieces are unknown
+        ("nearest_piece", pa.string()),
+        ("nearest_similarity", pa.float64()),
+        ("notes_signature", pa.string()),
     ]
 )
 
@@ -122,7 +126,7 @@ def failures_of(failures: pa.Table) -> list[TrackFailure]:
 
 
 def read_table(data: bytes, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """A table of these columns, or of some of them, from a Parquet file; one written before has no form.
+    """A table of these columns, or of some of them, from a Parquet file; one written before lacks some.
 
     Raises:
         CatalogueError: it is no such file; the message is the reason alone.

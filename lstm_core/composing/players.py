@@ -10,10 +10,20 @@ from lstm_core.composing.composer import Composer
 from lstm_core.composing.take import Take
 from lstm_core.engine.engine import Engine
 from lstm_core.engine.requests import check_plays_orders, request_of
-from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from lstm_core.model.composer_checkpoint import ComposerCheckpoint, is_composer, load_composer
+from lstm_core.foundation.errors import CheckpointError
+from lstm_core.model.checkpoint import (
+    Checkpoint,
+    find_checkpoint,
+    fingerprint_of_description,
+    load_checkpoint,
+    load_runs,
+    read_description,
+)
+from lstm_core.model.composer_checkpoint import ComposerCheckpoint, find_level, is_composer, load_composer
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.originality.index import OriginalityIndex
 from lstm_core.representations.note_events import decode_events
+from lstm_core.representations.parts.events import REPRESENTATION as PARTS_NAME
 
 Playable = Checkpoint | ComposerCheckpoint  # what tracks can be made with
 
@@ -49,6 +59,23 @@ def load_playable(name: str | Path) -> Playable:
     checkpoint = load_checkpoint(uri)
     check_plays_orders(checkpoint.facts)
     return checkpoint
+
+
+def load_training_runs(name: str | Path, checkpoint: Playable) -> tuple[OriginalityIndex, ...]:
+    """The indexes of the pieces that the notes of a checkpoint were learnt from, which stand beside it.
+
+    Raises:
+        CheckpointError: one is missing or damaged, or another checkpoint has taken the place of this one.
+    """
+    uri = find_checkpoint(name)
+    if isinstance(checkpoint, ComposerCheckpoint):
+        uri, fingerprint = find_level(name, PARTS_NAME), checkpoint.arranger.fingerprint
+    else:
+        fingerprint = checkpoint.fingerprint
+    runs = load_runs(uri)
+    if fingerprint_of_description(read_description(uri)) != fingerprint:
+        raise CheckpointError(f"{name} was replaced by another checkpoint while it was read. Run the command again.")
+    return runs
 
 
 def open_player(checkpoint: Playable, *, arithmetic: str = "auto", device: str = "cpu") -> Player:

@@ -1,8 +1,9 @@
-"""A checkpoint: one folder of two or three files that holds all that is needed to use a model.
+"""A checkpoint: one folder of a few files that holds all that is needed to use a model.
 
 checkpoint.json             vocabularies, hyper-parameters, conditions, where the weights came from, their sha256
 weights-NAME.safetensors    the averaged weights, as float32 or bfloat16; NAME is the start of their sha256
-runs-NAME.index             an index of the training pieces (lstm_core/originality), which shows copies; may be absent
+runs-NAME.index             an index of the training pieces (lstm_core/originality), which shows copies: one for each
+                            corpus that the weights were trained on; may be absent
 
 A checkpoint that replaces another is there from the moment that its JSON is: a reader finds the old one or the new.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,23 +79,27 @@ def save_checkpoint(
     facts: CheckpointFacts,
     *,
     dtype: torch.dtype,
-    runs: OriginalityIndex | None = None,
+    runs: Sequence[OriginalityIndex] = (),
 ) -> str:
-    """Writes index and weights, then the JSON that makes them valid, and removes older ones; returns the fingerprint.
+    """Writes indexes and weights, then the JSON that makes them valid, and removes older ones; returns the fingerprint.
 
-    The fingerprint covers the index too, as it decides which takes are delivered; without one it is as it always was.
+    The fingerprint covers the indexes too, as they decide which takes are delivered; without one it is as it always
+    was. Of equal indexes one is written.
     """
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    description = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
-    if runs is not None:
-        data = runs.to_bytes()
+    description: dict[str, Any] = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
+    written: dict[str, dict[str, Any]] = {}
+    for data in (index.to_bytes() for index in runs):
         sha256 = hashlib.sha256(data).hexdigest()
         file = f"runs-{sha256[:16]}.index"
-        description["runs"] = {"file": file, "size_bytes": len(data), "sha256": sha256}
-        storage.write_bytes(storage.join(uri, file), data)
+        if file not in written:
+            storage.write_bytes(storage.join(uri, file), data)
+        written[file] = {"file": file, "size_bytes": len(data), "sha256": sha256}
+    if written:
+        description["runs"] = list(written.values())
     described = write_weights(uri, JSON_NAME, description, tensors)
     for other in storage.list_files(uri):
-        if other.path.startswith("runs-") and other.path != described.get("runs", {}).get("file"):
+        if other.path.startswith("runs-") and other.path not in written:
             storage.remove(storage.join(uri, other.path))
     return fingerprint_of_description(described)
 
@@ -127,8 +133,8 @@ def copy_checkpoint(from_uri: str | Path, to_uri: str | Path) -> str:
     weights = _read_weights(from_uri, described)
     file = described["weights"].get("file", "weights.safetensors")
     storage.write_bytes(storage.join(to_uri, file), weights)
-    if (runs := _read_runs(from_uri, described)) is not None:
-        storage.write_bytes(storage.join(to_uri, described["runs"]["file"]), runs)
+    for name, data in _read_runs(from_uri, described).items():
+        storage.write_bytes(storage.join(to_uri, name), data)
     storage.write_bytes(storage.join(to_uri, JSON_NAME), json_bytes(described))
     return fingerprint_of_description(described)
 
@@ -152,15 +158,14 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
     return Checkpoint(model=model.eval(), facts=facts, fingerprint=fingerprint_of_description(described))
 
 
-def load_runs(uri: str | Path) -> OriginalityIndex | None:
-    """The index of the training pieces of a checkpoint folder; None if it holds none.
+def load_runs(uri: str | Path) -> tuple[OriginalityIndex, ...]:
+    """The indexes of the training pieces of a checkpoint folder, those of its parents first; empty if it holds none.
 
     Raises:
-        CheckpointError: the folder holds no checkpoint, or the index is missing, truncated or altered.
+        CheckpointError: the folder holds no checkpoint, or an index is missing, truncated or altered.
     """
-    described = read_description(uri)
-    data = _read_runs(uri, described)
-    return None if data is None else from_bytes(data, name=storage.join(uri, described["runs"]["file"]))
+    read = _read_runs(uri, read_description(uri))
+    return tuple(from_bytes(data, name=storage.join(uri, file)) for file, data in read.items())
 
 
 def read_description(uri: str | Path) -> dict[str, Any]:
@@ -209,21 +214,22 @@ def _read_weights(uri: str | Path, described: dict[str, Any]) -> bytes:
     return weights
 
 
-def _read_runs(uri: str | Path, described: dict[str, Any]) -> bytes | None:
-    """The bytes of the index of the training pieces, checked against their sha256; None if there is none."""
-    promised = described.get("runs")
-    if promised is None:
-        return None
+def _read_runs(uri: str | Path, described: dict[str, Any]) -> dict[str, bytes]:
+    """The bytes of the indexes of the training pieces by the name of the file, checked against their sha256."""
+    found = {}
     try:
-        runs_uri, sha256 = storage.join(uri, promised["file"]), promised["sha256"]
-        data = storage.read_bytes(runs_uri)
+        for promised in described.get("runs", []):
+            runs_uri, sha256 = storage.join(uri, promised["file"]), promised["sha256"]
+            data = found[promised["file"]] = storage.read_bytes(runs_uri)
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise CheckpointError(
+                    f"{runs_uri} was cut short or altered since it was written. Copy the checkpoint again."
+                )
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{storage.join(uri, JSON_NAME)} was altered: {error} is missing in runs.") from error
     except StorageError as error:
         raise CheckpointError(f"The index of the checkpoint's training pieces cannot be read: {error}") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise CheckpointError(f"{runs_uri} was cut short or altered since it was written. Copy the checkpoint again.")
-    return data
+    return found
 
 
 def _settings(fields: dict[str, Any]) -> ModelSettings:
@@ -252,5 +258,5 @@ def fingerprint_of_description(described: dict[str, Any]) -> str:
         "weights": described["weights"]["sha256"],
     }
     if "runs" in described:
-        meaning["runs"] = described["runs"]["sha256"]
+        meaning["runs"] = [index["sha256"] for index in described["runs"]]
     return hashlib.sha256(json_bytes(meaning)).hexdigest()

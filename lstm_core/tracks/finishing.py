@@ -23,6 +23,7 @@ from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import iter_stems, render_stems
 from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, order_gates
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.originals import NOTHING_KNOWN, Originals
 from lstm_core.tracks.promises import promise_gates
 from lstm_core.tracks.record import track_record
 
@@ -45,11 +46,17 @@ class Finished:
 
 
 def finish_track(
-    track: PlannedTrack, attempt: int, take: Take, provenance: Provenance, soundfont: SoundFont
+    track: PlannedTrack,
+    attempt: int,
+    take: Take,
+    provenance: Provenance,
+    soundfont: SoundFont,
+    *,
+    originals: Originals = NOTHING_KNOWN,
 ) -> Finished:
     """The track of a take: score, stems, master, files, measurements, gates and record.
 
-    `soundfont` is that of `provenance`, on this machine.
+    `soundfont` is that of `provenance`, on this machine; `originals` is what the track must not repeat.
     """
     order, plan = track.order, track.plan
     clock = _Clock()
@@ -85,10 +92,21 @@ def finish_track(
         )
         gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
         gates += promise_gates(track, take)
+        likeness = originals.compare(score)
+        gates += likeness.gates
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
         files["roll.png"] = draw_roll(score, duration_s=order.duration_s, form=form)
-    record = track_record(track, attempt, score=score, mastered=mastered, gates=gates, provenance=provenance, form=form)
+    record = track_record(
+        track,
+        attempt,
+        score=score,
+        mastered=mastered,
+        gates=gates,
+        provenance=provenance,
+        likeness=likeness,
+        form=form,
+    )
     return Finished(record=record, files=files, gates=gates, seconds=clock.seconds)
 
 

@@ -19,6 +19,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.mastering import Master
 from lstm_core.tracks.gates import GateResult, score_fingerprint
 from lstm_core.tracks.identity import FORMAT_VERSION, Provenance
+from lstm_core.tracks.originals import Likeness
 
 
 def track_record(
@@ -29,6 +30,7 @@ def track_record(
     mastered: Master,
     gates: list[GateResult],
     provenance: Provenance,
+    likeness: Likeness,
     form: TrackForm | None = None,
 ) -> TrackRecord:
     """All that is known of an attempt at a track but for its files; `form` where it was made from a plan."""
@@ -59,6 +61,10 @@ def track_record(
         arithmetic=provenance.arithmetic,
         score_fingerprint=score_fingerprint(score),
         form=form,
+        longest_shared_run=None if likeness.shared is None else likeness.shared.num_notes,
+        nearest_piece=likeness.nearest_piece,
+        nearest_similarity=likeness.nearest_similarity,
+        notes_signature=likeness.signature,
         format_version=FORMAT_VERSION,
     )
 

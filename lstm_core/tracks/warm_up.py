@@ -12,9 +12,11 @@ from lstm_core.foundation.compiling import compile_once
 from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
+from lstm_core.originality.index import build_index
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.tracks.finishing import Finished, finish_track
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.originals import EarlierTracks, Originals
 
 if TYPE_CHECKING:
     from lstm_core.composing.players import Player
@@ -34,6 +36,11 @@ def compile_finishing(provenance: Provenance, soundfont: SoundFont) -> None:
     compile_once("finishing", lambda: [_finished(order, provenance, soundfont) for order in (_LOOP, _ENDING)])
 
 
+def _originals(score: Score) -> Originals:
+    """An index of a score."""
+    return Originals(runs=(build_index([("warm-up", score)]),), earlier=EarlierTracks())
+
+
 def _finished(order: TrackOrder, provenance: Provenance, soundfont: SoundFont) -> Finished:
     """A track of a chord for each beat, on a piano, a bass and drums."""
     track = replace(admit(order), track_id="warm-up")
@@ -43,4 +50,5 @@ def _finished(order: TrackOrder, provenance: Provenance, soundfont: SoundFont) -
         for program, pitch in ((0, 60), (0, 64), (33, 36), (DRUMS, 38))
     ]
     score = Score(notes=make_notes(np.array(rows)))
-    return finish_track(track, 0, Take(notes=score.notes), provenance, soundfont)
+    take = Take(notes=score.notes)
+    return finish_track(track, 0, take, provenance, soundfont, originals=_originals(score))

@@ -16,9 +16,12 @@ import torch
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.dataset.pieces import SplitPieces
+from lstm_core.dataset.training_runs import kept_index
 from lstm_core.foundation.closing import Closing
 from lstm_core.foundation.errors import TrainingError
-from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.model.checkpoint import load_runs, save_checkpoint
+from lstm_core.model.composer_checkpoint import find_level
+from lstm_core.originality.index import OriginalityIndex
 from lstm_core.representations.representation import Representation
 from lstm_core.storage.lease import check_holder
 from lstm_core.training.baselines import fit_baselines
@@ -85,6 +88,10 @@ class TrainingRun(Closing):
         self.valid_nll: float | None = None
         name = recipe.name or storage.name_of(run_uri)
         model, self.facts = initial_model(self.blocks, recipe, name=name, versions=versions, parent_uri=parent_uri)
+        self._runs: tuple[OriginalityIndex, ...] | None = None  # of the training pieces, once it is wanted
+        self._parent_runs: tuple[OriginalityIndex, ...] = ()
+        if recipe.init_from and self.group.rank == 0:
+            self._parent_runs = load_runs(parent_uri or find_level(recipe.init_from, recipe.representation))
         styles, seed = self.facts.styles, recipe.train.seed
         self.valid = SplitPieces(self.blocks, "valid", styles, home_key=self.facts.home_key)
         self.valid_indices = validation_pieces(self.blocks, recipe.valid_events, seed)
@@ -236,10 +243,20 @@ class TrainingRun(Closing):
 
         def store() -> None:
             self._check_lease()
-            save_checkpoint(uri, model, facts, dtype=torch.float32)
+            save_checkpoint(uri, model, facts, dtype=torch.float32, runs=self._training_runs())
             self._on_published()
 
         self.writer.write(store)
+
+    def _training_runs(self) -> tuple[OriginalityIndex, ...]:
+        """Indexes of the pieces that the parent and this model are trained on; called by the thread that stores.
+
+        The own one is built when the first checkpoint is stored: steps go on meanwhile.
+        """
+        if self._runs is None:
+            own = kept_index(self.blocks, self.run_uri)
+            self._runs = self._parent_runs if own is None else (*self._parent_runs, own)
+        return self._runs
 
     def _save_state(self) -> None:
         self._saved_s = self._clock()

@@ -26,10 +26,13 @@ from jobs.generate.track_pipeline import _gate_message, may_pass
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.notes.midi import read_midi
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.order_file import read_order
+from lstm_core.originality.index import build_index
 from lstm_core.sound.audio import decode
 from lstm_core.tracks.gates import GateResult
+from tests.lstm_core.originality.melodies import random_melody, score_of
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
@@ -285,6 +288,42 @@ def test_of_two_tracks_with_the_same_notes_one_is_made_anew(run_folder: Path, tm
     run_generate(str(run_folder), part, str(folder / "catalogue"), GenerateRecipe())
     run_generate(str(run_folder), order, str(folder / "catalogue"), GenerateRecipe())
     assert contents(folder / "catalogue") == whole
+
+
+def test_a_track_with_the_notes_of_another_order_is_made_anew_and_the_older_one_stays(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    """Also by a run that was killed before all of the order was there."""
+    header = "name,duration_s,bpm,key,instruments,seed,loudness_lufs"
+    catalogue = tmp_path / "catalogue"
+    rows = [f"n{seed},40,120,D,flute,{seed},-14" for seed in (11, 12)]
+    first = run_generate(
+        str(run_folder), read_order(write_order(tmp_path, rows, header)), str(catalogue), GenerateRecipe()
+    )
+    older = contents(catalogue)
+    assert [record.attempt for record in first.records] == [0, 0] and first.records[0].notes_signature
+    softer = read_order(write_order(tmp_path, [f"n{seed},40,120,D,flute,{seed},-16" for seed in (11, 12, 13)], header))
+    second = run_generate(str(run_folder), softer, str(catalogue), GenerateRecipe())
+    assert [record.attempt for record in second.records] == [1, 1, 0] and not second.failures
+    both = contents(catalogue)
+    assert older.items() <= both.items()
+    assert len({record.score_fingerprint for record in [*first.records, *second.records]}) == 5
+    shutil.rmtree(catalogue / second.records[1].folder)  # as if it had been killed before this one
+    again = run_generate(str(run_folder), softer, str(catalogue), GenerateRecipe())
+    assert again.num_made == 1 and contents(catalogue) == both
+
+
+def test_a_take_that_stands_in_the_training_pieces_is_made_anew(run_folder: Path, tmp_path: Path) -> None:
+    header = "name,duration_s,bpm,key,instruments,seed"
+    order = read_order(write_order(tmp_path, ["copied,40,120,D,flute,11"], header))
+    (free,) = run_generate(str(run_folder), order, str(tmp_path / "free"), GenerateRecipe()).records
+    assert free.attempt == 0 and free.longest_shared_run is None
+    score = read_midi((tmp_path / "free" / free.folder / "score.mid").read_bytes())
+    index = build_index([("memorised", score), ("other", score_of(*random_melody(1, 60)))])
+    save_checkpoint(tmp_path / "run", tiny_model(3), tiny_facts(), dtype=torch.float32, runs=[index])
+    (record,) = run_generate(str(tmp_path / "run"), order, str(tmp_path / "catalogue"), GenerateRecipe()).records
+    assert record.attempt == 1 and record.longest_shared_run == 0 and record.score_fingerprint != free.score_fingerprint
+    assert [gate.value for gate in record.gates if gate.name == "original"] == [0.0]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
 from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.originals import NOTHING_KNOWN
 
 
 def raised(error: Exception) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def test_a_worker_tells_what_was_raised(tmp_path: Path) -> None:
     reference = refer_to_soundfont()
     work = TrackWork(
         checkpoint=None,
+        originals=NOTHING_KNOWN,
         soundfont=SentFile(reference=reference),
         catalogue=str(tmp_path),
         order_name="odd",

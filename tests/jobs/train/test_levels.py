@@ -15,9 +15,10 @@ from jobs.train import ship_base
 from jobs.train.level_run import publish_levels
 from jobs.train.run import parsed_level, result_lines, run_train, train_recipe
 from lstm_core.blocks.feature_blocks import open_blocks
+from lstm_core.composing.players import load_training_runs
 from lstm_core.dataset.corpus_statistics import corpus_statistics
 from lstm_core.foundation.errors import BlockError, CheckpointError, TrainingError
-from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
+from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint, load_runs
 from lstm_core.model.composer_checkpoint import LEVELS, load_composer
 from lstm_core.representations.notes import NOTES
 from lstm_core.representations.parts.parts import PARTS
@@ -189,6 +190,8 @@ def test_a_run_is_shipped_as_the_base(blocks: Path, run: Path, tmp_path: Path) -
     found, before = load_composer(base), load_composer(run / "checkpoint")
     assert found.fingerprint == fingerprint
     assert {path.name for path in base.iterdir()} == {"composer.json", "plan", "parts", "recipe.toml"}
+    assert [len(index.names) for index in load_runs(base / "parts")] == [8] and load_runs(base / "plan") == ()
+    assert [len(index.names) for index in load_training_runs(run, before)] == [8]
     for shipped, made in ((found.planner, before.planner), (found.arranger, before.arranger)):
         assert shipped.facts == replace(made.facts, name="base")
         assert list(shipped.facts.licences) == ["CC0"] and shipped.facts.notices == {"CC0": "No rights reserved."}

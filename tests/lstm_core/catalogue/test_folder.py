@@ -17,6 +17,7 @@ from lstm_core.catalogue.folder import commit_track, list_tracks, write_catalog
 from lstm_core.catalogue.form import placed_sections
 from lstm_core.catalogue.page import render_page
 from lstm_core.catalogue.records import (
+    OPTIONAL,
     CatalogueError,
     GateVerdict,
     TrackFailure,
@@ -128,6 +129,15 @@ def test_a_record_without_a_form_has_no_field_for_it() -> None:
     data = make_record(content()).to_json()
     assert "form" not in json.loads(data) and TrackRecord.from_json(data).form is None
     assert TrackRecord.from_json(data).to_json() == data == make_record(content(form=None)).to_json()
+
+
+def test_what_a_track_shares_is_kept_and_is_no_field_where_it_is_unknown() -> None:
+    known = {"longest_shared_run": 11, "nearest_piece": "", "nearest_similarity": 0.0, "notes_signature": "ab"}
+    with_it, without = make_record(content(**known)), make_record(content(track_id="b"))
+    assert known.items() <= json.loads(with_it.to_json()).items()
+    assert not known.keys() & json.loads(without.to_json()).keys()
+    assert [TrackRecord.from_json(record.to_json()) for record in (with_it, without)] == [with_it, without]
+    assert records_of(tracks_table([with_it, without])) == [with_it, without]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +282,8 @@ def test_tables_tell_the_form_in_words_and_hold_all_of_it() -> None:
 def test_tables_from_before_are_read() -> None:
     """A run that adds a track to an older catalogue takes the other rows from its tables."""
     records = [make_record(content())]
-    old = tracks_table(records).drop_columns(["form", "energy", "chords", "parts", "form_json"])
+    names = ["energy", "chords", "parts", "form_json", *OPTIONAL]
+    old = tracks_table(records).drop_columns(names)
     again = read_table(parquet_bytes(old), TRACKS_SCHEMA)
     assert again.schema.equals(TRACKS_SCHEMA) and records_of(again) == records
 

@@ -127,11 +127,11 @@ def test_a_better_level_replaces_the_one_before_and_leaves_the_other(run: Path) 
 
 def test_the_index_of_the_training_pieces_goes_along(run: Path) -> None:
     facts = replace(FACTS, representation="parts-1")
-    runs = build_index([("piece 0", score_of(*random_melody(1, 60)))])
+    runs = [build_index([("piece 0", score_of(*random_melody(1, 60)))])]
     save_checkpoint(run / "parts" / "checkpoint", tiny_model(), facts, dtype=torch.float32, runs=runs)
     publish(run)
-    found = load_runs(level_uris_of(run / "checkpoint")["parts"])
-    assert found is not None and found.names == ("piece 0",)
+    (found,) = load_runs(level_uris_of(run / "checkpoint")["parts"])
+    assert found.names == ("piece 0",)
 
 
 def test_a_reader_finds_the_new_one_where_the_old_is_replaced_meanwhile(

@@ -23,14 +23,18 @@ from lstm_core.orders.admission import admit, estimated_size_bytes
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.originality.index import build_index
 from lstm_core.sound.audio import encode_pcm
 from lstm_core.sound.output_formats import OUTPUT_FORMATS, OutputFormat
 from lstm_core.sound.soundfont import find_soundfont, identity_of, refer_to_soundfont
+from lstm_core.tracks import finishing
 from lstm_core.tracks.finishing import Finished, finish_track
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.originals import NOTHING_KNOWN, EarlierTracks, Originals
 from lstm_core.tracks.record import verdict
 from tests.lstm_core.catalogue.made_up_forms import made_form
+from tests.lstm_core.originality.melodies import random_melody, score_of
 
 ORDER = TrackOrder(name="loop", duration_s=8.0, bpm=120.0, key="C", loop=True, stems=True, seed=5)
 
@@ -41,7 +45,12 @@ def provenance() -> Provenance:
     return Provenance(checkpoint=checkpoint, soundfont=identity_of(refer_to_soundfont()), arithmetic="float32-cpu")
 
 
-def finished(order: TrackOrder, provenance: Provenance, form: TrackForm | None = None) -> tuple[PlannedTrack, Finished]:
+def finished(
+    order: TrackOrder,
+    provenance: Provenance,
+    form: TrackForm | None = None,
+    originals: Originals = NOTHING_KNOWN,
+) -> tuple[PlannedTrack, Finished]:
     """A track of chords of the piano over a bass and drums, all bars different."""
     track = replace(admit(order), track_id="a1")
     rows = [
@@ -50,7 +59,9 @@ def finished(order: TrackOrder, provenance: Provenance, form: TrackForm | None =
         for program, pitch in ((0, 60 + (0, 2, 4, 5, 7)[beat % 5]), (0, 67), (33, 36), (DRUMS, 38))
     ]
     take = Take(notes=make_notes(np.array(rows)))
-    return track, finish_track(track, 0, take, provenance, find_soundfont(), form)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finishing, "form_of_take", lambda *given: form)
+        return track, finish_track(track, 0, take, provenance, find_soundfont(), originals=originals)
 
 
 def test_scores_carry_tempo_and_meter() -> None:
@@ -103,6 +114,25 @@ def test_a_form_reaches_record_and_picture(provenance: Provenance) -> None:
     score = read_midi(made.files["score.mid"])
     assert made.files["roll.png"] == draw_roll(score, duration_s=4.0, form=form) != plain.files["roll.png"]
     assert replace(made.record, form=None) == plain.record, "nothing else depends on it"
+
+
+def test_a_copy_of_a_training_piece_is_held_back_and_its_record_says_of_which(provenance: Provenance) -> None:
+    order = replace(ORDER, stems=False, duration_s=4.0)
+    _, plain = finished(order, provenance)
+    assert plain.is_passed and plain.record.longest_shared_run is plain.record.nearest_piece is None
+    tune = score_of(*random_melody(1, 60))
+    index = build_index([("tune", tune), ("other", score_of(*random_melody(2, 60)))])
+    originals = Originals(runs=(index,), earlier=EarlierTracks([plain.record]))
+    _, again = finished(order, provenance, originals=originals)
+    assert [gate.name for gate in again.gates if not gate.is_passed] == ["same_as_earlier"]
+    assert (again.record.longest_shared_run, again.record.nearest_similarity) == (0, 0.0)
+    assert again.files == plain.files
+    track = replace(admit(replace(order, duration_s=12.0)), track_id="a1")
+    take = Take(notes=tune.notes[tune.notes["onset"] < 24 * 20])
+    copy = finish_track(track, 0, take, provenance, find_soundfont(), originals=originals)
+    assert "original" in [gate.name for gate in copy.gates if not gate.is_passed]
+    assert copy.record.nearest_piece == "tune" and copy.record.nearest_similarity == 1.0
+    assert copy.record.longest_shared_run == len(take.notes)
 
 
 def test_bounds_are_given_as_text() -> None:

@@ -1,0 +1,41 @@
+"""Which tracks of an order repeat others of it, decided so that it does not matter what was made first.
+
+Takes count in the order of attempts, and among those of one attempt in the order of track_id. A take counts unless one
+that counts before it has the same notes, or nearly the same (originality/signatures.py). Being near is not transitive,
+so a track is judged only once nothing that is still to be made could come before it: a run that was killed, and knows
+some of the tracks, then decides as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lstm_core.catalogue.records import TrackRecord
+from lstm_core.originality.signatures import SignatureTable
+
+
+def repeated_tracks(records: Iterable[TrackRecord], waiting: Mapping[str, int], *, max_attempts: int) -> list[str]:
+    """The tracks, by track_id, that have to be made anew as far as that can be decided yet.
+
+    Args:
+        records: Of all tracks of the order that are there.
+        waiting: The number of the next attempt at each track that is still to be made.
+        max_attempts: At a track, the first included.
+    """
+    takes = sorted(records, key=lambda record: (record.attempt, record.track_id))
+    table = SignatureTable([take.notes_signature for take in takes])
+    to_come = min(((attempt, track_id) for track_id, attempt in waiting.items()), default=None)
+    fingerprints: set[str] = set()
+    repeated: dict[int, str] = {}
+    for number, take in enumerate(takes):
+        if to_come is not None and (take.attempt, take.track_id) > to_come:
+            break
+        near = table.near(take.notes_signature).tolist()
+        if take.score_fingerprint in fingerprints or any(other < number and other not in repeated for other in near):
+            repeated[number] = take.track_id
+            again = (take.attempt + 1, take.track_id)
+            if again[0] < max_attempts and (to_come is None or again < to_come):
+                to_come = again
+        else:
+            fingerprints.add(take.score_fingerprint)
+    return list(repeated.values())
