@@ -3,7 +3,7 @@
 train_checkpoint_block   delay of a step by storing a state, against the time of a step
 train_checkpoint_share   total time of a state, the work in the background included, against a minute
 
-The default model, one process with one thread. A cycle is four steps: after the first a state is requested, the next
+The default arranger, one process with one thread. A cycle is four steps: after the first a state is requested, the next
 two run while it is written, before the last the program waits for it. Medians over all cycles.
 """
 
@@ -18,7 +18,8 @@ from pathlib import Path
 from benchmarks.prepare import make_corpus
 from benchmarks.report import print_metric
 from jobs.prepare.run import run_prepare
-from lstm_core.training.recipe import TrainRecipe
+from jobs.train.run import train_recipe
+from lstm_core.representations.parts.parts import PARTS
 from lstm_core.training.run_result import RunSignal
 from lstm_core.training.training_run import TrainingRun
 
@@ -38,15 +39,16 @@ def main() -> None:
             make_corpus(folder / "corpus", 0, 150)
             blocks = folder / "blocks"
             run_prepare(str(folder / "corpus"), str(blocks), num_workers=1)
-        recipe = TrainRecipe(
-            representation="notes-1",
-            device="cpu",
-            steps=FOR_EVER,
-            valid_every=FOR_EVER,
-            valid_events=1,
-            threads_per_worker=1,
-            checkpoint_every_s=FOR_EVER,
-        )
+        settings = {
+            "representation": PARTS.name,
+            "device": "cpu",
+            "steps": FOR_EVER,
+            "valid_every": FOR_EVER,
+            "valid_events": 1,
+            "threads_per_worker": 1,
+            "checkpoint_every_s": FOR_EVER,
+        }
+        recipe = train_recipe(str(folder / "run"), None, settings, is_resumed=False)
         run = TrainingRun(blocks, folder / "run", recipe, versions={})
         for _ in range(WARM_UP_STEPS):
             run.advance()

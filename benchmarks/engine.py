@@ -2,9 +2,11 @@
 
     python -m benchmarks.engine [--seconds 20]
 
-One thread. `engine_events_per_s` counts whole events of real orders (60 s, six instruments): recurrent step, all
-heads, masks, sampling, continuous refill. `engine_peak_share` holds the matrix products of these events against the
-bfloat16 matrix peak of the same core in the same run. The peers play the same model and heads:
+One thread, orders of 60 s with six instruments, the models of a composer. `engine_events_per_s` counts whole events of
+the arranger: recurrent step, all heads, masks, sampling, continuous refill; `engine_planner_events_per_s` those of the
+planner. `engine_notes_per_s` is what leaves both: notes of finished takes by the time of plans and parts, the last of
+them in narrow batches. `engine_peak_share` holds the matrix products of the arranger's events against the bfloat16
+matrix peak of the same core in the same run. The peers play the arranger's model and heads:
 
     nn_lstm   torch.nn.LSTM one step at a time at the same batch, float32, the same nucleus drawn with torch;
               no masks and no copies
@@ -16,18 +18,26 @@ bfloat16 matrix peak of the same core in the same run. The peers play the same m
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from benchmarks.report import print_metric
-from lstm_core.engine.engine import WIDTHS, Engine
-from lstm_core.engine.requests import request_of
-from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
+from lstm_core.composing.composer import Composer
+from lstm_core.composing.rules import part_request, plan_request
+from lstm_core.engine.engine import WIDTHS, Batch, Engine
+from lstm_core.engine.parts.part_chooser import PartRequest
+from lstm_core.engine.plans.plan_chooser import PlanRequest
+from lstm_core.model.checkpoint import find_checkpoint
+from lstm_core.model.composer_checkpoint import load_composer
 from lstm_core.model.music_lstm import Inputs, MusicLSTM
+from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import plan_track
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.representations.plan.events import bars_of, read_plan
 
 REREAD_WINDOW = 100
 TOP_P = TrackOrder().top_p
@@ -39,49 +49,98 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement, about")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    checkpoint = load_checkpoint(find_checkpoint(arguments.checkpoint))
-    batch = WIDTHS[-1]
-    flops = flops_per_event(checkpoint.model)
-    peak = matrix_peak()
-    rate, arithmetic = engine_rate(Engine(checkpoint), batch, arguments.seconds)
-    facts = {"batch": batch, "arithmetic": arithmetic, "mflop_per_event": round(flops / 1e6, 2)}
+    checkpoint = load_composer(find_checkpoint(arguments.checkpoint))
+    batch, seconds, model = WIDTHS[-1], arguments.seconds, checkpoint.arranger.model
+    tracks = orders_of(checkpoint.facts.styles, batch)
+    planner, arranger = Engine(checkpoint.planner), Engine(checkpoint.arranger)
+    plans = plan_requests(tracks, planner)
+    parts = part_requests(tracks, plans, planner, arranger)
+    flops, peak = flops_per_event(model), matrix_peak()
+    rate = engine_rate(arranger, parts, batch, seconds)
+    facts = {"batch": batch, "arithmetic": arranger.arithmetic, "mflop_per_event": round(flops / 1e6, 2)}
     print_metric("engine_events_per_s", rate, "events/s", against={"target": 20_000.0}, **facts)
     print_metric("engine_peak_share", rate * flops / peak, "share", against={"target": 0.45}, peak_gflops=peak / 1e9)
-    plain, _ = engine_rate(Engine(checkpoint, arithmetic="float32"), batch, arguments.seconds / 2)
+    of_plans = engine_rate(planner, plans, batch, seconds / 2)
+    facts["mflop_per_event"] = round(flops_per_event(checkpoint.planner.model) / 1e6, 2)
+    print_metric("engine_planner_events_per_s", of_plans, "events/s", **facts)
+    notes, num_events, taken_s = delivered(Composer(checkpoint), tracks)
+    facts = {"tracks": len(tracks), "notes": notes, "events_per_s": round(num_events / taken_s, 1)}
+    print_metric("engine_notes_per_s", notes / taken_s, "notes/s", **facts)
+    plain = engine_rate(Engine(checkpoint.arranger, arithmetic="float32"), parts, batch, seconds / 2)
     print_metric("engine_float32_events_per_s", plain, "events/s", against={"bf16": rate})
-    peer = stepping_rate(checkpoint.model, batch, arguments.seconds / 2)
+    peer = stepping_rate(model, batch, seconds / 2)
     print_metric("engine_vs_nn_lstm", rate / peer, "ratio", against={"target": 3.0}, nn_lstm_events_per_s=peer)
-    single, _ = engine_rate(Engine(checkpoint), 1, arguments.seconds / 2)
-    reread = reread_rate(checkpoint.model, arguments.seconds / 2)
+    single = engine_rate(arranger, parts, 1, seconds / 2)
+    reread = reread_rate(model, seconds / 2)
     ours = {"engine_batch_1_events_per_s": round(single, 1), "reread_events_per_s": round(reread, 2)}
     print_metric("engine_vs_reread", single / reread, "ratio", against={"target": 50.0}, **ours)
 
 
-def engine_rate(engine: Engine, num_tracks: int, seconds: float) -> tuple[float, str]:
-    """Events per second while every row of the batch is busy; the first tenth of the time warms up."""
-    orders = (
-        TrackOrder(
-            duration_s=60.0,
-            bpm=120.0,
-            style=engine.checkpoint.facts.styles[number % len(engine.checkpoint.facts.styles)],
-            instruments=("piano", "bass", "guitar", "strings", "lead", "drums"),
-            seed=number,
+def orders_of(styles: Sequence[str], count: int) -> list[PlannedTrack]:
+    """Tracks of 60 s with six instruments, of all styles in turn."""
+    return [
+        admit(
+            TrackOrder(
+                duration_s=60.0,
+                bpm=120.0,
+                style=styles[number % len(styles)],
+                instruments=("piano", "bass", "guitar", "strings", "lead", "drums"),
+                seed=number,
+            )
         )
-        for number in range(num_tracks * (40 if num_tracks > 1 else 400))
-    )
-    requests = [
-        request_of(PlannedTrack(order=order, plan=plan_track(order)), 0, engine.checkpoint.facts) for order in orders
+        for number in range(count)
     ]
-    batch = engine.open_batch(requests, width=num_tracks)
+
+
+def plan_requests(tracks: Sequence[PlannedTrack], planner: Engine) -> list[PlanRequest]:
+    """The request for the plan of each track."""
+    return [plan_request(track, 0, planner.checkpoint.facts) for track in tracks]
+
+
+def part_requests(
+    tracks: Sequence[PlannedTrack], plans: Sequence[PlanRequest], planner: Engine, arranger: Engine
+) -> list[PartRequest]:
+    """The request for the notes of each track, once the planner has made the plans."""
+    made = {one.number: one.events for one in planner.generate(plans)}
+    requests = []
+    for i, track in enumerate(tracks):
+        plan = read_plan(made[i], *bars_of((track.plan.meter,), track.plan.num_bars))
+        requests.append(part_request(track, 0, plan, arranger.checkpoint.facts))
+    return requests
+
+
+def engine_rate(engine: Engine, requests: Sequence[Any], width: int, seconds: float) -> float:
+    """Events per second while every row of the batch is busy; the first tenth of the time warms up.
+
+    The requests come again as often as it takes.
+    """
+    batch, counted, events = _full_batch(engine, requests, width), None, 0
     batch.play()  # compiles what is not compiled yet
-    start, counted, events = time.perf_counter(), None, 0
+    start = time.perf_counter()
     while (now := time.perf_counter()) < start + seconds:
         if counted is None and now > start + 0.1 * seconds:
             counted = now
+        if batch.is_draining:
+            batch = _full_batch(engine, requests, width)
         batch.play()
         if counted is not None:
             events += batch.num_busy
-    return events / (time.perf_counter() - (counted or start)), engine.arithmetic
+    return events / (time.perf_counter() - (counted or start))
+
+
+def _full_batch(engine: Engine, requests: Sequence[Any], width: int) -> Batch:
+    """A batch whose rows are busy with requests, and twice as many that wait."""
+    times = math.ceil(3 * width / len(requests))
+    return engine.open_batch([*requests] * times, width=width)
+
+
+def delivered(composer: Composer, tracks: Sequence[PlannedTrack]) -> tuple[int, int, float]:
+    """Notes of the takes of all tracks, events that it took, and seconds."""
+    start, notes, events = time.perf_counter(), 0, 0
+    for take in composer.play([(track, 0) for track in tracks]):
+        notes += len(take.notes)
+        events += take.num_events
+    return notes, events, time.perf_counter() - start
 
 
 def flops_per_event(model: MusicLSTM) -> float:

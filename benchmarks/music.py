@@ -3,9 +3,10 @@
     python -m benchmarks.music BLOCKS --checkpoint base
 
 Takes 200 human pieces, first the validation pieces of BLOCKS and, where those are too few, training pieces in the same
-proportions of styles (how many is printed). For each of them one piece is generated with the same conditions
-(style, key, tempo, density, instrument families), meter and number of bars, with no mask but grammar, and drawn as an
-order draws by default (temperature and top-p of TrackOrder); both can be set.
+proportions of styles (how many is printed). For each of them one piece is composed of the same style, mode, tempo,
+instruments, meter and number of bars, and drawn as an order draws by default (temperature and top-p of TrackOrder);
+both can be set. A composer keeps to the scale of the key, as in every order that names one. A model of notes is given
+density and families of instruments too, and no mask but grammar.
 Pieces longer than 64 bars are cut there on both sides. Each measure of lstm_core.notes.musicality gives the
 overlapped area of the two distributions; `music_overlap` is the mean of the areas.
 
@@ -37,18 +38,23 @@ from jobs.demo.bundled_scores import SOURCES, build_corpus
 from lstm_core.blocks.assembly import SplitSettings
 from lstm_core.blocks.duplicates import shingles
 from lstm_core.blocks.feature_blocks import BlockSet, open_blocks
+from lstm_core.composing.composer import Composer
+from lstm_core.composing.players import Playable, load_playable
 from lstm_core.engine.engine import Engine
 from lstm_core.engine.note_chooser import Request
-from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from lstm_core.model.checkpoint import Checkpoint
+from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.musicality import MEASURES, Musicality, first_bars, mean_overlap, musicality, overlaps
 from lstm_core.notes.score import Score
 from lstm_core.orders.constraints import GRAMMAR, make_rules
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.conditions import transposed_key
 from lstm_core.representations.note_events import decode_events
-from lstm_core.representations.notes import conditions_of
+from lstm_core.representations.notes import conditions_of, programs_of
+from lstm_core.representations.plan.layout import MAX_PARTS
 from lstm_core.representations.representation import Piece
 
 NUM_PIECES = 200
@@ -83,9 +89,19 @@ def choose_human(blocks: BlockSet, num_pieces: int, seed: int) -> Human:
 
 
 def generate_like(
-    pieces: Sequence[Piece], checkpoint: Checkpoint, *, seed: int, temperature: float = 1.0, top_p: float = 1.0
+    pieces: Sequence[Piece], checkpoint: Playable, *, seed: int, temperature: float = 1.0, top_p: float = 1.0
 ) -> list[Score]:
     """One generated piece for each human one."""
+    if isinstance(checkpoint, ComposerCheckpoint):
+        tracks = [_track(piece, checkpoint, seed + i, temperature, top_p) for i, piece in enumerate(pieces)]
+        takes = {take.number: take for take in Composer(checkpoint).play([(track, 0) for track in tracks])}
+        return [takes[i].score(track.plan) for i, track in enumerate(tracks)]
+    return _notes_like(pieces, checkpoint, seed=seed, temperature=temperature, top_p=top_p)
+
+
+def _notes_like(
+    pieces: Sequence[Piece], checkpoint: Checkpoint, *, seed: int, temperature: float, top_p: float
+) -> list[Score]:
     requests = [
         _request(piece, checkpoint.facts.home_key, seed + i, temperature, top_p) for i, piece in enumerate(pieces)
     ]
@@ -132,18 +148,29 @@ def _candidates(blocks: BlockSet, split: str) -> list[Piece]:
     return [piece for piece in pieces if len(piece.meters) == 1 and piece.num_bars >= MIN_BARS]
 
 
-def _request(piece: Piece, home_key: bool, seed: int, temperature: float, top_p: float) -> Request:
-    num_bars = min(piece.num_bars, MAX_BARS)
-    plan = TrackPlan(
+def _plan(piece: Piece, key: int | None, programs: Sequence[int] = ()) -> TrackPlan:
+    return TrackPlan(
         num_samples=1,
         meter=piece.meters[0],
         bpm=piece.tempo_bpm,
-        num_bars=num_bars,
+        num_bars=min(piece.num_bars, MAX_BARS),
         final_bar=None,
         final_hold_ticks=0,
-        key=None,
-        programs=(),
+        key=key,
+        programs=tuple((program,) for program in programs),
     )
+
+
+def _track(piece: Piece, checkpoint: ComposerCheckpoint, seed: int, temperature: float, top_p: float) -> PlannedTrack:
+    """A track like a piece. A style that the checkpoint does not know is left open."""
+    style = piece.style if piece.style in checkpoint.facts.styles else ""
+    order = TrackOrder(style=style, seed=seed, temperature=temperature, top_p=top_p)
+    programs = programs_of(piece.events)[:MAX_PARTS]
+    return PlannedTrack(order=order, plan=_plan(piece, conditions_of(piece).key, programs))
+
+
+def _request(piece: Piece, home_key: bool, seed: int, temperature: float, top_p: float) -> Request:
+    plan = _plan(piece, None)
     rules = make_rules(TrackOrder(seed=seed), plan, constraints=GRAMMAR)
     rules = rules._replace(
         temperature=np.full_like(rules.temperature, temperature), top_p=np.full_like(rules.top_p, top_p)
@@ -152,11 +179,11 @@ def _request(piece: Piece, home_key: bool, seed: int, temperature: float, top_p:
     shift = home_shift(conditions.key) if home_key else 0
     key = None if conditions.key is None else transposed_key(conditions.key, shift)
     conditions = replace(conditions, key=key)
-    return Request(rules=rules, conditions=conditions, meter=piece.meters[0], num_bars=num_bars, shift=shift)
+    return Request(rules=rules, conditions=conditions, meter=plan.meter, num_bars=plan.num_bars, shift=shift)
 
 
 def _report(
-    blocks: BlockSet, human: Human, checkpoint: Checkpoint, *, seed: int, temperature: float, top_p: float
+    blocks: BlockSet, human: Human, checkpoint: Playable, *, seed: int, temperature: float, top_p: float
 ) -> None:
     start = time.perf_counter()
     scores = generate_like(human.pieces, checkpoint, seed=seed, temperature=temperature, top_p=top_p)
@@ -220,7 +247,7 @@ def _of_style(
 
 
 def _default_blocks() -> Path:
-    """Blocks of all bundled scores, made here once; their split by content is that of the base checkpoint's corpus."""
+    """Blocks of all bundled scores, made here once. The base checkpoint learnt from more music."""
     from jobs.prepare.run import run_prepare
 
     corpus = DEFAULT_BLOCKS.parent / "corpus"
@@ -240,7 +267,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--top-p", type=float, default=TrackOrder().top_p)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    checkpoint = load_checkpoint(find_checkpoint(options.checkpoint))
+    checkpoint = load_playable(options.checkpoint)
     blocks = open_blocks(options.blocks or _default_blocks())
     human = choose_human(blocks, options.pieces, options.seed)
     _report(blocks, human, checkpoint, seed=options.seed, temperature=options.temperature, top_p=options.top_p)

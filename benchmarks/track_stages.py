@@ -105,7 +105,7 @@ def report_stages(
 
 def report_parts(repeats: int, waveform: npt.NDArray[np.float32], data: bytes) -> None:
     """Prints single parts of the stages beside their peers. waveform: float32 [2, S], encoded in `data`."""
-    send, response = waveform[0].copy(), impulse_response(SETTINGS.room, SAMPLE_RATE)
+    send, response = waveform[0].copy(), impulse_response(SETTINGS.reverb, SAMPLE_RATE)
     as_float64, meter = waveform.T.astype(np.float64), pyloudnorm.Meter(SAMPLE_RATE)
     report(
         "part_loudness",

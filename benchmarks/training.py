@@ -7,14 +7,15 @@ train_scaling_2     events/s of two workers with one thread each, against one wo
 train_scaling_2_nodes   the same with the two workers on two nodes of a cluster (of this machine), with --nodes
 train_events_per_s  events/s of two workers, with the share of the bf16 matrix peak measured in the same run
 
-Every run is a fresh process with the default model; rates are read from the rows of its metrics.jsonl, after the first
-steps and before the last validation, so that starting up and ending are left out. Runs alternate, since other work
-comes and goes. Without BLOCKS the corpus is made from seeds.
+Every run is a fresh process with the default arranger, which takes most of the training of a composer; rates are read
+from the rows of its metrics.jsonl, after the first steps and before the last validation, so that starting up and ending
+are left out. Runs alternate, since other work comes and goes. Without BLOCKS the corpus is made from seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -29,31 +30,39 @@ import torch
 from benchmarks.prepare import make_corpus
 from benchmarks.report import print_metric
 from jobs.prepare.run import run_prepare
+from jobs.train.run import train_recipe
 from jobs.train.workers import WORKER_ENVIRONMENT
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.model.checkpoint import load_checkpoint
 from lstm_core.model.music_lstm import MusicLSTM
+from lstm_core.representations.parts.parts import PARTS
 from lstm_core.training.metrics import read_metrics
-from lstm_core.training.recipe import TrainRecipe
 from tests.ray_nodes import ray_nodes_running
 
 WARM_UP_STEPS = 6
 TARGET_VS_BARE, TARGET_SCALING = 0.95, 1.8
 _BARE = """
-import sys
+import json, sys
+from jobs.train.run import train_recipe
 from lstm_core.training.run import run_training
-from lstm_core.training.recipe import TrainRecipe
-from lstm_core.training.updates import TrainSettings
-settings = dict(steps=int(sys.argv[3]), valid_every=10**9, valid_events=1, threads_per_worker=1, checkpoint_every_s=1e9)
-train = TrainSettings(num_lanes=int(sys.argv[4]))
-run_training(sys.argv[1], sys.argv[2], TrainRecipe(representation="notes-1", device="cpu", train=train, **settings))
+blocks, run, settings = sys.argv[1:]
+run_training(blocks, run, train_recipe(run, None, json.loads(settings), is_resumed=False))
 """
+SETTINGS = {
+    "representation": PARTS.name,  # where the time of a composer's training goes
+    "device": "cpu",
+    "valid_every": 10**9,
+    "valid_events": 1,
+    "threads_per_worker": 1,
+    "checkpoint_every_s": 1e9,
+}
 
 
 def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int) -> None:
     """The loop in separate processes, all at once, with the environment of a Ray worker."""
     environment = os.environ | WORKER_ENVIRONMENT
-    commands = [[sys.executable, "-c", _BARE, str(blocks), str(run), str(num_steps), str(num_lanes)] for run in runs]
+    settings = json.dumps({**SETTINGS, "steps": num_steps, "train.num_lanes": num_lanes})
+    commands = [[sys.executable, "-c", _BARE, str(blocks), str(run), settings] for run in runs]
     processes = [subprocess.Popen(command, env=environment) for command in commands]
     if any([process.wait() for process in processes]):
         raise RuntimeError("a bare loop failed")
@@ -61,11 +70,10 @@ def bare_runs(blocks: Path, runs: Sequence[Path], num_steps: int, num_lanes: int
 
 def ray_run(blocks: Path, run: Path, num_steps: int, num_workers: int, cluster: dict[str, str] | None = None) -> None:
     """The same through `tonemill train`, in a local Ray or on a cluster."""
-    settings = ["valid_every=1000000000", "valid_events=1", "threads_per_worker=1", "checkpoint_every_s=1e9"]
-    command = [sys.executable, "-m", "jobs.command_line.main", "train", str(blocks), str(run), "--set", "device=cpu"]
-    command += ["--set", "representation=notes-1", "--steps", str(num_steps), "--workers", str(num_workers)]
-    for setting in settings:
-        command += ["--set", setting]
+    command = [sys.executable, "-m", "jobs.command_line.main", "train", str(blocks), str(run)]
+    command += ["--steps", str(num_steps), "--workers", str(num_workers)]
+    for name, value in SETTINGS.items():
+        command += ["--set", f"{name}={value}"]
     # Ray gives its workers the lowest but four of priorities; other programs of this machine are not to be measured.
     environment = os.environ | {"RAY_worker_niceness": "0"} | (cluster or {})
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -125,7 +133,7 @@ def main() -> None:
             blocks = folder / "blocks"
             run_prepare(str(folder / "corpus"), str(blocks), num_workers=1)
         rates: dict[str, list[float]] = {"bare": [], "ray_1": [], "ray_2": [], "apart": [], "nodes_2": []}
-        recipe = TrainRecipe(representation="notes-1")
+        recipe = train_recipe("", None, SETTINGS, is_resumed=False)
         num_lanes = recipe.train.num_lanes
         for number in range(arguments.rounds):
             runs = {kind: folder / f"{kind}-{number}" for kind in rates}
@@ -146,7 +154,7 @@ def main() -> None:
         num_events = events_per_step(runs["bare"])
         model = load_checkpoint(runs["bare"] / "checkpoint").model
         peak = matrix_peak_flops(2)
-        num_pieces = open_blocks(blocks).num_pieces("train")
+        num_pieces = open_blocks(blocks, representation=PARTS).num_pieces("train")
     medians = [statistics.median(values) if values else 0.0 for values in rates.values()]
     bare, one, two, apart, nodes = (num_events * rate for rate in medians)
     facts = {"steps": arguments.steps, "rounds": arguments.rounds, "pieces": num_pieces}

@@ -10,15 +10,6 @@ from jobs.base_corpus.mutopia import mutopia_pieces
 from jobs.base_corpus.pieces import BaseCorpusError, LeftOut, Licence, Piece, files_of, text_of
 from jobs.demo import bundled_scores
 
-MUSIC21_STYLES = {
-    "chorale": "choral",
-    "madrigal": "choral",
-    "reel": "dance",
-    "jig": "dance",
-    "hornpipe": "dance",
-    "strathspey": "dance",
-    "air": "folk",
-}  # bundled style -> style of the base corpus
 CC_BY_4 = "https://creativecommons.org/licenses/by/4.0/"
 DUMMIES = ("dummy.mid",)  # of Freedoom: stands for levels without music
 
@@ -40,9 +31,9 @@ def all_pieces(shared: Path) -> Iterator[Piece | LeftOut]:
 
 
 def _music21() -> Iterator[Piece]:
-    for bundled, style in MUSIC21_STYLES.items():
-        licence = Licence(line=bundled_scores.SOURCES[bundled].licence)
-        for score in bundled_scores.scores_of_style(bundled):
+    for name, bundled in bundled_scores.SOURCES.items():
+        licence, style = Licence(line=bundled.licence), bundled.base_style
+        for score in bundled_scores.scores_of_style(name):
             read = partial(_bytes_of, score)
             yield Piece(source="music21", file=score.name, style=style, licence=licence, credit="", read=read)
 

@@ -151,9 +151,9 @@ def demo(
 
     settings = DemoSettings(from_scores=True, scores=SCORES) if scores else DemoSettings()
     result = run_demo(folder, settings, verbose=_state["verbose"])
-    print_tracks(result.generated.records, result.generated.failures)
-    print(f"{sum(result.seconds.values()):.0f} s in all; open {result.generated.page_uri}")
-    if result.generated.failures:
+    print_tracks(result.records, result.failures)
+    print(f"{sum(result.seconds.values()):.0f} s in all; open {result.page_uri}")
+    if result.failures:
         raise typer.Exit(3)
 
 

@@ -8,7 +8,7 @@ not looked at: trecento, Essen, Nottingham, Palestrina and Josquin (terms), Aird
 quartets (early MusicXML that names no encoder), most chorales (a copyright line of their edition).
 
     FOLDER/<style>/<file>        the original file; of a book each tune by itself, with a tempo (Q:) if it has none
-    FOLDER/styles.csv            path, style, licence
+    FOLDER/styles.csv            path, style of the base model, licence
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Source:
 
     pattern: str  # below music21/corpus
     licence: str  # note that every piece of it carries
+    base_style: str  # style of the base model that its pieces belong to
     is_taken: Callable[[str, str], bool] = lambda name, text: True  # given file name and text
 
 
@@ -71,16 +72,24 @@ _TUNES = f"Public domain (Ryan's Mammoth Collection, Boston 1883); {_TERMS}"
 SOURCES: dict[str, Source] = {
     "chorale": Source(
         pattern="bach/bwv*.*",
+        base_style="choral",
         licence=f"Public domain (J. S. Bach); {_TERMS}",
         is_taken=lambda name, text: not name.startswith("bwv846"),  # the prelude of the Well-Tempered Clavier
     ),
-    "madrigal": Source(pattern="monteverdi/*.*", licence=f"Public domain (C. Monteverdi); {_TERMS}"),
-    "reel": Source(pattern="ryansMammoth/*.abc", licence=_TUNES, is_taken=_rhythm("reel")),
-    "jig": Source(pattern="ryansMammoth/*.abc", licence=_TUNES, is_taken=_rhythm("jig", "slide")),
-    "hornpipe": Source(pattern="ryansMammoth/*.abc", licence=_TUNES, is_taken=_rhythm("hornpipe", "clog")),
-    "strathspey": Source(pattern="ryansMammoth/*.abc", licence=_TUNES, is_taken=_rhythm("strathspey", "fling")),
+    "madrigal": Source(
+        pattern="monteverdi/*.*", base_style="choral", licence=f"Public domain (C. Monteverdi); {_TERMS}"
+    ),
+    "reel": Source(pattern="ryansMammoth/*.abc", base_style="dance", licence=_TUNES, is_taken=_rhythm("reel")),
+    "jig": Source(pattern="ryansMammoth/*.abc", base_style="dance", licence=_TUNES, is_taken=_rhythm("jig", "slide")),
+    "hornpipe": Source(
+        pattern="ryansMammoth/*.abc", base_style="dance", licence=_TUNES, is_taken=_rhythm("hornpipe", "clog")
+    ),
+    "strathspey": Source(
+        pattern="ryansMammoth/*.abc", base_style="dance", licence=_TUNES, is_taken=_rhythm("strathspey", "fling")
+    ),
     "air": Source(
         pattern="oneills1850/0[0-6]*.abc",  # the book's numbers 1 to 625 are airs and songs
+        base_style="folk",
         licence=f"Public domain (F. O'Neill, Music of Ireland, Chicago 1903); {_TERMS}",
         is_taken=lambda name, text: int(re.findall(r"\d+", name)[0]) <= 625,
     ),
@@ -186,7 +195,7 @@ def _shuffled(score: BundledScore) -> str:
 def _write_styles(folder: Path, styles: Mapping[str, int]) -> None:
     """Writes styles.csv; lines of other styles that it holds already stay."""
     path = folder / STYLES_NAME
-    rows = {f"{style}/*": (style, SOURCES[style].licence) for style in styles}
+    rows = {f"{style}/*": (SOURCES[style].base_style, SOURCES[style].licence) for style in styles}
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):

@@ -61,6 +61,7 @@ class Recording:
     score: str  # path
     target: str  # path
     style: str
+    licence: str
     kind: int  # of KINDS
 
 
@@ -93,11 +94,13 @@ def plan_recordings(scores: Path, corpus: Path, soundfont: SoundFont) -> list[Re
     found = []
     paths = [path for path in sorted(scores.glob("*/*")) if path.suffix in SUFFIXES and path.parent.name in SOURCES]
     for number, path in enumerate(paths):
-        style, kind = path.parent.name, number % len(KINDS)
-        named = f"{VERSION} {soundfont.sha256} {KINDS[kind]} {_licence(style)} {path.name} ".encode()
+        source, kind = SOURCES[path.parent.name], number % len(KINDS)
+        style, licence = source.base_style, source.licence
+        named = f"{VERSION} {soundfont.sha256} {KINDS[kind]} {licence} {path.name} ".encode()
         digest = hashlib.sha256(named + path.read_bytes()).hexdigest()[:10]
         name = f"{path.stem}.{digest}{FORMATS[KINDS[kind].format].suffix}"
-        found.append(Recording(score=str(path), target=str(corpus / style / name), style=style, kind=kind))
+        target = str(corpus / style / name)
+        found.append(Recording(score=str(path), target=target, style=style, licence=licence, kind=kind))
     return found
 
 
@@ -112,7 +115,7 @@ def make_recording(recording: Recording, soundfont: SoundFont) -> None:
         "title": score.title or path.stem,
         "artist": score.tags.get("composer", "traditional"),
         "genre": recording.style,
-        kind.licence_tag: _licence(recording.style),
+        kind.licence_tag: recording.licence,
     }
     storage.write_bytes(recording.target, encode(waveform, kind.format, sample_rate=kind.sample_rate, tags=tags))
 
@@ -172,7 +175,3 @@ def _compile(soundfont: SoundFont) -> None:
     score = Score(notes=make_notes([(24 * i, 20, 24 * i, 60 + i, 90) for i in range(4)]))
     for kind in KINDS:
         _played(score, soundfont, replace(kind, num_channels=2), -16.0)
-
-
-def _licence(style: str) -> str:
-    return SOURCES[style].licence

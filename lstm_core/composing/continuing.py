@@ -7,14 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELODY
 from lstm_core.engine.plans.rules import FREE, PlanRules
-from lstm_core.notes.score import Meter
+from lstm_core.notes.score import DRUMS, Meter
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.note_events import decode_events
 from lstm_core.representations.parts.events import BAR, PLACE, spell_parts
 from lstm_core.representations.plan.events import FIRST_BASS, SECOND_BASS, THIRD, content_of
 from lstm_core.representations.plan.from_score import PlannedScore, planned_note_for_note
-from lstm_core.representations.plan.layout import Ints
+from lstm_core.representations.plan.layout import MAX_PARTS, Ints
+
+BASSES = range(32, 40)  # General MIDI programs whose usual role is the bass
 
 
 def primer_of(track: PlannedTrack, shift: int) -> PlannedScore | None:
@@ -26,7 +29,10 @@ def primer_of(track: PlannedTrack, shift: int) -> PlannedScore | None:
 
 
 def continuing(rules: PlanRules, track: PlannedTrack, shift: int) -> PlanRules:
-    """The rules of a plan that begins with that of the track's primer; the same ones where it has none."""
+    """The rules of a plan that begins with that of the track's primer; the same ones where it has none.
+
+    Players that the order names and the primer lacks come after those of the primer, and enter when it is over.
+    """
     primer = primer_of(track, shift)
     if primer is None:
         return rules
@@ -45,7 +51,7 @@ def continuing(rules: PlanRules, track: PlannedTrack, shift: int) -> PlanRules:
     nothing = np.zeros(plan.num_bars, dtype=np.int64)
     return replace(
         rules,
-        parts=np.stack([plan.roles, plan.programs], axis=1),
+        parts=np.concatenate([np.stack([plan.roles, plan.programs], axis=1), _entering(rules, plan.programs)]),
         back=begun(rules.back, nothing),
         relation=begun(rules.relation, nothing),
         section=begun(rules.section, plan.section),
@@ -55,6 +61,21 @@ def continuing(rules: PlanRules, track: PlannedTrack, shift: int) -> PlanRules:
         active=begun(None, plan.active),
         copied=begun(None, nothing),
     )
+
+
+def _entering(rules: PlanRules, programs: Ints) -> Ints:
+    """Role and program of the parts of players that are wanted and that no program of a primer is: int64 [n, 2]."""
+    left, parts = programs.tolist(), []
+    for row in rules.wanted.astype(bool):
+        found = next((program for program in left if row[program]), None)
+        if found is not None:
+            left.remove(found)
+            continue
+        program = int(np.flatnonzero(row)[0])
+        usual = DRUM if program == DRUMS else BASS if program in BASSES else HARMONY
+        possible = [role for role in (usual, HARMONY, FIGURE, COUNTER, BASS, MELODY) if rules.roles >> role & 1]
+        parts.append((possible[0] if possible else usual, program))
+    return np.array(parts[: MAX_PARTS - len(programs)], dtype=np.int64).reshape(-1, 2)
 
 
 def primer_events(track: PlannedTrack, shift: int) -> dict[tuple[int, int], Ints]:

@@ -14,7 +14,7 @@ from cluster.settings import Cluster
 from jobs.command_line import main as cli
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
-from lstm_core.model.checkpoint import load_checkpoint
+from lstm_core.model.composer_checkpoint import load_composer
 from tests.ray_servers import RayHead
 from tests.s3_servers import plain_client
 from tests.themes import THEME
@@ -98,7 +98,6 @@ def test_the_three_stages_run_on_a_cluster(ray_head: RayHead, stored: str, moto_
     assert storage.exists(f"{stored}/blocks/themes/index.json")
 
     tiny = (
-        "representation=notes-1",
         "model.hidden_size=48",
         "model.num_layers=1",
         "model.head_size=16",
@@ -110,7 +109,7 @@ def test_the_three_stages_run_on_a_cluster(ray_head: RayHead, stored: str, moto_
         "submit", "train", "blocks:themes", "runs:mine", "--steps", "5", "--workers", "1", *settings
     )
     assert (code, "5 steps; best at step" in output.text()) == (0, True), f"{output.text()}\n{errors}"
-    assert load_checkpoint(f"{stored}/runs/mine/checkpoint").facts.styles == ("themes",)
+    assert load_composer(f"{stored}/runs/mine/checkpoint").facts.styles == ("themes",)
 
     (tmp_path / "cues.csv").write_text(ORDER)
     (tmp_path / "theme.mid").write_bytes(THEME)

@@ -1,6 +1,6 @@
 """The golden catalogue: twelve tracks, byte by byte, that a refactoring leaves as they are.
 
-    python -m tests.golden.golden events   the engine alone: its events, in seconds
+    python -m tests.golden.golden events   what the base model plays: the notes of first attempts, in seconds
     python -m tests.golden.golden check    whole tracks through the command line: every file of each
     python -m tests.golden.golden renew    writes catalogue.json anew: only for a change of sound that is meant
 
@@ -52,7 +52,7 @@ class Golden:
     """What catalogue.json holds."""
 
     made_on: dict[str, str]  # kind of processor, and versions of what computes
-    events: dict[str, str]  # sha256 of the engine's events of each first attempt, by the name of the order
+    events: dict[str, str]  # sha256 of the notes of each first attempt, by the name of the order
     tracks: Tracks
 
 
@@ -87,22 +87,17 @@ def foreign(golden: Golden) -> list[str]:
 
 
 def make_events(folder: Path, *, arithmetic: str = "float32") -> dict[str, str]:
-    """sha256 of the engine's events of each order's first attempt, by name; `folder` takes the order file."""
+    """sha256 of the notes of each order's first attempt, by name; `folder` takes the order file."""
     import torch
 
-    from lstm_core.engine.engine import Engine
-    from lstm_core.engine.requests import request_of
-    from lstm_core.model.checkpoint import find_checkpoint, load_checkpoint
+    from lstm_core.composing.players import load_playable, open_player
     from lstm_core.orders.order_file import read_order
 
     torch.set_num_threads(1)
     tracks = read_order(write_orders(folder)).planned
-    engine = Engine(load_checkpoint(find_checkpoint("base")), arithmetic=arithmetic)
-    requests = [request_of(track, 0, engine.checkpoint.facts) for track in tracks]
-    played = {tracks[made.number].name: made.events for made in engine.generate(requests)}
-    return {
-        track.name: _sha256(f"{played[track.name].shape}".encode() + played[track.name].tobytes()) for track in tracks
-    }
+    takes = open_player(load_playable("base"), arithmetic=arithmetic).play([(track, 0) for track in tracks])
+    played = {tracks[take.number].name: _sha256(take.notes.tobytes()) for take in takes}
+    return {track.name: played[track.name] for track in tracks}
 
 
 def make_tracks(folder: Path, *, arithmetic: str = "float32") -> Tracks:
@@ -149,9 +144,9 @@ def differences(golden: Tracks, made: Tracks) -> list[str]:
 
 
 def differing_events(golden: Mapping[str, str], made: Mapping[str, str]) -> list[str]:
-    """One line for each order whose events differ."""
+    """One line for each order whose notes differ."""
     names = sorted(golden.keys() | made.keys())
-    return [f"{name}: other events" for name in names if golden.get(name) != made.get(name)]
+    return [f"{name}: other notes" for name in names if golden.get(name) != made.get(name)]
 
 
 def _differences(golden: GoldenTrack, made: GoldenTrack) -> list[str]:

@@ -46,10 +46,10 @@ def test_every_file_has_its_style_and_licence(tmp_path: Path) -> None:
     build_corpus(tmp_path, {"chorale": 2, "air": 3})
     build_corpus(tmp_path, {"reel": 2})
     manifest = list_corpus(tmp_path).manifest.to_pylist()
-    assert sorted({(row["style"], row["path"].split("/")[0]) for row in manifest}) == [
-        (style, style) for style in ("air", "chorale", "reel")
-    ]
-    assert all(row["licence"] == SOURCES[row["style"]].licence for row in manifest)
+    assert sorted({(row["path"].split("/")[0], row["style"]) for row in manifest}) == [
+        ("air", "folk"), ("chorale", "choral"), ("reel", "dance")
+    ]  # fmt: skip
+    assert all(row["licence"] == SOURCES[row["path"].split("/")[0]].licence for row in manifest)
     with (tmp_path / "styles.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 3
 

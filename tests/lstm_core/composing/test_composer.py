@@ -104,6 +104,19 @@ def test_a_primer_stands_note_for_note_and_the_music_goes_on(tmp_path: Path) -> 
     assert all(gate.is_passed for gate in promise_gates(track, take))
 
 
+def test_players_that_a_primer_lacks_enter_after_it(tmp_path: Path) -> None:
+    """A piano's primer and an order for piano, bass and strings: the plan had the primer's piano alone."""
+    rows = [(24 * i, 24, 0, 60 + i % 3, 84) for i in range(16)]
+    (tmp_path / "primer.mid").write_bytes(write_midi(Score(notes=make_notes(rows))))
+    primer, players = str(tmp_path / "primer.mid"), ("piano", "bass", "strings")
+    track = admit(TrackOrder(primer=primer, instruments=players, duration_s=24.0, bpm=120.0, loop=True, seed=2))
+    (take,) = takes_of([track])
+    begun = take.notes["onset"] < 4 * 96
+    assert set(take.notes["program"][begun].tolist()) == {0}
+    assert len(set(take.notes["program"][~begun].tolist())) == 3
+    assert all(gate.is_passed for gate in promise_gates(track, take))
+
+
 def test_the_last_chord_is_the_last() -> None:
     track = admit(TrackOrder(key="G", duration_s=20.0, bpm=120.0, seed=9))
     (take,) = takes_of([track])

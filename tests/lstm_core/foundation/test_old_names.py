@@ -9,7 +9,8 @@ import pytest
 
 from lstm_core.foundation.old_names import OLD_NAMES, OldNameError, with_present_names
 from lstm_core.foundation.plain import PlainError, PlainReader
-from lstm_core.model.checkpoint import BASE, load_checkpoint
+from lstm_core.model.checkpoint import BASE
+from lstm_core.model.composer_checkpoint import LEVELS, load_composer
 from lstm_core.orders.order import TrackOrder
 from lstm_core.representations.representation import AugmentSettings
 from lstm_core.training.recipe import TrainRecipe
@@ -75,6 +76,6 @@ def test_every_present_name_is_a_field_and_no_old_name_is() -> None:
 def test_recipes_of_earlier_versions_are_read(caplog: pytest.LogCaptureFixture) -> None:
     recipe = PlainReader().read(TrainRecipe, SAVED)
     assert recipe.augment == AugmentSettings(condition_dropout=0.3, thinned_share=0.1) and recipe.steps == 4
-    base = PlainReader().read(TrainRecipe, load_checkpoint(BASE).facts.recipe)
-    assert base.augment.condition_dropout == 0.2 and base.steps == 1500
+    base = PlainReader().read(TrainRecipe, load_composer(BASE).facts.recipe)
+    assert base.representation == LEVELS["parts"]
     assert {record.getMessage()[:44] for record in caplog.records} == {"untold_share is now called condition_dropout"}
