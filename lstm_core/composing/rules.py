@@ -48,7 +48,6 @@ CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
 ENERGY_PLAY = 12  # percent of the parts by which those that play may differ from the energy that is asked for
-SHARPNESS = 0.9  # factor of the temperature at which notes are drawn; how dense a bar is keeps the temperature itself
 SMALLEST_ENSEMBLES = 3  # instruments of a style, in the median, that an order without a style may get
 
 
@@ -147,7 +146,7 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         final_hold_ticks=plan.final_hold_ticks,
         temperature=np.full(len(PART_STREAMS), order.temperature),
         top_p=np.full(len(PART_STREAMS), order.top_p),
-        sharpness=SHARPNESS,
+        transposition=shift,
         seed=track.seed_of(attempt),
         locked=primer_events(track, shift),
     )

@@ -31,6 +31,33 @@ PROGRAM_NAMES = tuple(
 MAX_PLAYERS = 8  # of one name in an order
 
 
+# Lowest and highest MIDI pitch that players and arrangers use of each program: of acoustic instruments the ranges of
+# orchestration books, of synthesizers where their General MIDI sounds are used.
+PROGRAM_RANGES = tuple(
+    bounds
+    for bounds, count in (
+        ((24, 105), 6), ((29, 89), 1), ((36, 84), 1),  # pianos, harpsichord, clavinet
+        ((60, 108), 3), ((53, 89), 1), ((45, 96), 1), ((65, 108), 1), ((60, 77), 1), ((48, 84), 1),  # bells and bars
+        ((36, 96), 5), ((53, 89), 1), ((60, 84), 1), ((48, 84), 1),  # organs, accordion, harmonica, bandoneon
+        ((40, 84), 2), ((40, 86), 6),  # guitars
+        ((28, 60), 8),  # basses
+        ((55, 96), 1), ((48, 84), 1), ((36, 74), 1), ((28, 60), 1), ((28, 96), 2), ((28, 100), 1),
+        ((36, 57), 1),  # bowed strings, harp, timpani
+        ((28, 96), 4), ((40, 81), 3), ((36, 84), 1),  # string ensembles, voices, orchestra hit
+        ((55, 84), 1), ((40, 72), 1), ((28, 55), 1), ((55, 82), 1), ((41, 77), 1), ((36, 86), 3),  # brass
+        ((56, 88), 1), ((49, 81), 1), ((44, 76), 1), ((36, 69), 1),  # saxophones
+        ((58, 89), 1), ((52, 81), 1), ((34, 72), 1), ((50, 91), 1),  # oboe, English horn, bassoon, clarinet
+        ((74, 105), 1), ((60, 96), 7),  # piccolo, flutes and pipes
+        ((36, 96), 7), ((28, 72), 1),  # leads, the last with a bass
+        ((36, 96), 8), ((36, 96), 8),  # pads, effects
+        ((48, 84), 3), ((43, 84), 1), ((60, 84), 1), ((48, 84), 1), ((55, 96), 1), ((53, 84), 1),  # ethnic
+        ((60, 96), 2), ((52, 84), 1), ((36, 84), 5), ((24, 108), 8),  # percussive, sound effects
+        ((0, 127), 1),  # drums: their pitch is a key
+    )
+    for _ in range(count)
+)  # fmt: skip
+
+
 def programs_of(name: str) -> tuple[int, ...]:
     """General MIDI programs (or DRUMS) that a name of an order stands for.
 

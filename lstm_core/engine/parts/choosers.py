@@ -20,12 +20,13 @@ from lstm_core.engine.parts.rules import (
     LOW,
     POLYPHONY,
     SEED,
-    SHARPNESS,
+    TRANSPOSITION,
     Bytes,
     PartRuleTables,
 )
 from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
 from lstm_core.foundation.compiling import borrowing, njit
+from lstm_core.notes.instruments import PROGRAM_RANGES
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER
 from lstm_core.representations.note_events import DURATIONS
 from lstm_core.representations.parts.events import (
@@ -69,6 +70,8 @@ _LAST_DRUM = END - 1
 MAX_IN_BAR = 96
 _MOST_TOGETHER = np.array([3, 3, 8, 5, 2, 6])  # notes of one part at a time, by role
 _NO_NOTE = -1
+_RANGES = np.array(PROGRAM_RANGES, dtype=np.int64)  # of each program
+_HIGHEST_BASS = 55  # the G below middle C
 _NUM_CHORD_STEPS = 1 + len(CHORD_EDGES)
 _NOTES_OF_TEXTURE = np.outer([1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.5, 15.0], [1.0, 1.7, 3.0]).reshape(-1)  # about so many
 _DENSITY_APART = 1.6  # factor by which the notes of a texture may differ from those that are wanted
@@ -111,8 +114,6 @@ def choose_parts(
         temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
         if stream > PLACE and event[b, PLACE] == BAR:
             top_p = 1.0
-        elif rows.numbers[b, CELL] >= 0:
-            temperature *= rules.numbers[b, SHARPNESS] / 1000
         drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
         if drawn < 0:
             return False
@@ -307,16 +308,22 @@ def set_pitches(
         lowest = int(rows.lowest[b, bar, min(place // CELL_TICKS, CELLS - 1)])
         floor = lowest if lowest < 255 else -1
     low, high = max(rules.numbers[b, LOW], above + 1), rules.numbers[b, HIGH]
-    for attempt in range(3):
+    program, up = tables.programs[b, part], rules.numbers[b, TRANSPOSITION]
+    lowest_of_it, highest_of_it = _RANGES[program, 0] + up, _RANGES[program, 1] + up
+    if role == BASS:
+        lowest_of_it, highest_of_it = min(lowest_of_it, _HIGHEST_BASS - 12 + up), min(highest_of_it, _HIGHEST_BASS + up)
+    for attempt in range(4):
         some = False
         for pitch in range(low, high + 1):
+            if attempt < 2 and not lowest_of_it <= pitch <= highest_of_it:
+                continue
             pitch_class = pitch % 12
             fits = rules.pitch_classes[b, pitch_class] == 1
             if rules.numbers[b, CHORD_WINS] and chord != NO_CHORD and _TONES[chord, pitch_class]:
                 fits = True
-            if attempt < 2 and in_chord:
+            if attempt < 3 and in_chord:
                 fits = fits and _TONES[chord, pitch_class] == 1
-            if attempt < 2 and wants_bass and above < 0:
+            if attempt < 3 and wants_bass and above < 0:
                 fits = fits and pitch_class == bass
             if attempt < 1 and pitch <= floor:
                 fits = False

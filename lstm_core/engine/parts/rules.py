@@ -34,7 +34,7 @@ class PartRules:
     final_hold_ticks: int = 0  # longest note of the last chord
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
-    sharpness: float = 1.0  # factor of the temperature of notes, not of how bars begin
+    transposition: int = 0  # semitones from the key of the piece to the home key
     seed: int = 0
     locked: Mapping[tuple[int, int], Ints] = field(default_factory=dict)  # events of a part and bar, BAR first: [n, K]
 
@@ -57,7 +57,7 @@ class PartRuleTables(NamedTuple):
     FOLLOWS_ENERGY,
     POLYPHONY,
     DENSITY,
-    SHARPNESS,
+    TRANSPOSITION,
     FINAL_BAR,
     FINAL_HOLD,
     SEED,
@@ -81,7 +81,7 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     """Puts rules into row b, whose plan writes these parts and bars: int64 [cells, 2]."""
     tables.numbers[b, LOW], tables.numbers[b, HIGH] = rules.pitch_low, rules.pitch_high
     tables.numbers[b, CHORD_WINS], tables.numbers[b, FOLLOWS_ENERGY] = rules.chord_wins, rules.follows_energy
-    tables.numbers[b, SHARPNESS] = round(1000 * rules.sharpness)
+    tables.numbers[b, TRANSPOSITION] = rules.transposition
     tables.numbers[b, DENSITY] = round(1000 * rules.density)
     tables.numbers[b, POLYPHONY], tables.numbers[b, SEED] = rules.polyphony, rules.seed
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks

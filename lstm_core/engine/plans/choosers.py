@@ -385,14 +385,20 @@ def _allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: 
 @borrowing
 def _may_be_whole(b: int, bar: int, source: int, tables: RuleTables) -> bool:
     """Whether a bar may be the same as another as a whole: only if what is requested of both is the same."""
-    if tables.has_content[b, bar] or tables.energy[b, bar] != tables.energy[b, source]:
+    if tables.has_content[b, bar] or _differs(tables.energy[b, bar], tables.energy[b, source]):
         return False
     same = tables.roles_in_bar[b, bar] == tables.roles_in_bar[b, source]
     same = same and tables.wanted_in_bar[b, bar] == tables.wanted_in_bar[b, source]
     for slot in range(2):
-        same = same and tables.chord[b, bar, slot] == tables.chord[b, source, slot]
-        same = same and tables.bass[b, bar, slot] == tables.bass[b, source, slot]
+        same = same and not _differs(tables.chord[b, bar, slot], tables.chord[b, source, slot])
+        same = same and not _differs(tables.bass[b, bar, slot], tables.bass[b, source, slot])
     return bool(same)
+
+
+@borrowing
+def _differs(wanted: int, of_source: int) -> bool:
+    """Whether a value is wanted that the source need not have."""
+    return wanted != FREE and wanted != of_source
 
 
 @borrowing
@@ -545,7 +551,8 @@ def _allow_copied(
     may = active & (source[ACTIVE] | source[ACTIVE_MORE] << _HALF)
     for part in range(rows.numbers[b, PART]):
         role = ensembles.roles[b, part]
-        if not same and role != DRUM and role != MELODY:
+        is_tune = role == MELODY and tables.chord[b, bar, 0] == FREE  # tones of given chords may be outside the scale
+        if not same and role != DRUM and not is_tune:
             may &= ~(1 << part)
     offset = 0 if stream == COPIED else _HALF
     low = (1 << _HALF) - 1
