@@ -47,7 +47,7 @@ from lstm_core.representations.plan.plan import plan_conditions
 CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
-ENERGY_PLAY = 12  # percent of the parts by which those that play may differ from the energy that is asked for
+ENERGY_PLAY = 8  # percent of the parts by which those that play may differ from the energy that is asked for
 SMALLEST_ENSEMBLES = 3  # instruments of a style, in the median, that an order without a style may get
 
 

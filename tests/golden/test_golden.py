@@ -54,7 +54,7 @@ def test_orders_are_of_every_kind(tmp_path: Path) -> None:
     formats = {(order.format, order.bit_depth, order.sample_rate) for order in orders}
     assert {("flac", 16, 44100), ("flac", 24, 44100), ("wav", 24, 48000), ("wav", 32, 48000)} == formats
     assert sum(bool(order.primer) for order in orders) == 1
-    for field in ("form", "chords", "energy", "ensemble", "roles", "variation", "loop_start"):
+    for field in ("form", "chords", "energy", "ensemble", "roles", "variation"):
         assert any(getattr(order, field) for order in orders), f"nobody asks for {field}"
     assert any(not (order.form or order.chords or order.energy or order.instruments) for order in orders)
     assert any("*" in name for order in orders for name in order.instruments)

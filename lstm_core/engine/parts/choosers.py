@@ -244,7 +244,7 @@ def _allow_bar(
         fewest, most = 0, NUM_TEXTURES // _NUM_CHORD_STEPS - 1
         if rules.numbers[b, FOLLOWS_ENERGY]:
             energy = tables.energy[b, tables.cells[b, rows.numbers[b, CELL] + 1, 1]]
-            fewest, most = max(energy - 2, 0), min(energy + 1, most)
+            fewest, most = max(energy - 1, 0), min(energy + 1, most)
         for texture in range(_NUM_CHORD_STEPS * fewest, _NUM_CHORD_STEPS * (most + 1)):
             allowed[FIRST_TEXTURE + texture] = 1
         if rules.numbers[b, DENSITY]:
