@@ -47,6 +47,7 @@ from lstm_core.representations.plan.plan import plan_conditions
 CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
+FEWEST_WANTED = 60  # the same of players that an order names
 ENERGY_PLAY = 8  # percent of the parts by which those that play may differ from the energy that is asked for
 SMALLEST_ENSEMBLES = 3  # instruments of a style, in the median, that an order without a style may get
 
@@ -88,7 +89,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     fewest = FEWEST_ROLES if len(wanted) == 0 else len(wanted)
     roles = int(np.bitwise_or.reduce(roles_in_bar))
     energy = asked_energy(order, n)
-    fewest_active = np.full(n, FEWEST_ACTIVE if len(wanted) == 0 else 0)
+    fewest_active = np.full(n, FEWEST_ACTIVE if len(wanted) == 0 else FEWEST_WANTED)
     most_active = np.full(n, 100)
     if energy is not None:
         fewest_active = np.maximum(100 * energy - ENERGY_PLAY, 0).astype(np.int64)
