@@ -71,7 +71,7 @@ MAX_IN_BAR = 96
 _MOST_TOGETHER = np.array([3, 3, 8, 5, 2, 6])  # notes of one part at a time, by role
 _NO_NOTE = -1
 _RANGES = np.array(PROGRAM_RANGES, dtype=np.int64)  # of each program
-_HIGHEST_BASS = 55  # the G below middle C
+_HIGHEST_BASS = 47  # the B an octave below middle C
 _NUM_CHORD_STEPS = 1 + len(CHORD_EDGES)
 _NOTES_OF_TEXTURE = np.outer([1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.5, 15.0], [1.0, 1.7, 3.0]).reshape(-1)  # about so many
 _DENSITY_APART = 1.6  # factor by which the notes of a texture may differ from those that are wanted
