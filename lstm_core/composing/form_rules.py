@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.analysis.grid import Floats
+from lstm_core.dataset.corpus_statistics import FIRST_SOUND_EFFECT
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
 from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
 from lstm_core.notes.keys import scale_pitch_classes
@@ -28,7 +29,6 @@ from lstm_core.representations.plan.schemes import (
     without_programs,
 )
 
-FIRST_SOUND_EFFECT = 120  # gunshot, applause and the like: only where an order requests them
 UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program: the same
 NO_MUSIC = frozenset((*UNPITCHED, *range(FIRST_SOUND_EFFECT, 128)))
 FEWEST_ROLES = 3  # of music that names no instruments

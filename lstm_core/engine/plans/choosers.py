@@ -25,6 +25,7 @@ from lstm_core.representations.plan.events import (
     FIRST_CHORD,
     FIRST_RELATION,
     FIRST_SECOND_CHORD,
+    HALF,
     NUM_RELATIONS,
     SECOND,
     SECOND_BASS,
@@ -59,7 +60,6 @@ _SIZES = tuple(stream.size for stream in STREAMS)
 _LARGEST = max(_SIZES)
 _RANK = np.array(PART_RANK, dtype=np.int64)
 _NEW, _EXACT, _VARIED, _NO_SHIFT = 0, 1, 2, 15  # codes of relations
-_HALF = 6
 
 
 class RuleTables(NamedTuple):
@@ -240,7 +240,7 @@ def note_choice(b: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows
                 ensembles.serves[b, part] = i
                 break
     elif phase == CONTENT:
-        ensembles.played[b] |= event[ACTIVE] | event[ACTIVE_MORE] << _HALF
+        ensembles.played[b] |= event[ACTIVE] | event[ACTIVE_MORE] << HALF
 
 
 @borrowing
@@ -463,7 +463,7 @@ def _allow_content(
         for energy in range(NUM_ENERGIES):
             allowed[energy] = 1 if forced in (FREE, energy) else 0
     elif stream in (ACTIVE, ACTIVE_MORE) and tables.active[b, bar] != FREE:
-        allowed[tables.active[b, bar] >> (0 if stream == ACTIVE else _HALF) & ((1 << _HALF) - 1)] = 1
+        allowed[tables.active[b, bar] >> (0 if stream == ACTIVE else HALF) & ((1 << HALF) - 1)] = 1
     elif stream in (ACTIVE, ACTIVE_MORE):
         _allow_active(b, bar, stream, tables, ensembles, rows, event, allowed)
     else:
@@ -475,7 +475,7 @@ def _allow_active(
     b: int, bar: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
     """Sets which sets of parts may play in a bar: of roles that may, all whose last chance it is, and at least one."""
-    num_parts, offset = rows.numbers[b, PART], 0 if stream == ACTIVE else _HALF
+    num_parts, offset = rows.numbers[b, PART], 0 if stream == ACTIVE else HALF
     may, must = 0, 0
     for part in range(num_parts):
         role = ensembles.roles[b, part]
@@ -485,12 +485,12 @@ def _allow_active(
             if not ensembles.played[b] >> part & 1 and _is_last_chance(b, bar, role, serves, tables, rows):
                 must |= 1 << part
     chosen, some = event[ACTIVE] if stream == ACTIVE_MORE else 0, False
-    for bits in range(1 << _HALF):
+    for bits in range(1 << HALF):
         here = bits << offset
-        if here & ~may or (must >> offset & ((1 << _HALF) - 1)) & ~bits:
+        if here & ~may or (must >> offset & ((1 << HALF) - 1)) & ~bits:
             continue
         total = chosen | here
-        rest = 0 if stream == ACTIVE_MORE else may >> _HALF << _HALF  # what may still come
+        rest = 0 if stream == ACTIVE_MORE else may >> HALF << HALF  # what may still come
         count, possible, later, due = 0, 0, 0, 0
         for part in range(num_parts):
             count += total >> part & 1
@@ -509,8 +509,8 @@ def _allow_active(
             allowed[bits] = 1
             some = True
     if not some:  # numbers of parts give way to parts that must play
-        for bits in range(1 << _HALF):
-            if not (bits << offset) & ~may and not (must >> offset & ((1 << _HALF) - 1)) & ~bits:
+        for bits in range(1 << HALF):
+            if not (bits << offset) & ~may and not (must >> offset & ((1 << HALF) - 1)) & ~bits:
                 allowed[bits] = 1
 
 
@@ -547,22 +547,22 @@ def _allow_copied(
     same = True
     for k in (FIRST, SECOND, THIRD, SECOND_BASS):
         same = same and source[k] == event[k]
-    active = event[ACTIVE] | event[ACTIVE_MORE] << _HALF
-    may = active & (source[ACTIVE] | source[ACTIVE_MORE] << _HALF)
+    active = event[ACTIVE] | event[ACTIVE_MORE] << HALF
+    may = active & (source[ACTIVE] | source[ACTIVE_MORE] << HALF)
     for part in range(rows.numbers[b, PART]):
         role = ensembles.roles[b, part]
         is_tune = role == MELODY and tables.chord[b, bar, 0] == FREE  # tones of given chords may be outside the scale
         if not same and role != DRUM and not is_tune:
             may &= ~(1 << part)
-    offset = 0 if stream == COPIED else _HALF
-    low = (1 << _HALF) - 1
+    offset = 0 if stream == COPIED else HALF
+    low = (1 << HALF) - 1
     if tables.copied[b, bar] != FREE:
         allowed[(tables.copied[b, bar] & may) >> offset & low] = 1
         return
-    for bits in range(1 << _HALF):
+    for bits in range(1 << HALF):
         if bits << offset & ~may:
             continue
-        copied = bits if stream == COPIED else event[COPIED] | bits << _HALF
+        copied = bits if stream == COPIED else event[COPIED] | bits << HALF
         is_whole = copied == active if stream == COPIED_MORE else active & ~low == 0 and copied == active
         if not is_whole:
             allowed[bits] = 1

@@ -45,8 +45,8 @@ FIRST_RELATION = 129  # of the second stream, after the programs: new, exact, va
 NUM_RELATIONS = 3 + 25
 FIRST_SECOND_CHORD = FIRST_RELATION + NUM_RELATIONS  # the same as the first, then the values of chords
 FIRST_BASS = 1 + MAX_LETTERS  # of the third stream, after the sections: semitones of the bass above the root
-_HALF = 6  # parts that one stream of bits holds
-_BITS = (1 << _HALF) - 1
+HALF = 6  # parts that one stream of bits holds
+_BITS = (1 << HALF) - 1
 
 STREAMS = (
     Stream("first", FIRST_CHORD + NUM_CHORDS),
@@ -54,13 +54,13 @@ STREAMS = (
     Stream("third", FIRST_BASS + 12),
     Stream("second_bass", 12),
     Stream("energy", NUM_ENERGIES),
-    Stream("active", 1 << _HALF),
-    Stream("active_more", 1 << _HALF),
-    Stream("copied", 1 << _HALF),
-    Stream("copied_more", 1 << _HALF),
+    Stream("active", 1 << HALF),
+    Stream("active_more", 1 << HALF),
+    Stream("copied", 1 << HALF),
+    Stream("copied_more", 1 << HALF),
 )
 FIRST, SECOND, THIRD, SECOND_BASS, ENERGY, ACTIVE, ACTIVE_MORE, COPIED, COPIED_MORE = range(len(STREAMS))
-assert MAX_PARTS == 2 * _HALF
+assert MAX_PARTS == 2 * HALF
 
 _CODE_OF_RELATION = {NEW: 0, EXACT: 1, VARIED: 2}
 _RELATION_OF_CODE = (NEW, EXACT, VARIED)
@@ -173,9 +173,9 @@ def _content(plan: Plan, bar: int) -> tuple[int, ...]:
         0 if is_same else _above(second, low_2),
         int(plan.energy[bar]),
         active & _BITS,
-        active >> _HALF,
+        active >> HALF,
         copied & _BITS,
-        copied >> _HALF,
+        copied >> HALF,
     )
 
 
@@ -195,5 +195,5 @@ def _set_content(plan: Plan, bar: int, row: Ints) -> None:
         plan.chord[bar, slot] = chord
         plan.bass[bar, slot] = -1 if chord == NO_CHORD else ((chord - 1) // NUM_QUALITIES + above) % 12
     plan.energy[bar] = row[ENERGY]
-    plan.active[bar] = row[ACTIVE] | row[ACTIVE_MORE] << _HALF
-    plan.copied[bar] = row[COPIED] | row[COPIED_MORE] << _HALF
+    plan.active[bar] = row[ACTIVE] | row[ACTIVE_MORE] << HALF
+    plan.copied[bar] = row[COPIED] | row[COPIED_MORE] << HALF

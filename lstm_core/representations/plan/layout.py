@@ -27,7 +27,6 @@ NUM_CHORDS = 1 + 12 * NUM_QUALITIES
 NO_SOURCE = -1
 PART_ORDER = (MELODY, BASS, DRUM, HARMONY, FIGURE, COUNTER)  # roles in the order in which their parts are written
 PART_RANK = tuple(PART_ORDER.index(role) for role in range(len(PART_ORDER)))
-HELD = 60.0  # tempo at which nothing is known of it; never used for sound
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value

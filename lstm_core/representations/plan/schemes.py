@@ -18,6 +18,7 @@ from lstm_core.representations.plan.events import (
     END_PARTS,
     ENERGY,
     FIRST,
+    HALF,
     SECOND,
     num_bars_of,
 )
@@ -53,7 +54,7 @@ def scheme_of_events(events: EventArray) -> str:
     written = np.flatnonzero((form[:, 1] == NEW_CODE) | (form[:, 1] == VARIED_CODE))
     words: list[list[int]] = []
     for row in contents[: len(written)]:
-        active, copied = row[ACTIVE] | row[ACTIVE_MORE] << 6, row[COPIED] | row[COPIED_MORE] << 6
+        active, copied = row[ACTIVE] | row[ACTIVE_MORE] << HALF, row[COPIED] | row[COPIED_MORE] << HALF
         values = [int(row[ENERGY]), int(active), int(copied)]
         if words and words[-1][:3] == values:
             words[-1][3] += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.representations.plan.events import (
@@ -204,6 +203,3 @@ def _next_content(b: int, rows: PlanRows) -> None:
 def _moved(chord: int, semitones: int) -> int:
     root, quality = (chord - 1) // NUM_QUALITIES, (chord - 1) % NUM_QUALITIES
     return 1 + (root + semitones) % 12 * NUM_QUALITIES + quality
-
-
-MovingArray = npt.NDArray[np.int64]
