@@ -108,7 +108,7 @@ class _EventFiles(Closing):
         self._num_rows += len(rows)
         if self._local is None:  # TensorBoard reads a store through a listing: the file so far, under its own name
             for path in Path(self._writer.log_dir).iterdir():
-                storage.write_bytes(storage.join(self._uri, path.name), path.read_bytes())
+                storage.write_bytes(storage.join(self._uri, _in_order(path.name)), path.read_bytes())
             if self._num_rows >= SEGMENT_ROWS:
                 self.close()
 
@@ -129,6 +129,14 @@ class _EventFiles(Closing):
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None
+
+
+def _in_order(name: str) -> str:
+    """The name of a file of events with its number filled up by zeros: TensorBoard reads files in the order of their
+    names, and of those of one second the tenth would come before the ninth.
+    """
+    head, _, number = name.rpartition(".")
+    return f"{head}.{int(number):06d}" if number.isdecimal() else name
 
 
 def read_metrics(run_uri: str | Path) -> list[Row]:

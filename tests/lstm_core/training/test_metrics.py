@@ -10,7 +10,7 @@ import pytest
 
 from lstm_core import storage
 from lstm_core.training import metrics
-from lstm_core.training.metrics import SEGMENT_ROWS, MetricsLog, read_metrics
+from lstm_core.training.metrics import SEGMENT_ROWS, MetricsLog, _in_order, read_metrics
 
 NAMES = ("shift", "pitch")
 
@@ -142,3 +142,9 @@ def shown(uri: str, folder: Path) -> list[int]:
         (folder / file.path).write_bytes(storage.read_bytes(storage.join(uri, "tensorboard", file.path)))
     found = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     return [event.step for event in found.Scalars("train/nll")]
+
+
+def test_files_of_one_second_are_read_in_their_order() -> None:
+    """The tenth file of a process came before the ninth, and what it purged was shown again."""
+    names = [f"events.out.tfevents.1796047667.host.77.{number}" for number in (9, 10, 100)]
+    assert sorted(map(_in_order, names)) == [_in_order(name) for name in names] and _in_order("a.b") == "a.b"
