@@ -10,7 +10,7 @@ from lstm_core.analysis.grid import Floats
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
-from lstm_core.engine.engine import Engine
+from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import Meter, NoteArray
@@ -18,7 +18,7 @@ from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
-from lstm_core.representations.plan.layout import Ints, Plan
+from lstm_core.representations.plan.layout import Ints
 
 SOFTEST, LOUDEST = 44.0, 108.0  # mean velocity of bars of energy 0 and 1
 
@@ -33,23 +33,21 @@ class Composer:
     def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
         """A take for each attempt at a track, as soon as it is finished."""
         facts = self.planner.checkpoint.facts
-        plans: list[Plan | None] = [None] * len(attempts)
-        planned_events = [0] * len(attempts)
-        for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts]):
-            plans[made.number] = read_plan(made.events, *_bars(attempts[made.number][0].plan))
-            planned_events[made.number] = len(made.events)
+        planned: dict[int, Generated] = {
+            made.number: made
+            for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts])
+        }
         facts = self.arranger.checkpoint.facts
         requests = [
-            part_request(track, attempt, plan, facts)
-            for (track, attempt), plan in zip(attempts, plans, strict=True)
-            if plan is not None
+            part_request(track, attempt, read_plan(planned[number].events, *_bars(track.plan)), facts)
+            for number, (track, attempt) in enumerate(attempts)
         ]
         for made in self.arranger.generate(requests):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
             notes = _within(read_parts(made.events, plan, -shift), track)
             notes = with_energy(notes, asked_energy(attempts[made.number][0].order, track.num_bars), track)
-            count = planned_events[made.number] + len(made.events)
+            count = len(planned[made.number].events) + len(made.events)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
 
 
@@ -75,7 +73,7 @@ def _bars(plan: TrackPlan) -> tuple[Ints, Ints]:
 
 
 def _within(notes: NoteArray, plan: TrackPlan) -> NoteArray:
-    """The notes shortened to where they may end: at the end of the bars, at the last chord, and it when it is over."""
+    """The notes shortened to where they may end: with the bars, or at the last chord, which has an end of its own."""
     end = plan.total_ticks
     stop = np.full(len(notes), end, dtype=np.int64)
     if plan.final_bar is not None:

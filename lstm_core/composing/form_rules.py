@@ -29,7 +29,7 @@ from lstm_core.representations.plan.schemes import (
     without_programs,
 )
 
-UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program: the same
+UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program
 NO_MUSIC = frozenset((*UNPITCHED, *range(FIRST_SOUND_EFFECT, 128)))
 FEWEST_ROLES = 3  # of music that names no instruments
 _EXACT, _VARIED = 1, 2  # codes of relations, see plan/events.py
@@ -119,7 +119,14 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: 
     return rules
 
 
-_known_scheme = lru_cache(maxsize=4096)(read_scheme)
+@lru_cache(maxsize=4096)
+def _usable_scheme(text: str) -> Scheme | None:
+    """The scheme of a text without the parts that are no music; None if too little is left."""
+    scheme = without_programs(read_scheme(text), NO_MUSIC)
+    if scheme is None:
+        return None
+    roles = np.unique(scheme.parts[:, 0])
+    return scheme if BASS in roles and len(roles) >= FEWEST_ROLES else None
 
 
 def drawn_scheme(schemes: Sequence[str], plan: TrackPlan, seed: int) -> Scheme | None:
@@ -127,11 +134,7 @@ def drawn_scheme(schemes: Sequence[str], plan: TrackPlan, seed: int) -> Scheme |
 
     Parts that are no music are left out, and schemes that consist of them. None where no scheme is left.
     """
-    usable = [
-        scheme
-        for text in schemes
-        if (scheme := without_programs(_known_scheme(text), NO_MUSIC)) is not None and _has_bass(scheme)
-    ]
+    usable = [scheme for text in schemes if (scheme := _usable_scheme(text)) is not None]
     long_enough = [scheme for scheme in usable if len(scheme.form) >= plan.num_bars] or usable
     if not long_enough:
         return None
@@ -142,10 +145,6 @@ def drawn_scheme(schemes: Sequence[str], plan: TrackPlan, seed: int) -> Scheme |
         form[plan.final_bar, :2] = 0
         bars[plan.final_bar] = OPEN
     return Scheme(parts=scheme.parts, form=form, bars=bars)
-
-
-def _has_bass(scheme: Scheme) -> bool:
-    return len(np.unique(scheme.parts[:, 0])) >= FEWEST_ROLES and bool((scheme.parts[:, 0] == BASS).any())
 
 
 def chord_rules(

@@ -68,9 +68,7 @@ class RuleTables(NamedTuple):
     num_slots: Ints  # [B, N]
     programs: Bytes  # [B, NUM_PROGRAMS]
     wanted: Bytes  # [B, I, NUM_PROGRAMS]
-    numbers: (
-        Ints  # [B, 8] number wanted, only_wanted, fewest_parts, most_parts, roles, fewest_roles, may_transpose, seed
-    )
+    numbers: Ints  # [B, 10], by the names below
     form: Ints  # [B, N, 3]
     chord: Ints  # [B, N, 2]
     bass: Ints  # [B, N, 2]
