@@ -20,6 +20,7 @@ from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
 from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.section_fields import for_section, section_chords, section_roles
+from lstm_core.representations.plan.events import EXACT_CODE, NEW_CODE, VARIED_CODE
 from lstm_core.representations.plan.layout import BASS, MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
 from lstm_core.representations.plan.schemes import (
     OPEN,
@@ -32,7 +33,6 @@ from lstm_core.representations.plan.schemes import (
 UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program
 NO_MUSIC = frozenset((*UNPITCHED, *range(FIRST_SOUND_EFFECT, 128)))
 FEWEST_ROLES = 3  # of music that names no instruments
-_EXACT, _VARIED = 1, 2  # codes of relations, see plan/events.py
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +108,14 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: 
             varied = set() if same else varied_bars(num_bars, variation)
             for bar in range(num_bars):
                 rules.back[placed.start + bar] = placed.start - source.start
-                rules.relation[placed.start + bar] = _VARIED if bar in varied else _EXACT
+                rules.relation[placed.start + bar] = VARIED_CODE if bar in varied else EXACT_CODE
         known.setdefault(placed.spec.name, placed)
     if plan.final_bar is not None:
-        rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, 0
+        rules.back[plan.final_bar], rules.relation[plan.final_bar] = 0, NEW_CODE
         # Bars that would copy the last chord are of their own: no source ends there.
         if sections:
             copies = np.flatnonzero((rules.back > 0) & (np.arange(n) - rules.back == plan.final_bar))
-            rules.back[copies], rules.relation[copies] = 0, 0
+            rules.back[copies], rules.relation[copies] = 0, NEW_CODE
     return rules
 
 

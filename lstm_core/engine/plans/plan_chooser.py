@@ -10,6 +10,7 @@ import numpy.typing as npt
 from lstm_core.engine.history import History
 from lstm_core.engine.plans import choosers
 from lstm_core.engine.plans.rules import PlanRules
+from lstm_core.engine.plans.tables import Ensembles, RuleTables, make_ensembles, make_rule_tables, set_rules
 from lstm_core.engine.row_slices import some_rows
 from lstm_core.foundation.compiling import njit
 from lstm_core.model.packing import RowConditions
@@ -47,8 +48,8 @@ class PlanChooser:
         num_streams = len(representation.streams)
         self.representation = representation
         self.rows = make_plan_rows(num_rows, num_bars)
-        self.tables = choosers.make_rule_tables(num_rows, num_bars, num_wanted)
-        self.ensembles = choosers.make_ensembles(num_rows, num_wanted)
+        self.tables = make_rule_tables(num_rows, num_bars, num_wanted)
+        self.ensembles = make_ensembles(num_rows, num_wanted)
         self.event = np.zeros((num_rows, num_streams), dtype=np.int64)
         self.before = np.zeros_like(self.event)
         self.moving = np.zeros((num_rows, len(MOVING)), dtype=np.int64)
@@ -65,7 +66,7 @@ class PlanChooser:
 
     def start(self, b: int, request: PlanRequest) -> RowConditions:
         start_plan_row(self.rows, b, request.rules.num_bars)
-        choosers.set_rules(self.tables, b, request.rules)
+        set_rules(self.tables, b, request.rules)
         for part in self.ensembles:
             part[b] = 0
         self.event[b] = self.before[b] = 0
@@ -107,8 +108,8 @@ def _tell_all(rows: PlanRows, moving: Ints, recalled: Ints) -> None:
 @njit(cache=True, nogil=True)
 def _advance_all(
     was_busy: npt.NDArray[np.bool_],
-    tables: choosers.RuleTables,
-    ensembles: choosers.Ensembles,
+    tables: RuleTables,
+    ensembles: Ensembles,
     rows: PlanRows,
     event: Ints,
 ) -> None:

@@ -62,7 +62,10 @@ STREAMS = (
 FIRST, SECOND, THIRD, SECOND_BASS, ENERGY, ACTIVE, ACTIVE_MORE, COPIED, COPIED_MORE = range(len(STREAMS))
 assert MAX_PARTS == 2 * HALF
 
-_CODE_OF_RELATION = {NEW: 0, EXACT: 1, VARIED: 2}
+# Codes of relations, from FIRST_RELATION on: transposed by s semitones is NO_SHIFT_CODE + s.
+NEW_CODE, EXACT_CODE, VARIED_CODE, FIRST_TRANSPOSED_CODE = range(4)
+NO_SHIFT_CODE = FIRST_TRANSPOSED_CODE + 12
+_CODE_OF_RELATION = {NEW: NEW_CODE, EXACT: EXACT_CODE, VARIED: VARIED_CODE}
 _RELATION_OF_CODE = (NEW, EXACT, VARIED)
 
 
@@ -74,7 +77,7 @@ def spell_plan(plan: Plan) -> EventArray:
     rows.append((END_PARTS,))
     for bar in range(plan.num_bars):
         relation = int(plan.relation[bar])
-        code = _CODE_OF_RELATION.get(relation, 3 + 12 + int(plan.shift[bar]))
+        code = _CODE_OF_RELATION.get(relation, NO_SHIFT_CODE + int(plan.shift[bar]))
         back = 0 if plan.source[bar] == NO_SOURCE else bar - int(plan.source[bar])
         rows.append((FIRST_BACK + back, FIRST_RELATION + code, int(plan.section[bar])))
     for bar in np.flatnonzero((plan.relation == NEW) | (plan.relation == VARIED)).tolist():
@@ -102,7 +105,8 @@ def read_plan(events: EventArray, bar_ticks: Ints, num_slots: Ints) -> Plan:
     bars = np.arange(num_bars)
     if (back < 0).any() or (back > bars).any() or (code < 0).any() or (code >= NUM_RELATIONS).any():
         raise ValueError("these events are no plan: a bar refers to no earlier bar")
-    relation = np.where(code < 3, np.array(_RELATION_OF_CODE)[np.minimum(code, 2)], TRANSPOSED)
+    is_moved = code >= FIRST_TRANSPOSED_CODE
+    relation = np.where(is_moved, TRANSPOSED, np.array(_RELATION_OF_CODE)[np.where(is_moved, 0, code)])
     plan = Plan(
         roles=parts[:, FIRST],
         programs=parts[:, SECOND],
@@ -110,7 +114,7 @@ def read_plan(events: EventArray, bar_ticks: Ints, num_slots: Ints) -> Plan:
         num_slots=num_slots,
         source=np.where(back == 0, NO_SOURCE, bars - back),
         relation=relation,
-        shift=np.where(code >= 3, code - 15, 0),
+        shift=np.where(is_moved, code - NO_SHIFT_CODE, 0),
         section=form[:, THIRD],
         chord=np.zeros((num_bars, 2), dtype=np.int64),
         bass=np.full((num_bars, 2), -1, dtype=np.int64),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstm_core.representations.plan.events import (
+    EXACT_CODE,
     FIRST,
     FIRST_BACK,
     FIRST_CHORD,
@@ -16,12 +17,12 @@ from lstm_core.representations.plan.events import (
     NUM_RELATIONS,
     SECOND,
     THIRD,
+    VARIED_CODE,
 )
 from lstm_core.representations.plan.layout import Ints
 from lstm_core.representations.representation import EventArray
 
 LONGEST_FORM = 160  # bars of a piece that its text keeps
-NEW_CODE, EXACT_CODE, VARIED_CODE = 0, 1, 2  # codes of relations; transposed ones are above
 
 
 def form_of_events(events: EventArray) -> str:

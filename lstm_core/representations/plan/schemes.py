@@ -19,16 +19,12 @@ from lstm_core.representations.plan.events import (
     ENERGY,
     FIRST,
     HALF,
+    NEW_CODE,
     SECOND,
+    VARIED_CODE,
     num_bars_of,
 )
-from lstm_core.representations.plan.forms import (
-    NEW_CODE,
-    VARIED_CODE,
-    fitted_form,
-    form_of_events,
-    read_form,
-)
+from lstm_core.representations.plan.forms import fitted_form, form_of_events, read_form
 from lstm_core.representations.plan.layout import MAX_PARTS, Ints
 from lstm_core.representations.representation import EventArray
 

@@ -17,10 +17,14 @@ from lstm_core.representations.plan.events import (
     FIRST_CHORD,
     FIRST_RELATION,
     FIRST_SECOND_CHORD,
+    FIRST_TRANSPOSED_CODE,
+    NEW_CODE,
+    NO_SHIFT_CODE,
     NUM_RELATIONS,
     SECOND,
     STREAMS,
     THIRD,
+    VARIED_CODE,
 )
 from lstm_core.representations.plan.layout import MAX_LETTERS, MAX_PARTS, NUM_QUALITIES, Ints
 from lstm_core.representations.representation import Stream
@@ -185,10 +189,10 @@ def _next_content(b: int, rows: PlanRows) -> None:
         if rows.starts[b, bar]:
             numbers[SECTION_START] = bar
         back, code = rows.form[b, bar, 0], rows.form[b, bar, 1]
-        if code == 0 or code == 2:
+        if code in (NEW_CODE, VARIED_CODE):
             return
         source, here = rows.contents[b, bar - back], rows.contents[b, bar]
-        up = code - 15 if code >= 3 else 0
+        up = code - NO_SHIFT_CODE if code >= FIRST_TRANSPOSED_CODE else 0
         for k in range(_K):
             here[k] = source[k]
         if source[FIRST] > FIRST_CHORD:

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_core.representations.plan.events import FIRST_BACK, FIRST_CHORD, FIRST_RELATION, STREAMS
-from lstm_core.representations.plan.forms import (
+from lstm_core.representations.plan.events import (
     EXACT_CODE,
+    FIRST_BACK,
+    FIRST_CHORD,
+    FIRST_RELATION,
     NEW_CODE,
+    STREAMS,
     VARIED_CODE,
-    fitted_form,
-    form_of_events,
-    read_form,
 )
+from lstm_core.representations.plan.forms import fitted_form, form_of_events, read_form
 
 
 @st.composite
