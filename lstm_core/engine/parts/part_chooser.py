@@ -16,20 +16,22 @@ from lstm_core.model.packing import RowConditions
 from lstm_core.representations.lookback import add_copies
 from lstm_core.representations.parts.events import PLACE
 from lstm_core.representations.parts.steps import (
-    FINISHED,
     MOVING,
     NUM_FLAGS,
     ONSET_CONTEXTS,
+    advance_parts,
+    tell_onset,
+    tell_parts,
+)
+from lstm_core.representations.parts.tables import (
+    FINISHED,
     STEP,
     PartRows,
     PlanTables,
-    advance_parts,
     make_part_rows,
     make_tables,
     set_plan,
     start_part_row,
-    tell_onset,
-    tell_parts,
 )
 from lstm_core.representations.plan.layout import Ints, Plan
 from lstm_core.representations.representation import EventArray, Representation

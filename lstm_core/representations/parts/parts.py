@@ -16,7 +16,8 @@ from lstm_core.representations.parts.events import (
     spell_parts,
     without_parts,
 )
-from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, NUM_LAGS, ONSET_CONTEXTS, part_steps
+from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, ONSET_CONTEXTS, part_steps
+from lstm_core.representations.parts.tables import NUM_LAGS
 from lstm_core.representations.plan.events import REPRESENTATION as PLAN_NAME
 from lstm_core.representations.plan.from_score import plan_score
 from lstm_core.representations.plan.layout import Plan

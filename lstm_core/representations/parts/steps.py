@@ -6,10 +6,7 @@ sixteenths what all parts so far have played: when something begins, and what so
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS, DRUM, MELODY
 from lstm_core.foundation.compiling import borrowing, njit
@@ -29,34 +26,50 @@ from lstm_core.representations.parts.events import (
     STREAMS,
     VELOCITY,
 )
+from lstm_core.representations.parts.recall import DECAY_BITS, FULL_SCORE, NUM_AGREEMENTS, recall
+from lstm_core.representations.parts.tables import (
+    CELL,
+    CELL_TICKS,
+    CELLS,
+    COUNT,
+    FINISHED,
+    GROUPS,
+    HERE,
+    IN_BAR,
+    LAST_PITCH,
+    LAST_PLACE,
+    LOUDNESS,
+    NOTHING,
+    NUM_LAGS,
+    PART,
+    REGISTER,
+    STEP,
+    TEXTURE,
+    TOGETHER,
+    WRITTEN,
+    Bytes,
+    PartRows,
+    PlanTables,
+    make_part_rows,
+    make_tables,
+    set_plan,
+    slot_at,
+    start_part_row,
+)
 from lstm_core.representations.plan.layout import (
     MAX_LETTERS,
-    MAX_PARTS,
-    NO_CHORD,
     NO_SOURCE,
     NUM_CHORDS,
     NUM_ENERGIES,
-    NUM_QUALITIES,
     Ints,
     Plan,
 )
 from lstm_core.representations.representation import Stream
 
-Bytes = npt.NDArray[np.uint8]
-
-CELL_TICKS = 6  # of the grid: a sixteenth
-CELLS = BAR // CELL_TICKS  # of the longest bar
 CELLS_TOLD = 24  # of the bar whose onsets the model is told
-GROUPS = 4  # melody, bass, drums, other parts
 CHROMA = GROUPS * CELLS_TOLD  # flag of pitch class 0, which sounds in the cell of the event before
 NUM_FLAGS = CHROMA + 12
 MAX_COUNT, MAX_INTO, MAX_TOGETHER = 24, 16, 8
-LAGS = (1, 2, 4)  # bars back whose notes may be copied as they are
-MOVED_LAG, SOURCE, MOVED_SOURCE = 3, 4, 5  # the bar before moved with the chords, the source, the source moved
-NUM_LAGS = 6
-NUM_AGREEMENTS = 8
-_FULL, _DECAY_BITS = 255, 2
-NOTHING = -1
 
 MOVING = (
     Stream("place", 2 + BAR),
@@ -91,132 +104,8 @@ ONSET_CONTEXTS = (
     Stream("together", 2 + MAX_TOGETHER),
 )
 _K = len(STREAMS)
-_TAKEN = ("bar_ticks", "num_slots", "source", "relation", "shift", "chord", "bass", "energy", "active", "copied")
 _DURATIONS = DURATIONS.astype(np.int64)
 _GROUP_OF_ROLE = np.array([0 if r == MELODY else 1 if r == BASS else 2 if r == DRUM else 3 for r in range(6)])
-
-
-class PlanTables(NamedTuple):
-    """The plans of B rows, of at most N bars and C written bars."""
-
-    roles: Ints  # [B, MAX_PARTS]
-    programs: Ints  # [B, MAX_PARTS]
-    num_bars: Ints  # [B]
-    bar_ticks: Ints  # [B, N]
-    num_slots: Ints  # [B, N]
-    source: Ints  # [B, N]
-    relation: Ints  # [B, N]
-    shift: Ints  # [B, N]
-    letter: Ints  # [B, N]
-    into: Ints  # [B, N]
-    left: Ints  # [B, N]
-    chord: Ints  # [B, N, 2]
-    bass: Ints  # [B, N, 2]
-    energy: Ints  # [B, N]
-    active: Ints  # [B, N]
-    copied: Ints  # [B, N]
-    roles_in_bar: Ints  # [B, N] bit r: a part of role r plays
-    cells: Ints  # [B, C, 2] part and bar of each written bar
-    num_cells: Ints  # [B]
-    is_source: Ints  # [B, N] 1 for bars that a later one repeats
-
-
-# Columns of PartRows.numbers
-(
-    CELL,  # number of the written bar, -1 before the first
-    PART,
-    HERE,  # bar
-    LAST_PLACE,  # of the note before in this bar, -1 before the first
-    LAST_PITCH,
-    TOGETHER,  # notes at LAST_PLACE
-    IN_BAR,  # notes in this bar
-    TEXTURE,  # of this bar, as in the pitch stream
-    REGISTER,  # of this bar, as in the duration stream
-    LOUDNESS,  # of this bar, as in the velocity stream
-    WRITTEN,  # bits of the roles whose parts are written, this one's included
-    COUNT,  # notes of this part in `notes`
-    FINISHED,  # 1 after the end
-    STEP,  # events so far
-    NUM_COLUMNS,
-) = range(15)
-
-
-class PartRows(NamedTuple):
-    """Where B rows stand."""
-
-    numbers: Ints  # [B, NUM_COLUMNS]
-    notes: Ints  # [B, M, K] of the part so far, copies included
-    first: Ints  # [B, N + 1] where the notes of each bar of the part begin
-    bar_events: Ints  # [B, N, K] the BAR of each bar of the part, -1 where there is none
-    begun: Bytes  # [B, GROUPS, N, CELLS] 1 where something begins
-    sounding: Bytes  # [B, 12, N, CELLS] notes of a pitch class that sound
-    melody: Bytes  # [B, N, CELLS] 0, or 1 + pitch class + 12 where it begins
-    bass: Bytes  # [B, N, CELLS] the same of the bass
-    lowest: Bytes  # [B, N, CELLS] lowest pitch of the bass that sounds, 255 for none
-    scores: Ints  # [B, NUM_LAGS] agreement of the lags, 0 to 255
-    recalled: Ints  # [B, NUM_LAGS, K] what each offers
-    agreements: Ints  # [B, NUM_LAGS]
-    scratch: Ints  # [B, K]
-
-
-def make_tables(num_rows: int, num_bars: int, num_cells: int) -> PlanTables:
-    """Tables without plans."""
-
-    def zeros(*shape: int) -> Ints:
-        return np.zeros((num_rows, *shape), dtype=np.int64)
-
-    n = num_bars
-    return PlanTables(
-        zeros(MAX_PARTS), zeros(MAX_PARTS), zeros(),
-        zeros(n), zeros(n), zeros(n), zeros(n), zeros(n), zeros(n), zeros(n), zeros(n),
-        zeros(n, 2), zeros(n, 2), zeros(n), zeros(n), zeros(n), zeros(n), zeros(num_cells, 2), zeros(), zeros(n),
-    )  # fmt: skip
-
-
-def set_plan(tables: PlanTables, b: int, plan: Plan) -> None:
-    """Puts a plan into row b."""
-    n = plan.num_bars
-    for table in tables:
-        table[b] = 0
-    tables.roles[b, : plan.num_parts], tables.programs[b, : plan.num_parts] = plan.roles, plan.programs
-    tables.num_bars[b] = n
-    for name in _TAKEN:
-        getattr(tables, name)[b, :n] = getattr(plan, name)
-    tables.letter[b, :n] = np.minimum(plan.letters(), MAX_LETTERS - 1)
-    tables.into[b, :n], tables.left[b, :n] = plan.bars_into_section()
-    for part, role in enumerate(plan.roles.tolist()):
-        tables.roles_in_bar[b, :n] |= (plan.active >> part & 1) << role
-    tables.is_source[b, plan.source[plan.source != NO_SOURCE]] = 1
-    cells = plan.played()
-    tables.cells[b, : len(cells)], tables.num_cells[b] = cells, len(cells)
-
-
-def make_part_rows(num_rows: int, num_bars: int, num_notes: int) -> PartRows:
-    """Rows before their first event; `num_notes` is the most that a part may have."""
-    grid = (num_rows, num_bars, CELLS)
-    return PartRows(
-        np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
-        np.zeros((num_rows, num_notes, _K), dtype=np.int64),
-        np.zeros((num_rows, num_bars + 1), dtype=np.int64),
-        np.zeros((num_rows, num_bars, _K), dtype=np.int64),
-        np.zeros((num_rows, GROUPS, num_bars, CELLS), dtype=np.uint8),
-        np.zeros((num_rows, 12, num_bars, CELLS), dtype=np.uint8),
-        np.zeros(grid, dtype=np.uint8),
-        np.zeros(grid, dtype=np.uint8),
-        np.zeros(grid, dtype=np.uint8),
-        np.zeros((num_rows, NUM_LAGS), dtype=np.int64),
-        np.full((num_rows, NUM_LAGS, _K), NOTHING, dtype=np.int64),
-        np.zeros((num_rows, NUM_LAGS), dtype=np.int64),
-        np.zeros((num_rows, _K), dtype=np.int64),
-    )
-
-
-def start_part_row(rows: PartRows, b: int) -> None:
-    """Puts a row before the first event of a piece."""
-    for part in rows:
-        part[b] = 0
-    rows.recalled[b], rows.bar_events[b], rows.lowest[b] = NOTHING, NOTHING, 255
-    rows.numbers[b, CELL] = rows.numbers[b, PART] = rows.numbers[b, LAST_PLACE] = -1
 
 
 def part_steps(events: Ints, plan: Plan, num_notes: int) -> tuple[Ints, Bytes, Ints, Ints]:
@@ -288,7 +177,7 @@ def tell_parts(b: int, tables: PlanTables, rows: PartRows, moving: Ints, flags: 
         moving[13] = 1 + min(tables.into[b, next_bar], MAX_INTO)
         moving[14] = 1 + min(tables.left[b, next_bar], MAX_INTO)
         moving[15] = 1 + tables.letter[b, next_bar]
-    _recall(b, tables, rows)
+    recall(b, tables, rows)
     for lag in range(NUM_LAGS):
         moving[_FIRST_AGREEMENT + lag] = rows.agreements[b, lag]
 
@@ -316,12 +205,6 @@ def tell_onset(b: int, place: int, tables: PlanTables, rows: PartRows, onset: In
 
 
 @borrowing
-def slot_at(b: int, bar: int, place: int, tables: PlanTables) -> int:
-    """The chord of a bar that holds at a place: 0 or 1."""
-    return 1 if tables.num_slots[b, bar] == 2 and 2 * place >= tables.bar_ticks[b, bar] else 0
-
-
-@borrowing
 def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> None:
     """Moves row b past an event [K]."""
     numbers = rows.numbers[b]
@@ -330,7 +213,7 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
         offered = rows.recalled[b, lag]
         if offered[PLACE] >= 0:
             agrees = offered[PLACE] == event[PLACE] and offered[PITCH] == event[PITCH]
-            rows.scores[b, lag] += ((_FULL if agrees else 0) - rows.scores[b, lag]) >> _DECAY_BITS
+            rows.scores[b, lag] += ((FULL_SCORE if agrees else 0) - rows.scores[b, lag]) >> DECAY_BITS
     if event[PLACE] != BAR:
         _add_note(b, numbers[HERE], event, tables, rows)
         numbers[TOGETHER] = numbers[TOGETHER] + 1 if event[PLACE] == numbers[LAST_PLACE] else 1
@@ -419,68 +302,3 @@ def _add_note(b: int, bar: int, event: Ints, tables: PlanTables, rows: PartRows)
         if cell * CELL_TICKS >= tables.bar_ticks[b, bar]:
             bar += 1
             cell = 0
-
-
-@borrowing
-def _recall(b: int, tables: PlanTables, rows: PartRows) -> None:
-    """Sets what each lag offers as the next event of row b."""
-    numbers = rows.numbers[b]
-    rows.recalled[b] = NOTHING
-    rows.agreements[b] = 0
-    if numbers[CELL] < 0:
-        return
-    bar, cell, part = numbers[HERE], numbers[CELL], numbers[PART]
-    next_bar = -1
-    if cell + 1 < tables.num_cells[b] and tables.cells[b, cell + 1, 0] == part:
-        next_bar = tables.cells[b, cell + 1, 1]
-    for lag in range(NUM_LAGS):
-        source = _bar_of_lag(b, lag, bar, tables)
-        if source < 0 or rows.bar_events[b, source, 0] == NOTHING:
-            continue
-        offered = rows.recalled[b, lag]
-        found = False
-        for i in range(rows.first[b, source], rows.first[b, source + 1]):
-            place, pitch = rows.notes[b, i, PLACE], rows.notes[b, i, PITCH]
-            if place < numbers[LAST_PLACE]:
-                continue
-            if pitch < FIRST_DRUM:
-                pitch += _interval(b, lag, place, bar, source, tables)
-                if not 0 <= pitch < FIRST_DRUM:
-                    continue
-            if place > numbers[LAST_PLACE] or pitch > numbers[LAST_PITCH]:
-                for k in range(_K):
-                    offered[k] = rows.notes[b, i, k]
-                offered[PITCH] = pitch
-                found = True
-                break
-        if not found:
-            if next_bar < 0:
-                continue
-            after = _bar_of_lag(b, lag, next_bar, tables)
-            if after < 0 or after > bar or rows.bar_events[b, after, 0] == NOTHING:
-                after = bar
-            for k in range(_K):
-                offered[k] = rows.bar_events[b, after, k]
-        rows.agreements[b, lag] = 1 + rows.scores[b, lag] * NUM_AGREEMENTS // (_FULL + 1)
-
-
-@borrowing
-def _bar_of_lag(b: int, lag: int, bar: int, tables: PlanTables) -> int:
-    """The bar that a lag offers for a bar, below 0 for none."""
-    if lag >= SOURCE:
-        return int(tables.source[b, bar])
-    return int(bar - (LAGS[lag] if lag < MOVED_LAG else 1))
-
-
-@borrowing
-def _interval(b: int, lag: int, place: int, bar: int, source: int, tables: PlanTables) -> int:
-    """Semitones, -5 to 6, by which a note at a place of the source is moved: from its chord to the one here."""
-    if lag == SOURCE:
-        return int(tables.shift[b, bar])
-    if lag != MOVED_LAG and lag != MOVED_SOURCE:
-        return 0
-    here = tables.chord[b, bar, slot_at(b, bar, place, tables)]
-    there = tables.chord[b, source, slot_at(b, source, place, tables)]
-    if here == NO_CHORD or there == NO_CHORD:
-        return 0
-    return int(((here - 1) // NUM_QUALITIES - (there - 1) // NUM_QUALITIES + 5) % 12 - 5)

@@ -28,7 +28,8 @@ from lstm_core.representations.parts.events import (
     without_parts,
 )
 from lstm_core.representations.parts.parts import LEAST_PARTS, PARTS, _thinned, score_of_parts
-from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, NUM_LAGS, ONSET_CONTEXTS, part_steps
+from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, ONSET_CONTEXTS, part_steps
+from lstm_core.representations.parts.tables import NUM_LAGS
 from lstm_core.representations.plan.from_score import PlannedScore, plan_score
 from lstm_core.representations.plan.layout import EXACT, TRANSPOSED, VARIED
 from lstm_core.representations.plan.plan import NUM_CONDITIONS
