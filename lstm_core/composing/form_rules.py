@@ -14,12 +14,11 @@ from lstm_core.dataset.corpus_statistics import FIRST_SOUND_EFFECT
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
 from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
 from lstm_core.notes.keys import scale_pitch_classes
-from lstm_core.notes.score import TICKS_PER_QUARTER
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
-from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
 from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.section_fields import for_section, section_chords, section_roles
+from lstm_core.orders.sections import PlacedSection
 from lstm_core.representations.plan.events import EXACT_CODE, NEW_CODE, VARIED_CODE
 from lstm_core.representations.plan.layout import BASS, MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
 from lstm_core.representations.plan.schemes import (
@@ -33,39 +32,6 @@ from lstm_core.representations.plan.schemes import (
 UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program
 NO_MUSIC = frozenset((*UNPITCHED, *range(FIRST_SOUND_EFFECT, 128)))
 FEWEST_ROLES = 3  # of music that names no instruments
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlacedSection:
-    """A section of an order's form with its bars."""
-
-    spec: SectionSpec
-    start: int
-    num_bars: int
-
-    @property
-    def bars(self) -> slice:
-        return slice(self.start, self.start + self.num_bars)
-
-
-def sections_of(order: TrackOrder, plan: TrackPlan) -> tuple[PlacedSection, ...]:
-    """The sections of the form that an order asks for; () without one."""
-    if not order.form:
-        return ()
-    specs = parse_form(order.form)
-    counts = fit_form(
-        specs,
-        plan.num_bars,
-        is_loop=order.loop,
-        loop_start=order.loop_start,
-        bpm=plan.bpm,
-        bar_quarters=plan.meter.bar_ticks / TICKS_PER_QUARTER,
-    )
-    starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
-    return tuple(
-        PlacedSection(spec=spec, start=start, num_bars=count)
-        for spec, start, count in zip(specs, starts, counts, strict=False)
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,7 +15,6 @@ from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.form_rules import (
     FEWEST_ROLES,
     NO_MUSIC,
-    PlacedSection,
     asked_energy,
     chord_rules,
     chords_of_scale,
@@ -24,7 +23,6 @@ from lstm_core.composing.form_rules import (
     final_chord,
     form_rules,
     role_rules,
-    sections_of,
 )
 from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.parts.rules import PartRules
@@ -38,6 +36,7 @@ from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.section_fields import for_section, section_ensembles
+from lstm_core.orders.sections import PlacedSection, sections_of
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
@@ -122,7 +121,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         wanted_in_bar=wanted_in_bar,
         chords=np.ones(NUM_CHORDS, dtype=np.uint8) if classes is None else chords_of_scale(classes),
         pitch_classes=_mask(classes),
-        may_transpose=classes is None,
+        may_transpose=classes is None and not order.chords,
         may_yield=not sections,
         temperature=np.full(len(PLAN_STREAMS), order.temperature),
         top_p=np.full(len(PLAN_STREAMS), order.top_p),

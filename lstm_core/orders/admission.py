@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
+from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import DRUM
 from lstm_core.foundation.errors import OrderError
-from lstm_core.notes.score import TICKS_PER_QUARTER
 from lstm_core.orders.constraints import make_rules
-from lstm_core.orders.form_text import fit_form, parse_form
+from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import check_chords, section_chords, section_roles
+from lstm_core.orders.sections import sections_of
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
 
@@ -51,21 +52,18 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
 def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
     """Raises OrderError for a form that does not fit the bars of a track, and for chords that do not fit the form."""
     chords = section_chords(order.chords)
+    for sequence in chords.values() if slots_per_bar(plan.meter) == 1 else ():
+        for first, second in sequence:
+            if first != second:
+                raise OrderError(
+                    f"a bar of {plan.meter} has one chord, chords gives one {first.name} and {second.name}. Write each "
+                    "in a bar of its own."
+                )
     if len(chords.get("", ())) > plan.num_bars:
         raise OrderError(f"chords holds {len(chords[''])} bars, the track has {plan.num_bars}. Write at most as many.")
-    if not order.form:
-        return
-    sections = parse_form(order.form)
     try:
-        bars = fit_form(
-            sections,
-            plan.num_bars,
-            is_loop=order.loop,
-            loop_start=order.loop_start,
-            bpm=plan.bpm,
-            bar_quarters=plan.meter.bar_ticks / TICKS_PER_QUARTER,
-        )
-        check_chords(chords, sections, bars)
+        placed = sections_of(order, plan)
+        check_chords(chords, [one.spec for one in placed], [one.num_bars for one in placed])
     except ValueError as error:
         raise OrderError(str(error)) from error
 

@@ -11,11 +11,11 @@ from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.plan_form import form_of_plan
 from lstm_core.catalogue.records import TrackRecord
 from lstm_core.catalogue.roll import draw_roll
-from lstm_core.composing.form_rules import sections_of
 from lstm_core.composing.take import Take
 from lstm_core.notes.midi import write_midi
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.sections import sections_of
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.mastering import MasterSettings, master
 from lstm_core.sound.output_formats import encode, output_format

@@ -6,14 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS, FIGURE, HARMONY
-from lstm_core.composing.form_rules import role_rules, sections_of
+from lstm_core.composing.form_rules import chord_rules, role_rules
 from lstm_core.composing.rules import players_of
 from lstm_core.composing.take import Take
+from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.sections import PlacedSection, sections_of
 from lstm_core.representations.note_events import event_onsets
-from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, Ints, Plan, chord_tones
+from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, NUM_QUALITIES, Ints, Plan, chord_tones
 from lstm_core.tracks.gates import GateResult
 
 LEAST_VARIED, MOST_VARIED = 0.02, 0.98  # share of a varied section that is not as in the section that it varies
@@ -24,10 +26,13 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
 
     `bass_root`, share of the chord changes under which the bass begins with the note of the plan, where there is a
     bass; `harmony_in_chord`, share of the notes of harmony and figures on beats that are tones of the chord;
-    `exact_repeats`, share of the bars that repeat another as it is, note for note; `varied_least` and `varied_most`,
-    shares of new notes in the sections of the order that vary another; `in_key`, share of the melodic notes that are of
-    the scale, or of a chord that the order gives; `other_roles`, notes of roles that the order
-    does not have there; `other_players`, programs beyond those of the players that the order names.
+    `exact_repeats`, share of the bars that the plan repeats as they are, note for note; `in_key`, share of the melodic
+    notes that are of the scale, or of a chord that the order gives.
+
+    Of what an order asks: `asked_form`, share of the bars of sections named again that are as the first time;
+    `asked_chords`, share of its chords that the plan has; `varied_least` and `varied_most`, shares of new notes in
+    sections that vary another; `other_roles`, notes of roles that it does not have there; `other_players`, programs
+    beyond its players; `missing_players`, players that do not play.
     """
     plan = take.plan
     if plan is None:
@@ -41,6 +46,10 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     scale = scale_of(track.order, track.plan)
     if scale is not None:
         gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, chord_wins=bool(track.order.chords))))
+    if track.order.form:
+        gates.append(_all("asked_form", _sections_again(track, in_bars)))
+    if track.order.chords:
+        gates.append(_all("asked_chords", _asked_chords(track, in_bars, take.shift)))
     shares = _varied_shares(track, in_bars)
     if shares:
         variation = track.order.variation
@@ -147,6 +156,32 @@ def _exact_repeats(bars: _Bars) -> list[bool]:
     plan = bars.plan
     exact = np.flatnonzero(plan.relation == EXACT).tolist()
     return [bars.content(bar) == bars.content(int(plan.source[bar])) for bar in exact]
+
+
+def _sections_again(track: PlannedTrack, bars: _Bars) -> list[bool]:
+    """Of each bar of a section that the order names again whether it is as the first time; but for the last chord."""
+    first: dict[str, PlacedSection] = {}
+    kept: list[bool] = []
+    for placed in sections_of(track.order, track.plan):
+        known = first.setdefault(placed.spec.name, placed)
+        if known is not placed:  # the last section may be longer, by the end of the track
+            num_bars = min(known.num_bars, placed.num_bars)
+            pairs = [(known.start + place, placed.start + place) for place in range(num_bars)]
+            kept += [bars.content(a) == bars.content(b) for a, b in pairs if track.plan.final_bar not in (a, b)]
+    return kept
+
+
+def _asked_chords(track: PlannedTrack, bars: _Bars, shift: int) -> npt.NDArray[np.bool_]:
+    """Of each chord that the order gives whether the plan has it, and its bass; but for the last chord of a track."""
+    plan = track.plan
+    chord, above = chord_rules(track.order, plan, sections_of(track.order, plan), shift)
+    judged = (chord != FREE) & bars.is_judged[:, None]
+    if plan.final_bar is not None:
+        judged[plan.final_bar] = False
+    root = (bars.plan.chord - 1) // NUM_QUALITIES
+    same = (bars.plan.chord == chord) & (bars.plan.bass == (root + above) % 12)
+    found: npt.NDArray[np.bool_] = same[judged]
+    return found
 
 
 def _varied_shares(track: PlannedTrack, bars: _Bars) -> list[float]:

@@ -79,6 +79,15 @@ def test_chords_of_an_order_are_played_and_win_over_the_key() -> None:
     assert in_key.is_passed
 
 
+def test_chords_of_an_order_are_not_transposed_with_a_bar_that_repeats_another() -> None:
+    """In no key bars may repeat others transposed, and took the chords along."""
+    order = TrackOrder(chords="Am F C G", key="free", form="A A' B A", duration_s=62.0, bpm=120.0, loop=True)
+    tracks = [admit(replace(order, seed=seed)) for seed in range(12)]
+    for track, take in zip(tracks, takes_of(tracks), strict=True):
+        asked = next(gate for gate in promise_gates(track, take) if gate.name == "asked_chords")
+        assert asked.is_passed, track.order.seed
+
+
 def test_a_key_is_found_for_chords_without_one() -> None:
     assert admit(TrackOrder(chords="Am F C G", duration_s=16.0, loop=True)).plan.key in (0, 21)
     assert admit(TrackOrder(chords="Em C G D", duration_s=16.0, loop=True)).plan.key == 12 + 4

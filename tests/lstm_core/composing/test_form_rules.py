@@ -14,7 +14,6 @@ from lstm_core.composing.form_rules import (
     final_chord,
     form_rules,
     role_rules,
-    sections_of,
     varied_bars,
 )
 from lstm_core.composing.rules import draw_style, players_of
@@ -22,6 +21,7 @@ from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.chord_symbols import QUALITIES
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
+from lstm_core.orders.sections import sections_of
 from lstm_core.representations.plan.layout import chord_value
 from lstm_core.representations.plan.schemes import OPEN
 from tests.lstm_core.composing.tiny_composer import SCHEME, STATISTICS

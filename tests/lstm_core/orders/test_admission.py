@@ -64,3 +64,11 @@ def test_a_form_that_does_not_fit_the_track_is_refused() -> None:
 def test_200_sections_are_admitted_where_they_fit() -> None:
     order = replace(ORDER, duration_s=800.0, form="A B C D " * 50)
     assert admit(order).plan.num_bars == 400
+
+
+def test_a_bar_that_has_one_chord_is_not_given_two() -> None:
+    """The second was left out without a word."""
+    order = TrackOrder(chords="Am | F G", meter="3/4", duration_s=30.0)
+    with pytest.raises(OrderError, match="a bar of 3/4 has one chord, chords gives one F and G"):
+        admit(order)
+    assert admit(replace(order, meter="4/4")) and admit(replace(order, chords="Am | F"))
