@@ -121,7 +121,6 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         wanted_in_bar=wanted_in_bar,
         chords=np.ones(NUM_CHORDS, dtype=np.uint8) if classes is None else chords_of_scale(classes),
         pitch_classes=_mask(classes),
-        may_transpose=classes is None and not order.chords,
         may_yield=not sections,
         temperature=np.full(len(PLAN_STREAMS), order.temperature),
         top_p=np.full(len(PLAN_STREAMS), order.top_p),

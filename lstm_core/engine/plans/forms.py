@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from lstm_core.engine.plans.rules import FREE, Bytes
-from lstm_core.engine.plans.tables import MAY_TRANSPOSE, MAY_YIELD, RuleTables
+from lstm_core.engine.plans.tables import MAY_YIELD, RuleTables
 from lstm_core.foundation.compiling import borrowing
 from lstm_core.representations.plan.events import (
     EXACT_CODE,
     FIRST,
     FIRST_BACK,
     FIRST_RELATION,
-    FIRST_TRANSPOSED_CODE,
     NEW_CODE,
-    NO_SHIFT_CODE,
-    NUM_RELATIONS,
     SECOND,
     THIRD,
     VARIED_CODE,
@@ -32,6 +29,7 @@ from lstm_core.representations.plan.steps import (
 
 @borrowing
 def allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: Ints, allowed: Bytes) -> None:
+    """Sets what FORM may be. No bar repeats another transposed: notes would leave scale, chords and range."""
     bar = rows.numbers[b, BAR]
     forced = tables.form[b, bar, stream] if stream <= THIRD else FREE
     if stream == FIRST:
@@ -46,19 +44,14 @@ def allow_form(b: int, stream: int, tables: RuleTables, rows: PlanRows, event: I
         if forced != FREE and (forced == NEW_CODE or not tables.numbers[b, MAY_YIELD]):
             allowed[FIRST_RELATION + forced] = 1
         elif forced != FREE:
-            whole = _may_be_whole(b, bar, bar - back, tables)
-            whole = whole and (forced == EXACT_CODE or tables.numbers[b, MAY_TRANSPOSE] == 1)
-            allowed[FIRST_RELATION + (forced if whole else VARIED_CODE)] = 1
+            whole = forced == EXACT_CODE and _may_be_whole(b, bar, bar - back, tables)
+            allowed[FIRST_RELATION + (EXACT_CODE if whole else VARIED_CODE)] = 1
         elif back == 0:
             allowed[FIRST_RELATION + NEW_CODE] = 1
         else:
             allowed[FIRST_RELATION + VARIED_CODE] = 1
-            if not _may_be_whole(b, bar, bar - back, tables):
-                return
-            allowed[FIRST_RELATION + EXACT_CODE] = 1
-            if tables.numbers[b, MAY_TRANSPOSE]:
-                for code in range(FIRST_TRANSPOSED_CODE, NUM_RELATIONS):
-                    allowed[FIRST_RELATION + code] = 1 if code != NO_SHIFT_CODE else 0
+            if _may_be_whole(b, bar, bar - back, tables):
+                allowed[FIRST_RELATION + EXACT_CODE] = 1
     elif stream == THIRD:
         if forced != FREE:
             allowed[forced] = 1

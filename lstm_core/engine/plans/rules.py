@@ -54,7 +54,6 @@ class PlanRules:
     chords: Bytes = field(default_factory=_everything)  # 1 for those that may be chosen: [NUM_CHORDS]
     pitch_classes: Bytes = field(default_factory=lambda: np.ones(12, dtype=np.uint8))  # that the bass may have
     may_yield: bool = False  # True: a bar that cannot be the same as its source as a whole may be varied instead
-    may_transpose: bool = True  # whether bars may repeat others transposed
     temperature: Ints | npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
     seed: int = 0
