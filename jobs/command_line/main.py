@@ -48,7 +48,8 @@ def options(verbose: Verbose = False) -> None:
     """Options of all commands."""
     _state["verbose"] = verbose
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("lstm_core.foundation.old_names").setLevel(logging.WARNING)  # for users, whatever else is hidden
+    for name in ("lstm_core.foundation.old_names", "jobs.generate.run"):  # for users, whatever else is hidden
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @app.command()

@@ -32,6 +32,7 @@ from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
 from lstm_core.catalogue.tables import FAILURES_NAME, FAILURES_SCHEMA, TABLES_FOLDER, failures_of, read_table
 from lstm_core.composing.players import Playable, load_playable, load_training_runs
+from lstm_core.composing.rules import strangers_to
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
@@ -273,6 +274,19 @@ def _check_styles(order: Order, checkpoint: Playable) -> None:
         raise OrderError(
             f"The checkpoint {checkpoint.facts.name} has not learnt the style {', '.join(map(repr, unknown))}. "
             f"It knows {', '.join(known) or 'none'}. Leave style out, or train on a corpus that has it."
+        )
+    strangers = {
+        (name, track.style)
+        for track in order.tracks
+        if track.style
+        for name in strangers_to(track.style, track.instruments, checkpoint.facts.statistics)
+    }
+    for name, style in sorted(strangers):
+        _logger.warning(
+            "No piece of style %s that the checkpoint learnt from has an instrument such as %s: it is played as other "
+            "styles play it.",
+            style,
+            name,
         )
 
 

@@ -30,7 +30,9 @@ from lstm_core.engine.plans.plan_chooser import PlanRequest
 from lstm_core.engine.plans.rules import FREE, NUM_PROGRAMS, NUM_ROLES, PlanRules
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import CheckpointFacts
+from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import home_shift
+from lstm_core.notes.score import FAMILIES, family_of
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
@@ -168,6 +170,18 @@ def _has_open_parts(order: TrackOrder) -> bool:
 def _schemes_of(track: PlannedTrack, facts: CheckpointFacts) -> Sequence[str]:
     found: Sequence[str] = facts.statistics.get(style_of(track, facts), {}).get("schemes", ())
     return found
+
+
+def strangers_to(style: str, names: Sequence[str], statistics: Mapping[str, Any]) -> list[str]:
+    """Those of some instruments whose family plays in no piece of a style; [] where that is not known."""
+    families = statistics.get(style, {}).get("families")
+    if families is None:
+        return []
+    return [
+        name
+        for name in dict.fromkeys(names)
+        if not any(FAMILIES[family_of(program)] in families for program in parse_instrument(name)[0])
+    ]
 
 
 def style_of(track: PlannedTrack, facts: CheckpointFacts) -> str:

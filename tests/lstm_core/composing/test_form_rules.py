@@ -16,7 +16,7 @@ from lstm_core.composing.form_rules import (
     role_rules,
     varied_bars,
 )
-from lstm_core.composing.rules import draw_style, players_of
+from lstm_core.composing.rules import draw_style, players_of, strangers_to
 from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.chord_symbols import QUALITIES
 from lstm_core.orders.order import TrackOrder
@@ -85,6 +85,14 @@ def test_players_are_counted_and_the_narrowest_served_first() -> None:
 def test_a_style_is_drawn_from_those_with_an_ensemble() -> None:
     assert {draw_style(STATISTICS, seed) for seed in range(20)} == {"game"}
     assert draw_style({"song": STATISTICS["song"]}, 1) == ""
+
+
+def test_instruments_that_nobody_of_a_style_plays_are_named() -> None:
+    assert strangers_to("game", ("piano", "violin*2", "drums", "violin*2", "flute"), STATISTICS) == [
+        "violin*2",
+        "flute",
+    ]
+    assert strangers_to("song", ("violin",), STATISTICS) == [] == strangers_to("polka", ("violin",), STATISTICS)
 
 
 def test_a_scheme_is_drawn_that_is_as_long_as_the_track() -> None:

@@ -22,6 +22,7 @@ SCHEME = f"0,73 4,33 5,{DRUMS} 2,48|{FORM}|4,15,0,4 5,15,4,2 6,11,0,4"
 STATISTICS = {
     "game": {
         "pieces": 3,
+        "families": {"piano": 1.0, "bass": 0.7, "drums": 0.3},
         "ensembles": [[0, 33, DRUMS], [48, 60, 73, 32]],
         "schemes": [SCHEME, "0,0 4,0 2,0|1,0,0,8 0,8,2,8|3,7,0,8 3,7,2,8"],
     },
