@@ -10,6 +10,7 @@ from lstm_core.analysis.grid import Floats
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
+from lstm_core.composing.voices import at_most_together
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
@@ -46,7 +47,10 @@ class Composer:
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
             notes = _within(read_parts(made.events, plan, -shift), track)
-            notes = with_energy(notes, asked_energy(attempts[made.number][0].order, track.num_bars), track)
+            order = attempts[made.number][0].order
+            if not order.primer:  # whose notes stand as they are
+                notes = at_most_together(notes, order.polyphony)  # copied bars may meet more parts than their sources
+            notes = with_energy(notes, asked_energy(order, track.num_bars), track)
             count = len(planned[made.number].events) + len(made.events)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
 

@@ -142,7 +142,7 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         chord_wins=bool(order.chords),
         follows_energy=bool(order.energy),
         density=order.density,
-        polyphony=order.polyphony if order.polyphony < TrackOrder.polyphony else 64,
+        polyphony=order.polyphony,
         final_bar=-1 if plan.final_bar is None else plan.final_bar,
         final_hold_ticks=plan.final_hold_ticks,
         temperature=np.full(len(PART_STREAMS), order.temperature),

@@ -9,6 +9,7 @@ from lstm_core.analysis.roles import BASS, FIGURE, HARMONY
 from lstm_core.composing.form_rules import chord_rules, role_rules
 from lstm_core.composing.rules import players_of
 from lstm_core.composing.take import Take
+from lstm_core.composing.voices import most_together
 from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray
 from lstm_core.orders.constraints.key import scale_of
@@ -27,7 +28,7 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     `bass_root`, share of the chord changes under which the bass begins with the note of the plan, where there is a
     bass; `harmony_in_chord`, share of the notes of harmony and figures on beats that are tones of the chord;
     `exact_repeats`, share of the bars that the plan repeats as they are, note for note; `in_key`, share of the melodic
-    notes that are of the scale, or of a chord that the order gives.
+    notes that are of the scale, or of a chord that the order gives; `polyphony`, most melodic notes that sound at once.
 
     Of what an order asks: `asked_form`, share of the bars of sections named again that are as the first time;
     `asked_chords`, share of its chords that the plan has; `varied_least` and `varied_most`, shares of new notes in
@@ -46,6 +47,9 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     scale = scale_of(track.order, track.plan)
     if scale is not None:
         gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, chord_wins=bool(track.order.chords))))
+    if track.primer is None:
+        together = most_together(take.notes)
+        gates.append(GateResult("polyphony", together <= track.order.polyphony, together, track.order.polyphony))
     if track.order.form:
         gates.append(_all("asked_form", _sections_again(track, in_bars)))
     if track.order.chords:

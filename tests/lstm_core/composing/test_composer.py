@@ -11,6 +11,7 @@ import pytest
 from benchmarks.control import possible_orders
 from lstm_core.composing.composer import with_energy
 from lstm_core.composing.take import Take
+from lstm_core.composing.voices import most_together
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.score import DRUMS, Score, make_notes
@@ -165,5 +166,6 @@ def test_a_range_and_a_number_of_voices_are_kept() -> None:
     order = TrackOrder(pitch_low=55, pitch_high=79, polyphony=3, key="F", duration_s=24.0, bpm=120.0, loop=True)
     tracks = [admit(replace(order, seed=seed)) for seed in range(4)]
     for take in takes_of(tracks):
+        assert most_together(take.notes) <= 3
         melodic = take.notes[take.notes["program"] != DRUMS]
         assert melodic["pitch"].min() >= 55 and melodic["pitch"].max() <= 79
