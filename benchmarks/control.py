@@ -69,6 +69,7 @@ def random_order(number: int, styles: tuple[str, ...]) -> TrackOrder:
         "roles": some(ROLES, 0.3),
         "key": some(("C", "Am", "F# minor", "Eb major", "free"), 0.5),
         "meter": some(METERS, 0.5),
+        "polyphony": int(random.integers(2, 9)) if random.random() < 0.2 else None,
     }
     given = {name: value for name, value in fields.items() if value is not None}
     seconds = float(np.round(random.uniform(24.0, 90.0), 1))

@@ -49,7 +49,9 @@ class Composer:
             notes = _within(read_parts(made.events, plan, -shift), track)
             order = attempts[made.number][0].order
             if not order.primer:  # whose notes stand as they are
-                notes = at_most_together(notes, order.polyphony)  # copied bars may meet more parts than their sources
+                notes = at_most_together(
+                    notes, order.polyphony, plan.roles
+                )  # copied bars may meet more parts than their sources
             notes = with_energy(notes, asked_energy(order, track.num_bars), track)
             count = len(planned[made.number].events) + len(made.events)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)

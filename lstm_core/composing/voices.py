@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.analysis.roles import BASS
 from lstm_core.notes.score import DRUMS, NoteArray
+from lstm_core.representations.plan.layout import Ints
 
 
 def most_together(notes: NoteArray) -> int:
@@ -16,17 +18,19 @@ def most_together(notes: NoteArray) -> int:
     return int(_sounding_at(melodic).max())
 
 
-def at_most_together(notes: NoteArray, polyphony: int) -> NoteArray:
+def at_most_together(notes: NoteArray, polyphony: int, roles: Ints) -> NoteArray:
     """The notes of which at most `polyphony` melodic ones sound at once: NOTE_DTYPE [N or fewer], in their order.
 
-    Where more would sound, those that have sounded longest end when the new one begins; of more that begin together the
-    ones of the last parts are left out. So what begins in equal bars stays equal.
+    Where more would sound, those that have sounded longest end when the new one begins. Of more that begin together the
+    bass stays, and then the highest of the first parts. So what begins in equal bars stays equal, and the bass is kept.
+    roles: that of each part, int64 [P].
     """
     if most_together(notes) <= polyphony:
         return notes
     limited, kept = notes.copy(), np.ones(len(notes), dtype=bool)
     sounding: list[int] = []
-    order = np.lexsort((notes["pitch"], notes["part"], notes["onset"]))
+    rank = np.where(roles[notes["part"]] == BASS, -1, notes["part"].astype(np.int64))
+    order = np.lexsort((-notes["pitch"].astype(np.int64), rank, notes["onset"]))
     for i in order[notes["program"][order] != DRUMS].tolist():
         onset = int(notes["onset"][i])
         sounding = [j for j in sounding if limited["onset"][j] + limited["duration"][j] > onset]

@@ -17,6 +17,9 @@ ROWS = st.lists(
 )
 
 
+ROLES = np.array([0])  # all notes are of one part
+
+
 def counted(notes: np.ndarray) -> int:
     """Most melodic notes in any tick, tick by tick."""
     melodic = notes[notes["program"] != DRUMS]
@@ -29,7 +32,7 @@ def counted(notes: np.ndarray) -> int:
 @given(ROWS, st.integers(1, 6))
 def test_no_more_sound_together(rows: list[tuple[int, int, int, int, int]], polyphony: int) -> None:
     notes = make_notes(rows)
-    limited = at_most_together(notes, polyphony)
+    limited = at_most_together(notes, polyphony, ROLES)
     assert most_together(notes) == counted(notes) and counted(limited) <= polyphony
     assert (limited["program"] == DRUMS).sum() == (notes["program"] == DRUMS).sum()
     if counted(notes) <= polyphony:
@@ -37,3 +40,10 @@ def test_no_more_sound_together(rows: list[tuple[int, int, int, int, int]], poly
     onsets = {int(tick): int((notes["onset"][notes["program"] != DRUMS] == tick).sum()) for tick in notes["onset"]}
     for tick, count in onsets.items():  # only what begins together beyond the bound is left out
         assert (limited["onset"][limited["program"] != DRUMS] == tick).sum() == min(count, polyphony)
+
+
+def test_the_bass_and_the_top_stay() -> None:
+    notes = make_notes([(0, 24, 73, pitch, 80) for pitch in (60, 64, 67)] + [(0, 24, 33, 36, 80)])
+    notes["part"] = notes["program"] == 33
+    left = at_most_together(notes, 2, np.array([0, 4]))
+    assert left["pitch"].tolist() == [36, 67]
