@@ -5,7 +5,7 @@ python -m benchmarks.control [--checkpoint NAME] [--orders 500]
 control_PROMISE         share of the orders that make this promise and keep it (see lstm_core/tracks/promises.py)
 control_all             share of all orders of which every promise and every gate of the score is kept
 control_energy_density  Spearman's correlation of the energy that an order asks of a bar with the notes that begin
-                        in it, bars of all tracks together
+                        in it, bars of all tracks together but those that ask for few voices
 control_energy_velocity the same with the mean velocity
 """
 
@@ -129,7 +129,7 @@ def main() -> None:
             if not gate.is_passed:
                 print(f"# {gate.name} is {gate.value:.3f} in {track.order}", flush=True)
         kept["all"].append(all(gate.is_passed for gate in gates))
-        if track.order.energy:
+        if track.order.energy and track.order.polyphony == TrackOrder.polyphony:
             values.append(bar_values(track, take))
     for name, met in kept.items():
         print_metric(f"control_{name}", float(np.mean(met)), "share", orders=len(met))
