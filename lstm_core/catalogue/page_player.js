@@ -26,6 +26,7 @@ const loopEngine = {
   contexts: new Map(), // sample rate -> context: a loop that is resampled has no whole number of samples any more
   buffers: new Map(), // url -> decoded audio, the last ones played
   volume: 1,
+  offset: 0, // seconds, where it starts or has been halted
   async start(i, at) {
     const sampleRate = of("audio", i)[1], url = fileUrl(i, masterName(i));
     if (!this.contexts.has(sampleRate)) this.contexts.set(sampleRate, new AudioContext({ sampleRate }));
@@ -58,7 +59,7 @@ const loopEngine = {
   },
   silence() { this.source?.stop(); this.source?.disconnect(); this.source = null; },
   pause() { this.offset = this.time(); this.silence(); },
-  stop() { this.silence(); this.buffer = null; },
+  stop() { this.silence(); this.buffer = null; this.offset = 0; },
   seek(s) { this.offset = s; if (this.source) this.resume(); },
   time() { return this.source ? (this.context.currentTime - this.startedAt) % this.buffer.duration : this.offset; },
   setVolume(volume) { this.volume = volume; if (this.source) this.source.gain.gain.value = volume; },
