@@ -256,9 +256,16 @@ class BlockSet:
 
     def events_of_row(self, row: int) -> EventArray:
         """Events of a row of all tables one after another: [T, K]."""
+        return self._events(*self._table_of(row), self.representation)
+
+    def given_of_row(self, row: int) -> EventArray | None:
+        """Events of a row that are known before its own, None where the representation knows none: [T, K]."""
+        return None if self._given is None else self._events(*self._table_of(row), self._given)
+
+    def _table_of(self, row: int) -> tuple[pa.Table, int]:
         for table in self.tables:
             if row < table.num_rows:
-                return self._events(table, row, self.representation)
+                return table, row
             row -= table.num_rows
         raise IndexError(f"there are fewer rows than {row}")
 

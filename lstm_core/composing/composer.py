@@ -28,17 +28,17 @@ class Composer:
     """A planner and an arranger."""
 
     def __init__(self, checkpoint: ComposerCheckpoint, *, arithmetic: str = "auto", device: str = "cpu") -> None:
+        self.facts = checkpoint.facts
         self.planner = Engine(checkpoint.planner, arithmetic=arithmetic, device=device)
         self.arranger = Engine(checkpoint.arranger, arithmetic=arithmetic, device=device)
 
     def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
         """A take for each attempt at a track, as soon as it is finished."""
-        facts = self.planner.checkpoint.facts
+        facts = self.facts
         planned: dict[int, Generated] = {
             made.number: made
             for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts])
         }
-        facts = self.arranger.checkpoint.facts
         requests = [
             part_request(track, attempt, read_plan(planned[number].events, *_bars(track.plan)), facts)
             for number, (track, attempt) in enumerate(attempts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,28 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.analysis.grid import Floats
-from lstm_core.dataset.corpus_statistics import FIRST_SOUND_EFFECT
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
 from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
 from lstm_core.notes.keys import scale_pitch_classes
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
-from lstm_core.orders.order import TrackOrder, drawn_number
+from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.section_fields import for_section, section_chords, section_roles
 from lstm_core.orders.sections import PlacedSection
 from lstm_core.representations.plan.events import EXACT_CODE, NEW_CODE, VARIED_CODE
-from lstm_core.representations.plan.layout import BASS, MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
-from lstm_core.representations.plan.schemes import (
-    OPEN,
-    Scheme,
-    fitted_scheme,
-    read_scheme,
-    without_programs,
-)
-
-UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program
-NO_MUSIC = frozenset((*UNPITCHED, *range(FIRST_SOUND_EFFECT, 128)))
-FEWEST_ROLES = 3  # of music that names no instruments
+from lstm_core.representations.plan.layout import MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,34 +70,6 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: 
             copies = np.flatnonzero((rules.back > 0) & (np.arange(n) - rules.back == plan.final_bar))
             rules.back[copies], rules.relation[copies] = 0, NEW_CODE
     return rules
-
-
-@lru_cache(maxsize=4096)
-def _usable_scheme(text: str) -> Scheme | None:
-    """The scheme of a text without the parts that are no music; None if too little is left."""
-    scheme = without_programs(read_scheme(text), NO_MUSIC)
-    if scheme is None:
-        return None
-    roles = np.unique(scheme.parts[:, 0])
-    return scheme if BASS in roles and len(roles) >= FEWEST_ROLES else None
-
-
-def drawn_scheme(schemes: Sequence[str], plan: TrackPlan, seed: int) -> Scheme | None:
-    """The scheme of some piece of the corpus that is as long as the track, or of any if none is, fitted to the track.
-
-    Parts that are no music are left out, and schemes that consist of them. None where no scheme is left.
-    """
-    usable = [scheme for text in schemes if (scheme := _usable_scheme(text)) is not None]
-    long_enough = [scheme for scheme in usable if len(scheme.form) >= plan.num_bars] or usable
-    if not long_enough:
-        return None
-    scheme = fitted_scheme(long_enough[drawn_number("scheme", seed) % len(long_enough)], plan.num_bars)
-    form, bars = scheme.form.copy(), scheme.bars.copy()
-    form[0, 2] = max(form[0, 2], 1)
-    if plan.final_bar is not None:
-        form[plan.final_bar, :2] = 0
-        bars[plan.final_bar] = OPEN
-    return Scheme(parts=scheme.parts, form=form, bars=bars)
 
 
 def chord_rules(

@@ -12,18 +12,17 @@ import numpy.typing as npt
 from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
 from lstm_core.composing.continuing import continuing, primer_events
+from lstm_core.composing.drawn_schemes import FEWEST_ROLES, NO_MUSIC, DrawnScheme, drawn_scheme
 from lstm_core.composing.form_rules import (
-    FEWEST_ROLES,
-    NO_MUSIC,
     asked_energy,
     chord_rules,
     chords_of_scale,
-    drawn_scheme,
     energy_steps,
     final_chord,
     form_rules,
     role_rules,
 )
+from lstm_core.composing.manners import manners_for
 from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.parts.rules import PartRules
 from lstm_core.engine.plans.plan_chooser import PlanRequest
@@ -66,7 +65,8 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     form = form_rules(sections, plan, variation)
     scheme = None
     if not sections and track.primer is None:
-        scheme = drawn_scheme(_schemes_of(track, facts), plan, track.seed_of(attempt))
+        drawn = _scheme_of(track, attempt, facts)
+        scheme = None if drawn is None else drawn.scheme
     if scheme is not None:
         form = replace(form, back=scheme.form[:, 0], relation=scheme.form[:, 1], section=scheme.form[:, 2])
         scheme = scheme if _has_open_parts(order) else None
@@ -135,6 +135,8 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
     """The request for the notes of an attempt at a track whose plan is made."""
     order, plan = track.order, track.plan
     shift = home_shift(plan.key)
+    drawn = _scheme_of(track, attempt, facts)
+    textures, held = manners_for(made, drawn, plan.final_bar, track.seed_of(attempt))
     rules = PartRules(
         pitch_low=max(order.pitch_low + shift, 0),
         pitch_high=min(order.pitch_high + shift, 127),
@@ -150,6 +152,8 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         transposition=shift,
         seed=track.seed_of(attempt),
         locked=primer_events(track, shift),
+        textures=textures,
+        held=held,
     )
     return PartRequest(plan=made, rules=rules, conditions=conditions_of(track, facts))
 
@@ -167,9 +171,10 @@ def _has_open_parts(order: TrackOrder) -> bool:
     return not (order.energy or order.instruments or order.ensemble or order.roles)
 
 
-def _schemes_of(track: PlannedTrack, facts: CheckpointFacts) -> Sequence[str]:
-    found: Sequence[str] = facts.statistics.get(style_of(track, facts), {}).get("schemes", ())
-    return found
+def _scheme_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> DrawnScheme | None:
+    """The scheme that is drawn for an attempt at a track, None where its style knows none."""
+    of_style = facts.statistics.get(style_of(track, facts), {})
+    return drawn_scheme(of_style, track.plan, track.seed_of(attempt))
 
 
 def strangers_to(style: str, names: Sequence[str], statistics: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lstm_core.blocks.feature_blocks import BlockSet
+from lstm_core.blocks.stored_representations import is_spelt
 from lstm_core.notes.score import DRUMS, FAMILIES
 
 NUM_SCHEMES = 128  # of a style
@@ -20,16 +21,18 @@ _COLUMNS = ("style", "meter", "tempo_bpm", "density", "families", "num_bars", "s
 
 
 def corpus_statistics(blocks: BlockSet) -> dict[str, Any]:
-    """By style, over the training pieces: number of pieces, shares of meters and families, quantiles of the rest.
+    """By style, over the training pieces that the representation spells: their number, shares of meters and families,
+    quantiles of the rest.
 
     `tempo_bpm` (quarters per minute), `density` (notes per quarter) and `num_bars` are lists of the QUANTILES;
     `ensembles` lists the programs of some pieces, as many as NUM_ENSEMBLES, evenly spread over them, `schemes` the
-    schemes of NUM_SCHEMES where the blocks hold plans.
+    schemes of NUM_SCHEMES in the same way; those of plans and of parts of the same blocks are of the same pieces.
     """
     table = pa.concat_tables([table.select(_COLUMNS) for table in blocks.tables]).to_pydict()
+    spelt = np.concatenate([is_spelt(one, blocks.representation.name) for one in blocks.tables]).tolist()
     rows_of: dict[str, list[int]] = {}
     for row, (style, split) in enumerate(zip(table["style"], table["split"], strict=True)):
-        if split == "train":
+        if split == "train" and spelt[row]:
             rows_of.setdefault(style, []).append(row)
     return {
         style: {**_statistics(table, rows), "ensembles": _ensembles(blocks, rows), **_schemes(blocks, rows)}
@@ -57,7 +60,8 @@ def _schemes(blocks: BlockSet, rows: list[int]) -> dict[str, list[str]]:
     if scheme_of is None:
         return {}
     places = np.unique(np.linspace(0, len(rows) - 1, min(NUM_SCHEMES, len(rows))).astype(int))
-    return {"schemes": [scheme_of(blocks.events_of_row(rows[place])) for place in places]}
+    chosen = [rows[place] for place in places]
+    return {"schemes": [scheme_of(blocks.events_of_row(row), blocks.given_of_row(row)) for row in chosen]}
 
 
 def _statistics(table: dict[str, list[Any]], rows: list[int]) -> dict[str, Any]:

@@ -46,8 +46,16 @@ class ComposerCheckpoint:
 
     @property
     def facts(self) -> CheckpointFacts:
-        """Facts of both: those of the arranger, with the statistics of the planner."""
-        return replace(self.arranger.facts, statistics=self.planner.facts.statistics)
+        """Facts of both: those of the arranger, with the statistics of the planner.
+
+        Of each style the schemes of parts are added as `manners`, one for each scheme.
+        """
+        of_parts = self.arranger.facts.statistics
+        statistics = {
+            style: {**known, "manners": of_parts.get(style, {}).get("schemes", [])}
+            for style, known in self.planner.facts.statistics.items()
+        }
+        return replace(self.arranger.facts, statistics=statistics)
 
 
 def is_composer(uri: str | Path) -> bool:

@@ -104,7 +104,8 @@ class Representation:
     num_compared: int = 3  # streams in which an earlier event must agree to offer the next ones
     end: tuple[int, int] | None = None  # (stream, value) of the event that ends a piece; None: a piece just stops
     programs: Callable[[EventArray], list[int]] | None = None  # of the instruments in a piece, the busiest first
-    scheme: Callable[[EventArray], str] | None = None  # of a piece as text, see plan/schemes.py
+    # Of a piece as text, from its events and those that are given: plan/schemes.py, parts/manners.py.
+    scheme: Callable[[EventArray, EventArray | None], str] | None = None
     given: str | None = None  # another representation, whose events of a piece are known before those of this one
 
     def __post_init__(self) -> None:

@@ -30,6 +30,7 @@ from lstm_core.representations.plan.layout import MAX_PARTS, Ints
 _VELOCITIES = STREAMS[VELOCITY].size
 _NUM_CHORD_STEPS = 1 + len(CHORD_EDGES)
 _NOTES_OF_TEXTURE = np.outer([1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.5, 15.0], [1.0, 1.7, 3.0]).reshape(-1)  # about so many
+ONE_ONSET = (1 << _NUM_CHORD_STEPS) - 1  # bits of the textures of bars in which all notes begin together
 _DENSITY_APART = 1.6  # factor by which the notes of a texture may differ from those that are wanted
 
 
@@ -49,6 +50,9 @@ def allow_bar(
             fewest, most = max(energy - 1, 0), min(energy + 1, most)
         for texture in range(_NUM_CHORD_STEPS * fewest, _NUM_CHORD_STEPS * (most + 1)):
             allowed[FIRST_TEXTURE + texture] = 1
+        _keep_textures(rules.textures[b, rows.numbers[b, CELL] + 1], allowed)
+        if rules.held[b, rows.numbers[b, CELL] + 1] > 0:
+            _keep_textures(ONE_ONSET, allowed)
         if rules.numbers[b, DENSITY]:
             _keep_density(b, rules, tables, rows, allowed)
     elif event[PITCH] == END:
@@ -57,6 +61,18 @@ def allow_bar(
         allowed[FIRST_REGISTER : FIRST_REGISTER + NUM_REGISTERS] = 1
     elif stream == VELOCITY:
         allowed[1:_VELOCITIES] = 1
+
+
+@borrowing
+def _keep_textures(bits: int, allowed: Bytes) -> None:
+    """Leaves the textures of some bits, 0 for all; if none of them is allowed, those that are."""
+    some = False
+    for texture in range(NUM_TEXTURES):
+        some = some or (allowed[FIRST_TEXTURE + texture] == 1 and bits >> texture & 1 == 1)
+    if some:
+        for texture in range(NUM_TEXTURES):
+            if not bits >> texture & 1:
+                allowed[FIRST_TEXTURE + texture] = 0
 
 
 @borrowing

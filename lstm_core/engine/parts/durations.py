@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstm_core.analysis.roles import BASS, DRUM, FIGURE, HARMONY
+from lstm_core.analysis.roles import DRUM
 from lstm_core.engine.parts.rules import (
     FINAL_BAR,
     FINAL_HOLD,
@@ -15,10 +15,22 @@ from lstm_core.engine.parts.rules import (
 from lstm_core.foundation.compiling import borrowing
 from lstm_core.representations.note_events import DURATIONS
 from lstm_core.representations.parts.events import (
+    CHORD_EDGES,
+    FIRST_TEXTURE,
     PITCH,
     PLACE,
 )
-from lstm_core.representations.parts.tables import CELL_TICKS, CELLS, HERE, PART, PartRows, PlanTables, slot_at
+from lstm_core.representations.parts.tables import (
+    CELL,
+    CELL_TICKS,
+    CELLS,
+    HERE,
+    PART,
+    TEXTURE,
+    PartRows,
+    PlanTables,
+    slot_at,
+)
 from lstm_core.representations.plan.layout import NO_CHORD, Ints, chord_tones
 
 _TONES = chord_tones()
@@ -29,19 +41,23 @@ _DURATIONS = DURATIONS.astype(np.int64)
 def allow_durations(
     b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, event: Ints, allowed: Bytes
 ) -> None:
-    """Sets how long the note may be: within the piece, and of accompaniments as long as the chord has its pitch."""
+    """Sets how long the note may be: within the piece, and through the pause of its part if it is held so long."""
     numbers = rows.numbers[b]
     bar, place = numbers[HERE], event[PLACE]
     role = tables.roles[b, numbers[PART]]
-    allowed[1] = 1
     longest = ticks_left(b, bar, place, rules, tables)
-    if role in (HARMONY, FIGURE, BASS):
-        longest = min(longest, _ticks_of_chord(b, bar, place, event[PITCH] % 12, longest, tables))
+    shortest = 0
+    if rules.held[b, numbers[CELL]] > 0 and numbers[TEXTURE] < FIRST_TEXTURE + 1 + len(CHORD_EDGES):
+        shortest = _ticks_held(b, bar, place, event[PITCH] % 12, rules.held[b, numbers[CELL]], tables)
     if rules.numbers[b, POLYPHONY] < 32 and role != DRUM:
         longest = min(longest, _ticks_free(b, bar, place, longest, rules, tables, rows))
+    last = 1
     for value in range(1, len(_DURATIONS)):
         if _DURATIONS[value] <= longest:
-            allowed[value] = 1
+            last = value
+            if _DURATIONS[value] >= shortest:
+                allowed[value] = 1
+    allowed[last] = 1
 
 
 @borrowing
@@ -56,6 +72,15 @@ def ticks_left(b: int, bar: int, place: int, rules: PartRuleTables, tables: Plan
         if total > _DURATIONS[-1]:
             break
     return int(total)
+
+
+@borrowing
+def _ticks_held(b: int, bar: int, place: int, pitch_class: int, num_bars: int, tables: PlanTables) -> int:
+    """Ticks from a place through so many bars more, or until a chord lacks the pitch class."""
+    ticks = -place
+    for held in range(bar, min(bar + num_bars + 1, tables.num_bars[b])):
+        ticks += tables.bar_ticks[b, held]
+    return int(min(ticks, _ticks_of_chord(b, bar, place, pitch_class, ticks, tables)))
 
 
 @borrowing

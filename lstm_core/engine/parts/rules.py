@@ -37,6 +37,8 @@ class PartRules:
     transposition: int = 0  # semitones from the key of the piece to the home key
     seed: int = 0
     locked: Mapping[tuple[int, int], Ints] = field(default_factory=dict)  # events of a part and bar, BAR first: [n, K]
+    textures: Ints | None = None  # bits of those that each part may have in each bar, 0: any; [parts, bars], None: any
+    held: Ints | None = None  # bars that follow through which the notes of a bar are held: [parts, bars], None: open
 
 
 class PartRuleTables(NamedTuple):
@@ -48,6 +50,8 @@ class PartRuleTables(NamedTuple):
     top_p: npt.NDArray[np.float64]  # [B, K]
     locked: Ints  # [B, L, K] events that are given
     locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
+    textures: Ints  # [B, C] bits of the textures that each written bar may have, 0: any
+    held: Ints  # [B, C] bars that follow each written bar through which its notes are held
 
 
 (
@@ -74,6 +78,8 @@ def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> Par
         np.ones((num_rows, len(STREAMS))),
         np.zeros((num_rows, num_locked, len(STREAMS)), dtype=np.int64),
         np.full((num_rows, num_cells, 2), -1, dtype=np.int64),
+        np.zeros((num_rows, num_cells), dtype=np.int64),
+        np.zeros((num_rows, num_cells), dtype=np.int64),
     )
 
 
@@ -87,6 +93,11 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
+    tables.textures[b] = tables.held[b] = 0
+    if rules.textures is not None:
+        tables.textures[b, : len(cells)] = rules.textures[cells[:, 0], cells[:, 1]]
+    if rules.held is not None:
+        tables.held[b, : len(cells)] = rules.held[cells[:, 0], cells[:, 1]]
     tables.locked_of_cell[b] = -1
     count = 0
     for cell, (part, bar) in enumerate(cells.tolist()):

@@ -16,6 +16,7 @@ from lstm_core.representations.parts.events import (
     spell_parts,
     without_parts,
 )
+from lstm_core.representations.parts.manners import manners_of_events
 from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, ONSET_CONTEXTS, part_steps
 from lstm_core.representations.parts.tables import NUM_LAGS
 from lstm_core.representations.plan.events import REPRESENTATION as PLAN_NAME
@@ -95,5 +96,6 @@ PARTS = Representation(
     num_flags=NUM_FLAGS,
     onset_contexts=ONSET_CONTEXTS,
     num_lags=NUM_LAGS,
+    scheme=manners_of_events,
     given=PLAN_NAME,
 )

@@ -6,7 +6,7 @@ chord and no note.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,8 +40,8 @@ class Scheme:
     bars: Ints  # energy, bits of the parts that play, bits of those that copy; OPEN where nothing is said: [N, 3]
 
 
-def scheme_of_events(events: EventArray) -> str:
-    """The scheme of a plan as text: "role,program ...|FORM|energy,active,copied,bars ..."."""
+def scheme_of_events(events: EventArray, given: EventArray | None = None) -> str:
+    """The scheme of a plan as text: "role,program ...|FORM|energy,active,copied,bars ..."; `given` is not used."""
     table = events.astype(np.int64)
     num_parts = int(np.flatnonzero(table[:, FIRST] == END_PARTS)[0])
     form_text = form_of_events(events)
@@ -86,7 +86,7 @@ def fitted_scheme(scheme: Scheme, num_bars: int) -> Scheme:
     bars = np.full((num_bars, 3), OPEN, dtype=np.int64)
     known = min(num_bars, len(scheme.bars))
     bars[:known] = scheme.bars[:known]
-    return Scheme(parts=scheme.parts, form=fitted_form(scheme.form, num_bars), bars=bars)
+    return replace(scheme, form=fitted_form(scheme.form, num_bars), bars=bars)
 
 
 def without_programs(scheme: Scheme, left_out: frozenset[int]) -> Scheme | None:

@@ -9,7 +9,6 @@ import pytest
 
 from lstm_core.composing.form_rules import (
     chord_rules,
-    drawn_scheme,
     energy_steps,
     final_chord,
     form_rules,
@@ -23,8 +22,7 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
 from lstm_core.orders.sections import sections_of
 from lstm_core.representations.plan.layout import chord_value
-from lstm_core.representations.plan.schemes import OPEN
-from tests.lstm_core.composing.tiny_composer import SCHEME, STATISTICS
+from tests.lstm_core.composing.tiny_composer import STATISTICS
 
 LOOP = TrackOrder(form="A:4 A':4 B:8 A:4", duration_s=40.0, bpm=120.0, loop=True)
 
@@ -93,16 +91,6 @@ def test_instruments_that_nobody_of_a_style_plays_are_named() -> None:
         "flute",
     ]
     assert strangers_to("song", ("violin",), STATISTICS) == [] == strangers_to("polka", ("violin",), STATISTICS)
-
-
-def test_a_scheme_is_drawn_that_is_as_long_as_the_track() -> None:
-    plan = plan_track(replace(LOOP, form="", duration_s=32.0))
-    for seed in range(9):
-        scheme = drawn_scheme([SCHEME, "0,0 4,0 2,0|1,0,0,4|3,7,0,4"], plan, seed)
-        assert scheme is not None and scheme.form[:, 1].tolist() == [0] * 4 + [1, 1, 2, 2] + [0] * 4 + [1] * 4
-        assert scheme.bars[:, 1].tolist() == [15] * 4 + [OPEN] * 2 + [15] * 2 + [11] * 4 + [OPEN] * 4
-    assert drawn_scheme([], plan, 1) is None
-    assert drawn_scheme(["0,73 2,0|1,0,0,4|3,3,0,4"], plan, 1) is None  # without a bass
 
 
 def test_the_last_chord_has_the_third_of_its_scale() -> None:

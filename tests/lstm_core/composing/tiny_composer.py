@@ -30,6 +30,10 @@ STATISTICS = {
 }
 
 
+MANNERS = ["38:0 7:100 ffffff:0 1c0:50", "3f:0 1f8:60 e00:100"]  # of the schemes of the style game
+OF_PARTS = {"game": {"schemes": MANNERS}, "song": {"schemes": []}}  # statistics of the arranger
+
+
 def _checkpoint(representation: Representation, seed: int) -> Checkpoint:
     torch.manual_seed(seed)
     settings = ModelSettings(
@@ -50,7 +54,7 @@ def _checkpoint(representation: Representation, seed: int) -> Checkpoint:
         valid_nll=None,
         corpus_fingerprint="",
         licences={},
-        statistics=STATISTICS,
+        statistics=STATISTICS if representation is PLAN else OF_PARTS,
         home_key=True,
     )
     return Checkpoint(model=MusicLSTM(settings).eval(), facts=facts, fingerprint=f"{representation.name} {seed}")
