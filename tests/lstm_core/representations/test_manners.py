@@ -18,7 +18,7 @@ ROWS = [
     *[(192 * n, length, PAD, pitch, 80) for n, length in enumerate((192, 192, 192, 90)) for pitch in (60, 64, 67)],
     *[(24 * n, 24, PULSE, 36, 90) for n in range(32)],
     *[(192 * n, 12, BEAT, 36, 90) for n in range(4)],
-]  # eight bars: a chord every second one, held three times of four; four notes of the bass in each; a drum as the chords
+]  # eight bars: a chord every second one, held three times of four; four notes of the bass in each; drums as the chords
 
 
 def test_textures_and_held_pauses_of_each_part() -> None:
