@@ -32,6 +32,7 @@ class PartRules:
     polyphony: int = 64  # melodic notes that sound together at most
     final_bar: int = -1  # that holds the last chord alone, -1 for none
     final_hold_ticks: int = 0  # longest note of the last chord
+    beginning: frozenset[int] = frozenset()  # bars with which all parts begin that play there and have a free voice
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
     transposition: int = 0  # semitones from the key of the piece to the home key
@@ -48,6 +49,7 @@ class PartRuleTables(NamedTuple):
     top_p: npt.NDArray[np.float64]  # [B, K]
     locked: Ints  # [B, L, K] events that are given
     locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
+    begins: Bytes  # [B, C] 1 for written bars with which their part begins
 
 
 (
@@ -74,6 +76,7 @@ def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> Par
         np.ones((num_rows, len(STREAMS))),
         np.zeros((num_rows, num_locked, len(STREAMS)), dtype=np.int64),
         np.full((num_rows, num_cells, 2), -1, dtype=np.int64),
+        np.zeros((num_rows, num_cells), dtype=np.uint8),
     )
 
 
@@ -87,9 +90,10 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
-    tables.locked_of_cell[b] = -1
+    tables.locked_of_cell[b], tables.begins[b] = -1, 0
     count = 0
     for cell, (part, bar) in enumerate(cells.tolist()):
+        tables.begins[b, cell] = bar in rules.beginning
         events = rules.locked.get((part, bar))
         if events is not None:
             tables.locked[b, count : count + len(events)] = events
