@@ -186,7 +186,7 @@ def _bars_of_sections(order: TrackOrder, slowing: Slowing, drawn_bpm: float, tai
 def _possible_bars(
     order: TrackOrder, sections: Sequence[SectionSpec], tempos: Sequence[float], meter: Meter
 ) -> Iterator[list[int]]:
-    """Bars of sections that last about as long as a track, the likeliest first: those of the form where all are written.
+    """Bars of sections that last about as long as a track, the likeliest first; where all are written those alone.
 
     Around the likely number of bars each is filled as fit_form does it; then those with one letter longer or shorter.
     """

@@ -109,7 +109,7 @@ def test_tempos_of_sections_and_hits_go_together() -> None:
         ({"hits": "1"}, "hits: 0 and 1 s are closer than a bar"),
         (
             {"hits": "29", "duration_s": 30.0, "bpm": 124.137931},
-            "hits: 29 s is closer to the end, 30 s, than 1 bar of 1.933 s at 124.1 bpm in 4/4. Leave it out, or order a longer",
+            "hits: 29 s is closer to the end, 30 s, than 1 bar of 1.933 s at 124.1 bpm in 4/4. Leave it",
         ),
         ({"hits": "26", "rit": 0.3}, "hits: 26 s is closer to the end, 30 s, than 3 bars for rit"),
         ({"hits": "10 11", "bpm": 0.0, "duration_s": 12.0, "meter": "8/4"}, "No tempo from 30 to 300 bpm meets all"),
@@ -148,7 +148,7 @@ def test_spellings_are_one_order_and_no_hits_leave_a_row_as_it_was() -> None:
 def test_hits_that_can_be_met_are_met(
     bpm: float, bars: list[tuple[int, float]], meter: str, loop: bool, is_asked: bool, has_form: bool, seed: int
 ) -> None:
-    """Stretches of whole bars, each at a tempo within 3 % of one: none is refused, and all fall where they are asked."""
+    """Stretches of whole bars, each at a tempo within 3 % of one: none is refused, and all fall where asked."""
     beats, unit = map(int, meter.split("/"))
     lengths = [count * beats * 4 / unit * 60.0 / (bpm * (1.0 + moved)) for count, moved in bars]
     *hits, duration_s = np.cumsum(lengths).round(4).tolist()
