@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from functools import lru_cache
+from itertools import accumulate, pairwise, product
 
 import numpy as np
 
@@ -21,9 +22,11 @@ from lstm_core.orders.timing.stretches import Stretch, filled_at, filled_near
 
 TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
 MIN_TAIL_S = 1.0  # the last chord of a track that ends gets this long to die away
+_LEAVE_OUT = ", or leave out the bars of a section, which then fills the rest"
 _EXACT = 1e-7  # tolerance of an exact tempo: half a sample in a minute
 _MOST_TAIL_BARS = 40  # from the last chord on, where bars are short
 _NEAR_BARS = 8  # around the likely number of bars others are tried
+_CHANGED = 3  # of them, the nearest ones, are tried with one letter longer or shorter
 _CHANGES = (1, -1, 2, -2, 3, -3, 4, -4)  # bars by which a letter is made longer where its usual ones do not fit
 
 
@@ -160,7 +163,7 @@ def _bars_of_sections(order: TrackOrder, slowing: Slowing, drawn_bpm: float, tai
     fewest = slowing.fewest_bars(tail_bars) if not order.loop else 1
     possible = [
         counts
-        for counts in _possible_bars(order, sections, tempos, slowing.meter)
+        for counts in _possible_bars(order, sections, tuple(tempos), slowing.meter)
         if sum(counts) >= fewest and counts[-1] >= tail_bars
     ]
     if not possible:
@@ -183,16 +186,16 @@ def _bars_of_sections(order: TrackOrder, slowing: Slowing, drawn_bpm: float, tai
     return _Bars(bpm=tempos[0], counts=counts, tempos=tempos)
 
 
+@lru_cache(maxsize=4)  # the same for every bar in which the last chord may stand
 def _possible_bars(
-    order: TrackOrder, sections: Sequence[SectionSpec], tempos: Sequence[float], meter: Meter
-) -> Iterator[list[int]]:
+    order: TrackOrder, sections: tuple[SectionSpec, ...], tempos: tuple[float, ...], meter: Meter
+) -> list[list[int]]:
     """Bars of sections that last about as long as a track, the likeliest first; where all are written those alone.
 
     Around the likely number of bars each is filled as fit_form does it; then those with one letter longer or shorter.
     """
     if None not in (written := [section.num_bars for section in sections]):
-        yield [count or 0 for count in written]
-        return
+        return [[count or 0 for count in written]]
     fitted: list[list[int]] = []
     refusal: ValueError | None = None
     seconds = np.array([bar_seconds(bpm, meter) for bpm in tempos])
@@ -219,15 +222,12 @@ def _possible_bars(
             fitted.append(counts)
     if not fitted:
         raise OrderError(str(refusal))
-    yield from fitted
-    for more in _CHANGES:
-        for letter in dict.fromkeys(section.letter for section in sections if section.num_bars is None):
-            for counts in fitted:
-                changed = [
-                    count + more * (section.letter == letter) for count, section in zip(counts, sections, strict=True)
-                ]
-                if min(changed) > 0:
-                    yield changed
+    letters = dict.fromkeys(section.letter for section in sections if section.num_bars is None)
+    changed = [
+        [count + more * (section.letter == letter) for count, section in zip(counts, sections, strict=True)]
+        for more, letter, counts in product(_CHANGES, letters, fitted[:_CHANGED])
+    ]
+    return fitted + [counts for counts in changed if min(counts) > 0]
 
 
 def _bar_lengths(slowing: Slowing, counts: Sequence[int], tempos: Sequence[float], tail_bars: int) -> Floats:
@@ -257,5 +257,5 @@ def _no_fit(order: TrackOrder, tempos: Sequence[float], lengths: Sequence[float]
     sections = ", ".join(dict.fromkeys(f"{bpm:.4g}" for bpm in tempos))
     return (
         f"Sections at {sections} bpm, {moved}, do not fill {order.duration_s:g} s: they last {near} s. Order that as "
-        "duration_s, other tempos, or leave out the bars of a section, which then fills the rest."
+        f"duration_s, or other tempos{_LEAVE_OUT if ':' in order.form else ''}."
     )

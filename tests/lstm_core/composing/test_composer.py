@@ -132,6 +132,16 @@ def test_a_primer_stands_note_for_note_and_the_music_goes_on(tmp_path: Path) -> 
     assert all(gate.is_passed for gate in promise_gates(track, take))
 
 
+def test_hits_are_met_after_a_primer_and_in_it(tmp_path: Path) -> None:
+    rows = [(24 * i, 24, 0, 60 + i % 3, 84) for i in range(16)]
+    (tmp_path / "primer.mid").write_bytes(write_midi(Score(notes=make_notes(rows))))
+    order = TrackOrder(primer=str(tmp_path / "primer.mid"), hits="4.1 12.0", duration_s=24.0, bpm=120.0, seed=2)
+    track = admit(order)
+    (take,) = takes_of([track])
+    assert track.plan.hit_bars == (2, 6) and take.plan is not None and take.plan.section[6] > 0
+    assert all(gate.is_passed for gate in promise_gates(track, take) if gate.name == "hits")
+
+
 def test_players_that_a_primer_lacks_enter_after_it(tmp_path: Path) -> None:
     """A piano's primer and an order for piano, bass and strings: the plan had the primer's piano alone."""
     rows = [(24 * i, 24, 0, 60 + i % 3, 84) for i in range(16)]
