@@ -22,6 +22,7 @@ Words, here and in every file:
     order          what a customer requests                 plan           tempo, key, bars and length that meet a row
     constraint     what limits the notes of a track         span           a part of a track with the same limits
     locked event   a note that is given and played exactly
+    hit            a second at which a section begins
     take           one attempt at a track, with its own seed; gates decide whether it is delivered
     gate           a check of a finished take               stem           one instrument family of a mix
     master         a mix at its final length and loudness   catalogue      the folder of finished tracks

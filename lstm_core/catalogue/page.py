@@ -85,6 +85,8 @@ def _page_data(
         plain["energy"] = [record.form and record.form.mean_energy for record in records]
         coded["form"] = _coded(_sections(record.form) for record in records)
         coded["chords"] = _coded(_section_chords(record.form) for record in records)
+    if any(record.tempos for record in records):
+        coded["tempos"] = _coded(_tempos(record) for record in records)
     return {
         "plot": [PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM],
         "plain": plain,
@@ -103,6 +105,12 @@ def _coded(values: Iterable[Hashable]) -> dict[str, list[Any]]:
 def _sections(form: TrackForm | None) -> tuple[str | int, ...]:
     """Names and bars of sections, one after the other."""
     return tuple(part for section in form.sections for part in (section.name, section.num_bars)) if form else ()
+
+
+def _tempos(record: TrackRecord) -> tuple[float, ...]:
+    """Bar, second and bpm of each tempo, one after the other; () where there is one."""
+    tempos = record.tempos or ()
+    return tuple(round(part, 4) for tempo in tempos for part in (tempo.bar, tempo.start_s, tempo.bpm))
 
 
 def _section_chords(form: TrackForm | None) -> str:

@@ -42,19 +42,38 @@ function formFilter() {
   return (i) => (!range || isOfEnergy(plain.energy[i])) && isWanted(coded.form.codes[i]);
 }
 
-/* Seconds of a bar, as tempo and meter give them. */
-function barSeconds(i) {
+/* The tempos of a track: the bar, the second and the quarters per minute that each begins with. */
+function temposOf(i) {
+  const flat = coded.tempos ? of("tempos", i) : [];
+  if (!flat.length) return [{ bar: 0, start: 0, bpm: plain.bpm[i] }];
+  return Array.from({ length: flat.length / 3 }, (_, n) => ({ bar: flat[3 * n], start: flat[3 * n + 1], bpm: flat[3 * n + 2] }));
+}
+function tempoText(i) {
+  const [low, high] = [Math.min, Math.max].map((most) => +most(...temposOf(i).map(({ bpm }) => bpm)).toFixed(1));
+  return low === high ? `${low}` : `${low}–${high}`;
+}
+/* Seconds of a bar at a tempo of a track. */
+function barSeconds(i, { bpm }) {
   const [beats, unit] = of("meter", i).split("/").map(Number);
-  return (240 * beats) / unit / plain.bpm[i];
+  return (240 * beats) / unit / bpm;
+}
+/* The bar at a time, and the time of a bar; both may lie between bars. */
+function barAt(i, s) {
+  const tempos = temposOf(i), tempo = tempos.findLast(({ start }) => start <= s) ?? tempos[0];
+  return tempo.bar + (s - tempo.start) / barSeconds(i, tempo);
+}
+function secondsAt(i, bar) {
+  const tempos = temposOf(i), tempo = tempos.findLast((one) => one.bar <= bar) ?? tempos[0];
+  return tempo.start + (bar - tempo.bar) * barSeconds(i, tempo);
 }
 function addSections(roll, i) {
   const form = formOf(i);
   if (!form.length) return;
   roll.classList.add("formed");
-  const letters = [...new Set(sectionsOf(form).map(({ name }) => letterOf(name)))], share = barSeconds(i) / plain.duration_s[i];
+  const letters = [...new Set(sectionsOf(form).map(({ name }) => letterOf(name)))], shareAt = (bar) => Math.min(secondsAt(i, bar) / plain.duration_s[i], 1);
   let bar = 0;
   const bands = sectionsOf(form).map(({ name, numBars }) => {
-    const left = Math.min(bar * share, 1), right = Math.min((bar + numBars) * share, 1);
+    const left = shareAt(bar), right = shareAt(bar + numBars);
     bar += numBars;
     const band = element("i", { className: `band letter-${letters.indexOf(letterOf(name)) % 6}`, textContent: name, title: `${name}: ${numBars} ${numBars === 1 ? "bar" : "bars"}` });
     Object.assign(band.style, { left: `${100 * left}%`, width: `${100 * (right - left)}%` });
@@ -67,7 +86,7 @@ function addSections(roll, i) {
 function formAt(i, s) {
   const form = formOf(i);
   if (!form.length) return "";
-  const at = Math.max(s / barSeconds(i), 0) + 1e-6;
+  const at = Math.max(barAt(i, s), 0) + 1e-4;
   let start = 0, n = 0;
   while (2 * n + 2 < form.length && at >= start + form[2 * n + 1]) { start += form[2 * n + 1]; n += 1; }
   const turns = of("chords", i).split(";"); // of bars, which go round in a section, or the number of a section before

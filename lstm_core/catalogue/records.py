@@ -15,7 +15,10 @@ from lstm_core.foundation.plain import PlainError, PlainReader
 
 RECORD_VERSION = 2  # of the fields of a record; 1 had no field that said so
 TRACKS_FOLDER = "tracks"
-OPTIONAL = ("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature")  # absent when None
+OPTIONAL = (
+    *("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature"),
+    "tempos",
+)  # absent when None
 T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -37,6 +40,15 @@ class TrackFile:
     name: str  # inside the track's folder, with "/" between names
     sha256: str
     size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackTempo:
+    """A tempo of a track, up to the next one."""
+
+    bar: float  # it begins with, or in, the first being 0
+    start_s: float
+    bpm: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +84,7 @@ class TrackRecord:
     nearest_piece: str | None = None  # the training piece that is most like it, "" if none is
     nearest_similarity: float | None = None  # 0 to 1: the share of its short runs that it holds, by rarity
     notes_signature: str | None = None  # for near-duplicates, see originality/signatures.py; None: too few notes
+    tempos: tuple[TrackTempo, ...] | None = None  # where there is more than one; bpm is then the main one
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION
@@ -103,6 +116,8 @@ class TrackRecord:
         content = {key: value for key, value in vars(self).items() if key != "extra"} | self.extra
         content["gates"] = [vars(gate) for gate in self.gates]
         content["files"] = [vars(file) for file in self.files]
+        if self.tempos is not None:
+            content["tempos"] = [vars(tempo) for tempo in self.tempos]
         for name in (name for name in OPTIONAL if content[name] is None):
             del content[name]
         if self.form is None:

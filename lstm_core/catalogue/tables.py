@@ -29,6 +29,7 @@ _FORM_CELLS: dict[str, Callable[[TrackForm], Any]] = {
     "form_json": lambda form: json.dumps(form.to_plain(), sort_keys=True, separators=(",", ":")),
 }  # columns that are made of a record's form
 _EARLIER: dict[str, Any] = {"record_version": 1} | dict.fromkeys((*_FORM_CELLS, *OPTIONAL))  # of tables without these
+_TEMPO = pa.struct([("bar", pa.float64()), ("start_s", pa.float64()), ("bpm", pa.float64())])
 _CHECKPOINT = pa.struct(
     [
         ("fingerprint", pa.string()),
@@ -76,6 +77,7 @@ TRACKS_SCHEMA = pa.schema(
         ("nearest_piece", pa.string()),
         ("nearest_similarity", pa.float64()),
         ("notes_signature", pa.string()),
+        ("tempos", pa.list_(_TEMPO)),  # null where there is one, bpm
     ]
 )
 
@@ -176,8 +178,8 @@ def _cell(name: str, row: TrackRecord | TrackFailure) -> Any:
     value = getattr(row, name)
     if name == "order":
         return json.dumps(value, sort_keys=True)
-    if name in ("gates", "files"):
-        return [vars(entry) for entry in value]
+    if name in ("gates", "files", "tempos"):
+        return value and [vars(entry) for entry in value]
     if name in ("checkpoint", "soundfont"):
         return {key: texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}
     return value

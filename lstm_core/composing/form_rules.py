@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +19,7 @@ from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.section_fields import for_section, section_chords, section_roles
 from lstm_core.orders.sections import PlacedSection
 from lstm_core.representations.plan.events import EXACT_CODE, NEW_CODE, VARIED_CODE
-from lstm_core.representations.plan.layout import MAX_LETTERS, NUM_ENERGIES, Ints, chord_value
+from lstm_core.representations.plan.layout import MAX_LETTERS, NO_SOURCE, NUM_ENERGIES, Ints, Plan, chord_value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +71,32 @@ def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: 
             copies = np.flatnonzero((rules.back > 0) & (np.arange(n) - rules.back == plan.final_bar))
             rules.back[copies], rules.relation[copies] = 0, NEW_CODE
     return rules
+
+
+def with_hits(rules: FormRules, hit_bars: Sequence[int]) -> FormRules:
+    """The rules of a form without sections of its own in which a section begins with each of these bars.
+
+    Where none does there yet, one that repeats a bar has the letter of that bar, another one a new letter.
+    """
+    section = rules.section.copy()
+    letters = np.zeros(len(section), dtype=np.int64)  # of each bar so far, from 1 on
+    for bar in range(len(section)):
+        letters[bar] = section[bar] if section[bar] > 0 else letters[bar - 1] if bar else 1
+        if bar in hit_bars and section[bar] <= 0:
+            source = bar - rules.back[bar] if rules.back[bar] > 0 else None
+            new = min(int(letters[:bar].max()) + 1, MAX_LETTERS)
+            section[bar] = letters[bar] = new if source is None else letters[source]
+    return replace(rules, section=section)
+
+
+def bars_behind(hit_bars: Sequence[int], plan: Plan) -> frozenset[int]:
+    """These bars of a plan and the earlier ones that they repeat."""
+    found: set[int] = set()
+    for bar in hit_bars:
+        while bar != NO_SOURCE and bar not in found:
+            found.add(bar)
+            bar = int(plan.source[bar])
+    return frozenset(found)
 
 
 def chord_rules(

@@ -15,12 +15,14 @@ from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.drawn_schemes import FEWEST_ROLES, NO_MUSIC, DrawnScheme, drawn_scheme
 from lstm_core.composing.form_rules import (
     asked_energy,
+    bars_behind,
     chord_rules,
     chords_of_scale,
     energy_steps,
     final_chord,
     form_rules,
     role_rules,
+    with_hits,
 )
 from lstm_core.composing.manners import manners_for
 from lstm_core.engine.parts.part_chooser import PartRequest
@@ -70,6 +72,8 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     if scheme is not None:
         form = replace(form, back=scheme.form[:, 0], relation=scheme.form[:, 1], section=scheme.form[:, 2])
         scheme = scheme if _has_open_parts(order) else None
+    if plan.hit_bars and not sections:
+        form = with_hits(form, plan.hit_bars)
     chord, bass = chord_rules(order, plan, sections, shift)
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
@@ -147,6 +151,7 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         polyphony=order.polyphony,
         final_bar=-1 if plan.final_bar is None else plan.final_bar,
         final_hold_ticks=plan.final_hold_ticks,
+        beginning=bars_behind(plan.hit_bars, made),
         temperature=np.full(len(PART_STREAMS), order.temperature),
         top_p=np.full(len(PART_STREAMS), order.top_p),
         transposition=shift,

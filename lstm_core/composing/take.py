@@ -20,6 +20,7 @@ class Take:
     num_events: int = 0  # that models chose
 
     def score(self, plan: TrackPlan, *, title: str = "") -> Score:
-        """The score, in the tempo and meter of the track's plan."""
+        """The score, in the tempos and meter of the track's plan."""
         meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
-        return Score(notes=self.notes, tempos=(Tempo(tick=0, bpm=plan.bpm),), meters=(meter,), title=title)
+        tempos = plan.tempos or (Tempo(tick=0, bpm=plan.bpm),)
+        return Score(notes=self.notes, tempos=tempos, meters=(meter,), title=title)

@@ -23,6 +23,7 @@ from lstm_core.orders.section_fields import (
     section_ensembles,
     section_roles,
 )
+from lstm_core.orders.timing.checks import TIMING_FIELDS, check_time
 from lstm_core.sound.audio import AudioError
 from lstm_core.sound.output_formats import output_format
 
@@ -47,6 +48,11 @@ class TrackOrder:
     duration_s: float = 60.0
     bpm: float = 0.0  # 0: drawn from the seed
     exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
+    tempo_changes: str = ""  # tempos from sections on, "B: 140; C: 100"; "": one tempo
+    hits: str = ""  # seconds at which sections begin, "12.5 31.0", or a cut list to be read; "": wherever it suits
+    hits_fps: str = ""  # frames per second of the cut list, where it does not say; "" once it is read
+    rit: float = 0.0  # share of the tempo that is lost by the last chord; 0: none
+    fermata: bool = False  # the last chord is held twice as long
     meter: str = "4/4"
     instruments: tuple[str, ...] = ()  # families, programs or drums, "strings*3" for three; each will sound; (): drawn
     density: float = 0.0  # notes per quarter; 0: not given
@@ -94,6 +100,7 @@ class TrackOrder:
             self._check_key()
             num_players = sum(parse_instrument(name)[1] for name in self.instruments)
             self._check_music()
+            check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
@@ -145,6 +152,7 @@ _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
     if field.name in ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start")
+    or field.name in TIMING_FIELDS
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 

@@ -92,8 +92,8 @@ def expand_order(
 
     At the top: name, seed, count, and a table [track] of settings; or several tables [[group]], each with its own count
     and settings on top of those of [track]. A setting is a value, a list to draw from (for instruments, ensemble,
-    roles lists of lists, for energy of curves), or a range {min, max} with an optional step; for chords, ensemble and
-    roles also a table of sections. Primers are relative to `folder`.
+    roles lists of lists, for energy of curves, for hits of lists), or a range {min, max} with an optional step; for
+    chords, ensemble, roles and tempo_changes also a table of sections. Files are relative to `folder`.
     """
     groups, common = _groups(values)
     name, seed = values.get("name", default_name), values.get("seed", 0)
@@ -193,8 +193,8 @@ def _drawn(
 def _is_choice(key: str, value: Any) -> bool:
     if key in BY_SECTION and isinstance(value, Mapping):
         return any(_is_choice(key, part) for part in value.values())
-    if key == "energy" and isinstance(value, list):
-        return not all(isinstance(item, int | float) for item in value)  # numbers are a curve
+    if key in ("energy", "hits") and isinstance(value, list):
+        return not all(isinstance(item, int | float) for item in value)  # numbers are a curve, or seconds
     if key in _LISTS:
         return isinstance(value, list) and len(value) > 0 and all(isinstance(item, list) for item in value)
     return isinstance(value, list | Mapping)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import key_in_scale, parse_key, scale_pitch_classes, tonic_chord
-from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter
+from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, Tempo
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
 from lstm_core.orders.section_fields import section_chords
+from lstm_core.orders.timing.course import MIN_TAIL_S, TEMPO_TOLERANCE, Course, is_moving, moving_course
 
-TEMPO_TOLERANCE = 0.03  # share by which a tempo that is not exact may be moved to make bars and length agree
-MIN_TAIL_S = 1.0  # the last chord of a track that ends gets this long to die away
 FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that was not requested
 
 
@@ -24,12 +23,15 @@ class TrackPlan:
 
     num_samples: int
     meter: Meter
-    bpm: float  # as played: the bars fill the length with it
+    bpm: float  # as played: the bars fill the length with it; where the tempo moves the main one
     num_bars: int  # that the model fills
     final_bar: int | None  # bar of the last chord, None for a loop
     final_hold_ticks: int  # longest note of the last chord
     key: int | None  # 0..23, None for FREE_KEY
     programs: tuple[tuple[int, ...], ...]  # General MIDI programs of each requested player
+    tempos: tuple[Tempo, ...] = ()  # where there is more than one
+    section_bars: tuple[int, ...] = ()  # of each section of the form, where hits or tempos decide them
+    hit_bars: tuple[int, ...] = ()  # that begin on the hits
 
     @property
     def total_ticks(self) -> int:
@@ -44,20 +46,29 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
     """
     meter = parse_meter(order.meter)
-    num_bars, bpm = _fit_bars(order, meter)
-    final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, meter, order.duration_s)
+    course = moving_course(order, meter, draw_bpm(order.seed)) if is_moving(order) else _steady_course(order, meter)
     players = [parse_instrument(name) for name in order.instruments]
     programs = tuple(programs for programs, count in players for _ in range(count))
     return TrackPlan(
         num_samples=round(order.duration_s * order.sample_rate),
         meter=meter,
-        bpm=bpm,
-        num_bars=num_bars if final_bar is None else final_bar + 1,
-        final_bar=final_bar,
-        final_hold_ticks=hold,
+        bpm=course.bpm,
+        num_bars=course.num_bars,
+        final_bar=course.final_bar,
+        final_hold_ticks=course.final_hold_ticks,
         key=_key_of(order, is_drums_only=bool(programs) and all(names == (DRUMS,) for names in programs)),
         programs=programs,
+        tempos=course.tempos,
+        section_bars=course.section_bars,
+        hit_bars=course.hit_bars,
     )
+
+
+def _steady_course(order: TrackOrder, meter: Meter) -> Course:
+    num_bars, bpm = _fit_bars(order, meter)
+    final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, meter, order.duration_s)
+    num_bars = num_bars if final_bar is None else final_bar + 1
+    return Course(bpm=bpm, num_bars=num_bars, final_bar=final_bar, final_hold_ticks=hold)
 
 
 def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:

@@ -17,6 +17,7 @@ from lstm_core.notes.reading import IsolatedReader
 from lstm_core.notes.score import Score
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.timing.hit_file import with_hits_read
 from lstm_core.representations.note_events import (
     DURATION,
     DURATIONS,
@@ -57,9 +58,12 @@ class PrimerReader(Closing):
     def pin(self, order: TrackOrder, folder: str) -> TrackOrder:
         """The order with the absolute URI of its primer, which may be relative to `folder`, and the hash of its bytes.
 
+        A cut list that it names for its hits, too, is read: its seconds take its place.
+
         Raises:
             OrderError: there is no such file, or it is not the one whose hash the order names.
         """
+        order = with_hits_read(order, folder)
         if not order.primer:
             return order
         local = storage.local_path(order.primer)

@@ -1,4 +1,4 @@
-"""Fields of an order whose value may differ from section to section: chords, ensemble, roles.
+"""Fields of an order whose value may differ from section to section: chords, ensemble, roles, tempos.
 
 An order row holds each as one text: "Am F C G" for the whole track, "A: Am F C G; B: F G" by sections, and
 "Am F; B: F G" for all sections but B. In TOML a table gives the sections (`chords.A = "Am F C G"`), in CSV and Parquet
@@ -17,10 +17,12 @@ from lstm_core.notes.chord_symbols import ChordBar, parse_chord_sequence
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.orders.energy_curve import energy_text
 from lstm_core.orders.form_text import SectionSpec, parse_section
+from lstm_core.orders.timing.hits import hits_text
+from lstm_core.orders.timing.slowing import rit_share
 
 T = TypeVar("T")
 Players = tuple[tuple[tuple[int, ...], int], ...]  # programs and number of players of each instrument
-BY_SECTION = ("chords", "ensemble", "roles")
+BY_SECTION = ("chords", "ensemble", "roles", "tempo_changes")
 MAX_PLAYERS = 32  # of one ensemble
 _EVERYWHERE = ""  # the key of what holds for all sections that have no value of their own
 _WHOLE_TRACK = "all"  # its name in a table
@@ -58,6 +60,14 @@ def fold_fields(values: Mapping[str, Any]) -> dict[str, Any]:
             folded[key] = energy_text(value if isinstance(value, str | int | float | Sequence) else str(value))
         elif key == "form" and isinstance(value, str):
             folded[key] = " ".join(value.split())
+        elif key == "hits":
+            if isinstance(value, list | tuple) and not value:
+                raise ValueError("hits is an empty list. Write at least one second, or leave it out.")
+            folded[key] = hits_text(value)
+        elif key == "hits_fps":
+            folded[key] = _number_text(value)
+        elif key == "rit":
+            folded[key] = rit_share(value)
         else:
             folded[key] = value
     for field, texts in found.items():
@@ -121,6 +131,15 @@ def section_roles(text: str) -> dict[str, frozenset[int]]:
     return _read(text, parse_roles, "roles")
 
 
+def section_tempos(text: str) -> dict[str, float]:
+    """Quarters per minute from a section on by its name, "" for one without a section.
+
+    Raises:
+        ValueError: the text is malformed, or a tempo is no number.
+    """
+    return _read(text.replace(",", ";"), _parse_tempo, "tempo_changes")
+
+
 def parse_roles(value: str | Sequence[str]) -> frozenset[int]:
     """The roles that sound, as indices into ROLES: those that are named, or all but those with "no" or "-" before.
 
@@ -178,6 +197,8 @@ def _add(texts: dict[str, str], field: str, name: str, value: Any) -> None:
     where = field if name == _WHOLE_TRACK else f"{field}.{name}"
     if value is None or value != value:  # a gap in a column of Parquet
         return
+    if field == "tempo_changes":
+        value = re.sub("[,|]", ";", _number_text(value)) if isinstance(value, str | int | float) else repr(value)
     is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if not isinstance(value, str) and (field == "chords" or not is_list):
         wanted = "a text" if field == "chords" else "a list of names"
@@ -195,7 +216,9 @@ def _add(texts: dict[str, str], field: str, name: str, value: Any) -> None:
     for key, part in given.items():
         if key in texts:
             raise ValueError(f"{field} is given twice {f'for section {key}' if key else 'for the whole track'}.")
-        if field != "chords":
+        if field == "tempo_changes":
+            part = _number_text(part)
+        elif field != "chords":
             part = ", ".join(stripped for item in re.split(r"[;,|]", part) if (stripped := item.strip()))
         elif ";" in part:
             raise ValueError(f'{where} is "{part}": between bars stands |, not a semicolon.')
@@ -218,6 +241,21 @@ def _read(text: str, parse: Callable[[str], T], field: str) -> dict[str, T]:
         except ValueError as error:
             raise ValueError(f"{field}{'.' if key else ''}{key}: {error}") from error
     return values
+
+
+def _parse_tempo(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f'"{text}" is no tempo. Write quarters per minute, such as "B: 140; C: 100".') from error
+
+
+def _number_text(value: Any) -> str:
+    """A number as an order row holds it in a text, in one spelling; what is no number as it is."""
+    try:
+        return str(value) if isinstance(value, bool) else f"{float(value)!r}".removesuffix(".0")
+    except (TypeError, ValueError, OverflowError):
+        return str(value)
 
 
 def _parse_ensemble(text: str) -> Players:

@@ -34,7 +34,7 @@ def sections_of(order: TrackOrder, plan: TrackPlan) -> tuple[PlacedSection, ...]
     if not order.form:
         return ()
     specs = parse_form(order.form)
-    counts = fit_form(
+    counts = [*plan.section_bars] or fit_form(
         specs,
         plan.num_bars,
         is_loop=order.loop,

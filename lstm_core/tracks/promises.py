@@ -18,12 +18,13 @@ from lstm_core.orders.sections import PlacedSection, sections_of
 from lstm_core.representations.note_events import event_onsets
 from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, NUM_QUALITIES, Ints, Plan, chord_tones
 from lstm_core.tracks.gates import GateResult
+from lstm_core.tracks.hits import hit_gates
 
 LEAST_VARIED, MOST_VARIED = 0.02, 0.98  # share of a varied section that is not as in the section that it varies
 
 
 def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
-    """Results of the gates of a take's promises; none for a take without a plan.
+    """Results of the gates of a take's promises; for a take without a plan those of `hit_gates` alone.
 
     `bass_root`, share of the chord changes under which the bass begins with the note of the plan, where there is a
     bass; `harmony_in_chord`, share of the notes of harmony and figures on beats that are tones of the chord;
@@ -35,11 +36,12 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     sections that vary another; `other_roles`, notes of roles that it does not have there; `other_players`, programs
     beyond its players; `missing_players`, players that do not play.
     """
-    plan = take.plan
+    plan, hits = take.plan, hit_gates(track, take, primer_bars=_primer_bars(track))
     if plan is None:
-        return []
+        return hits
     in_bars = _Bars(take.notes, plan, _primer_bars(track))
     gates = [
+        *hits,
         _all("bass_root", _bass_root(in_bars, take.shift)),
         _all("harmony_in_chord", _harmony_in_chord(in_bars, take.shift)),
         _all("exact_repeats", _exact_repeats(in_bars)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_core import storage
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.records import GateVerdict, TrackRecord
+from lstm_core.catalogue.records import GateVerdict, TrackRecord, TrackTempo
 from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
@@ -65,7 +65,18 @@ def track_record(
         nearest_piece=likeness.nearest_piece,
         nearest_similarity=likeness.nearest_similarity,
         notes_signature=likeness.signature,
+        tempos=_tempos(track, score) or None,
         format_version=FORMAT_VERSION,
+    )
+
+
+def _tempos(track: PlannedTrack, score: Score) -> tuple[TrackTempo, ...]:
+    """The tempos of a score where the plan of its track has more than one."""
+    tempos, bar_ticks = track.plan.tempos, track.plan.meter.bar_ticks
+    starts = score.seconds(np.array([tempo.tick for tempo in tempos], dtype=np.int64)).tolist()
+    return tuple(
+        TrackTempo(bar=tempo.tick / bar_ticks, start_s=start, bpm=tempo.bpm)
+        for tempo, start in zip(tempos, starts, strict=True)
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lstm_core.catalogue.folder import write_catalog
+from lstm_core.catalogue.folder import list_tracks, write_catalog
 from lstm_core.catalogue.scheduled_runs import merge_scheduled_runs
 from tests.e2e.page_catalogue import HOSTILE, SAMPLE_RATE, add_track, fill
 
@@ -227,6 +227,28 @@ def test_sections_and_the_chord_that_sounds(page: Page) -> None:
     expect(page.locator("#now-form")).to_have_text("B · F/A")
     page.get_by_role("button", name="Play a piece").click()
     expect(page.locator("#now-form")).to_have_text("")
+
+
+def test_sections_where_the_tempo_moves(browser: Browser, tmp_path: Path) -> None:
+    """Bars of 1, 3 and 1 s, and a last one that is slower from its middle on: 1 s and 2 s."""
+    tempos = [(0, 0, 240), (1, 1, 80), (2, 4, 240), (3, 5, 120), (3.5, 6, 60)]
+    marks = [dict(zip(("bar", "start_s", "bpm"), tempo, strict=True)) for tempo in tempos]
+    add_track(tmp_path, 3, name="m", loop=False, duration_s=8.0, sections="A B C D", bpm=240.0, tempos=marks)
+    add_track(tmp_path, 4, name="steady", loop=False, duration_s=8.0, sections="A B")
+    write_catalog(str(tmp_path), list_tracks(str(tmp_path)), [], title="Moving")
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    row = page.locator(".track", has_text="m").first
+    roll = row.locator(".roll").bounding_box()
+    boxes = [band.bounding_box() for band in row.locator(".band").all()]
+    assert roll is not None
+    lefts = [(box["x"] - roll["x"]) / roll["width"] * 8 for box in boxes if box is not None]
+    assert lefts == pytest.approx([0.0, 1.0, 4.0, 5.0], abs=0.05)
+    at = [page.evaluate(f"formAt({i}, {s})") for i, s in ((0, 0.9), (0, 1.1), (0, 3.9), (0, 4.1), (0, 5.1), (0, 6.1))]
+    assert [place.split(" ")[0] for place in at] == ["A", "B", "B", "C", "D", "D"]
+    assert page.evaluate("[barAt(0, 7), secondsAt(0, 3.75), barAt(1, 3)]") == pytest.approx([3.75, 7.0, 1.5])
+    assert "60–240" in (row.locator(".facts").text_content() or "")
+    page.close()
 
 
 def test_a_catalogue_without_forms_offers_no_filters_for_them(browser: Browser, tmp_path: Path) -> None:

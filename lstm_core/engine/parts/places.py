@@ -53,6 +53,8 @@ def allow_places(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRo
         must = due_place(b, bar, last, tables)
         if must >= 0:
             stop = min(stop, must + 1)
+    if last < 0 and rules.begins[b, numbers[CELL]] and _is_free(b, bar, 0, rules, tables, rows):
+        must, stop = 0, 1
     some = False
     if numbers[IN_BAR] < MAX_IN_BAR:
         if (

@@ -32,6 +32,7 @@ class PartRules:
     polyphony: int = 64  # melodic notes that sound together at most
     final_bar: int = -1  # that holds the last chord alone, -1 for none
     final_hold_ticks: int = 0  # longest note of the last chord
+    beginning: frozenset[int] = frozenset()  # bars with which all parts begin that play there and have a free voice
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
     transposition: int = 0  # semitones from the key of the piece to the home key
@@ -52,6 +53,7 @@ class PartRuleTables(NamedTuple):
     locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
     textures: Ints  # [B, C] bits of the textures that each written bar may have, 0: any
     held: Ints  # [B, C] bars that follow each written bar through which its notes are held
+    begins: Bytes  # [B, C] 1 for written bars with which their part begins
 
 
 (
@@ -80,6 +82,7 @@ def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> Par
         np.full((num_rows, num_cells, 2), -1, dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
+        np.zeros((num_rows, num_cells), dtype=np.uint8),
     )
 
 
@@ -99,8 +102,10 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     if rules.held is not None:
         tables.held[b, : len(cells)] = rules.held[cells[:, 0], cells[:, 1]]
     tables.locked_of_cell[b] = -1
+    tables.locked_of_cell[b], tables.begins[b] = -1, 0
     count = 0
     for cell, (part, bar) in enumerate(cells.tolist()):
+        tables.begins[b, cell] = bar in rules.beginning
         events = rules.locked.get((part, bar))
         if events is not None:
             tables.locked[b, count : count + len(events)] = events

@@ -140,6 +140,18 @@ def test_what_a_track_shares_is_kept_and_is_no_field_where_it_is_unknown() -> No
     assert records_of(tracks_table([with_it, without])) == [with_it, without]
 
 
+def test_tempos_are_kept_and_are_no_field_where_there_is_one() -> None:
+    tempos = [{"bar": 0.0, "start_s": 0.0, "bpm": 120.5}, {"bar": 2.25, "start_s": 4.5, "bpm": 90.0}]
+    moving, plain = make_record(content(tempos=tempos)), make_record(content(track_id="b"))
+    assert json.loads(moving.to_json())["tempos"] == tempos and b"tempos" not in plain.to_json()
+    assert [TrackRecord.from_json(record.to_json()) for record in (moving, plain)] == [moving, plain]
+    table = tracks_table([moving, plain])
+    assert records_of(table) == [moving, plain] and table["tempos"].to_pylist() == [tempos, None]
+    page = render_page([plain, moving], [], title="t").decode()
+    assert '"tempos":{"values":[[],[0.0,0.0,120.5,2.25,4.5,90.0]],"codes":[0,1]}' in page
+    assert '"tempos":' not in render_page([plain], [], title="t").decode()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

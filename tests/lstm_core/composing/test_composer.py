@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,23 @@ def test_sections_of_an_order_come_where_it_says() -> None:
     assert not (plan.source[8:12] >= 0).any() or plan.source[8:12].max() >= 8
 
 
+def test_sections_begin_and_notes_sound_on_hits_whatever_the_weights() -> None:
+    order = TrackOrder(duration_s=30.0, bpm=120.0, hits="8.1 14.0 22.1", meter="4/4")
+    orders = [
+        replace(order, loop=loop, form=form, polyphony=polyphony, seed=seed)
+        for seed, (loop, form, polyphony) in enumerate(product((True, False), ("", "A B A' A"), (2, 24)))
+    ]
+    tracks = [admit(order) for order in orders]
+    for track, take in zip(tracks, takes_of(tracks), strict=True):
+        assert take.plan is not None and set(track.plan.hit_bars) <= set(take.plan.section_starts().tolist())
+        gates = {gate.name: gate for gate in promise_gates(track, take)}
+        assert gates["hits"].is_passed and gates["hits"].value < 1e-6 and gates["hits"].bound == 0.02
+        apart = np.abs(take.notes["onset"].astype(np.int64) - track.plan.hit_bars[1] * 96)
+        silent = replace(take, notes=take.notes[apart > 6])
+        (gate,) = [gate for gate in promise_gates(track, silent) if gate.name == "hits"]
+        assert not gate.is_passed and gate.value > 0.1
+
+
 def test_chords_of_an_order_are_played_and_win_over_the_key() -> None:
     order = TrackOrder(
         chords="E7 Am | Bdim C", key="C", duration_s=16.0, bpm=120.0, loop=True, seed=4, instruments=("piano",)
@@ -112,6 +130,16 @@ def test_a_primer_stands_note_for_note_and_the_music_goes_on(tmp_path: Path) -> 
     ]
     assert (take.notes["onset"] >= 4 * 96).any()
     assert all(gate.is_passed for gate in promise_gates(track, take))
+
+
+def test_hits_are_met_after_a_primer_and_in_it(tmp_path: Path) -> None:
+    rows = [(24 * i, 24, 0, 60 + i % 3, 84) for i in range(16)]
+    (tmp_path / "primer.mid").write_bytes(write_midi(Score(notes=make_notes(rows))))
+    order = TrackOrder(primer=str(tmp_path / "primer.mid"), hits="4.1 12.0", duration_s=24.0, bpm=120.0, seed=2)
+    track = admit(order)
+    (take,) = takes_of([track])
+    assert track.plan.hit_bars == (2, 6) and take.plan is not None and take.plan.section[6] > 0
+    assert all(gate.is_passed for gate in promise_gates(track, take) if gate.name == "hits")
 
 
 def test_players_that_a_primer_lacks_enter_after_it(tmp_path: Path) -> None:

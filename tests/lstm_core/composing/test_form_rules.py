@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from lstm_core.composing.form_rules import (
+    bars_behind,
     chord_rules,
     energy_steps,
     final_chord,
     form_rules,
     role_rules,
     varied_bars,
+    with_hits,
 )
 from lstm_core.composing.rules import draw_style, players_of, strangers_to
 from lstm_core.engine.plans.rules import FREE
@@ -22,6 +24,7 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
 from lstm_core.orders.sections import sections_of
 from lstm_core.representations.plan.layout import chord_value
+from tests.lstm_core.catalogue.made_up_forms import made_plan
 from tests.lstm_core.composing.tiny_composer import STATISTICS
 
 LOOP = TrackOrder(form="A:4 A':4 B:8 A:4", duration_s=40.0, bpm=120.0, loop=True)
@@ -91,6 +94,20 @@ def test_instruments_that_nobody_of_a_style_plays_are_named() -> None:
         "flute",
     ]
     assert strangers_to("song", ("violin",), STATISTICS) == [] == strangers_to("polka", ("violin",), STATISTICS)
+
+
+def test_sections_begin_on_hits_where_there_is_no_form() -> None:
+    """The second bar begins a section of its own, the sixth one of the letter of the bar that it repeats."""
+    rules = form_rules((), plan_track(replace(LOOP, form="")), 0.5)
+    rules.back[5], rules.section[2] = 5, 2
+    section = with_hits(rules, (1, 2, 5)).section
+    assert section[[1, 2, 5]].tolist() == [2, 2, 1] and (np.delete(section, [1, 2, 5]) == FREE).all()
+    assert with_hits(rules, ()).section.tolist() == rules.section.tolist()
+
+
+def test_what_a_hit_repeats_begins_like_it() -> None:
+    plan = made_plan("A B A' A'", 2)
+    assert bars_behind((6, 3), plan) == {6, 4, 0, 3}
 
 
 def test_the_last_chord_has_the_third_of_its_scale() -> None:

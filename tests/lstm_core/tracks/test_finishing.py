@@ -70,6 +70,21 @@ def test_scores_carry_tempo_and_meter() -> None:
     assert score.tempos == (Tempo(tick=0, bpm=plan.bpm),) and str(score.meters[0]) == "6/8"
 
 
+def test_a_track_on_hits_says_its_tempos_and_keeps_its_length(provenance: Provenance) -> None:
+    """Of 8 s the first 3.95 are two bars at 121.5 bpm, and the rest two at 118.5."""
+    track, made = finished(replace(ORDER, hits="3.95", stems=False), provenance, made_form("A B", 2))
+    gates = {gate.name: gate for gate in made.gates}
+    assert gates["length"].is_passed and gates["hits"].is_passed and gates["seam_jump"].is_passed
+    record = made.record
+    assert record.bpm == 120.0 and record.tempos is not None and track.plan.hit_bars == (2,)
+    assert [(tempo.bar, tempo.start_s) for tempo in record.tempos] == [(0.0, 0.0), (2.0, pytest.approx(3.95))]
+    assert [tempo.bpm for tempo in record.tempos] == pytest.approx([480 / 3.95, 480 / 4.05])
+    read = read_midi(made.files["score.mid"])
+    assert read.seconds(np.array([192, 384])) == pytest.approx([3.95, 8.0], abs=1e-4)
+    _, steady = finished(replace(ORDER, stems=False), provenance)
+    assert steady.record.tempos is None and b"tempos" not in steady.record.to_json()
+
+
 def test_a_format_is_one_row_and_its_tracks_pass_all_gates(
     provenance: Provenance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

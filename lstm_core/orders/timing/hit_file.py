@@ -1,0 +1,36 @@
+"""The cut list that an order names becomes the seconds that its row holds: a changed file is another track."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lstm_core import storage
+from lstm_core.foundation.errors import OrderError, StorageError
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.timing.cut_list import is_cut_list, read_cut_list, spelled
+
+MAX_FILE_BYTES = 10_000_000  # a list of 200 hits has 20 kB
+
+
+def with_hits_read(order: TrackOrder, folder: str = "") -> TrackOrder:
+    """The order with the seconds of its cut list, whose name may be relative to `folder`; as it is without one.
+
+    Raises:
+        OrderError: the file cannot be read, is malformed, or does not go with the order; the message names it.
+    """
+    if not is_cut_list(order.hits):
+        return order
+    local = storage.local_path(order.hits)
+    is_relative = local is not None and not local.is_absolute()
+    uri = storage.absolute(storage.join(folder, order.hits) if is_relative and folder else order.hits)
+    try:
+        data = storage.read_bytes(uri)
+    except StorageError as error:
+        raise OrderError(f"The cut list of hits cannot be read. {error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise OrderError(f"hits, {order.hits}: {len(data):,} bytes are no cut list.")
+    try:
+        seconds = read_cut_list(data, order.hits, order.hits_fps)
+        return replace(order, hits=spelled(seconds), hits_fps="")
+    except (ValueError, OrderError) as error:
+        raise OrderError(f"hits, {order.hits}: {error}") from error
