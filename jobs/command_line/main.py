@@ -26,11 +26,11 @@ app.add_typer(catalog_app)
 app.add_typer(cluster_app)
 app.add_typer(schedule_app)
 _state = {"verbose": False}
+_INTERRUPTED = 130  # the exit code of Ctrl-C
 
 # How an artefact is recognised: a file inside its folder, and the function that shows it.
 _INSPECTORS = (
     ("index.json", "jobs.command_line.inspect_blocks:inspect_blocks"),
-    ("track.json", "jobs.command_line.inspect_track:inspect_track"),
     ("tracks", "jobs.command_line.inspect_track:inspect_catalogue"),
     ("composer.json", "jobs.command_line.inspect_checkpoint:inspect_composer"),
     ("checkpoint.json", "jobs.command_line.inspect_checkpoint:inspect_checkpoint"),
@@ -141,6 +141,18 @@ def generate(
         raise typer.Exit(3)
 
 
+@app.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+def compose(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Fields of an order as options, and a folder.")] = None,
+) -> None:
+    """Compose one idea, or a few: --style game --chords "Am F C G" --seconds 30 OUT."""
+    from jobs.command_line.cli_compose import compose_command
+
+    command = compose_command(verbose=_state["verbose"])
+    code = command(args=arguments or ["--help"], prog_name="tonemill compose", standalone_mode=False)
+    raise typer.Exit(code or 0)
+
+
 @app.command()
 def demo(
     folder: Annotated[str, typer.Argument(help="Where everything goes.")] = "demo",
@@ -163,9 +175,18 @@ def inspect(
     path: Annotated[
         str, typer.Argument(help="Folder or URI of something that tonemill made, or a recording or a score.")
     ],
+    picture: Annotated[str | None, typer.Option(metavar="FILE.png", help="Of a track: draw it.")] = None,
+    checkpoint: Annotated[str, typer.Option(help='Of a track: what it was made with, a run or "base".')] = "base",
 ) -> None:
     """Show an artefact (feature blocks, a checkpoint, a track), or the analysis of a recording or a score."""
     from lstm_core import storage
+
+    if storage.exists(storage.join(path, "track.json")):
+        from jobs.command_line.inspect_track import inspect_track
+
+        return inspect_track(path, picture, checkpoint)
+    if picture is not None:
+        raise TonemillError(f"--picture is for the folder of a track, and {path} is none. Leave it out.")
 
     local = storage.local_path(path)
     if local is not None and local.is_file():
@@ -183,7 +204,7 @@ def inspect(
             module, _, name = place.partition(":")
             getattr(importlib.import_module(module), name)(path)
             return
-    known = ", ".join(marker for marker, _ in _INSPECTORS)
+    known = ", ".join(["track.json", *(marker for marker, _ in _INSPECTORS)])
     raise TonemillError(f"{path} is nothing that tonemill made: there is none of {known} in it.")
 
 
@@ -199,10 +220,11 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Exit as exit_:
         code = exit_.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _complain("stopped. Run the same command again to go on from here.")
-        code = 130
+        code = _INTERRUPTED
     except Exception as error:
         code = _explain(error)
+    if code == _INTERRUPTED:  # also from typer, which makes this of Ctrl-C itself
+        _complain("stopped. Run the same command again to go on from here.")
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -158,7 +158,7 @@ def _recipe_of(stage: str) -> type[Any]:
         from jobs.prepare.recipe import PrepareRecipe
 
         return PrepareRecipe
-    from jobs.generate.track_pipeline import GenerateRecipe
+    from jobs.generate.attempts import GenerateRecipe
 
     return GenerateRecipe
 

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from jobs.demo.bundled_scores import build_corpus
 from jobs.demo.recordings import record_scores
+from jobs.generate.attempts import GenerateRecipe
 from jobs.generate.run import run_generate
-from jobs.generate.track_pipeline import GenerateRecipe
 from jobs.prepare.recipe import PrepareRecipe
 from jobs.prepare.run import run_prepare
 from jobs.runtime.local_ray import ray_running

@@ -1,4 +1,4 @@
-"""tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray Data.
+"""tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray Data or in this process.
 
 What is committed is never made again, so that a run that was killed goes on by running it again. A track that a gate
 holds back is made from a derived seed, three times at most, and then reported. So is one with nearly the notes of
@@ -13,18 +13,19 @@ import os
 import re
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from jobs.generate.attempts import Attempting, Attempts, GenerateRecipe, TrackWork, attempting_here, may_pass
 from jobs.generate.repeats import repeated_tracks
 from jobs.generate.track_errors import ErrorWatch
-from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, attempt_tracks, may_pass, send
-from jobs.runtime.local_ray import ray_running
+from jobs.generate.track_pipeline import attempting_with_ray
 from jobs.runtime.progress import Progress
 from jobs.runtime.recipe import save_recipe
 from jobs.runtime.sent_files import SentFile
-from jobs.runtime.summary import Nodes, RunSummary, nodes_of_ray, prices_of_environment, summarise, write_summary
+from jobs.runtime.summary import Nodes, RunSummary, prices_of_environment, summarise, write_summary
 from lstm_core import storage
 from lstm_core.catalogue.attribution import Terms, keep_terms
 from lstm_core.catalogue.folder import withdraw_track, write_catalog
@@ -71,9 +72,10 @@ def run_generate(
     recipe: GenerateRecipe,
     *,
     num_workers: int | None = None,
+    is_here: bool = False,
     verbose: bool = False,
 ) -> GenerateResult:
-    """Makes the tracks of an order that the catalogue does not hold yet.
+    """Makes the tracks of an order that the catalogue does not hold yet; `is_here`: in this process, without Ray.
 
     Raises:
         OrderError, CheckpointError, SoundFontError, PriceError: before any work; StorageError when the store fails.
@@ -112,7 +114,7 @@ def run_generate(
         recipe=replace(recipe, arithmetic=bf16),
         num_workers=num_workers or default_workers(len(missing)),
     )
-    made = _make(work, wanted, kept, verbose=verbose)
+    made = _make(work, wanted, kept, is_here=is_here, verbose=verbose)
     everything = known.refresh()
     failures = _failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
     page = write_catalog(catalogue, everything, failures, title=order.name, stamps=known.stamps)
@@ -179,7 +181,14 @@ class _Made:
     nodes: Nodes | None = None  # that Ray had; None where there was nothing to make
 
 
-def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, TrackRecord], *, verbose: bool) -> _Made:
+def _make(
+    work: TrackWork,
+    wanted: dict[str, PlannedTrack],
+    kept: dict[str, TrackRecord],
+    *,
+    is_here: bool,
+    verbose: bool,
+) -> _Made:
     """Attempts at all missing tracks until each is committed or has failed for good.
 
     Everything is decided by what is committed and by the outcomes of whole rounds, so that a run that was killed
@@ -188,14 +197,14 @@ def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, Trac
     made = _Made(dict(kept), {}, set(), [], [])
     waiting = _next_attempts(work, wanted, made)
     if waiting:
+        here = nullcontext((attempting_here(work), None)) if is_here else None
         with (
-            ray_running(num_cpus=work.num_workers + (os.cpu_count() or 1), verbose=verbose),
+            here or attempting_with_ray(work, verbose=verbose) as (attempting, made.nodes),
             Progress("tracks", len(waiting), "tracks") as progress,
         ):
-            made.nodes = nodes_of_ray()
-            work = send(work)
             while waiting:
-                _play_round(work, {track_id: (wanted[track_id], n) for track_id, n in waiting.items()}, made, progress)
+                attempts = {track_id: (wanted[track_id], number) for track_id, number in waiting.items()}
+                _play_round(attempting, attempts, made, progress)
                 num_made = len(made.records)
                 waiting = _next_attempts(work, wanted, made)
                 if num_withdrawn := num_made - len(made.records):
@@ -206,11 +215,9 @@ def _make(work: TrackWork, wanted: dict[str, PlannedTrack], kept: dict[str, Trac
     return made
 
 
-def _play_round(
-    work: TrackWork, attempts: dict[str, tuple[PlannedTrack, int]], made: _Made, progress: Progress
-) -> None:
+def _play_round(attempting: Attempting, attempts: Attempts, made: _Made, progress: Progress) -> None:
     """One attempt at each of some tracks."""
-    for outcome in attempt_tracks(work, attempts):
+    for outcome in attempting(attempts):
         made.stages.append(outcome["seconds"])
         made.outcomes[outcome["track_id"]] = outcome
         made.errors.look_at(outcome["track_id"], outcome["errors"])

@@ -23,6 +23,7 @@ SYSTEM_HEIGHT = 250
 _MARGIN, _LEGEND = 8, 22
 _SECTION, _CHORD, _DRUMS, _ENERGY = 16, 14, 18, 26  # heights of the lanes of a system, in pixels
 _PAPER, _INK, _LINE, _HALF_LINE, _ENERGY_COLOUR = "#ffffff", "#262b36", "#aab0bd", "#e3e6ec", "#f2b366"
+_REFERENCE = "#7a8194"  # what a bar repeats
 SECTION_COLOURS = ("#e8eef7", "#f7eee3", "#e9f4ea", "#f5e9f2", "#f3f3df", "#e6f3f3")  # one for each letter, in turn
 LABEL_GAP = 4  # pixels between one chord and the next
 _LEFT_OUT = 0.1  # of them, and one more, may be left out because they do not fit
@@ -178,7 +179,7 @@ def _draw_bars(pen: ImageDraw.ImageDraw, analysis: Analysis, system: _System) ->
             sign = "=" if analysis.relation[bar] in (EXACT, TRANSPOSED) else "~"
             up = f"{analysis.transposition[bar]:+d}" if analysis.transposition[bar] else ""
             text = f"{up}{sign}{analysis.source_bar[bar] + 1}"
-            pen.text((x + 34, system.top + 4), text, fill="#7a8194", font=label_font(9))
+            pen.text((x + 34, system.top + 4), text, fill=_REFERENCE, font=label_font(9))
 
 
 def _draw_chords(pen: ImageDraw.ImageDraw, analysis: Analysis, system: _System) -> None:
@@ -225,3 +226,4 @@ def _draw_legend(pen: ImageDraw.ImageDraw, top: int) -> None:
         pen.rectangle((x, top + 4, x + 12, top + 14), fill=colour)
         pen.text((x + 17, top + 2), name, fill=_INK, font=label_font(12))
         x += 30 + round(label_font(12).getlength(name))
+    pen.text((x + 20, top + 2), "=7 as bar 7    ~7 varies bar 7", fill=_REFERENCE, font=label_font(12))

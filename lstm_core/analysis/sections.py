@@ -39,10 +39,13 @@ class Section:
     num_bars: int
     letter: int  # 0 for A, 1 for B, ...
     variant: int  # 0 as it was first, 1 for the first that differs, ...; equal ones share a number
+    own_name: str = ""  # such as intro, where somebody gave one
 
     @property
     def name(self) -> str:
         """Such as A, B', A''."""
+        if self.own_name:
+            return self.own_name
         letter = chr(ord("A") + self.letter) if self.letter < 26 else f"Z{self.letter - 25}"
         return letter + ("'" * self.variant if self.variant < 4 else f"'{self.variant}")
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lstm_core.blocks.piece_fields import SPLITS
 from lstm_core.foundation.errors import BlockError
@@ -31,6 +30,8 @@ class StoredRepresentation:
 
 def is_spelt(table: pa.Table, representation: str) -> npt.NDArray[np.bool_]:
     """Which rows of a table the representation can spell: bool [rows]."""
+    import pyarrow.compute as pc  # 0.13 s, which those who only generate need not spend
+
     found: npt.NDArray[np.bool_] = pc.is_valid(pc.struct_field(table["events"], representation)).to_numpy()
     return found
 
@@ -61,6 +62,8 @@ def check_holds(
 
 def stored_in(representation: Representation, table: pa.Table) -> StoredRepresentation:
     """The entry of a representation, for the sidecar of a block that holds it."""
+    import pyarrow.compute as pc
+
     splits = np.array(table["split"].to_pylist(), dtype=object)
     sizes = pc.binary_length(pc.struct_field(table["events"], representation.name)).to_pylist()
     event_bytes = len(representation.streams) * representation.dtype.itemsize

@@ -62,7 +62,7 @@ def compile_once(what: str, make: Callable[[], object]) -> None:
 
     Processes that come meanwhile wait, whatever they want to compile.
     """
-    mark = _place() / f"tonemill-{what}-{_version()}"
+    mark = _mark(what)
     if mark.exists():
         return
     with (mark.parent / "tonemill-compiling").open("a") as lock:
@@ -71,6 +71,11 @@ def compile_once(what: str, make: Callable[[], object]) -> None:
             make()
             mark.touch()
             _forget(f"tonemill-{what}-*")
+
+
+def is_compiled(what: str) -> bool:
+    """Whether `compile_once` of this name would do nothing."""
+    return _mark(what).exists()
 
 
 def sources_of(file: Path) -> list[Path]:
@@ -97,6 +102,10 @@ def _folder_of(file: Path) -> Path:
         folder.mkdir(exist_ok=True)
         _forget(f"numba-{name}-*")
     return folder
+
+
+def _mark(what: str) -> Path:
+    return _place() / f"tonemill-{what}-{_version()}"
 
 
 def _forget(pattern: str) -> None:

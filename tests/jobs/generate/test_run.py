@@ -21,8 +21,8 @@ import torch
 
 from jobs.command_line import main as cli
 from jobs.generate import run as generate
+from jobs.generate.attempts import _gate_message, may_pass
 from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
-from jobs.generate.track_pipeline import _gate_message, may_pass
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.model.checkpoint import save_checkpoint

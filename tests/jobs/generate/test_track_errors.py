@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.generate.attempts import GenerateRecipe, TrackWork
 from jobs.generate.track_errors import ErrorWatch, described
-from jobs.generate.track_pipeline import GenerateRecipe, TrackWork, finish_rows
+from jobs.generate.track_pipeline import finish_rows
 from jobs.runtime.sent_files import SentFile
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import ScoreError, TonemillError
