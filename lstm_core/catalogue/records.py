@@ -15,7 +15,10 @@ from lstm_core.foundation.plain import PlainError, PlainReader
 
 RECORD_VERSION = 2  # of the fields of a record; 1 had no field that said so
 TRACKS_FOLDER = "tracks"
-OPTIONAL = ("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature")  # absent when None
+OPTIONAL = (
+    *("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature"),
+    *("loop_start_bar", "loop_start_sample", "loop_end_sample"),
+)  # absent when None
 T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -72,6 +75,9 @@ class TrackRecord:
     nearest_piece: str | None = None  # the training piece that is most like it, "" if none is
     nearest_similarity: float | None = None  # 0 to 1: the share of its short runs that it holds, by rarity
     notes_signature: str | None = None  # for near-duplicates, see originality/signatures.py; None: too few notes
+    loop_start_bar: int | None = None  # bars that are played once before the loop; None: all goes round, or nothing
+    loop_start_sample: int | None = None  # where the loop begins after them
+    loop_end_sample: int | None = None  # where it begins again
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION

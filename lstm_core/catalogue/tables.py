@@ -76,6 +76,9 @@ TRACKS_SCHEMA = pa.schema(
         ("nearest_piece", pa.string()),
         ("nearest_similarity", pa.float64()),
         ("notes_signature", pa.string()),
+        ("loop_start_bar", pa.int32()),  # this and the two following are null but for loops after an intro
+        ("loop_start_sample", pa.int64()),
+        ("loop_end_sample", pa.int64()),
     ]
 )
 

@@ -51,15 +51,22 @@ def varied_bars(num_bars: int, variation: float) -> set[int]:
     return set(ranked[:count])
 
 
-def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: float) -> FormRules:
+def form_rules(
+    sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: float, loop_start: int = 0
+) -> FormRules:
     """A section again is the same, a variant of it varied in a share of its bars; each new one repeats but itself.
 
-    The bar of the last chord of a track is of its own.
+    The bar of the last chord of a track is of its own. Where there are no sections, the bars before `loop_start` are
+    one, and what comes after repeats nothing of it.
     """
     n = plan.num_bars
     rules = FormRules(
         back=np.full(n, FREE), relation=np.full(n, FREE), section=np.full(n, FREE), nearest=np.zeros(n, dtype=np.int64)
     )
+    if loop_start and not sections:
+        rules.section[:loop_start] = 0
+        rules.section[[0, loop_start]] = 1, 2
+        rules.nearest[loop_start:] = loop_start
     known: dict[str, PlacedSection] = {}
     letters: dict[str, int] = {}
     for placed in sections:
@@ -95,18 +102,26 @@ def _usable_scheme(text: str) -> Scheme | None:
     return scheme if BASS in roles and len(roles) >= FEWEST_ROLES else None
 
 
-def drawn_scheme(schemes: Sequence[str], plan: TrackPlan, seed: int) -> Scheme | None:
+def drawn_scheme(schemes: Sequence[str], plan: TrackPlan, seed: int, loop_start: int = 0) -> Scheme | None:
     """The scheme of some piece of the corpus that is as long as the track, or of any if none is, fitted to the track.
 
-    Parts that are no music are left out, and schemes that consist of them. None where no scheme is left.
+    Parts that are no music are left out, and schemes that consist of them. None where no scheme is left. The bars
+    before `loop_start` are a section before the scheme, of which only that is said.
     """
+    num_bars = plan.num_bars - loop_start
     usable = [scheme for text in schemes if (scheme := _usable_scheme(text)) is not None]
-    long_enough = [scheme for scheme in usable if len(scheme.form) >= plan.num_bars] or usable
+    long_enough = [scheme for scheme in usable if len(scheme.form) >= num_bars] or usable
     if not long_enough:
         return None
-    scheme = fitted_scheme(long_enough[drawn_number("scheme", seed) % len(long_enough)], plan.num_bars)
+    scheme = fitted_scheme(long_enough[drawn_number("scheme", seed) % len(long_enough)], num_bars)
     form, bars = scheme.form.copy(), scheme.bars.copy()
     form[0, 2] = max(form[0, 2], 1)
+    if loop_start:
+        form[:, 2] = np.where(form[:, 2] > 0, np.minimum(form[:, 2] + 1, MAX_LETTERS), 0)
+        intro = np.tile([FREE, FREE, 0], (loop_start, 1))
+        intro[0, 2] = 1
+        form = np.concatenate([intro, form])
+        bars = np.concatenate([np.full((loop_start, 3), OPEN), bars])
     if plan.final_bar is not None:
         form[plan.final_bar, :2] = 0
         bars[plan.final_bar] = OPEN

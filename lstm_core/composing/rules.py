@@ -63,10 +63,10 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     n, shift = plan.num_bars, home_shift(plan.key)
     sections = sections_of(order, plan)
     variation = VARIATION if order.variation is None else order.variation
-    form = form_rules(sections, plan, variation)
+    form = form_rules(sections, plan, variation, order.loop_start)
     scheme = None
     if not sections and track.primer is None:
-        scheme = drawn_scheme(_schemes_of(track, facts), plan, track.seed_of(attempt))
+        scheme = drawn_scheme(_schemes_of(track, facts), plan, track.seed_of(attempt), order.loop_start)
     if scheme is not None:
         form = replace(form, back=scheme.form[:, 0], relation=scheme.form[:, 1], section=scheme.form[:, 2])
         scheme = scheme if _has_open_parts(order) else None
