@@ -166,11 +166,11 @@ def master(
     finished = levelled.waveform
     del bus, intro_bus
     kept: dict[str, Waveform] = {}
-    if keep_stems and isinstance(stems, Mapping):
-        before = dict(intro.stems) if intro else {}
-        for name in dict.fromkeys([*stems, *before]):
-            own = _mix(_only(name, before), intro_fit) if intro else None
-            kept[name] = levelled.applied(_mix(_only(name, stems), fit), own, rate)
+    if keep_stems:
+        own, before = dict(stems), dict(intro.stems) if intro else {}
+        for name in own | before:
+            part = _mix(_only(name, before), intro_fit) if intro else None
+            kept[name] = levelled.applied(_mix(_only(name, own), fit), part, rate)
     peak = float(max(finished.max(), -finished.min()))
     return Master(
         waveform=finished,

@@ -29,8 +29,10 @@ def tone_flac(frequency_hz: float, num_samples: int) -> bytes:
     return buffer.getvalue()
 
 
-def add_track(catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float, sections: str = "") -> TrackRecord:
-    """A track, with a form of sections of one bar where they are given."""
+def add_track(
+    catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float, sections: str = "", loop_start_s: float = 0
+) -> TrackRecord:
+    """A track, with a form of sections of one bar where they are given, and an intro before a loop."""
     form = made_form(sections, 1) if sections else None
     num_samples = round(duration_s * SAMPLE_RATE)
     rows = [(12 * n, 12, 8 * (i % 5), 48 + (5 * n + i) % 24, 90) for n in range(round(duration_s * 4))]
@@ -68,6 +70,9 @@ def add_track(catalogue: Path, i: int, *, name: str, loop: bool, duration_s: flo
         "score_fingerprint": "0123",
         "form": form,
     }
+    if loop_start_s:
+        start = round(loop_start_s * SAMPLE_RATE)
+        content |= {"loop_start_bar": 1, "loop_start_sample": start, "loop_end_sample": num_samples}
     return commit_track(str(catalogue), make_record(content), files)
 
 

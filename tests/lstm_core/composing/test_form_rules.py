@@ -105,6 +105,20 @@ def test_a_scheme_is_drawn_that_is_as_long_as_the_track() -> None:
     assert drawn_scheme(["0,73 2,0|1,0,0,4|3,3,0,4"], plan, 1) is None  # without a bass
 
 
+def test_an_intro_before_a_loop_is_a_section_and_the_loop_repeats_nothing_of_it() -> None:
+    plan = plan_track(replace(LOOP, form="", loop_start=3, duration_s=32.0))
+    rules = form_rules((), plan, 0.5, 3)
+    assert rules.section[:4].tolist() == [1, 0, 0, 2] and (rules.section[4:] == FREE).all()
+    assert rules.nearest.tolist() == [0] * 3 + [3] * 13 and (rules.back == FREE).all()
+    scheme = drawn_scheme([SCHEME], plan, 1, 3)
+    whole = drawn_scheme([SCHEME], plan, 1)
+    assert scheme is not None and whole is not None and len(scheme.form) == 16 == len(scheme.bars)
+    assert scheme.form[:3].tolist() == [[FREE, FREE, 1], [FREE, FREE, 0], [FREE, FREE, 0]]
+    assert (scheme.bars[:3] == OPEN).all() and (scheme.bars[3:] == whole.bars[:13]).all()
+    assert (scheme.form[3:, :2] == whole.form[:13, :2]).all()
+    assert scheme.form[[3, 11], 2].tolist() == [2, 3] and (scheme.form[3:, 0] <= np.arange(13)).all()
+
+
 def test_the_last_chord_has_the_third_of_its_scale() -> None:
     assert final_chord(7, "", -7) == chord_value(0, QUALITIES.index("maj"))
     assert final_chord(12 + 9, "", 0) == chord_value(9, QUALITIES.index("min"))
