@@ -70,14 +70,14 @@ class TrackRecord:
     soundfont: dict[str, Any]  # name, sha256
     arithmetic: str  # bf16 or float32
     score_fingerprint: str
+    loop_start_bar: int | None = None  # bars that are played once before the loop; None: all goes round, or nothing
+    loop_start_sample: int | None = None  # where the loop begins after them
+    loop_end_sample: int | None = None  # where it begins again
     form: TrackForm | None = None  # None for a track that was made without a plan
     longest_shared_run: int | None = None  # notes that stand in a training piece, 0: none; None: pieces are unknown
     nearest_piece: str | None = None  # the training piece that is most like it, "" if none is
     nearest_similarity: float | None = None  # 0 to 1: the share of its short runs that it holds, by rarity
     notes_signature: str | None = None  # for near-duplicates, see originality/signatures.py; None: too few notes
-    loop_start_bar: int | None = None  # bars that are played once before the loop; None: all goes round, or nothing
-    loop_start_sample: int | None = None  # where the loop begins after them
-    loop_end_sample: int | None = None  # where it begins again
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION

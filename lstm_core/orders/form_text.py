@@ -139,15 +139,25 @@ def fit_form(
     """
     check_form(sections, is_loop=is_loop, loop_start=loop_start)
     bars = _fitted(sections, num_bars, is_loop, bpm, bar_quarters)
-    starts = np.cumsum(bars[:-1]).tolist()
-    if loop_start in (0, *starts):
-        return bars
-    if sections[0].letter == INTRO and sections[0].num_bars is None and loop_start < num_bars:
-        return _fitted((replace(sections[0], num_bars=loop_start), *sections[1:]), num_bars, is_loop, bpm, bar_quarters)
-    raise ValueError(
-        f"loop_start is {loop_start}, but no section of the form begins after so many bars: they begin after "
-        f"{', '.join(map(str, starts))}. Set loop_start to one of these, or give the sections other bars."
-    )
+    is_open = sections[0].letter == INTRO and sections[0].num_bars is None
+    if is_open and loop_start < num_bars and loop_start not in (0, *_starts(bars)):
+        sections = (replace(sections[0], num_bars=loop_start), *sections[1:])
+        return _fitted(sections, num_bars, is_loop, bpm, bar_quarters)
+    return bars
+
+
+def check_loop_start(bars: Sequence[int], loop_start: int) -> None:
+    """Raises ValueError where no section begins after `loop_start` bars; `bars` are those of each section."""
+    if loop_start not in (0, *_starts(bars)):
+        raise ValueError(
+            f"loop_start is {loop_start}, but no section of the form begins after so many bars: they begin after "
+            f"{', '.join(map(str, _starts(bars)))}. Set loop_start to one of these, or give the sections other bars."
+        )
+
+
+def _starts(bars: Sequence[int]) -> list[int]:
+    """Bars at which all sections but the first begin."""
+    return [int(start) for start in np.cumsum(bars[:-1])]
 
 
 def _fitted(

@@ -65,14 +65,14 @@ def track_record(
         soundfont={"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
         arithmetic=provenance.arithmetic,
         score_fingerprint=score_fingerprint(score),
+        loop_start_bar=order.loop_start or None,
+        loop_start_sample=None if loop_points is None else loop_points.start,
+        loop_end_sample=None if loop_points is None else loop_points.end,
         form=form,
         longest_shared_run=None if likeness.shared is None else likeness.shared.num_notes,
         nearest_piece=likeness.nearest_piece,
         nearest_similarity=likeness.nearest_similarity,
         notes_signature=likeness.signature,
-        loop_start_bar=order.loop_start or None,
-        loop_start_sample=None if loop_points is None else loop_points.start,
-        loop_end_sample=None if loop_points is None else loop_points.end,
         format_version=FORMAT_VERSION,
     )
 

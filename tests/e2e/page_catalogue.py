@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -30,9 +31,9 @@ def tone_flac(frequency_hz: float, num_samples: int) -> bytes:
 
 
 def add_track(
-    catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float, sections: str = "", loop_start_s: float = 0
+    catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float, sections: str = "", **fields: Any
 ) -> TrackRecord:
-    """A track, with a form of sections of one bar where they are given, and an intro before a loop."""
+    """A track, with a form of sections of one bar where they are given; `fields` of its record replace others."""
     form = made_form(sections, 1) if sections else None
     num_samples = round(duration_s * SAMPLE_RATE)
     rows = [(12 * n, 12, 8 * (i % 5), 48 + (5 * n + i) % 24, 90) for n in range(round(duration_s * 4))]
@@ -69,10 +70,8 @@ def add_track(
         "arithmetic": "float32",
         "score_fingerprint": "0123",
         "form": form,
+        **fields,
     }
-    if loop_start_s:
-        start = round(loop_start_s * SAMPLE_RATE)
-        content |= {"loop_start_bar": 1, "loop_start_sample": start, "loop_end_sample": num_samples}
     return commit_track(str(catalogue), make_record(content), files)
 
 

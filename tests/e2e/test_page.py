@@ -285,7 +285,8 @@ def test_what_comes_before_a_loop_is_played_once(
 ) -> None:
     """Of two seconds the last 0.8 go round."""
     folder = tmp_path if kind == "file" else catalogue / "one"
-    write_catalog(str(folder), [add_track(folder, 0, name="x", loop=True, duration_s=2, loop_start_s=1.2)])
+    points = {"loop_start_bar": 1, "loop_start_sample": round(1.2 * SAMPLE_RATE), "loop_end_sample": 2 * SAMPLE_RATE}
+    write_catalog(str(folder), [add_track(folder, 0, name="x", loop=True, duration_s=2, **points)])
     page = browser.new_page()
     page.goto(f"{tmp_path.as_uri()}/index.html" if kind == "file" else served.replace("/index", "/one/index"))
     page.get_by_role("button", name="Play x").click()

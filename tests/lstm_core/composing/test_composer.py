@@ -69,6 +69,28 @@ def test_sections_of_an_order_come_where_it_says() -> None:
     assert not (plan.source[8:12] >= 0).any() or plan.source[8:12].max() >= 8
 
 
+def test_chords_of_an_order_are_played_and_win_over_the_key() -> None:
+    order = TrackOrder(
+        chords="E7 Am | Bdim C", key="C", duration_s=16.0, bpm=120.0, loop=True, seed=4, instruments=("piano",)
+    )
+    track = admit(order)
+    (take,) = takes_of([track])
+    assert take.plan is not None
+    roots = (take.plan.chord - 1) // 12
+    assert roots[0].tolist() == [4, 9] and roots[1].tolist() == [11, 0] and (roots[::2] == roots[0]).all()
+    in_key = next(gate for gate in promise_gates(track, take) if gate.name == "in_key")
+    assert in_key.is_passed
+
+
+def test_chords_of_an_order_are_not_transposed_with_a_bar_that_repeats_another() -> None:
+    """In no key bars may repeat others transposed, and took the chords along."""
+    order = TrackOrder(chords="Am F C G", key="free", form="A A' B A", duration_s=62.0, bpm=120.0, loop=True)
+    tracks = [admit(replace(order, seed=seed)) for seed in range(12)]
+    for track, take in zip(tracks, takes_of(tracks), strict=True):
+        asked = next(gate for gate in promise_gates(track, take) if gate.name == "asked_chords")
+        assert asked.is_passed, track.order.seed
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -94,28 +116,6 @@ def test_a_loop_begins_with_a_section_and_no_note_of_the_intro_sounds_into_it(fi
             assert form_of_plan(plan, take.shift, loop_start=4).sections[0].name == "intro"
         broken = [gate for gate in promise_gates(track, take) if not gate.is_passed and gate.name not in CHANCE]
         assert broken == []
-
-
-def test_chords_of_an_order_are_played_and_win_over_the_key() -> None:
-    order = TrackOrder(
-        chords="E7 Am | Bdim C", key="C", duration_s=16.0, bpm=120.0, loop=True, seed=4, instruments=("piano",)
-    )
-    track = admit(order)
-    (take,) = takes_of([track])
-    assert take.plan is not None
-    roots = (take.plan.chord - 1) // 12
-    assert roots[0].tolist() == [4, 9] and roots[1].tolist() == [11, 0] and (roots[::2] == roots[0]).all()
-    in_key = next(gate for gate in promise_gates(track, take) if gate.name == "in_key")
-    assert in_key.is_passed
-
-
-def test_chords_of_an_order_are_not_transposed_with_a_bar_that_repeats_another() -> None:
-    """In no key bars may repeat others transposed, and took the chords along."""
-    order = TrackOrder(chords="Am F C G", key="free", form="A A' B A", duration_s=62.0, bpm=120.0, loop=True)
-    tracks = [admit(replace(order, seed=seed)) for seed in range(12)]
-    for track, take in zip(tracks, takes_of(tracks), strict=True):
-        asked = next(gate for gate in promise_gates(track, take) if gate.name == "asked_chords")
-        assert asked.is_passed, track.order.seed
 
 
 def test_a_key_is_found_for_chords_without_one() -> None:

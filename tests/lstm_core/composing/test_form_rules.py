@@ -95,16 +95,6 @@ def test_instruments_that_nobody_of_a_style_plays_are_named() -> None:
     assert strangers_to("song", ("violin",), STATISTICS) == [] == strangers_to("polka", ("violin",), STATISTICS)
 
 
-def test_a_scheme_is_drawn_that_is_as_long_as_the_track() -> None:
-    plan = plan_track(replace(LOOP, form="", duration_s=32.0))
-    for seed in range(9):
-        scheme = drawn_scheme([SCHEME, "0,0 4,0 2,0|1,0,0,4|3,7,0,4"], plan, seed)
-        assert scheme is not None and scheme.form[:, 1].tolist() == [0] * 4 + [1, 1, 2, 2] + [0] * 4 + [1] * 4
-        assert scheme.bars[:, 1].tolist() == [15] * 4 + [OPEN] * 2 + [15] * 2 + [11] * 4 + [OPEN] * 4
-    assert drawn_scheme([], plan, 1) is None
-    assert drawn_scheme(["0,73 2,0|1,0,0,4|3,3,0,4"], plan, 1) is None  # without a bass
-
-
 def test_an_intro_before_a_loop_is_a_section_and_the_loop_repeats_nothing_of_it() -> None:
     plan = plan_track(replace(LOOP, form="", loop_start=3, duration_s=32.0))
     rules = form_rules((), plan, 0.5, 3)
@@ -117,6 +107,16 @@ def test_an_intro_before_a_loop_is_a_section_and_the_loop_repeats_nothing_of_it(
     assert (scheme.bars[:3] == OPEN).all() and (scheme.bars[3:] == whole.bars[:13]).all()
     assert (scheme.form[3:, :2] == whole.form[:13, :2]).all()
     assert scheme.form[[3, 11], 2].tolist() == [2, 3] and (scheme.form[3:, 0] <= np.arange(13)).all()
+
+
+def test_a_scheme_is_drawn_that_is_as_long_as_the_track() -> None:
+    plan = plan_track(replace(LOOP, form="", duration_s=32.0))
+    for seed in range(9):
+        scheme = drawn_scheme([SCHEME, "0,0 4,0 2,0|1,0,0,4|3,7,0,4"], plan, seed)
+        assert scheme is not None and scheme.form[:, 1].tolist() == [0] * 4 + [1, 1, 2, 2] + [0] * 4 + [1] * 4
+        assert scheme.bars[:, 1].tolist() == [15] * 4 + [OPEN] * 2 + [15] * 2 + [11] * 4 + [OPEN] * 4
+    assert drawn_scheme([], plan, 1) is None
+    assert drawn_scheme(["0,73 2,0|1,0,0,4|3,3,0,4"], plan, 1) is None  # without a bass
 
 
 def test_the_last_chord_has_the_third_of_its_scale() -> None:
