@@ -50,7 +50,8 @@ def _facts(record: TrackRecord) -> Table:
     facts = Table(show_header=False, box=None)
     facts.add_row("track", f"{record.name} ({record.track_id})")
     length = f"{record.duration_s:.3f} s, {record.num_samples:,} samples at {record.sample_rate} Hz"
-    facts.add_row("length", f"{length}, {record.num_bars} bars of {record.meter}{', loop' if record.loop else ''}")
+    loop = f", loop from sample {record.loop_start_sample:,} on" if record.loop_start_sample else ", loop"
+    facts.add_row("length", f"{length}, {record.num_bars} bars of {record.meter}{loop if record.loop else ''}")
     facts.add_row("music", f"{record.key}, {record.bpm:.2f} bpm, style {record.style or 'open'}")
     facts.add_row("instruments", instruments_of(record))
     if record.form is not None:

@@ -79,6 +79,8 @@ def _page_data(
         "audio": _coded(_audio(record) for record in records),
         "made_by": _coded(_made_by(record) for record in records),
     }
+    if any(record.loop_start_sample for record in records):
+        plain["loop_start_s"] = [(record.loop_start_sample or 0) / record.sample_rate for record in records]
     if folders:
         coded["folder"] = _coded(folders)
     if any(record.form for record in records):

@@ -184,6 +184,7 @@ function toggleSheet(row, i) {
   const facts = [["Track", plain.track_id[i]], ["Audio", `${format}, ${sampleRate} Hz, ${bitDepth === 32 ? "float" : `${bitDepth} bit`}, ${plain.num_samples[i].toLocaleString("en")} samples`],
     ["Bars", `${plain.num_bars[i]} of ${of("meter", i)}`], ["Seed", plain.seed[i] + (plain.attempt[i] ? `, attempt ${plain.attempt[i] + 1}` : "")], ...of("made_by", i)];
   if (formOf(i).length) facts.splice(3, 0, ["Form", formText(i)], ["Energy", `${plain.energy[i]} of 1 in the mean`]);
+  if (loopStart(i)) facts.splice(2, 0, ["Loop", `from sample ${Math.round(loopStart(i) * sampleRate).toLocaleString("en")} on`]);
   if (stems.length) facts.push(["Stems", element("span", {}, ...stems.flatMap((stem) => [link(i, stem, stem.slice(6).replace(/\.\w+$/, "")), " "]))]);
   const gates = of("gates", i).map(([name, isPassed, bound], n) => [
     element("span", { className: isPassed ? "" : "broken", textContent: `${isPassed ? "✓" : "✗"} ${name.replaceAll("_", " ")}` }), String(plain.gate_values[i][n] ?? "").replace("-", "−"), bound]);

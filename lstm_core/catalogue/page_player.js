@@ -1,16 +1,18 @@
 /* The player of the catalogue's page. One <audio> plays all but loops: those are decoded whole and repeated by Web
    Audio, sample by sample, because an <audio> that loops may leave a gap. A page opened as a file may not fetch, and
-   loops by <audio> after all. */
+   loops by <audio> after all. What comes before the start of a loop is played once. */
 
 const LOOPS_KEPT = 4; // decoded loops; one minute of stereo is 21 MB
 const player = { index: -1, isPlaying: false, isLoading: false, message: "" };
 let engine = null;
+const loopStart = (i) => plain.loop_start_s?.[i] ?? 0; // seconds
+const loopNote = (i) => (loopStart(i) ? `loops from ${clock(loopStart(i))}` : "loops");
 
 const elementEngine = {
   async start(i, at) {
     const audio = $("audio");
     audio.src = fileUrl(i, masterName(i));
-    audio.loop = Boolean(plain.loop[i]);
+    audio.loop = Boolean(plain.loop[i]) && !loopStart(i); // else see onended
     audio.currentTime = at;
     await audio.play();
   },
@@ -32,6 +34,7 @@ const loopEngine = {
     if (!this.contexts.has(sampleRate)) this.contexts.set(sampleRate, new AudioContext({ sampleRate }));
     this.context = this.contexts.get(sampleRate);
     this.offset = at;
+    this.loopStart = loopStart(i);
     this.buffer = null;
     const context = this.context, buffer = this.buffers.get(url) ?? (await this.decode(context, url));
     this.buffers.delete(url);
@@ -51,7 +54,9 @@ const loopEngine = {
     this.silence();
     await this.context.resume();
     const gain = new GainNode(this.context, { gain: this.volume });
-    this.source = new AudioBufferSourceNode(this.context, { buffer: this.buffer, loop: true });
+    this.source = new AudioBufferSourceNode(this.context, {
+      buffer: this.buffer, loop: true, ...(this.loopStart && { loopStart: this.loopStart, loopEnd: this.buffer.duration }),
+    });
     this.source.gain = gain;
     this.source.connect(gain).connect(this.context.destination);
     this.startedAt = this.context.currentTime - this.offset;
@@ -61,7 +66,11 @@ const loopEngine = {
   pause() { this.offset = this.time(); this.silence(); },
   stop() { this.silence(); this.buffer = null; this.offset = 0; },
   seek(s) { this.offset = s; if (this.source) this.resume(); },
-  time() { return this.source ? (this.context.currentTime - this.startedAt) % this.buffer.duration : this.offset; },
+  time() {
+    if (!this.source) return this.offset;
+    const since = this.context.currentTime - this.startedAt, end = this.buffer.duration;
+    return since < end ? since : this.loopStart + ((since - end) % (end - this.loopStart));
+  },
   setVolume(volume) { this.volume = volume; if (this.source) this.source.gain.gain.value = volume; },
 };
 
@@ -123,7 +132,7 @@ function showState() {
   showButton($("toggle"), player.isPlaying, "");
   $("player").hidden = i < 0;
   $("now-name").textContent = name ?? "";
-  $("now-note").textContent = player.message || (player.isLoading ? "loading" : plain.loop[i] ? "loops" : of("style", i));
+  $("now-note").textContent = player.message || (player.isLoading ? "loading" : plain.loop[i] ? loopNote(i) : of("style", i));
   showTime();
   if (player.isPlaying && !ticking) requestAnimationFrame(tick);
 }
@@ -154,7 +163,14 @@ function tick() {
   if (ticking) requestAnimationFrame(tick);
 }
 
-$("audio").onended = () => { player.isPlaying = false; showState(); };
+$("audio").onended = () => {
+  if (plain.loop[player.index]) { // after an intro
+    elementEngine.seek(loopStart(player.index));
+    return void elementEngine.resume();
+  }
+  player.isPlaying = false;
+  showState();
+};
 $("toggle").onclick = toggle;
 $("previous").onclick = () => step(-1);
 $("next").onclick = () => step(1);

@@ -11,12 +11,13 @@ from lstm_core.catalogue.form import TrackForm, placed_sections
 from lstm_core.notes.chord_symbols import NO_CHORD as NO_ROOT
 from lstm_core.notes.chord_symbols import chord_name
 from lstm_core.notes.instruments import instrument_name
+from lstm_core.orders.form_text import INTRO
 from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NUM_ENERGIES, NUM_QUALITIES, Ints, Plan
 
 _MOST_PRIMES = 4  # further variants have a number: A'5
 
 
-def form_of_plan(plan: Plan, shift: int, names: Sequence[str] | None = None) -> TrackForm:
+def form_of_plan(plan: Plan, shift: int, names: Sequence[str] | None = None, *, loop_start: int = 0) -> TrackForm:
     """The form of a track that was made from a plan.
 
     Args:
@@ -24,6 +25,7 @@ def form_of_plan(plan: Plan, shift: int, names: Sequence[str] | None = None) -> 
         shift: Semitones from the key of the track to the home key.
         names: Of the plan's sections, where an order gives them; else they are letters, with a prime for each new
             variant. A section all of whose bars are exact copies of a section of its letter has that one's name.
+        loop_start: Bars that are played once before the loop: a section of so many is called intro.
 
     Raises:
         ValueError: there are not as many names as sections.
@@ -37,7 +39,7 @@ def form_of_plan(plan: Plan, shift: int, names: Sequence[str] | None = None) -> 
         )
     slots = int(plan.num_slots.max())
     return TrackForm(
-        sections=placed_sections(_section_names(plan, starts) if names is None else names, counts),
+        sections=placed_sections(_section_names(plan, starts, loop_start) if names is None else names, counts),
         chords=tuple(
             _chord_name(value, bass, -shift)
             for value, bass in zip(
@@ -50,15 +52,21 @@ def form_of_plan(plan: Plan, shift: int, names: Sequence[str] | None = None) -> 
     )
 
 
-def _section_names(plan: Plan, starts: Ints) -> list[str]:
-    """Letters of sections, with primes for what is not the same again."""
+def _section_names(plan: Plan, starts: Ints, loop_start: int) -> list[str]:
+    """Letters of sections, with primes for what is not the same again; an intro before `loop_start` has no letter."""
     origin = np.arange(plan.num_bars)  # the first of the bars that each is an exact copy of
     for bar in np.flatnonzero(plan.relation == EXACT).tolist():
         origin[bar] = origin[plan.source[bar]]
     letters = plan.letters()[starts].tolist()
+    has_intro = loop_start > 0 and loop_start in starts[1:2] and letters[0] not in letters[1:]
+    if has_intro:
+        letters = [letter - (letter > letters[0]) for letter in letters]
     variants: dict[int, list[tuple[int, ...]]] = {}  # of each letter, the music of its variants as origins of bars
-    names = []
+    names: list[str] = []
     for letter, bars in zip(letters, np.split(origin, starts[1:]), strict=True):
+        if has_intro and not names:
+            names.append(INTRO)
+            continue
         known, music = variants.setdefault(letter, []), tuple(bars.tolist())
         if music not in known:
             known.append(music)

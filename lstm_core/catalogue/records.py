@@ -18,6 +18,7 @@ TRACKS_FOLDER = "tracks"
 OPTIONAL = (
     *("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature"),
     "tempos",
+    *("loop_start_bar", "loop_start_sample", "loop_end_sample"),
 )  # absent when None
 T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -79,6 +80,9 @@ class TrackRecord:
     soundfont: dict[str, Any]  # name, sha256
     arithmetic: str  # bf16 or float32
     score_fingerprint: str
+    loop_start_bar: int | None = None  # bars that are played once before the loop; None: all goes round, or nothing
+    loop_start_sample: int | None = None  # where the loop begins after them
+    loop_end_sample: int | None = None  # where it begins again
     form: TrackForm | None = None  # None for a track that was made without a plan
     longest_shared_run: int | None = None  # notes that stand in a training piece, 0: none; None: pieces are unknown
     nearest_piece: str | None = None  # the training piece that is most like it, "" if none is

@@ -68,6 +68,9 @@ TRACKS_SCHEMA = pa.schema(
         ("files", pa.list_(_FILE)),
         ("format_version", pa.int16()),
         ("record_version", pa.int16()),
+        ("loop_start_bar", pa.int32()),  # this and the two following are null but for loops after an intro
+        ("loop_start_sample", pa.int64()),
+        ("loop_end_sample", pa.int64()),
         ("form", pa.string()),  # "A8 A'8 B8 A8"; this and the following are null where a track was made without a plan
         ("energy", pa.float64()),  # in the mean, 0 to 1
         ("chords", pa.string()),  # of the first bars: "Am | F C/E | G"

@@ -10,7 +10,7 @@ from lstm_core.analysis.grid import Floats
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
-from lstm_core.composing.voices import at_most_together
+from lstm_core.composing.voices import at_most_together, ended_by
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
@@ -46,9 +46,10 @@ class Composer:
         for made in self.arranger.generate(requests):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
-            notes = _within(read_parts(made.events, plan, -shift), track)
             order = attempts[made.number][0].order
+            notes = _within(read_parts(made.events, plan, -shift), track)
             if not order.primer:  # whose notes stand as they are
+                notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources

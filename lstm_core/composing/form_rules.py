@@ -39,15 +39,22 @@ def varied_bars(num_bars: int, variation: float) -> set[int]:
     return set(ranked[:count])
 
 
-def form_rules(sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: float) -> FormRules:
+def form_rules(
+    sections: tuple[PlacedSection, ...], plan: TrackPlan, variation: float, loop_start: int = 0
+) -> FormRules:
     """A section again is the same, a variant of it varied in a share of its bars; each new one repeats but itself.
 
-    The bar of the last chord of a track is of its own.
+    The bar of the last chord of a track is of its own. Where there are no sections, the bars before `loop_start` are
+    one, and what comes after repeats nothing of it.
     """
     n = plan.num_bars
     rules = FormRules(
         back=np.full(n, FREE), relation=np.full(n, FREE), section=np.full(n, FREE), nearest=np.zeros(n, dtype=np.int64)
     )
+    if loop_start and not sections:
+        rules.section[:loop_start] = 0
+        rules.section[[0, loop_start]] = 1, 2
+        rules.nearest[loop_start:] = loop_start
     known: dict[str, PlacedSection] = {}
     letters: dict[str, int] = {}
     for placed in sections:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lstm_core.composing.composer import Composer
 from lstm_core.composing.take import Take
+from lstm_core.composing.voices import ended_by
 from lstm_core.engine.engine import Engine
 from lstm_core.engine.requests import check_plays_orders, request_of
 from lstm_core.foundation.errors import CheckpointError
@@ -44,7 +45,10 @@ class NotePlayer:
     def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
         facts = self.engine.checkpoint.facts
         for made in self.engine.generate([request_of(track, attempt, facts) for track, attempt in attempts]):
-            yield Take(number=made.number, notes=decode_events(made.events).notes, num_events=len(made.events))
+            track, notes = attempts[made.number][0], decode_events(made.events).notes
+            if track.primer is None:  # whose notes stand as they are
+                notes = ended_by(notes, track.order.loop_start * track.plan.meter.bar_ticks)
+            yield Take(number=made.number, notes=notes, num_events=len(made.events))
 
 
 def load_playable(name: str | Path) -> Playable:

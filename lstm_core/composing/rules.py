@@ -64,7 +64,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     n, shift = plan.num_bars, home_shift(plan.key)
     sections = sections_of(order, plan)
     variation = VARIATION if order.variation is None else order.variation
-    form = form_rules(sections, plan, variation)
+    form = form_rules(sections, plan, variation, order.loop_start)
     scheme = None
     if not sections and track.primer is None:
         drawn = _scheme_of(track, attempt, facts)
@@ -179,7 +179,7 @@ def _has_open_parts(order: TrackOrder) -> bool:
 def _scheme_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> DrawnScheme | None:
     """The scheme that is drawn for an attempt at a track, None where its style knows none."""
     of_style = facts.statistics.get(style_of(track, facts), {})
-    return drawn_scheme(of_style, track.plan, track.seed_of(attempt))
+    return drawn_scheme(of_style, track.plan, track.seed_of(attempt), track.order.loop_start)
 
 
 def strangers_to(style: str, names: Sequence[str], statistics: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How many melodic notes sound together, and a bound for it."""
+"""How many melodic notes sound together, and bounds for that and for how long notes sound."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def at_most_together(notes: NoteArray, polyphony: int, roles: Ints) -> NoteArray
             sounding.remove(oldest)
         sounding.append(i)
     return limited[kept]
+
+
+def ended_by(notes: NoteArray, tick: int) -> NoteArray:
+    """The notes of which those that begin before a tick end by it; as they are for 0."""
+    if tick == 0:
+        return notes
+    ended = notes.copy()
+    begun = notes["onset"] < tick
+    ended["duration"][begun] = np.minimum(notes["duration"], tick - notes["onset"])[begun]
+    return ended
 
 
 def _sounding_at(notes: NoteArray) -> npt.NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,9 @@ class Meter:
         return f"{self.numerator}/{self.denominator}"
 
 
+Change = TypeVar("Change", Tempo, Meter)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Score:
     """One piece. Notes are sorted by (onset, program with drums first, pitch) and hold no two equal triples.
@@ -118,6 +122,18 @@ def bar_starts(meters: tuple[Meter, ...], end_tick: int) -> npt.NDArray[np.int64
     return np.array([*[s for s in starts if s < final], final], dtype=np.int64)
 
 
+def cut_score(score: Score, tick: int) -> tuple[Score, Score]:
+    """The score of what begins before a tick, and that of what begins from it on, whose tick 0 it is.
+
+    Notes keep their lengths. Tempo and meter of either are those that hold there; a bar begins at `tick`.
+    """
+    is_first = score.notes["onset"] < tick
+    first, second = score.notes[is_first], score.notes[~is_first].copy()
+    second["onset"] -= tick
+    tempos, meters = _changes_from(score.tempos, tick), _changes_from(score.meters, tick)
+    return replace(score, notes=first), replace(score, notes=second, tempos=tempos, meters=meters)
+
+
 def make_notes(rows: list[tuple[int, int, int, int, int]] | npt.NDArray[np.int64]) -> NoteArray:
     """Notes from rows of (onset, duration, program, pitch, velocity), tidied: NOTE_DTYPE [N]."""
     table = np.asarray(rows, dtype=np.int64).reshape(-1, 5)
@@ -153,3 +169,9 @@ def tidy(notes: NoteArray) -> NoteArray:
     duration[:-1] = np.minimum(duration[:-1], free_ticks)
     notes["duration"][by_voice] = np.maximum(duration, 1)
     return notes
+
+
+def _changes_from(changes: tuple[Change, ...], tick: int) -> tuple[Change, ...]:
+    """The changes from a tick on, which becomes 0; the first is what holds there."""
+    last = max(i for i, change in enumerate(changes) if i == 0 or change.tick <= tick)
+    return tuple(replace(change, tick=max(change.tick - tick, 0)) for change in changes[last:])

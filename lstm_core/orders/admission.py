@@ -36,11 +36,6 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     track = PlannedTrack(order=order, plan=plan, primer=primers.events(order, plan))
     _check_form(order, plan)
     _check_roles(order)
-    if order.loop_start:
-        raise OrderError(
-            "loop_start is true, but a loop that begins after an intro is not rendered yet. Order the intro and the "
-            "loop as two tracks of one key, tempo and style."
-        )
     rules = make_rules(order, plan, primer=track.primer)
     num_pitches = int(rules.pitches[0, 0, 0, :FIRST_DRUM].sum())
     if rules.spans[0, 0]["last_instrument"] and num_pitches < FEWEST_PITCHES:

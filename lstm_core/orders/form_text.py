@@ -24,6 +24,7 @@ _NO_FIT = 1e9
 _EDGE_SHARE = 0.5  # of a letter's length that an intro or outro has
 _LONGER_EDGE = 2.0  # what one that is longer than a letter costs
 _ODD_COST, _EVEN_COST = 0.6, 0.2  # of a length that is no multiple of two, or of four
+_USUAL_INTRO = 4  # bars, for a message
 _ENDING_COST = 0.25  # of each bar that the last section is longer than its letter
 
 
@@ -90,22 +91,23 @@ def parse_section(token: str) -> SectionSpec:
     return SectionSpec(letter=letter, variant=len(found["primes"]), num_bars=bars)
 
 
-def check_form(sections: Sequence[SectionSpec], *, is_loop: bool, loop_start: bool) -> None:
-    """Raises ValueError for an intro or outro that a loop cannot have, or an intro that is missing.
+def check_form(sections: Sequence[SectionSpec], *, is_loop: bool, loop_start: int) -> None:
+    """Raises ValueError for an intro or outro that a loop cannot have.
 
-    A loop goes round without an intro; with `loop_start` the intro is played once, before it. It has no end.
+    A loop goes round without an intro; what comes before `loop_start` is played once. It has no end.
     """
     if is_loop and sections[-1].letter == OUTRO:
         raise ValueError("The form has an outro, but a loop has no end. Leave outro out, or loop.")
     if is_loop and sections[0].letter == INTRO and not loop_start:
         raise ValueError(
-            "The form has an intro, which a loop would play again each time round. Leave intro out, "
-            "or set loop_start = true: the intro is played once, the rest goes round."
+            "The form has an intro, which a loop would play again each time round. Leave intro out, or set loop_start "
+            f"= {sections[0].num_bars or _USUAL_INTRO}: so many bars are played once, the rest goes round."
         )
-    if loop_start and sections[0].letter != INTRO:
-        raise ValueError("loop_start is true, but the form begins with no intro. Put intro before its other sections.")
     if loop_start and len(sections) == 1:
-        raise ValueError("The form holds an intro alone, nothing goes round after it. Add a section, such as A.")
+        raise ValueError(
+            f"The form holds {sections[0].name} alone, and loop_start is {loop_start}: the loop begins with a section. "
+            "Add one, such as B."
+        )
 
 
 def fit_form(
@@ -113,7 +115,7 @@ def fit_form(
     num_bars: int,
     *,
     is_loop: bool = False,
-    loop_start: bool = False,
+    loop_start: int = 0,
     bpm: float = 120.0,
     bar_quarters: float = 4.0,
 ) -> list[int]:
@@ -122,12 +124,13 @@ def fit_form(
     Sections of one letter are equally long, and letters are where that fits; lengths of four bars or of two are
     preferred, and intro and outro about half as long as a letter. Only the last section of a track that ends may be
     longer than its letter, by the bars that are left over; where all bars are written, by the one of the last chord.
+    An intro without bars gets those before `loop_start` where no section would begin there else.
 
     Args:
         sections: Of parse_form.
         num_bars: Of the whole track; with `loop_start` those of the intro and of one time round.
         is_loop: Whether the track is a loop.
-        loop_start: Whether the loop has an intro that is played once.
+        loop_start: Bars that are played once before the loop; a section begins after them.
         bpm: The tempo, in quarters per minute, for the message.
         bar_quarters: Quarters of a bar, for the message.
 
@@ -135,6 +138,32 @@ def fit_form(
         ValueError: the form does not fit; the message says how many bars and seconds it needs.
     """
     check_form(sections, is_loop=is_loop, loop_start=loop_start)
+    bars = _fitted(sections, num_bars, is_loop, bpm, bar_quarters)
+    is_open = sections[0].letter == INTRO and sections[0].num_bars is None
+    if is_open and loop_start < num_bars and loop_start not in (0, *_starts(bars)):
+        sections = (replace(sections[0], num_bars=loop_start), *sections[1:])
+        return _fitted(sections, num_bars, is_loop, bpm, bar_quarters)
+    return bars
+
+
+def check_loop_start(bars: Sequence[int], loop_start: int) -> None:
+    """Raises ValueError where no section begins after `loop_start` bars; `bars` are those of each section."""
+    if loop_start not in (0, *_starts(bars)):
+        raise ValueError(
+            f"loop_start is {loop_start}, but no section of the form begins after so many bars: they begin after "
+            f"{', '.join(map(str, _starts(bars)))}. Set loop_start to one of these, or give the sections other bars."
+        )
+
+
+def _starts(bars: Sequence[int]) -> list[int]:
+    """Bars at which all sections but the first begin."""
+    return [int(start) for start in np.cumsum(bars[:-1])]
+
+
+def _fitted(
+    sections: Sequence[SectionSpec], num_bars: int, is_loop: bool, bpm: float, bar_quarters: float
+) -> list[int]:
+    """Bars of each section; see fit_form."""
     times: dict[str, int] = {}
     for section in sections:
         times[section.letter] = times.get(section.letter, 0) + 1

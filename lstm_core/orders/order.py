@@ -30,6 +30,7 @@ from lstm_core.sound.output_formats import output_format
 MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
 MAX_INSTRUMENTS = 32  # players in an order
+MAX_INTRO_BARS = 999  # before a loop
 FREE_KEY = "free"  # value of `key`: no scale is enforced
 
 
@@ -66,7 +67,7 @@ class TrackOrder:
     ensemble: str = ""  # "strings*3, bass", or by sections "A: piano; B: piano, bass"; "": instruments throughout
     roles: str = ""  # that sound: "harmony, bass", "no melody", or by sections; "": drawn
     loop: bool = False
-    loop_start: bool = False  # the form's intro is played once, before the loop
+    loop_start: int = 0  # bars of an intro that is played once, before the loop; 0: the whole track goes round
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     temperature: float = 1.0
@@ -90,6 +91,7 @@ class TrackOrder:
         _check_range("temperature", self.temperature, 0.05, 3.0, "")
         _check_range("top_p", self.top_p, 0.05, 1.0, "")
         _check_range("loudness_lufs", self.loudness_lufs, -40.0, -8.0, "LUFS")
+        _check_range("loop_start", self.loop_start, 0, MAX_INTRO_BARS, "bars")
         _check_range("seed", self.seed, 0, 2**63 - 1, "")
         if self.pitch_low > self.pitch_high:
             raise OrderError(f"pitch_low is {self.pitch_low}, above pitch_high, which is {self.pitch_high}.")
@@ -130,7 +132,10 @@ class TrackOrder:
         if sections:
             check_form(sections, is_loop=self.loop, loop_start=self.loop_start)
         if self.loop_start and not self.loop:
-            raise OrderError("loop_start is true, but loop is false: nothing goes round. Set loop = true.")
+            raise OrderError(
+                f"loop_start is {self.loop_start}, but loop is false: nothing goes round. Set loop = true, or leave "
+                "loop_start out."
+            )
         if self.variation is not None:
             _check_range("variation", self.variation, 0.0, 1.0, "")
         if self.energy:
@@ -233,7 +238,7 @@ def _spelled_bool(value: Any) -> bool:
 
 
 def _spelled_int(value: Any) -> int:
-    if float(value) != int(float(value)):
+    if isinstance(value, bool) or float(value) != int(float(value)):
         raise ValueError
     return int(value)
 

@@ -76,7 +76,7 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     quarters = meter.bar_ticks / TICKS_PER_QUARTER
     bpm = order.bpm or _tempo_of_form(order, quarters) or draw_bpm(order.seed)
     exact_bars = order.duration_s * bpm / (60.0 * quarters)
-    shortest = 1 if order.loop else 2
+    shortest = 1 + order.loop_start if order.loop else 2
     num_bars = max(shortest, round(exact_bars))
     fitted = bpm * num_bars / exact_bars
     if not order.bpm:  # no tempo was requested: any in the range will do
@@ -88,11 +88,11 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     elif abs(num_bars / exact_bars - 1.0) <= TEMPO_TOLERANCE:
         return num_bars, fitted
     num_bars = math.floor(exact_bars + 1e-9)
-    if num_bars < shortest and not (order.loop and order.bpm and exact_bars > 1.0 - TEMPO_TOLERANCE):
+    if num_bars < shortest and not (order.loop and order.bpm and exact_bars > shortest - TEMPO_TOLERANCE):
         fastest = order.bpm or MAX_BPM
         raise OrderError(
             f"duration_s is {order.duration_s:g}: {'at' if order.bpm else 'even at'} {fastest:g} bpm in {meter} "
-            f"{'a loop' if order.loop else 'a track that ends'} needs at least {shortest} "
+            f"{_spoken_kind(order)} needs at least {shortest} "
             f"bar{'s' if shortest > 1 else ''}, {shortest * 60 * quarters / fastest:.2f} s. Request that"
             f"{', or a higher bpm' if order.bpm else ', or a shorter meter'}."
         )
@@ -165,8 +165,14 @@ def _is_within(key: int, order: TrackOrder, pitches: range) -> bool:
     return playable >= FEWEST_PITCHES and (order.loop or any(pitch % 12 in chord for pitch in pitches))
 
 
+def _spoken_kind(order: TrackOrder) -> str:
+    if order.loop_start:
+        return f"a loop after an intro of {order.loop_start} bar{'s' if order.loop_start > 1 else ''}"
+    return "a loop" if order.loop else "a track that ends"
+
+
 def _no_loop(order: TrackOrder, bpm: float, exact_bars: float, quarters: float) -> str:
-    below, above = max(math.floor(exact_bars), 1), math.ceil(exact_bars)
+    below, above = max(math.floor(exact_bars), 1 + order.loop_start), math.ceil(exact_bars)
     lengths = " or ".join(f"{bars * quarters * 60.0 / bpm:.3f}" for bars in sorted({below, above}))
     tempos = " or ".join(f"{bars * quarters * 60.0 / order.duration_s:.2f}" for bars in sorted({below, above}))
     return (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstm_core.notes.score import TICKS_PER_QUARTER
-from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
+from lstm_core.orders.form_text import SectionSpec, check_loop_start, fit_form, parse_form
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
 
@@ -29,7 +29,8 @@ def sections_of(order: TrackOrder, plan: TrackPlan) -> tuple[PlacedSection, ...]
     """The sections of the form that an order asks for; () without one.
 
     Raises:
-        ValueError: the form does not fit the bars of the track; the message says what would.
+        ValueError: the form does not fit the bars of the track, or the loop begins with no section of it; the message
+            says what would.
     """
     if not order.form:
         return ()
@@ -42,6 +43,7 @@ def sections_of(order: TrackOrder, plan: TrackPlan) -> tuple[PlacedSection, ...]
         bpm=plan.bpm,
         bar_quarters=plan.meter.bar_ticks / TICKS_PER_QUARTER,
     )
+    check_loop_start(counts, order.loop_start)
     starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
     return tuple(
         PlacedSection(spec=spec, start=start, num_bars=count)

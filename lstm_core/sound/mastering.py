@@ -14,7 +14,7 @@ from lstm_core.notes.score import FAMILIES
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.dither import quantise
 from lstm_core.sound.levelling import Levelled, Leveller
-from lstm_core.sound.limiter import apply_gain
+from lstm_core.sound.loops.joining import joined, joined_peak_dbtp
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.sound.output_formats import output_format
 from lstm_core.sound.reverb import REVERBS, convolve, impulse_response
@@ -27,6 +27,14 @@ FILTER_WARM_UP_S = 1.0  # a loop's filters start from where they are at its end;
 
 
 Stems = Mapping[str, Waveform] | Iterable[tuple[str, Waveform]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intro:
+    """What is played once before a loop."""
+
+    stems: Stems
+    num_samples: int  # after which the loop begins
 
 
 class MasteringError(TonemillError):
@@ -94,7 +102,7 @@ class MasterSettings:
 @dataclass(frozen=True, kw_only=True)
 class Master:
     waveform: Waveform  # float32 [2, num_samples], on the grid of the bit depth
-    loudness_lufs: float  # integrated; over the seam if it loops
+    loudness_lufs: float  # integrated; over the seam if it loops as a whole
     true_peak_dbtp: float
     sample_peak_dbfs: float
     limited_db: float  # the most that the limiter takes off anywhere
@@ -110,12 +118,14 @@ def master(
     settings: MasterSettings,
     music_end: int | None = None,
     keep_stems: bool = False,
+    intro: Intro | None = None,
 ) -> Master:
     """The finished track, exactly `num_samples` long.
 
     A loop's tail is added to its start and every filter, the reverb and the limiter run over the seam as over any other
     place, so that it plays as one endless piece. Any other track is faded to digital silence between the last release
-    and its end. Silence stays silence, at -inf LUFS.
+    and its end. Silence stays silence, at -inf LUFS. An intro runs into a loop as `sound.loops.joining` says; the
+    loudness is then that of both played once.
 
     Args:
         stems: float32 [2, S] by family, S at least `num_samples`, from `render_stems`; or pairs of name and stem one
@@ -126,36 +136,48 @@ def master(
         settings: what to aim for.
         music_end: sample at which the last note is released, if known; a fade starts no earlier.
         keep_stems: whether to return the stems too; needs them all at once.
+        intro: what is played once before a loop; `stems` are then those of the loop alone.
 
     Raises:
-        MasteringError: for stems that are too short, or that are to be kept but come one by one.
+        MasteringError: for stems that are too short, or that are to be kept but come one by one; for an intro of no
+            length, before what is no loop, or that leaves none.
     """
     if num_samples < 1:
         raise MasteringError(f"a track needs at least one sample, got {num_samples}")
-    if keep_stems and not isinstance(stems, Mapping):
+    if keep_stems and not all(isinstance(given, Mapping) for given in (stems, intro.stems if intro else {})):
         raise MasteringError("stems that are to be kept must be given all at once, as render_stems returns them")
-    fit = _Fit(num_samples, loop, settings, music_end)
-    bus = _mix(stems, fit)
-    loudness = integrated_loudness(bus, settings.sample_rate, is_loop=loop)
-    levelled = Levelled(-np.inf, None, np.zeros_like(bus), loudness)
+    if intro and not (loop and 0 < intro.num_samples < num_samples):
+        kind = "a loop" if loop else "no loop"
+        raise MasteringError(f"an intro of {intro.num_samples} samples does not go before {kind} in {num_samples}")
+    rate, loop_start = settings.sample_rate, intro.num_samples if intro else 0
+    fit = _Fit(num_samples - loop_start, loop, settings, music_end)
+    intro_fit = _Fit(loop_start, False, settings, None, fades=False)
+    bus, intro_bus = _mix(stems, fit), _mix(intro.stems, intro_fit) if intro else None
+    mix = bus if intro_bus is None else joined(intro_bus, bus, rate)
+    loudness = integrated_loudness(mix, rate, is_loop=loop and not intro)
+    levelled = Levelled(-np.inf, None, np.zeros_like(mix), loudness)
+    del mix
     if np.isfinite(loudness):
-        levelled = Leveller(bus, loudness, loop, settings.sample_rate, settings.true_peak_dbtp).level(
-            settings.loudness_lufs
-        )
+        leveller = Leveller(bus, loudness, loop, rate, settings.true_peak_dbtp, intro_bus)
+        levelled = leveller.level(settings.loudness_lufs)
         if settings.bit_depth != 32:
             quantise(levelled.waveform, settings.bit_depth, seed)
-    gain, borders, finished = levelled.gain, levelled.borders, levelled.waveform
-    del bus
+        del leveller
+    finished = levelled.waveform
+    del bus, intro_bus
     kept: dict[str, Waveform] = {}
-    if keep_stems and isinstance(stems, Mapping):
-        kept = {name: apply_gain(_mix({name: stem}, fit), gain, borders) for name, stem in stems.items()}
+    if keep_stems:
+        own, before = dict(stems), dict(intro.stems) if intro else {}
+        for name in own | before:
+            part = _mix(_only(name, before), intro_fit) if intro else None
+            kept[name] = levelled.applied(_mix(_only(name, own), fit), part, rate)
     peak = float(max(finished.max(), -finished.min()))
     return Master(
         waveform=finished,
         loudness_lufs=levelled.loudness_lufs,
-        true_peak_dbtp=true_peak_dbtp(finished, is_loop=loop),
+        true_peak_dbtp=joined_peak_dbtp(finished, loop_start) if intro else true_peak_dbtp(finished, is_loop=loop),
         sample_peak_dbfs=float(20 * np.log10(peak)) if peak > 0 else -np.inf,
-        limited_db=0.0 if borders is None else float(-20 * np.log10(borders.min())),
+        limited_db=levelled.limited_db,
         stems=kept,
     )
 
@@ -168,6 +190,11 @@ class _Fit:
     loop: bool
     settings: MasterSettings
     music_end: int | None
+    fades: bool = True  # to silence, if it is no loop
+
+
+def _only(name: str, stems: Mapping[str, Waveform]) -> dict[str, Waveform]:
+    return {name: stems[name]} if name in stems else {}
 
 
 def _mix(stems: Stems, fit: _Fit) -> Waveform:
@@ -183,7 +210,7 @@ def _mix(stems: Stems, fit: _Fit) -> Waveform:
         send = sums[4] if loop else sums[4, :num_samples]
         answer = convolve(send, impulse_response(settings.reverb, settings.sample_rate))
         bus += _wrapped(answer, num_samples) if loop else answer[:, :num_samples]
-    if not loop:
+    if fit.fades and not loop:
         _fade_out(bus, settings.sample_rate, fit.music_end)
     return bus
 

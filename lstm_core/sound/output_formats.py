@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lstm_core.sound.audio import AnyWaveform, AudioError, Waveform, decode, encode_pcm
+from lstm_core.sound.loops.points import LoopPoints, mark_flac, mark_wav
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class OutputFormat:
     suffix: str  # of file names, with its dot
     mime: str  # type by which a browser knows that it can play it
     size_share: float = 1.0  # of PCM that its files take at most, about
+    mark_loop: Callable[[bytes, int, LoopPoints], bytes] | None = None  # writes points into a file of a rate in Hz
 
 
 OUTPUT_FORMATS = {
@@ -33,9 +35,14 @@ OUTPUT_FORMATS = {
         suffix=".flac",
         mime="audio/flac",
         size_share=0.75,
+        mark_loop=mark_flac,
     ),
     "wav": OutputFormat(
-        bit_depths=(16, 24, 32), encode=partial(encode_pcm, container="WAV"), suffix=".wav", mime="audio/wav"
+        bit_depths=(16, 24, 32),
+        encode=partial(encode_pcm, container="WAV"),
+        suffix=".wav",
+        mime="audio/wav",
+        mark_loop=mark_wav,
     ),
 }  # by the name that orders and records use
 
@@ -53,7 +60,14 @@ def output_format(name: str, bit_depth: int) -> OutputFormat:
     return row
 
 
-def encode(waveform: AnyWaveform, *, sample_rate: int, format: str = "flac", bit_depth: int = 16) -> bytes:
+def encode(
+    waveform: AnyWaveform,
+    *,
+    sample_rate: int,
+    format: str = "flac",
+    bit_depth: int = 16,
+    loop_points: LoopPoints | None = None,
+) -> bytes:
     """File bytes of a waveform; the same input always gives the same bytes.
 
     Args:
@@ -63,6 +77,7 @@ def encode(waveform: AnyWaveform, *, sample_rate: int, format: str = "flac", bit
         sample_rate: in Hz.
         format: name of a row of OUTPUT_FORMATS.
         bit_depth: one of that row.
+        loop_points: to be written into the file, where its format has a place for them.
 
     Raises:
         AudioError: for a format, bit depth or shape that cannot be.
@@ -70,4 +85,7 @@ def encode(waveform: AnyWaveform, *, sample_rate: int, format: str = "flac", bit
     row = output_format(format, bit_depth)
     if waveform.ndim != 2 or not 1 <= waveform.shape[0] <= 8:
         raise AudioError(f"a waveform to encode is [channels, samples], got an array of shape {waveform.shape}")
-    return row.encode(waveform, sample_rate, bit_depth)
+    data = row.encode(waveform, sample_rate, bit_depth)
+    if loop_points is None or row.mark_loop is None:
+        return data
+    return row.mark_loop(data, sample_rate, loop_points)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.plan_form import form_of_plan
@@ -13,14 +15,16 @@ from lstm_core.catalogue.records import TrackRecord
 from lstm_core.catalogue.roll import draw_roll
 from lstm_core.composing.take import Take
 from lstm_core.notes.midi import write_midi
+from lstm_core.notes.score import Score, cut_score
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import sections_of
 from lstm_core.sound.audio import Waveform
-from lstm_core.sound.mastering import MasterSettings, master
+from lstm_core.sound.loops.points import LoopPoints
+from lstm_core.sound.mastering import Intro, MasterSettings, Stems, master
 from lstm_core.sound.output_formats import encode, output_format
 from lstm_core.sound.soundfont import SoundFont
-from lstm_core.sound.synth import iter_stems, render_stems
+from lstm_core.sound.synth import END_FADE_S, iter_stems, render_stems
 from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, order_gates
 from lstm_core.tracks.identity import Provenance
 from lstm_core.tracks.originals import NOTHING_KNOWN, Originals
@@ -63,9 +67,9 @@ def finish_track(
     score = take.score(plan, title=track.name)
     form = form_of_take(track, take)
     settings = master_settings(order)
+    loop_points = loop_points_of(track, score)
     with clock.stage("synth"):
-        render = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
-        stems = render(score, soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples)
+        stems, intro = _rendered(score, track, soundfont, loop_points)
     with clock.stage("master"):
         mastered = master(
             stems,
@@ -75,12 +79,13 @@ def finish_track(
             settings=settings,
             music_end=min(round(score.duration_s * order.sample_rate), plan.num_samples),
             keep_stems=order.stems,
+            intro=intro,
         )
-    del stems
+    del stems, intro
     suffix = output_format(order.format, order.bit_depth).suffix
     audio = {"master": mastered.waveform} | {f"stems/{name}": stem for name, stem in mastered.stems.items()}
     with clock.stage("encode"):
-        files = {f"{name}{suffix}": _encode(waveform, settings) for name, waveform in audio.items()}
+        files = {f"{name}{suffix}": _encode(waveform, settings, loop_points) for name, waveform in audio.items()}
     with clock.stage("gates"):
         data = files[f"master{suffix}"]
         gates = audio_gates(
@@ -89,6 +94,7 @@ def finish_track(
             loop=order.loop,
             settings=settings,
             note_ends=note_ends(score, order.sample_rate),
+            loop_start=0 if loop_points is None else loop_points.start,
         )
         gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
         gates += promise_gates(track, take)
@@ -106,6 +112,7 @@ def finish_track(
         provenance=provenance,
         likeness=likeness,
         form=form,
+        loop_points=loop_points,
     )
     return Finished(record=record, files=files, gates=gates, seconds=clock.seconds)
 
@@ -115,7 +122,16 @@ def form_of_take(track: PlannedTrack, take: Take) -> TrackForm | None:
     if take.plan is None:
         return None
     names = [placed.spec.name for placed in sections_of(track.order, track.plan)]
-    return form_of_plan(take.plan, take.shift, names or None)
+    return form_of_plan(take.plan, take.shift, names or None, loop_start=track.order.loop_start)
+
+
+def loop_points_of(track: PlannedTrack, score: Score) -> LoopPoints | None:
+    """The samples between which a loop after an intro goes round; None where all does, or nothing."""
+    order, plan = track.order, track.plan
+    if not order.loop_start:
+        return None
+    start_s = float(score.seconds(np.array([order.loop_start * plan.meter.bar_ticks]))[0])
+    return LoopPoints(start=round(start_s * order.sample_rate), end=plan.num_samples)
 
 
 def master_settings(order: TrackOrder) -> MasterSettings:
@@ -129,8 +145,29 @@ def master_settings(order: TrackOrder) -> MasterSettings:
     )
 
 
-def _encode(waveform: Waveform, settings: MasterSettings) -> bytes:
-    return encode(waveform, sample_rate=settings.sample_rate, format=settings.format, bit_depth=settings.bit_depth)
+def _rendered(
+    score: Score, track: PlannedTrack, soundfont: SoundFont, loop_points: LoopPoints | None
+) -> tuple[Stems, Intro | None]:
+    """The stems of a track; of a loop after an intro those of the loop, and the intro."""
+    order, plan = track.order, track.plan
+    render: Callable[..., Stems] = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
+    if loop_points is None:
+        return render(score, soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples), None
+    before, body = cut_score(score, order.loop_start * plan.meter.bar_ticks)
+    start = loop_points.start
+    intro = render(before, soundfont, sample_rate=order.sample_rate, num_samples=start, tail_s=END_FADE_S)
+    stems = render(body, soundfont, sample_rate=order.sample_rate, num_samples=loop_points.end - start)
+    return stems, Intro(stems=intro, num_samples=start)
+
+
+def _encode(waveform: Waveform, settings: MasterSettings, loop_points: LoopPoints | None) -> bytes:
+    return encode(
+        waveform,
+        sample_rate=settings.sample_rate,
+        format=settings.format,
+        bit_depth=settings.bit_depth,
+        loop_points=loop_points,
+    )
 
 
 class _Clock:

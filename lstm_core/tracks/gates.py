@@ -17,10 +17,11 @@ from lstm_core.originality.index import SharedRun
 from lstm_core.originality.runs import RUN_NOTES
 from lstm_core.sound.audio import AudioError, Waveform
 from lstm_core.sound.levelling import LOUDNESS_TOLERANCE_LU
+from lstm_core.sound.loops.joining import joined_peak_dbtp
+from lstm_core.sound.loops.seam import SeamMeasure, measure_entry, measure_seam
 from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
 from lstm_core.sound.mastering import MasterSettings
 from lstm_core.sound.output_formats import output_format
-from lstm_core.sound.seam import SeamMeasure, measure_seam
 
 TAKES_DIFFER_LU = 3.0  # in the loudest that they can be: 0.7 to 2.4 in five orders of six, 3.6 in the sixth
 FLAT_TOP_DBFS = -0.1  # under this nothing is clipping
@@ -55,14 +56,16 @@ def audio_gates(
     loop: bool,
     settings: MasterSettings,
     note_ends: npt.NDArray[np.int64] | None = None,
+    loop_start: int = 0,
 ) -> list[GateResult]:
     """Results of all gates that audio must pass, measured on what the bytes decode to.
 
     `decodes`; `length` in samples; `sample_rate` in Hz; `heard`, LUFS that must be exceeded; `clipping`, the longest
     run of equal extreme samples; `loudness`, LU off the target; `true_peak` in dBTP; for loops `seam_jump` and
-    `seam_drop` (see `lstm_core.sound.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes
-    that do not decode fail the first, and nothing else is measured. `note_ends`: samples at which notes are
-    released; where they are unknown a loop whose notes end abruptly may fail for its seam.
+    `seam_drop` (see `sound.loops.seam`), for other tracks `ending`, the level of the last 10 ms in dBFS. Bytes that do
+    not decode fail the first, and nothing else is measured. `note_ends`: samples at which notes are released; where
+    they are unknown a loop whose notes end abruptly may fail for its seam. A loop that goes round from the sample
+    `loop_start` on has its seam there and `entry_jump` where what comes before runs into it; its loudness is of both.
     """
     try:
         waveform, sample_rate = output_format(settings.format, settings.bit_depth).decode(data)
@@ -73,19 +76,24 @@ def audio_gates(
     if waveform.shape[1] == 0:
         return results
     rate = float(settings.sample_rate)
-    loudness = max(integrated_loudness(waveform, sample_rate, is_loop=loop), NOTHING_DB)
+    is_whole_loop, body = loop and not loop_start, waveform[:, loop_start:]
+    loudness = max(integrated_loudness(waveform, sample_rate, is_loop=is_whole_loop), NOTHING_DB)
+    peak = joined_peak_dbtp(waveform, loop_start) if loop_start else true_peak_dbtp(waveform, is_loop=loop)
     results += [
         GateResult("sample_rate", sample_rate == rate, float(sample_rate), rate),
         GateResult("heard", loudness > SILENCE_LUFS, loudness, SILENCE_LUFS),
         _at_most("clipping", longest_flat_top(waveform), LONGEST_FLAT_TOP),
         _at_most("loudness", abs(loudness - settings.loudness_lufs), LOUDNESS_TOLERANCE_LU),
-        _at_most("true_peak", max(true_peak_dbtp(waveform, is_loop=loop), NOTHING_DB), settings.true_peak_dbtp),
+        _at_most("true_peak", max(peak, NOTHING_DB), settings.true_peak_dbtp),
     ]
     if not loop:
         ending = waveform[:, -max(round(ENDING_S * sample_rate), 1) :]
         return [*results, _at_most("ending", _level_dbfs(ending), ENDING_DBFS)]
-    jump, drop = measure_seam(waveform, sample_rate, note_ends)
-    return [*results, _seam_gate("seam_jump", jump), _seam_gate("seam_drop", drop)]
+    jump, drop = measure_seam(body, sample_rate, None if note_ends is None else note_ends - loop_start)
+    results += [_seam_gate("seam_jump", jump), _seam_gate("seam_drop", drop)]
+    if loop_start:
+        results.append(_seam_gate("entry_jump", measure_entry(waveform, sample_rate, loop_start)))
+    return results
 
 
 def score_gates(

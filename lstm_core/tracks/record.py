@@ -16,6 +16,7 @@ from lstm_core.notes.keys import key_name
 from lstm_core.notes.score import Score
 from lstm_core.orders.order import order_fields
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.sound.loops.points import LoopPoints
 from lstm_core.sound.mastering import Master
 from lstm_core.tracks.gates import GateResult, score_fingerprint
 from lstm_core.tracks.identity import FORMAT_VERSION, Provenance
@@ -32,8 +33,12 @@ def track_record(
     provenance: Provenance,
     likeness: Likeness,
     form: TrackForm | None = None,
+    loop_points: LoopPoints | None = None,
 ) -> TrackRecord:
-    """All that is known of an attempt at a track but for its files; `form` where it was made from a plan."""
+    """All that is known of an attempt at a track but for its files.
+
+    `form` where it was made from a plan, `loop_points` where it is a loop after an intro.
+    """
     order, plan = track.order, track.plan
     return TrackRecord(
         track_id=track.track_id,
@@ -60,6 +65,9 @@ def track_record(
         soundfont={"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
         arithmetic=provenance.arithmetic,
         score_fingerprint=score_fingerprint(score),
+        loop_start_bar=order.loop_start or None,
+        loop_start_sample=None if loop_points is None else loop_points.start,
+        loop_end_sample=None if loop_points is None else loop_points.end,
         form=form,
         longest_shared_run=None if likeness.shared is None else likeness.shared.num_notes,
         nearest_piece=likeness.nearest_piece,

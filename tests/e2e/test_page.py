@@ -288,6 +288,46 @@ def test_loops_go_round(page: Page) -> None:
     assert page.evaluate("position()") < 0.5
 
 
+SAMPLES_AGAIN = """async () => {
+  const { buffer, source } = loopEngine, { loopStart, loopEnd } = source;
+  const context = new OfflineAudioContext(1, 2 * buffer.length, buffer.sampleRate);
+  const again = new AudioBufferSourceNode(context, { buffer, loop: true, loopStart, loopEnd });
+  again.connect(context.destination);
+  again.start();
+  const [once, twice] = [buffer, await context.startRendering()].map((audio) => audio.getChannelData(0));
+  const first = Math.round(loopStart * buffer.sampleRate), length = buffer.length - first;
+  const wanted = (n) => once[n < buffer.length ? n : first + ((n - buffer.length) % length)];
+  return Math.max(...twice.map((value, n) => Math.abs(value - wanted(n))));
+}"""  # how far what the page plays is from the file and then its loop, over twice the length of the file
+
+
+@pytest.mark.parametrize("kind", ["file", "http"])
+def test_what_comes_before_a_loop_is_played_once(
+    browser: Browser, catalogue: Path, served: str, kind: str, tmp_path: Path
+) -> None:
+    """Of two seconds the last 0.8 go round."""
+    folder = tmp_path if kind == "file" else catalogue / "one"
+    points = {"loop_start_bar": 1, "loop_start_sample": round(1.2 * SAMPLE_RATE), "loop_end_sample": 2 * SAMPLE_RATE}
+    write_catalog(str(folder), [add_track(folder, 0, name="x", loop=True, duration_s=2, **points)])
+    page = browser.new_page()
+    page.goto(f"{tmp_path.as_uri()}/index.html" if kind == "file" else served.replace("/index", "/one/index"))
+    page.get_by_role("button", name="Play x").click()
+    expect(page.locator("#now-note")).to_have_text("loops from 0:01")
+    wait_until(page, "position() > 1.8")
+    wait_until(page, "position() < 1.6")
+    assert page.evaluate("position()") > 1.19
+    wait_until(page, "position() > 1.9")
+    wait_until(page, "position() < 1.5")
+    if kind == "http":
+        assert page.evaluate("loopEngine.source.loopStart") == pytest.approx(1.2)
+        assert page.evaluate(SAMPLES_AGAIN) < 1e-6
+    page.evaluate("seek(0, 0)")
+    assert page.evaluate("position()") < 1
+    page.get_by_role("button", name="Details of x").click()
+    expect(page.locator(".sheet")).to_contain_text("from sample 26,460 on")
+    page.close()
+
+
 def test_one_track_at_a_time(page: Page) -> None:
     """A loop gives way to a track and the other way round, also while it is still loading."""
     for letter in "cbed":

@@ -160,7 +160,7 @@ def _bars_of_sections(order: TrackOrder, slowing: Slowing, drawn_bpm: float, tai
     def lasts(counts: Sequence[int]) -> float:
         return float(_bar_lengths(slowing, counts, tempos, tail_bars).sum())
 
-    fewest = slowing.fewest_bars(tail_bars) if not order.loop else 1
+    fewest = slowing.fewest_bars(tail_bars) if not order.loop else 1 + order.loop_start
     possible = [
         counts
         for counts in _possible_bars(order, sections, tuple(tempos), slowing.meter)

@@ -66,6 +66,13 @@ def test_names_of_an_order_stand_for_letters() -> None:
         form_of_plan(made_plan("A B A", 4), 0, ["A", "B"])
 
 
+def test_what_comes_before_a_loop_is_called_intro() -> None:
+    assert names(form_of_plan(made_plan("A B B C B", 4), 0, loop_start=4)) == ["intro", "A", "A", "B", "A"]
+    assert names(form_of_plan(made_plan("A B", 4), 0, loop_start=8)) == ["A", "B"]
+    assert names(form_of_plan(made_plan("A B A", 4), 0, loop_start=4)) == ["A", "B", "A"], "it comes again"
+    assert names(form_of_plan(made_plan("A B C", 4), 0, loop_start=8)) == ["A", "B", "C"]
+
+
 @pytest.mark.parametrize(
     ("key", "chords"),
     [

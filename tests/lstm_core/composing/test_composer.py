@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.control import possible_orders
+from lstm_core.catalogue.plan_form import form_of_plan
 from lstm_core.composing.composer import with_energy
 from lstm_core.composing.take import Take
 from lstm_core.composing.voices import most_together
@@ -105,6 +107,33 @@ def test_chords_of_an_order_are_not_transposed_with_a_bar_that_repeats_another()
     for track, take in zip(tracks, takes_of(tracks), strict=True):
         asked = next(gate for gate in promise_gates(track, take) if gate.name == "asked_chords")
         assert asked.is_passed, track.order.seed
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"instruments": ("piano", "bass", "drums"), "polyphony": 3},
+        {"energy": "rise", "key": "free"},
+        {"chords": "Am F C G", "roles": "no drums"},
+        {"form": "intro A B A", "roles": "intro: harmony, bass"},
+        {"form": "A:4 B:4 A':4 A:4", "variation": 0.5},
+    ],
+)
+def test_a_loop_begins_with_a_section_and_no_note_of_the_intro_sounds_into_it(fields: dict[str, Any]) -> None:
+    order = TrackOrder(duration_s=32.0, bpm=120.0, loop=True, loop_start=4, seed=3, style="game", **fields)
+    tracks = [admit(replace(order, seed=seed)) for seed in range(3)]
+    for track, take in zip(tracks, takes_of(tracks), strict=True):
+        plan, notes = take.plan, take.notes
+        assert plan is not None and 4 in plan.section_starts()
+        begun = notes["onset"] < 4 * 96
+        assert begun.any() and (notes["onset"] + notes["duration"])[begun].max() <= 4 * 96
+        if not order.form:
+            assert plan.section_starts()[:2].tolist() == [0, 4]
+            assert not ((plan.source[4:] >= 0) & (plan.source[4:] < 4)).any()
+            assert form_of_plan(plan, take.shift, loop_start=4).sections[0].name == "intro"
+        broken = [gate for gate in promise_gates(track, take) if not gate.is_passed and gate.name not in CHANCE]
+        assert broken == []
 
 
 def test_a_key_is_found_for_chords_without_one() -> None:

@@ -10,6 +10,7 @@ from lstm_core.composing.drawn_schemes import drawn_scheme
 from lstm_core.composing.manners import ANY_TEXTURE, manners_for
 from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.parts.rules import PartRules
+from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.score import DRUMS
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
@@ -82,3 +83,15 @@ def test_parts_keep_to_their_textures_and_hold_through_pauses() -> None:
                 assert texture < 3
                 ends = table[start + 1 : stop, PLACE] + DURATIONS[table[start + 1 : stop, DURATION]]
                 assert (ends >= 4 * 96 - 24).all()  # the steps of long durations are 24 ticks
+
+
+def test_bars_before_a_loop_come_before_the_scheme() -> None:
+    plan, of_style = plan_track(replace(LOOP, loop_start=3)), {"schemes": [SCHEME]}
+    drawn, without = drawn_scheme(of_style, plan, 1, 3), drawn_scheme(of_style, plan, 1)
+    assert drawn is not None and without is not None
+    scheme, whole = drawn.scheme, without.scheme
+    assert len(scheme.form) == 16 == len(scheme.bars)
+    assert scheme.form[:3].tolist() == [[FREE, FREE, 1], [FREE, FREE, 0], [FREE, FREE, 0]]
+    assert (scheme.bars[:3] == OPEN).all() and (scheme.bars[3:] == whole.bars[:13]).all()
+    assert (scheme.form[3:, :2] == whole.form[:13, :2]).all()
+    assert scheme.form[[3, 11], 2].tolist() == [2, 3] and (scheme.form[3:, 0] <= np.arange(13)).all()

@@ -110,6 +110,13 @@ def test_what_a_hit_repeats_begins_like_it() -> None:
     assert bars_behind((6, 3), plan) == {6, 4, 0, 3}
 
 
+def test_an_intro_before_a_loop_is_a_section_and_the_loop_repeats_nothing_of_it() -> None:
+    plan = plan_track(replace(LOOP, form="", loop_start=3, duration_s=32.0))
+    rules = form_rules((), plan, 0.5, 3)
+    assert rules.section[:4].tolist() == [1, 0, 0, 2] and (rules.section[4:] == FREE).all()
+    assert rules.nearest.tolist() == [0] * 3 + [3] * 13 and (rules.back == FREE).all()
+
+
 def test_the_last_chord_has_the_third_of_its_scale() -> None:
     assert final_chord(7, "", -7) == chord_value(0, QUALITIES.index("maj"))
     assert final_chord(12 + 9, "", 0) == chord_value(9, QUALITIES.index("min"))

@@ -11,6 +11,7 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.orders.admission import admit, estimated_size_bytes
 from lstm_core.orders.order import TrackOrder, derived_seed
 from lstm_core.orders.plan import plan_track
+from lstm_core.orders.sections import sections_of
 
 ORDER = TrackOrder(duration_s=16.0, bpm=120.0, key="C", seed=5)
 
@@ -72,3 +73,12 @@ def test_a_bar_that_has_one_chord_is_not_given_two() -> None:
     with pytest.raises(OrderError, match="a bar of 3/4 has one chord, chords gives one F and G"):
         admit(order)
     assert admit(replace(order, meter="4/4")) and admit(replace(order, chords="Am | F"))
+
+
+def test_a_loop_after_an_intro_is_admitted_where_a_section_begins() -> None:
+    order = replace(ORDER, loop=True, loop_start=4)
+    assert admit(order).plan.num_bars == 8
+    form = replace(order, form="intro A", chords="intro: Am; A: C F", roles="intro: harmony, bass; A: no drums")
+    assert [(one.spec.name, one.start) for one in sections_of(form, admit(form).plan)] == [("intro", 0), ("A", 4)]
+    with pytest.raises(OrderError, match=r"loop_start is 4, but no section of the form begins .* after 2, 5"):
+        admit(replace(order, form="A:2 B:3 C:3"))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lstm_core.orders.form_text import MAX_SECTIONS, fit_form, parse_form
+from lstm_core.orders.form_text import MAX_SECTIONS, check_loop_start, fit_form, parse_form
 
 
 def told(text: str) -> list[tuple[str, int | None]]:
     return [(section.name, section.num_bars) for section in parse_form(text)]
 
 
-def fitted(text: str, num_bars: int, *, is_loop: bool = False, loop_start: bool = False) -> list[int]:
-    return fit_form(parse_form(text), num_bars, is_loop=is_loop, loop_start=loop_start)
+def fitted(text: str, num_bars: int, *, is_loop: bool = False, loop_start: int = 0) -> list[int]:
+    bars = fit_form(parse_form(text), num_bars, is_loop=is_loop, loop_start=loop_start)
+    check_loop_start(bars, loop_start)
+    return bars
 
 
 def test_forms() -> None:
@@ -83,15 +87,47 @@ def test_200_sections_fit_where_there_are_bars_for_them() -> None:
 
 def test_loops_have_no_end_and_an_intro_only_before_them() -> None:
     assert fitted("A A B A", 16, is_loop=True) == [4, 4, 4, 4]
-    assert fitted("intro A B", 20, is_loop=True, loop_start=True) == [4, 8, 8]
+    assert fitted("intro A B", 20, is_loop=True, loop_start=4) == [4, 8, 8]
     with pytest.raises(ValueError, match=r"a loop has no end. Leave outro out"):
         fitted("A outro", 16, is_loop=True)
-    with pytest.raises(ValueError, match="Leave intro out, or set loop_start = true"):
+    with pytest.raises(ValueError, match="Leave intro out, or set loop_start = 4: so many bars are played once"):
         fitted("intro A", 16, is_loop=True)
-    with pytest.raises(ValueError, match="begins with no intro"):
-        fitted("A B", 16, is_loop=True, loop_start=True)
-    with pytest.raises(ValueError, match="an intro alone"):
-        fitted("intro", 16, is_loop=True, loop_start=True)
+    with pytest.raises(ValueError, match="set loop_start = 6"):
+        fitted("intro:6 A", 16, is_loop=True)
+    with pytest.raises(ValueError, match="holds intro alone"):
+        fitted("intro", 16, is_loop=True, loop_start=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "num_bars", "loop_start", "bars"),
+    [
+        ("intro:4 A:8 B:8", 20, 4, [4, 8, 8]),
+        ("intro:4 A:8 B:8", 20, 12, [4, 8, 8]),  # the intro and A are played once
+        ("A B A", 24, 8, [8, 8, 8]),
+        ("intro A B", 20, 2, [2, 10, 8]),  # the intro takes what comes before the loop
+        ("intro A A", 20, 12, [4, 8, 8]),  # but not where a section begins there as it is
+        ("intro A", 9, 8, [8, 1]),
+    ],
+)
+def test_a_loop_after_an_intro_begins_with_a_section(
+    text: str, num_bars: int, loop_start: int, bars: list[int]
+) -> None:
+    assert fitted(text, num_bars, is_loop=True, loop_start=loop_start) == bars
+
+
+@pytest.mark.parametrize(
+    ("text", "num_bars", "loop_start", "message"),
+    [
+        ("intro:4 A:8 B:8", 20, 8, "loop_start is 8, but no section of the form begins .* after 4, 12. Set loop_start"),
+        ("A B", 16, 4, "begin after 8"),
+        ("A B", 16, 16, "begin after 8"),
+        ("intro A", 8, 8, "begin after 2"),
+        ("intro A A", 20, 5, r"\(A\) cannot fill 15 bars: they take multiples of 2. Request 19 bars"),
+    ],
+)
+def test_a_loop_does_not_begin_inside_a_section(text: str, num_bars: int, loop_start: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fitted(text, num_bars, is_loop=True, loop_start=loop_start)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +167,18 @@ def test_every_bar_belongs_to_a_section_and_letters_are_equally_long(
     assume(names.index("A'") > names.index("A") if {"A", "A'"} <= {*names} else "A'" not in names)
     has_outro = has_outro and not is_loop
     form = parse_form(" ".join(["intro"] * has_intro + names + ["outro"] * has_outro))
+    loop_start = min(2, num_bars - 1) if is_loop and has_intro else 0
     try:
-        bars = fit_form(form, num_bars, is_loop=is_loop, loop_start=is_loop and has_intro)
+        bars = fit_form(form, num_bars, is_loop=is_loop, loop_start=loop_start)
     except ValueError as error:
+        if loop_start:
+            form = (replace(form[0], num_bars=loop_start), *form[1:])
         least = sum(section.num_bars or 1 for section in form)
         free = {section.letter for section in form if section.num_bars is None}
         assert num_bars < least or not free or (is_loop and "multiples of" in str(error))
         return
     assert sum(bars) == num_bars and min(bars) >= 1
+    check_loop_start(bars, loop_start)
     by_letter: dict[str, set[int]] = {}
     for section, count in list(zip(form, bars, strict=True))[:-1]:
         by_letter.setdefault(section.letter, set()).add(count)

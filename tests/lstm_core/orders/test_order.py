@@ -42,9 +42,10 @@ from lstm_core.orders.order import TrackOrder, derived_seed, order_digest, order
         ({"form": "A A' B X8"}, '"X8" is no section'),
         ({"form": "A:8 A:4"}, "sections of one letter are equally long"),
         ({"form": "A " * 201}, "at most 200"),
-        ({"form": "intro A", "loop": True}, "set loop_start = true"),
-        ({"form": "A", "loop": True, "loop_start": True}, "begins with no intro"),
-        ({"form": "intro A", "loop_start": True}, "loop is false: nothing goes round"),
+        ({"form": "intro A", "loop": True}, "set loop_start = 4"),
+        ({"form": "A", "loop": True, "loop_start": 4}, "The form holds A alone, and loop_start is 4"),
+        ({"form": "intro A", "loop_start": 4}, "loop_start is 4, but loop is false: nothing goes round"),
+        ({"loop": True, "loop_start": -1}, "loop_start is -1, it must be 0 to 999 bars"),
         ({"variation": 1.5}, "variation is 1.5, it must be 0 to 1"),
         ({"variation": float("nan")}, "variation is nan"),
         ({"chords": "Am H7"}, 'chords: "H7" is no known chord symbol. Did you mean G7'),
@@ -74,6 +75,8 @@ def test_impossible_values_are_refused_by_name(fields: dict[str, Any], message: 
         ({"polyphony": float("inf")}, "it must be a whole number"),
         ({"loop": "maybe"}, "loop is 'maybe', it must be true or false"),
         ({"loop": 2}, "it must be true or false"),
+        ({"loop_start": True}, "loop_start is True, it must be a whole number"),
+        ({"loop_start": "true"}, "loop_start is 'true', it must be a whole number"),
         ({"instruments": 5}, "instruments is 5, it must be a list of names"),
         ({"bpm": [90]}, "bpm is [90], it must be a number"),
         ({"bpm.A": 90}, 'An order has no field "bpm.A". Did you mean bpm?'),
@@ -124,12 +127,12 @@ def test_a_row_that_uses_no_later_field_stays_as_it_was() -> None:
     """Records and digests of the first catalogues know no form: with one in them every track would be made again."""
     later = {
         "form": "A B", "variation": 0.0, "chords": "Am", "energy": "rise", "ensemble": "piano", "roles": "bass",
-        "loop_start": True,
+        "loop_start": 4,
     }  # fmt: skip
     order = TrackOrder(name="a", seed=3, reverb="hall", loop=True)
     assert not later.keys() & order_fields(order).keys()
     for name, value in later.items():
-        used = replace(order, **{name: value, **({"form": "intro A"} if name == "loop_start" else {})})
+        used = replace(order, **{name: value})
         assert order_fields(used)[name] == value and order_digest(used) != order_digest(order)
         assert order_from_fields(json.loads(json.dumps(order_fields(used)))) == used
 

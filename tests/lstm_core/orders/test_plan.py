@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +49,18 @@ def test_plans_worked_out_by_hand(
     assert plan.num_samples == num_samples
     assert plan.bpm == pytest.approx(bpm, rel=1e-12)
     assert (plan.num_bars, plan.final_bar, plan.final_hold_ticks) == (num_bars, final_bar, hold)
+
+
+def test_a_loop_after_an_intro_has_a_bar_at_least() -> None:
+    order = TrackOrder(duration_s=10.0, bpm=120.0, loop=True, loop_start=4)
+    assert plan_track(order).num_bars == 5
+    with pytest.raises(OrderError, match=r"a loop after an intro of 5 bars needs at least 6 bars, 12\.00 s"):
+        plan_track(replace(order, loop_start=5))
+    with pytest.raises(OrderError, match=r"a loop after an intro of 4 bars needs at least 5 bars, 10\.00 s"):
+        plan_track(replace(order, duration_s=9.0))
+    with pytest.raises(OrderError, match=r"would be 4\.98 bars, .* Request 10\.000 s, or 120\.48 bpm"):
+        plan_track(replace(order, duration_s=9.96, exact_tempo=True))
+    assert plan_track(replace(order, bpm=0.0, duration_s=4.0)).num_bars == 5, "a tempo that is free follows"
 
 
 def test_a_loop_that_does_not_fit_names_both_lengths_and_both_tempos() -> None:

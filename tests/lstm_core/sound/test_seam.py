@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lstm_core.notes.score import Score, make_notes
+from lstm_core.sound.loops.seam import measure_seam
 from lstm_core.sound.mastering import MasterSettings, master
-from lstm_core.sound.seam import measure_seam
 from lstm_core.sound.synth import render_stems
 from tests.lstm_core.sounds import bundled_soundfont, sine, six_parts
 

@@ -8,6 +8,8 @@ onsets of the track, because the seam is a barline, where notes usually begin.
     drop   how much the spectrum loses from the 20 ms before to the 20 ms after, as a mean over bands in dB, gains not
            counted: a tail that was cut off instead of being led into the start
 
+Where an intro comes before the loop, the jump is measured where it runs into it, too.
+
 The seam is a barline, where notes usually end too: a drop is also held against those where notes end inside
 the track. A clarinet of FluidR3_GM loses 9 dB so, and was refused for its seam in four takes out of four.
 
@@ -48,8 +50,7 @@ def measure_seam(
 ) -> tuple[SeamMeasure, SeamMeasure]:
     """Jump and drop of a loop, float32 [C, S]; `note_ends`, if known: samples at which notes are released."""
     num_samples = waveform.shape[1]
-    around = min(round(AROUND_S * sample_rate), max(num_samples // 4, 1))
-    near = max(min(round(NEAR_S * sample_rate), around // 2), 1)
+    around, near = _reach(num_samples, sample_rate)
     others = _places(waveform, around)
     windows = _windows(waveform, others, around)
     jumps = _jumps(windows, near)
@@ -62,6 +63,22 @@ def measure_seam(
         SeamMeasure(at_seam=float(jumps[0]), bound=_bound(jumps[1:], LEAST_JUMP_BOUND)),
         SeamMeasure(at_seam=float(drops[0]), bound=drop_bound),
     )
+
+
+def measure_entry(waveform: Waveform, sample_rate: int, loop_start: int) -> SeamMeasure:
+    """Jump at the sample where an intro runs into the loop after it, of float32 [C, S] that hold both."""
+    num_samples = waveform.shape[1]
+    around, near = _reach(num_samples, sample_rate)
+    others = _places(waveform, around)
+    others = others[np.abs(others - loop_start) > 2 * around]
+    jumps = _jumps(_windows(waveform, others, around, loop_start), near)
+    return SeamMeasure(at_seam=float(jumps[0]), bound=_bound(jumps[1:], LEAST_JUMP_BOUND))
+
+
+def _reach(num_samples: int, sample_rate: int) -> tuple[int, int]:
+    """Samples to either side of a place that are its surroundings, and those that are at it."""
+    around = min(round(AROUND_S * sample_rate), max(num_samples // 4, 1))
+    return around, max(min(round(NEAR_S * sample_rate), around // 2), 1)
 
 
 def _bound(others: npt.NDArray[np.float64], least: float) -> float:
@@ -87,11 +104,11 @@ def _apart_from_seam(places: npt.NDArray[np.int64], num_samples: int, around: in
     return np.asarray(places[(places > 2 * around) & (places < num_samples - 2 * around)])
 
 
-def _windows(waveform: Waveform, others: npt.NDArray[np.int64], around: int) -> Waveform:
+def _windows(waveform: Waveform, others: npt.NDArray[np.int64], around: int, seam: int = 0) -> Waveform:
     """The samples within `around` and one more of the seam, then of the others: float32 [C, P, 2 * around + 2]."""
     reach = np.arange(-around - 1, around + 1)
     windows = np.empty((len(waveform), 1 + len(others), len(reach)), dtype=np.float32)
-    windows[:, 0] = waveform[:, reach % waveform.shape[1]]
+    windows[:, 0] = waveform[:, (seam + reach) % waveform.shape[1]]
     if len(others):
         windows[:, 1:] = sliding_window_view(waveform, len(reach), axis=1)[:, others + reach[0]]
     return windows
