@@ -56,6 +56,9 @@ from lstm_core.representations.plan.plan import plan_conditions
 from lstm_core.representations.plan.schemes import Scheme
 
 CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
+MOST_PARTS = np.ones(NUM_PROGRAMS, dtype=np.int64)  # of one player, by program: a flute has one line
+MOST_PARTS[list(CHORD_PLAYERS)] = 3  # such as a tune, chords and a bass
+MOST_PARTS.setflags(write=False)
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
 FEWEST_WANTED = 60  # the same of players that an order names
@@ -113,6 +116,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         programs=programs,
         wanted=wanted,
         only_wanted=len(wanted) > 0,
+        most_of_program=MOST_PARTS,
         fewest_parts=fewest,
         roles=roles,
         fewest_roles=_fewest_roles(wanted, roles),

@@ -29,7 +29,8 @@ class PlanRules:
     num_slots: Ints  # chords that each bar has, 1 or 2: [N]
     programs: Bytes  # 1 for those that may play: [NUM_PROGRAMS]
     wanted: Bytes  # each row an instrument that plays, 1 for the programs that it may be: [I, NUM_PROGRAMS]
-    only_wanted: bool = False  # True: nobody else plays
+    only_wanted: bool = False  # True: nobody else plays, and one of them has at most most_of_program parts
+    most_of_program: Ints | None = None  # None: any number; [NUM_PROGRAMS]
     fewest_parts: int = 1
     most_parts: int = MAX_PARTS
     roles: int = (1 << NUM_ROLES) - 1  # bit r: role r may be given
