@@ -57,7 +57,7 @@ class PartChooser:
         num_streams = len(representation.streams)
         self.representation = representation
         self.tables = make_tables(num_rows, num_bars, num_cells)
-        self.rows = make_part_rows(num_rows, num_bars, min(MAX_NOTES_PER_BAR * num_bars, 1 << 15))
+        self.rows = make_part_rows(num_rows, num_bars, min(MAX_NOTES_PER_BAR * num_bars, 1 << 15), num_cells)
         num_locked = max((sum(map(len, request.rules.locked.values())) for request in requests), default=0)
         self.rules = make_part_rule_tables(num_rows, num_cells, num_locked)
         self.event = np.zeros((num_rows, num_streams), dtype=np.int64)
