@@ -11,6 +11,7 @@ from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
 from lstm_core.composing.voices import at_most_together, ended_by
+from lstm_core.composing.writing_order import in_order, in_plan_order, writing_order
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
@@ -43,11 +44,14 @@ class Composer:
             part_request(track, attempt, read_plan(planned[number].events, *_bars(track.plan)), facts)
             for number, (track, attempt) in enumerate(attempts)
         ]
-        for made in self.arranger.generate(requests):
+        orders = [writing_order(request.plan, request.rules.locked) for request in requests]
+        written = [in_order(request, order) for request, order in zip(requests, orders, strict=True)]
+        for made in self.arranger.generate(written):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
             order = attempts[made.number][0].order
-            notes = _within(read_parts(made.events, plan, -shift), track)
+            notes = read_parts(made.events, written[made.number].plan, -shift)
+            notes = _within(in_plan_order(notes, orders[made.number]), track)
             if not order.primer:  # whose notes stand as they are
                 notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(

@@ -108,10 +108,8 @@ _DURATIONS = DURATIONS.astype(np.int64)
 _GROUP_OF_ROLE = np.array([0 if r == MELODY else 1 if r == BASS else 2 if r == DRUM else 3 for r in range(6)])
 
 
-def part_steps(
-    events: Ints, plan: Plan, num_notes: int, given: frozenset[int] = frozenset()
-) -> tuple[Ints, Bytes, Ints, Ints]:
-    """What each step of a whole piece is told, if the parts `given` are heard from the beginning.
+def part_steps(events: Ints, plan: Plan, num_notes: int) -> tuple[Ints, Bytes, Ints, Ints]:
+    """What each step of a whole piece is told.
 
     Returns:
         Moving contexts, int64 [T, M], flags, uint8 [T, F], onset contexts, int64 [T, O], recalled events,
@@ -121,26 +119,12 @@ def part_steps(
     set_plan(tables, 0, plan)
     rows = make_part_rows(1, plan.num_bars, num_notes, len(plan.played()) + 1)
     start_part_row(rows, 0)
-    if given:
-        hear_parts(0, events, plan, given, tables, rows)
     moving = np.zeros((len(events), len(MOVING)), dtype=np.int64)
     flags = np.zeros((len(events), NUM_FLAGS), dtype=np.uint8)
     onsets = np.zeros((len(events), len(ONSET_CONTEXTS)), dtype=np.int64)
     recalled = np.full((len(events), NUM_LAGS, _K), NOTHING, dtype=np.int64)
     _all_steps(events, tables, rows, moving, flags, onsets, recalled)
     return moving, flags, onsets, recalled
-
-
-def hear_parts(b: int, events: Ints, plan: Plan, given: frozenset[int], tables: PlanTables, rows: PartRows) -> None:
-    """Lets row b hear some parts of a whole piece from the beginning, copies included."""
-    starts = np.flatnonzero(events[:, PLACE] == BAR)
-    of_cell: dict[tuple[int, int], Ints] = {}
-    for cell, (part, bar) in enumerate(plan.played().tolist()):
-        of_cell[part, bar] = events[starts[cell] + 1 : starts[cell + 1]]
-        if part in given:
-            hear(b, cell, of_cell[part, bar], tables, rows)
-    for part in given:
-        rows.numbers[b, WRITTEN] |= 1 << int(plan.roles[part])
 
 
 @njit(cache=True, nogil=True)
