@@ -31,6 +31,8 @@ MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
 MAX_INSTRUMENTS = 32  # players in an order
 MAX_INTRO_BARS = 999  # before a loop
+FEWEST_LAYERS, MOST_LAYERS = 2, 5
+MAX_LAYERED_S = 300.0  # of a track with layers: the stems of all of them are there at once
 FREE_KEY = "free"  # value of `key`: no scale is enforced
 
 
@@ -78,6 +80,7 @@ class TrackOrder:
     bit_depth: int = 16
     reverb: str = "studio"
     stems: bool = False  # deliver the stems as well
+    layers: int = 0  # files of rising intensity that a game fades between, the last one with all parts; 0: none
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +96,7 @@ class TrackOrder:
         _check_range("loudness_lufs", self.loudness_lufs, -40.0, -8.0, "LUFS")
         _check_range("loop_start", self.loop_start, 0, MAX_INTRO_BARS, "bars")
         _check_range("seed", self.seed, 0, 2**63 - 1, "")
+        self._check_layers()
         if self.pitch_low > self.pitch_high:
             raise OrderError(f"pitch_low is {self.pitch_low}, above pitch_high, which is {self.pitch_high}.")
         if self.sample_rate not in (44100, 48000):
@@ -112,6 +116,16 @@ class TrackOrder:
         parse_meter(self.meter)
         if num_players > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {num_players} names, at most {MAX_INSTRUMENTS} are played.")
+
+    def _check_layers(self) -> None:
+        if not self.layers:
+            return
+        _check_range("layers", self.layers, FEWEST_LAYERS, MOST_LAYERS, "files, or left out")
+        if self.duration_s > MAX_LAYERED_S:
+            raise OrderError(
+                f"layers is {self.layers} and duration_s {self.duration_s:g}: layers are made of tracks of up to "
+                f"{MAX_LAYERED_S:g} s. Request a shorter track, such as a loop, or leave layers out."
+            )
 
     def _check_key(self) -> None:
         if self.scale and self.scale not in SCALES:
@@ -156,7 +170,7 @@ _DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in di
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start")
+    if field.name in ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start", "layers")
     or field.name in TIMING_FIELDS
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
