@@ -10,13 +10,14 @@ from lstm_core.analysis.grid import Floats
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
-from lstm_core.composing.voices import at_most_together, ended_by
+from lstm_core.composing.voices import at_most_together, ended_by, with_chord_held
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import Meter, NoteArray
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.timing.cue import cue_of
 from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
 from lstm_core.representations.plan.layout import Ints
@@ -48,6 +49,8 @@ class Composer:
             shift = home_shift(track.key)
             order = attempts[made.number][0].order
             notes = _within(read_parts(made.events, plan, -shift), track)
+            if cue_of(order.form):
+                notes = with_chord_held(notes, track)
             if not order.primer:  # whose notes stand as they are
                 notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(

@@ -17,6 +17,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import check_chords, section_chords, section_ensembles, section_roles
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.timing.cue import with_cue
 from lstm_core.orders.timing.hit_file import with_hits_read
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
@@ -33,7 +34,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     if primers is None:
         with PrimerReader() as primers:
             return admit(order, primers)
-    order = with_hits_read(order)
+    order = with_cue(with_hits_read(order))
     plan = plan_track(order)
     track = PlannedTrack(order=order, plan=plan, primer=primers.events(order, plan))
     _check_form(order, plan)

@@ -24,6 +24,7 @@ from lstm_core.orders.section_fields import (
     section_roles,
 )
 from lstm_core.orders.timing.checks import TIMING_FIELDS, check_time
+from lstm_core.orders.timing.cue import check_cue
 from lstm_core.sound.audio import AudioError
 from lstm_core.sound.output_formats import output_format
 
@@ -62,7 +63,7 @@ class TrackOrder:
     polyphony: int = 24  # melodic notes that sound together at most
     pitch_low: int = 21  # MIDI numbers of the lowest and highest melodic note
     pitch_high: int = 108
-    form: str = ""  # "intro A A' B A outro", with bars "A:8 B:8"; "": drawn
+    form: str = ""  # "intro A A' B A outro", with bars "A:8 B:8"; "stinger", "fanfare"; "": drawn
     variation: float | None = None  # how much A' differs from A, 0..1; None: drawn
     chords: str = ""  # "Am F C G", or by sections "A: Am F; B: C G"; one outside the scale is played; "": drawn
     energy: str = ""  # "0.5", a curve over the track "0.2 0.5 1", or rise, fall, arc; "": drawn
@@ -106,6 +107,7 @@ class TrackOrder:
             self._check_key()
             num_players = sum(parse_instrument(name)[1] for name in self.instruments)
             self._check_music()
+            check_cue(self)
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error

@@ -25,6 +25,7 @@ from lstm_core.sound.mastering import Intro, LayerStems, MasterSettings, Stems, 
 from lstm_core.sound.output_formats import encode, output_format
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import END_FADE_S, iter_stems, render_stems
+from lstm_core.tracks.cues import cue_gates
 from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, order_gates
 from lstm_core.tracks.identity import Provenance
 from lstm_core.tracks.layer_audio import layer_audio_gates, layer_name, layer_rows, render_layers, together
@@ -102,7 +103,7 @@ def finish_track(
             loop_start=0 if loop_points is None else loop_points.start,
         )
         gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
-        gates += promise_gates(track, take)
+        gates += promise_gates(track, take) + cue_gates(track, take)
         if layering is not None:
             gates += layer_gates(take, plan, layering, order.layers)
         if layering is not None and layering.parts:
