@@ -23,6 +23,7 @@ from lstm_core.orders.section_fields import (
     section_ensembles,
     section_roles,
 )
+from lstm_core.orders.timing.bridge import BRIDGE_FIELDS, check_bridge
 from lstm_core.orders.timing.checks import TIMING_FIELDS, check_time
 from lstm_core.orders.timing.cue import check_cue
 from lstm_core.sound.audio import AudioError
@@ -71,6 +72,9 @@ class TrackOrder:
     roles: str = ""  # that sound: "harmony, bass", "no melody", or by sections; "": drawn
     loop: bool = False
     loop_start: int = 0  # bars of an intro that is played once, before the loop; 0: the whole track goes round
+    bridge: str = ""  # rows above that it leads from and to, "forest > cave", which decide key, tempo, length
+    bridge_bars: int = 2  # of a bridge
+    bridge_bpm: float = 0.0  # that it leads to; filled when an order is read
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     temperature: float = 1.0
@@ -108,6 +112,7 @@ class TrackOrder:
             num_players = sum(parse_instrument(name)[1] for name in self.instruments)
             self._check_music()
             check_cue(self)
+            check_bridge(self)
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
@@ -169,11 +174,11 @@ class TrackOrder:
 
 REVERBS = ("none", "studio", "hall")
 _DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in digests, so track ids stay
+_MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start", "layers")
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start", "layers")
-    or field.name in TIMING_FIELDS
+    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS)
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 

@@ -12,6 +12,7 @@ from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, Tempo
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
 from lstm_core.orders.section_fields import section_chords
+from lstm_core.orders.timing.bridge import bridge_tempos
 from lstm_core.orders.timing.course import MIN_TAIL_S, TEMPO_TOLERANCE, Course, is_moving, moving_course
 from lstm_core.orders.timing.cue import cue_bars, cue_of
 
@@ -47,7 +48,9 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
     """
     meter = parse_meter(order.meter)
-    if cue_of(order.form):
+    if order.bridge:
+        course = _bridge_course(order, meter)
+    elif cue_of(order.form):
         course = _cue_course(order, meter)
     elif is_moving(order):
         course = moving_course(order, meter, draw_bpm(order.seed))
@@ -67,6 +70,19 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         tempos=course.tempos,
         section_bars=course.section_bars,
         hit_bars=course.hit_bars,
+    )
+
+
+def _bridge_course(order: TrackOrder, meter: Meter) -> Course:
+    if not order.bridge_bpm:
+        raise OrderError(f'bridge is "{order.bridge}": it joins tracks of one order file, a row alone cannot be one.')
+    tempos = bridge_tempos(order, meter)
+    return Course(
+        bpm=order.bpm,
+        num_bars=order.bridge_bars,
+        final_bar=None,
+        final_hold_ticks=0,
+        tempos=tempos if len(tempos) > 1 else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""Stingers and fanfares from the order to audio, whatever the weights of the model."""
+"""Stingers, fanfares and bridges from the order to audio, whatever the weights of the model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lstm_core.composing.take import Take
 from lstm_core.notes.score import DRUMS
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.order_file import expand_order
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.audio import decode
 from lstm_core.sound.soundfont import identity_of
@@ -85,6 +86,27 @@ def test_a_chord_that_is_chopped_or_of_another_key_fails_its_gate() -> None:
         notes[field][is_last & (notes["program"] != DRUMS)] = value
         failed = [gate.name for gate in cue_gates(track, replace(take, notes=notes)) if not gate.is_passed]
         assert name in failed
+
+
+@pytest.mark.parametrize("num_bars", [1, 4])
+def test_a_bridge_dies_away_over_the_second_after_its_last_bar(num_bars: int) -> None:
+    groups = [
+        {"name": "a", "loop": True, "duration_s": 20.0, "bpm": 96, "key": "D minor"},
+        {"name": "b", "loop": True, "duration_s": 20.0, "bpm": 120, "key": "G"},
+        {"name": "way", "bridge": ["a", "b"], "bridge_bars": num_bars, "style": "game"},
+    ]
+    track = replace(expand_order({"group": groups}, default_name="x").planned[-1], track_id="a1")
+    (take,) = tiny_composer().play([(track, 0)])
+    made = finished(track, take)
+    names = ("length", "loudness", "true_peak", "clipping", "ending", "asked_chords", "harmony_in_chord")
+    gates = {gate.name: gate.is_passed for gate in made.gates}
+    assert [name for name in names if not gates[name]] == []
+    score = take.score(track.plan)
+    end_s = float(score.seconds(np.array([track.plan.total_ticks]))[0])
+    assert end_s == pytest.approx(track.order.duration_s - 1.0, abs=1e-6) and score.duration_s <= end_s + 1e-9
+    waveform, rate = decode(made.files["master.flac"])
+    assert waveform.shape[1] == track.plan.num_samples == round(track.order.duration_s * rate)
+    assert made.record.form is not None and made.record.form.chords[-1] == "D7"
 
 
 def test_other_tracks_have_no_gates_of_cues() -> None:
