@@ -10,7 +10,7 @@ from lstm_core.analysis.grid import Floats
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
-from lstm_core.composing.voices import at_most_together, ended_by
+from lstm_core.composing.voices import at_most_together, ended_by, with_chord_held
 from lstm_core.composing.writing_order import in_order, in_plan_order, writing_order
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
@@ -18,6 +18,7 @@ from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import Meter, NoteArray
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.timing.cue import cue_of
 from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
 from lstm_core.representations.plan.layout import Ints
@@ -52,6 +53,8 @@ class Composer:
             order = attempts[made.number][0].order
             notes = read_parts(made.events, written[made.number].plan, -shift)
             notes = _within(in_plan_order(notes, orders[made.number]), track)
+            if cue_of(order.form):
+                notes = with_chord_held(notes, track)
             if not order.primer:  # whose notes stand as they are
                 notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(
