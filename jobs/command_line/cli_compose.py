@@ -40,6 +40,7 @@ _HELP = {
     "stems": "A file for each instrument family as well.",
     "format": "Of the master: flac, wav and others.",
     "primer": "MIDI file that the track continues.",
+    "melody": "File of a tune, such as tune.mid, that the track accompanies.",
 }
 _OTHER_HELP = "As in an order file."
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lstm_core.analysis.grid import Floats
+from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
@@ -40,15 +41,19 @@ class Composer:
             for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts])
         }
         requests = [
-            part_request(track, attempt, read_plan(planned[number].events, *_bars(track.plan)), facts)
+            part_request(
+                track, attempt, with_tune_in_plan(read_plan(planned[number].events, *_bars(track.plan)), track), facts
+            )
             for number, (track, attempt) in enumerate(attempts)
         ]
         for made in self.arranger.generate(requests):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
-            order = attempts[made.number][0].order
+            order, tune = attempts[made.number][0].order, attempts[made.number][0].tune
             notes = _within(read_parts(made.events, plan, -shift), track)
-            if not order.primer:  # whose notes stand as they are
+            if tune is not None:
+                notes = with_tune(notes, attempts[made.number][0], tune, plan.roles)
+            elif not order.primer:  # whose notes stand as they are
                 notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(
                     notes, order.polyphony, plan.roles

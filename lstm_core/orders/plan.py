@@ -66,7 +66,7 @@ def plan_track(order: TrackOrder) -> TrackPlan:
 
 def _steady_course(order: TrackOrder, meter: Meter) -> Course:
     num_bars, bpm = _fit_bars(order, meter)
-    final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, meter, order.duration_s)
+    final_bar, hold = (None, 0) if order.loop else ending(num_bars, bpm, meter, order.duration_s)
     num_bars = num_bars if final_bar is None else final_bar + 1
     return Course(bpm=bpm, num_bars=num_bars, final_bar=final_bar, final_hold_ticks=hold)
 
@@ -108,7 +108,7 @@ def _tempo_of_form(order: TrackOrder, quarters: float) -> float:
     return bpm if None not in bars and MIN_BPM <= bpm <= MAX_BPM else 0.0
 
 
-def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple[int, int]:
+def ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple[int, int]:
     """Bar of the last chord and the ticks it is held: as long as leaves MIN_TAIL_S, about half a bar at most."""
     unit = min(TICKS_PER_QUARTER, meter.bar_ticks)
     tick_s = 60.0 / bpm / TICKS_PER_QUARTER

@@ -1,0 +1,133 @@
+"""A tune decides what an order leaves open, and takes its place in the track: `melody` of an order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+from lstm_core.analysis.roles import MELODY
+from lstm_core.foundation.errors import OrderError
+from lstm_core.notes.instruments import PROGRAM_RANGES, instrument_name, parse_instrument
+from lstm_core.notes.keys import KEY_NAMES, has_mode, home_shift, key_in_scale, key_name, parse_key
+from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER
+from lstm_core.orders.melodies.tune import PlacedTune, Tune
+from lstm_core.orders.order import FREE_KEY, TrackOrder, parse_meter
+from lstm_core.orders.plan import TrackPlan, ending
+from lstm_core.orders.section_fields import section_ensembles, section_roles
+
+_NOT_BESIDE = ("primer", "form", "hits", "tempo_changes", "rit", "fermata", "loop_start")
+
+
+def with_melody(order: TrackOrder, tune: Tune) -> TrackOrder:
+    """The order in which key, meter, tempo and length that it leaves open are those of its tune.
+
+    Raises:
+        OrderError: the order asks for something that does not go with the tune.
+    """
+    for name in _NOT_BESIDE:
+        if getattr(order, name):
+            raise OrderError(
+                f"{name} and melody do not go together: bars, sections and tempo are those of the tune. Leave one out."
+            )
+    if order.polyphony < 2:
+        raise OrderError(f"polyphony is {order.polyphony}, and the melody takes it all. Write 2 or more.")
+    if any(MELODY not in roles for roles in section_roles(order.roles).values()):
+        raise OrderError(f'roles, "{order.roles}", leave the melody out, and the order gives one. Add melody to them.')
+    if order.meter and str(parse_meter(order.meter)) != str(tune.meter):
+        raise OrderError(
+            f"melody {order.melody} is in {tune.meter}, the order requests {order.meter}. Leave meter out."
+        )
+    bpm = order.bpm or tune.bpm
+    return replace(
+        order,
+        key=_key_of(order, tune),
+        meter=str(tune.meter),
+        bpm=bpm,
+        duration_s=order.duration_s or _own_length(order, tune, bpm),
+    )
+
+
+def placed_tune(order: TrackOrder, plan: TrackPlan, tune: Tune) -> PlacedTune:
+    """The tune in the key of a track, as often as it goes in as a whole.
+
+    Raises:
+        OrderError: it does not fit the track, or its instrument does not have its notes.
+    """
+    room = plan.num_bars
+    if plan.final_bar is not None and not tune.comes_to_rest:
+        room = plan.final_bar
+    if room < tune.num_bars:
+        bpm = order.bpm or tune.bpm
+        raise OrderError(
+            f"melody {order.melody} has {tune.num_bars} bars, and a track of {order.duration_s:g} s has room for "
+            f"{room}. Request duration_s = {_own_length(order, tune, bpm):.2f} or more, or a higher bpm than {bpm:g}."
+        )
+    notes = tune.notes.copy()
+    pitches = notes["pitch"].astype("int64") + _semitones(plan.key, tune)
+    low, high = int(pitches.min()), int(pitches.max())
+    program = _program_of(order, int(notes["program"][0]), low, high)
+    if low < order.pitch_low or high > order.pitch_high:
+        raise OrderError(
+            f"melody {order.melody} goes from pitch {low} to {high}, the order allows {order.pitch_low} to "
+            f"{order.pitch_high}. Widen pitch_low and pitch_high, or request another key."
+        )
+    notes["pitch"], notes["program"], notes["part"] = pitches, program, 0
+    return PlacedTune(notes=notes, num_bars=tune.num_bars, num_times=room // tune.num_bars)
+
+
+def _key_of(order: TrackOrder, tune: Tune) -> str:
+    """The key of a track that accompanies a tune: a tonic alone is of the tune's mode."""
+    if order.key == FREE_KEY:
+        return order.key
+    if order.key and (has_mode(order.key) or order.scale):
+        return order.key
+    key = tune.key if not order.key else parse_key(order.key) % 12 + 12 * (tune.key >= 12)
+    if key_in_scale(key, order.scale) != key:
+        raise OrderError(
+            f'scale is "{order.scale}", but melody {order.melody} is in {key_name(tune.key)}. Leave scale out, or give '
+            "the key as well."
+        )
+    return key_name(key)
+
+
+def _semitones(key: int | None, tune: Tune) -> int:
+    """Semitones from a tune to the key of its track, -6 to 5. A key of the other mode has the scale of its relative."""
+    if key is None:
+        return 0
+    return (home_shift(tune.key) - home_shift(key) + 6) % 12 - 6
+
+
+def _own_length(order: TrackOrder, tune: Tune, bpm: float) -> float:
+    """Seconds of the bars of a tune, and of those that the last chord needs beside them."""
+    bar_s = tune.meter.bar_ticks / TICKS_PER_QUARTER * 60.0 / bpm
+    if order.loop:
+        return tune.num_bars * bar_s
+    last = tune.num_bars - tune.comes_to_rest  # bar of the last chord
+    return next(bars * bar_s for bars in count(last + 1) if ending(bars, bpm, tune.meter, bars * bar_s)[0] >= last)
+
+
+def _program_of(order: TrackOrder, own: int, low: int, high: int) -> int:
+    """The program that plays a tune: of the first player of an order that has pitches, else the tune's own."""
+    names = [(name, parse_instrument(name)[0]) for name in order.instruments]
+    if not names:
+        names = [
+            (instrument_name(programs[0]), tuple(programs))
+            for programs, _ in section_ensembles(order.ensemble).get("", ())
+        ]
+    pitched = [(name, programs) for name, programs in names if programs != (DRUMS,)]
+    if names and not pitched:
+        raise OrderError(f"melody {order.melody} needs an instrument with pitches. Name one beside drums.")
+    name, programs = pitched[0] if pitched else (instrument_name(own), (own,))
+    able = [one for one in programs if PROGRAM_RANGES[one][0] <= low and high <= PROGRAM_RANGES[one][1]]
+    if not able:
+        bottom = min(PROGRAM_RANGES[one][0] for one in programs)
+        top = max(PROGRAM_RANGES[one][1] for one in programs)
+        raise OrderError(
+            f"melody {order.melody} goes from {_pitch_name(low)} to {_pitch_name(high)}, and {name} plays "
+            f"{_pitch_name(bottom)} to {_pitch_name(top)}. Name another instrument first, or request another key."
+        )
+    return own if own in able else able[0]
+
+
+def _pitch_name(pitch: int) -> str:
+    return f"{KEY_NAMES[pitch % 12]}{pitch // 12 - 1}"
