@@ -2,8 +2,8 @@
 
 Tunes of Nottingham without their chords are melodies of orders; the first take of each is measured.
 
-accompaniment_chords    share of the half bars (bars, in meters that are not halved) whose chord in the plan has root and
-                        triad of the corpus's chord
+accompaniment_chords    share of the half bars (bars, in meters that are not halved) whose chord in the plan has root
+                        and triad of the corpus's chord
 accompaniment_roots     the same of the root alone
 accompaniment_on_beats  share of the notes of tunes that begin with a half bar which are tones of its chord
 accompaniment_kept      share of the takes of which every promise and every gate of the score is kept, the tune note

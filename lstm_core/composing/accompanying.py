@@ -15,7 +15,7 @@ from lstm_core.analysis.references import EXACT, VARIED
 from lstm_core.analysis.roles import MELODY
 from lstm_core.composing.form_rules import varied_bars
 from lstm_core.composing.voices import at_most_together
-from lstm_core.engine.plans.rules import FREE, PlanRules
+from lstm_core.engine.plans.rules import ANY_CHORDS, FREE, SAME_CHORDS, PlanRules
 from lstm_core.notes.chord_symbols import NO_CHORD as NO_ROOT
 from lstm_core.notes.score import Meter, NoteArray, Score, tidy
 from lstm_core.orders.melodies.tune import PlacedTune
@@ -87,7 +87,7 @@ def accompanying(rules: PlanRules, track: PlannedTrack, shift: int, variation: f
         section=section,
         nearest=np.zeros(n, dtype=np.int64),
         chord=given,
-        same_chords=(given[:, 0] == FREE).astype(np.uint8),
+        same_chords=np.where(given[:, 0] == FREE, SAME_CHORDS, ANY_CHORDS).astype(np.uint8),
         roles_in_bar=np.where(plays, in_bar, in_bar & ~(1 << MELODY)),
         must_play=np.where(plays, must | 1 << MELODY, must),
     )
