@@ -15,7 +15,7 @@ from lstm_core.analysis.references import EXACT, VARIED
 from lstm_core.analysis.roles import MELODY
 from lstm_core.composing.form_rules import varied_bars
 from lstm_core.composing.voices import at_most_together
-from lstm_core.engine.plans.rules import ANY_CHORDS, FREE, SAME_CHORDS, PlanRules
+from lstm_core.engine.plans.rules import ANY_CHORDS, FREE, NUM_ROLES, SAME_CHORDS, PlanRules
 from lstm_core.notes.chord_symbols import NO_CHORD as NO_ROOT
 from lstm_core.notes.score import Meter, NoteArray, Score, tidy
 from lstm_core.orders.melodies.tune import PlacedTune
@@ -30,7 +30,7 @@ TUNE_PART = 0  # of the plan: melodies come first
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _TuneBars:
-    """What the bars of a tune ask of a plan: int64 [bars], chords [bars, 2] in the home key."""
+    """What a tune asks of the bars of a plan: int64 [bars], chords [bars, 2] in the home key."""
 
     back: Ints
     relation: Ints
@@ -47,31 +47,14 @@ def accompanying(rules: PlanRules, track: PlannedTrack, shift: int, variation: f
     tune = track.tune
     if tune is None:
         return rules
-    n, bars, over = rules.num_bars, tune.num_bars, tune.num_bars * tune.num_times
-    varied = varied_bars(bars, variation)
-    once = _bars_of_tune(track, tune, shift, varied)
-    back, relation = np.zeros(n, dtype=np.int64), np.full(n, NEW_CODE)
-    section = np.zeros(n, dtype=np.int64)
-    chord = np.full((n, 2), FREE)
-    for bar in range(n):
-        place = bar % bars if bar < over else bars - (n - over) + bar - over  # what is left over is the end once more
-        chord[bar] = once.chord[place]
-        if bar < bars:
-            back[bar], relation[bar] = once.back[bar], once.relation[bar]
-        elif bar < over:
-            back[bar], relation[bar] = bars, VARIED_CODE if place in varied else EXACT_CODE
-        else:
-            back[bar], relation[bar] = bar - (over - bars + place), VARIED_CODE
-        section[bar] = once.section[place] if bar < over else 0
-    relation[back > MAX_BACK] = NEW_CODE
-    final = track.plan.final_bar
-    if final is not None:
-        relation[final] = NEW_CODE
-        chord[final] = FREE if rules.chord is None else rules.chord[final]
-    back[relation == NEW_CODE] = 0
+    n = rules.num_bars
+    asked = _bars_of_track(track, tune, shift, n, variation)
+    chord, final = asked.chord, track.plan.final_bar
+    if final is not None and rules.chord is not None:
+        chord[final] = rules.chord[final]
     given = rules.chord if track.order.chords and rules.chord is not None else chord
     plays = _plays_in(track, tune, n)
-    in_bar = np.full(n, (1 << 6) - 1) if rules.roles_in_bar is None else rules.roles_in_bar
+    in_bar = np.full(n, (1 << NUM_ROLES) - 1) if rules.roles_in_bar is None else rules.roles_in_bar
     must = np.zeros(n, dtype=np.int64) if rules.must_play is None else rules.must_play
     parts, is_open = _parts(rules, tune)
     return replace(
@@ -82,9 +65,9 @@ def accompanying(rules: PlanRules, track: PlannedTrack, shift: int, variation: f
         active=None,
         copied=None,
         energy=rules.energy if track.order.energy else None,
-        back=back,
-        relation=relation,
-        section=section,
+        back=asked.back,
+        relation=asked.relation,
+        section=asked.section,
         nearest=np.zeros(n, dtype=np.int64),
         chord=given,
         same_chords=np.where(given[:, 0] == FREE, SAME_CHORDS, ANY_CHORDS).astype(np.uint8),
@@ -149,6 +132,37 @@ def _parts(rules: PlanRules, tune: PlacedTune) -> tuple[Ints, bool]:
         return own, True
     others = rules.parts[rules.parts[:, 0] != MELODY][: MAX_PARTS - 1]
     return np.concatenate([own, others]), False
+
+
+def _bars_of_track(track: PlannedTrack, tune: PlacedTune, shift: int, num_bars: int, variation: float) -> _TuneBars:
+    """Form and chords of a track that accompanies a tune."""
+    n, bars, period, over = num_bars, tune.num_bars, tune.period, tune.bars_in_all
+    varied = varied_bars(bars, variation)
+    once = _bars_of_tune(track, tune, shift, varied)
+    back, relation = np.zeros(n, dtype=np.int64), np.full(n, NEW_CODE)
+    section = np.zeros(n, dtype=np.int64)
+    chord = np.full((n, 2), FREE)
+    for bar in range(n):
+        if bar < bars:
+            place, back[bar], relation[bar] = bar, once.back[bar], once.relation[bar]
+            section[bar] = once.section[bar]
+        elif bar < over:
+            place = bars - period + (bar - bars) % period
+            back[bar], relation[bar] = period, VARIED_CODE if place in varied else EXACT_CODE
+            section[bar] = once.section[0 if place == bars - period else place]
+        else:
+            place, back[bar], relation[bar] = bars + bar - n, n - over, VARIED_CODE
+        chord[bar] = once.chord[place]
+    bar_ticks = track.plan.meter.bar_ticks
+    contents = _contents(tune.all_notes(bar_ticks), bar_ticks, n)
+    for bar in np.flatnonzero(relation == EXACT_CODE).tolist():
+        if contents[bar] != contents[bar - back[bar]]:  # the upbeat of the next time is in one of them
+            relation[bar] = VARIED_CODE
+    relation[back > MAX_BACK] = NEW_CODE
+    if track.plan.final_bar is not None:
+        relation[track.plan.final_bar], chord[track.plan.final_bar] = NEW_CODE, FREE
+    back[relation == NEW_CODE] = 0
+    return _TuneBars(back=back, relation=relation, section=section, chord=chord)
 
 
 def _bars_of_tune(track: PlannedTrack, tune: PlacedTune, shift: int, varied: set[int]) -> _TuneBars:

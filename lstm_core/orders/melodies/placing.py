@@ -63,16 +63,17 @@ def placed_tune(order: TrackOrder, plan: TrackPlan, tune: Tune) -> PlacedTune:
             f"{room}. Request duration_s = {_own_length(order, tune, bpm):.2f} or more, or a higher bpm than {bpm:g}."
         )
     notes = tune.notes.copy()
-    pitches = notes["pitch"].astype("int64") + _semitones(plan.key, tune)
-    low, high = int(pitches.min()), int(pitches.max())
-    program = _program_of(order, int(notes["program"][0]), low, high)
+    low, high = int(notes["pitch"].min()), int(notes["pitch"].max())
+    program, semitones = _program_of(order, int(notes["program"][0]), low, high, _semitones(plan.key, tune))
+    pitches, low, high = notes["pitch"].astype("int64") + semitones, low + semitones, high + semitones
     if low < order.pitch_low or high > order.pitch_high:
         raise OrderError(
             f"melody {order.melody} goes from pitch {low} to {high}, the order allows {order.pitch_low} to "
             f"{order.pitch_high}. Widen pitch_low and pitch_high, or request another key."
         )
     notes["pitch"], notes["program"], notes["part"] = pitches, program, 0
-    return PlacedTune(notes=notes, num_bars=tune.num_bars, num_times=room // tune.num_bars)
+    num_times = 1 + (room - tune.num_bars) // tune.period
+    return PlacedTune(notes=notes, num_bars=tune.num_bars, period=tune.period, num_times=num_times)
 
 
 def _key_of(order: TrackOrder, tune: Tune) -> str:
@@ -106,8 +107,11 @@ def _own_length(order: TrackOrder, tune: Tune, bpm: float) -> float:
     return next(bars * bar_s for bars in count(last + 1) if ending(bars, bpm, tune.meter, bars * bar_s)[0] >= last)
 
 
-def _program_of(order: TrackOrder, own: int, low: int, high: int) -> int:
-    """The program that plays a tune: of the first player of an order that has pitches, else the tune's own."""
+def _program_of(order: TrackOrder, own: int, low: int, high: int, semitones: int) -> tuple[int, int]:
+    """The program that plays a tune, and by how many semitones it is moved: a key can be reached up and down.
+
+    It is of the first player of an order that has pitches, else the tune's own.
+    """
     names = [(name, parse_instrument(name)[0]) for name in order.instruments]
     if not names:
         names = [
@@ -118,15 +122,17 @@ def _program_of(order: TrackOrder, own: int, low: int, high: int) -> int:
     if names and not pitched:
         raise OrderError(f"melody {order.melody} needs an instrument with pitches. Name one beside drums.")
     name, programs = pitched[0] if pitched else (instrument_name(own), (own,))
-    able = [one for one in programs if PROGRAM_RANGES[one][0] <= low and high <= PROGRAM_RANGES[one][1]]
-    if not able:
-        bottom = min(PROGRAM_RANGES[one][0] for one in programs)
-        top = max(PROGRAM_RANGES[one][1] for one in programs)
-        raise OrderError(
-            f"melody {order.melody} goes from {_pitch_name(low)} to {_pitch_name(high)}, and {name} plays "
-            f"{_pitch_name(bottom)} to {_pitch_name(top)}. Name another instrument first, or request another key."
-        )
-    return own if own in able else able[0]
+    other_way = [semitones - 12 if semitones > 0 else semitones + 12] if semitones else []
+    for up in (semitones, *other_way):
+        able = [one for one in programs if PROGRAM_RANGES[one][0] <= low + up and high + up <= PROGRAM_RANGES[one][1]]
+        if able:
+            return own if own in able else able[0], up
+    bottom, top = min(PROGRAM_RANGES[one][0] for one in programs), max(PROGRAM_RANGES[one][1] for one in programs)
+    raise OrderError(
+        f"melody {order.melody} goes from {_pitch_name(low + semitones)} to {_pitch_name(high + semitones)}, and "
+        f"{name} plays {_pitch_name(bottom)} to {_pitch_name(top)}. Name another instrument first, or request another "
+        "key."
+    )
 
 
 def _pitch_name(pitch: int) -> str:

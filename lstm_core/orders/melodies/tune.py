@@ -28,6 +28,13 @@ class Tune:
     num_bars: int
 
     @property
+    def period(self) -> int:
+        """Bars from one time to the next: one less where the upbeat of the next goes into the last bar."""
+        first, bar_ticks = int(self.notes["onset"][0]), self.meter.bar_ticks
+        end = int(self.notes["onset"][-1] + self.notes["duration"][-1]) - (self.num_bars - 1) * bar_ticks
+        return self.num_bars - (self.num_bars > 2 and 2 * first >= bar_ticks and end <= first)
+
+    @property
     def comes_to_rest(self) -> bool:
         """Whether its last bar is one note of the tonic chord, under which the last chord of a track fits."""
         onsets = self.notes["onset"] - (self.num_bars - 1) * self.meter.bar_ticks
@@ -46,7 +53,13 @@ class PlacedTune:
 
     notes: NoteArray  # one time through, in the key of the track and by its instrument
     num_bars: int
+    period: int  # bars from one time to the next
     num_times: int
+
+    @property
+    def bars_in_all(self) -> int:
+        """Bars from its first to its last."""
+        return self.num_bars + (self.num_times - 1) * self.period
 
     @property
     def program(self) -> int:
@@ -57,7 +70,7 @@ class PlacedTune:
         """The notes of all times through: NOTE_DTYPE [N]."""
         times = [self.notes.copy() for _ in range(self.num_times)]
         for number, notes in enumerate(times):
-            notes["onset"] += number * self.num_bars * bar_ticks
+            notes["onset"] += number * self.period * bar_ticks
         return np.concatenate(times)
 
 
