@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 
 from lstm_core.analysis.roles import MELODY
 from lstm_core.foundation.errors import OrderError
@@ -12,8 +11,9 @@ from lstm_core.notes.keys import KEY_NAMES, has_mode, home_shift, key_in_scale, 
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER
 from lstm_core.orders.melodies.tune import PlacedTune, Tune
 from lstm_core.orders.order import FREE_KEY, TrackOrder, parse_meter
-from lstm_core.orders.plan import TrackPlan, ending
+from lstm_core.orders.plan import TrackPlan, usual_hold
 from lstm_core.orders.section_fields import section_ensembles, section_roles
+from lstm_core.orders.timing.course import MIN_TAIL_S
 
 _NOT_BESIDE = ("primer", "form", "hits", "tempo_changes", "rit", "fermata", "loop_start")
 
@@ -53,9 +53,7 @@ def placed_tune(order: TrackOrder, plan: TrackPlan, tune: Tune) -> PlacedTune:
     Raises:
         OrderError: it does not fit the track, or its instrument does not have its notes.
     """
-    room = plan.num_bars
-    if plan.final_bar is not None and not tune.comes_to_rest:
-        room = plan.final_bar
+    room = _room(order, plan, tune)
     if room < tune.num_bars:
         bpm = order.bpm or tune.bpm
         raise OrderError(
@@ -99,12 +97,23 @@ def _semitones(key: int | None, tune: Tune) -> int:
 
 
 def _own_length(order: TrackOrder, tune: Tune, bpm: float) -> float:
-    """Seconds of the bars of a tune, and of those that the last chord needs beside them."""
-    bar_s = tune.meter.bar_ticks / TICKS_PER_QUARTER * 60.0 / bpm
+    """Seconds of the bars of a tune, and those that the last chord needs beside them."""
+    tick_s, bar_ticks = 60.0 / bpm / TICKS_PER_QUARTER, tune.meter.bar_ticks
     if order.loop:
-        return tune.num_bars * bar_s
-    last = tune.num_bars - tune.comes_to_rest  # bar of the last chord
-    return next(bars * bar_s for bars in count(last + 1) if ending(bars, bpm, tune.meter, bars * bar_s)[0] >= last)
+        return tune.num_bars * bar_ticks * tick_s
+    hold = usual_hold(tune.meter)
+    if tune.comes_to_rest:
+        return ((tune.num_bars - 1) * bar_ticks + max(int(tune.notes["duration"][-1]), hold)) * tick_s + MIN_TAIL_S
+    return (tune.num_bars * bar_ticks + hold) * tick_s + MIN_TAIL_S
+
+
+def _room(order: TrackOrder, plan: TrackPlan, tune: Tune) -> int:
+    """Bars of a track that a tune may fill: with that of the last chord where it comes to rest and can die away."""
+    if plan.final_bar is None:
+        return plan.num_bars
+    ticks = plan.final_bar * tune.meter.bar_ticks + int(tune.notes["duration"][-1])
+    tail_s = order.duration_s - ticks * 60.0 / plan.bpm / TICKS_PER_QUARTER
+    return plan.final_bar + (tune.comes_to_rest and tail_s >= MIN_TAIL_S - 1e-9)
 
 
 def _program_of(order: TrackOrder, own: int, low: int, high: int, semitones: int) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def test_a_tune_decides_what_the_order_leaves_open(tune: Path) -> None:
     order = track.order
     assert (order.key, order.meter, order.bpm) == ("C major", "4/4", 120.0)
     # The last chord falls on the last bar, whose one note is of it, and has a second to die away.
-    assert (order.duration_s, track.plan.num_bars, track.plan.final_bar, track.plan.bpm) == (24.0, 12, 11, 120.0)
+    assert (order.duration_s, track.plan.num_bars, track.plan.final_bar, track.plan.bpm) == (25.0, 12, 11, 120.0)
     assert placed(track) == [(row[0], row[1], row[3]) for row in rows_of(TUNE)]
     assert track.tune is not None and track.tune.program == 73
     loop = admit(order_with(tune, loop=True))
@@ -53,7 +53,7 @@ def test_a_tune_that_does_not_come_to_rest_leaves_a_bar_to_the_last_chord(tmp_pa
 
 def test_a_key_moves_the_tune_by_the_shorter_way_and_a_tempo_plays_it_faster(tune: Path) -> None:
     track = admit(order_with(tune, key="A", bpm=150, instruments=["violin"]))
-    assert (track.order.key, track.order.bpm, track.order.duration_s) == ("A major", 150.0, 12 * 1.6)
+    assert (track.order.key, track.order.bpm, track.order.duration_s) == ("A major", 150.0, pytest.approx(12 * 1.6 + 1))
     assert [pitch for *_, pitch in placed(track)] == [row[3] - 3 for row in rows_of(TUNE)]
     high = admit(order_with(tune, key="A"))  # the flute has nothing below middle C
     assert [pitch for *_, pitch in placed(high)] == [row[3] + 9 for row in rows_of(TUNE)]
@@ -63,13 +63,13 @@ def test_a_key_moves_the_tune_by_the_shorter_way_and_a_tempo_plays_it_faster(tun
     assert free.plan.key is None and placed(free) == placed(relative)
 
 
-@pytest.mark.parametrize(("seconds", "times", "bars"), [(24, 1, 12), (44, 1, 22), (48, 2, 24), (60, 2, 30)])
+@pytest.mark.parametrize(("seconds", "times", "bars"), [(25, 1, 12), (48, 1, 24), (49, 2, 24), (60, 2, 30)])
 def test_a_longer_track_has_the_tune_as_often_as_it_fits_as_a_whole(
     tune: Path, seconds: float, times: int, bars: int
 ) -> None:
     track = admit(order_with(tune, duration_s=seconds, bpm=120, loop=False))
     assert track.tune is not None and track.tune.num_times == times
-    assert track.plan.num_bars == pytest.approx(bars, abs=1)
+    assert (track.plan.num_bars, track.plan.bpm) == (bars, 120.0)
     assert len(track.tune.all_notes(96)) == times * len(track.tune.notes)
 
 
@@ -114,7 +114,7 @@ def test_a_played_tune_may_reach_a_little_into_the_next_note(tmp_path: Path) -> 
 
 
 REFUSALS: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"duration_s": 10, "bpm": 120}, r"has 12 bars, and a track of 10 s has room for 5\. Request duration_s = 24\.00"),
+    ({"duration_s": 10, "bpm": 120}, r"has 12 bars, and a track of 10 s has room for 4\. Request duration_s = 25\.00"),
     ({"meter": "3/4"}, r"is in 4/4, the order requests 3/4\. Leave meter out"),
     ({"instruments": ["contrabass"]}, r"goes from C4 to C5, and contrabass plays E1 to C4\. Name another instrument"),
     ({"instruments": ["drums"]}, "needs an instrument with pitches"),
