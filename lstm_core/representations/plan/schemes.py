@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstm_core.notes.score import DRUMS
 from lstm_core.representations.plan.events import (
     ACTIVE,
     ACTIVE_MORE,
@@ -51,11 +52,14 @@ def scheme_of_events(events: EventArray, given: EventArray | None = None) -> str
     form = read_form(form_text)
     contents = table[num_parts + 1 + num_bars_of(events) :]
     written = np.flatnonzero((form[:, 1] == NEW_CODE) | (form[:, 1] == VARIED_CODE))
+    pitched = sum(1 << part for part, program in enumerate(table[:num_parts, SECOND].tolist()) if program != DRUMS)
     moved = _moved(form, contents[: len(written), [FIRST, SECOND]], written)
     words: list[list[int]] = []
     for row, is_moved in zip(contents, moved, strict=False):
         active, copied = row[ACTIVE] | row[ACTIVE_MORE] << HALF, row[COPIED] | row[COPIED_MORE] << HALF
-        values = [int(row[ENERGY]), int(active), int(copied), int(is_moved)]
+        # Where most of the parts are the same the chord is too, however the analysis heard the rest.
+        is_other = is_moved and 2 * int(copied & pitched).bit_count() < int(active & pitched).bit_count()
+        values = [int(row[ENERGY]), int(active), int(copied), int(is_other)]
         if words and words[-1][:-1] == values:
             words[-1][-1] += 1
         else:
