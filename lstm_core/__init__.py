@@ -23,6 +23,7 @@ Words, here and in every file:
     constraint     what limits the notes of a track         span           a part of a track with the same limits
     locked event   a note that is given and played exactly
     hit            a second at which a section begins
+    tune           what the melody of an order is, and its track accompanies
     take           one attempt at a track, with its own seed; gates decide whether it is delivered
     gate           a check of a finished take               stem           one instrument family of a mix
     master         a mix at its final length and loudness   catalogue      the folder of finished tracks

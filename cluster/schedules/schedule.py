@@ -120,21 +120,23 @@ def read_schedule(path: str | Path) -> Schedule:
         schedule = STRICT.read(Schedule, {"name": path.stem.replace("_", "-"), **values})
     except (PlainError, ScheduleError) as error:
         raise ScheduleError(f"{path}: {error}") from error
-    _check_primers(schedule.order, path)
+    _check_files(schedule.order, path)
     return schedule
 
 
-def _check_primers(order: Mapping[str, Any], path: Path) -> None:
-    """Primers are read on the cluster: there must be a URI that it sees."""
+def _check_files(order: Mapping[str, Any], path: Path) -> None:
+    """Primers and melodies are read on the cluster: there must be a URI that it sees."""
     groups = order.get("group", [])
     tables = [order.get("track", {}), *(groups if isinstance(groups, list) else [])]
     for table in tables:
-        primer = table.get("primer", "") if isinstance(table, Mapping) else ""
-        for uri in primer if isinstance(primer, list) else [primer]:
-            if uri and "://" not in str(uri):
-                raise ScheduleError(
-                    f'{path}: primer is "{uri}", which the cluster does not see: put it into a bucket and write s3://...'
-                )
+        for field_name in ("primer", "melody"):
+            given = table.get(field_name, "") if isinstance(table, Mapping) else ""
+            for uri in given if isinstance(given, list) else [given]:
+                if uri and "://" not in str(uri):
+                    raise ScheduleError(
+                        f'{path}: {field_name} is "{uri}", which the cluster does not see: put it into a bucket and '
+                        "write s3://..."
+                    )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

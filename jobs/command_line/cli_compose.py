@@ -41,6 +41,7 @@ _HELP = {
     "layers": "Files of rising intensity that a game fades between, 2 to 5.",
     "format": "Of the master: flac, wav and others.",
     "primer": "MIDI file that the track continues.",
+    "melody": "File of a tune, such as tune.mid, that the track accompanies.",
 }
 _OTHER_HELP = "As in an order file."
 

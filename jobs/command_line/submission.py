@@ -1,9 +1,9 @@
 """A stage's command line, made ready to run on a cluster: places named, files that travel packed, user errors found.
 
 Places are URIs. `corpus:freedoom` is the folder freedoom of the bucket that the cluster file names corpus; so for
-blocks:, runs: and catalogue:. The order, its primers and a recipe are small files that travel with the job, if they are
-local. Nothing else that is local can be seen by a cluster, so it is refused; a folder that all nodes mount is
-given as file:///FOLDER.
+blocks:, runs: and catalogue:. The order, its primers and melodies and a recipe are small files that travel with the
+job, if they are local. Nothing else that is local can be seen by a cluster, so it is refused; a folder that all nodes
+mount is given as file:///FOLDER.
 """
 
 from __future__ import annotations
@@ -119,22 +119,25 @@ def _packed(path: str, folder: str, files: dict[str, bytes]) -> str:
 
 
 def _packed_order(path: str, files: dict[str, bytes]) -> str:
-    """The same for an order, with the primers that it names; it is checked here, before any work."""
+    """The same for an order, with the primers and melodies that it names; it is checked here, before any work."""
     inside = _packed(path, "order", files)
     if inside == path:
         return path
     from lstm_core.orders.order_file import read_order
 
     folder = storage.absolute(path).rpartition("/")[0]
-    for primer in sorted({track.primer for track in read_order(path).tracks if track.primer}):
-        local = storage.local_path(primer)
+    named = {
+        (field, uri)
+        for track in read_order(path).tracks
+        for field, uri in (("primer", track.primer), ("melody", track.melody))
+    }
+    for field, uri in sorted(named - {("primer", ""), ("melody", "")}):
+        local = storage.local_path(uri)
         if local is None:
             continue
         relative = os.path.relpath(local, folder)
         if relative.startswith(".."):
-            raise OrderError(
-                f"primer {primer} cannot travel with {path}. Put it into the folder of the order, or below."
-            )
+            raise OrderError(f"{field} {uri} cannot travel with {path}. Put it into the folder of the order, or below.")
         files[f"order/{relative}"] = storage.read_bytes(local)
     return inside
 

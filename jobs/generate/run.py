@@ -32,7 +32,7 @@ from lstm_core.catalogue.folder import withdraw_track, write_catalog
 from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
 from lstm_core.catalogue.tables import FAILURES_NAME, FAILURES_SCHEMA, TABLES_FOLDER, failures_of, read_table
-from lstm_core.composing.players import Playable, load_playable, load_training_runs
+from lstm_core.composing.players import Playable, check_accompanies, load_playable, load_training_runs
 from lstm_core.composing.rules import strangers_to
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.packing import arithmetic_of
@@ -84,6 +84,7 @@ def run_generate(
     prices_of_environment()  # which are wanted at the end, are refused before any work
     checkpoint = load_playable(run)
     _check_styles(order, checkpoint)
+    check_accompanies(checkpoint, order.tracks)
     bf16 = "bf16" if str(arithmetic_of(recipe.arithmetic, recipe.device)).endswith("bfloat16") else "float32"
     soundfont = refer_to_soundfont(recipe.soundfont)
     provenance = Provenance(

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lstm_core.analysis.grid import Floats, Grid, Ints, spread
+from lstm_core.analysis.grid import Bools, Floats, Grid, Ints, spread
 from lstm_core.analysis.paths import best_path
 from lstm_core.notes.chord_symbols import CHORD_STEPS, NO_CHORD, QUALITIES
 from lstm_core.notes.score import TICKS_PER_QUARTER, NoteArray
@@ -43,6 +43,8 @@ _MINOR_KEY = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.0
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11))  # tones of the key; in minor both sevenths
 _KEY_CHANGE = -9.0
 _KEY_TONES = 4.0  # a bar counts as so many tones when its key is sought
+_LAST_TONIC = 0.3  # what the last note of a tune adds to the keys of which it is the tonic
+_OFF_CHORD = 1.2  # what a note of a tune costs that begins with a slot and is no tone of the chord
 _UNPITCHED = (113, *range(115, 128))  # General MIDI programs whose pitch names no tone
 
 
@@ -81,6 +83,36 @@ def find_chords(notes: NoteArray, grid: Grid) -> Chords:
         bass=np.where(silent, NO_CHORD, bass),
         bar_key=bar_key,
     )
+
+
+def tune_key(notes: NoteArray, grid: Grid) -> int:
+    """Key of a tune as a whole, tonic 0..11, plus 12 in minor: by all its notes, and the last one most of all."""
+    profile = _profiles(notes, grid).sum(axis=0)
+    rows = [np.roll(tones, tonic) for tones in (_MAJOR_KEY, _MINOR_KEY) for tonic in range(12)]
+    scores = np.log(12.0 * np.array(rows)) @ (profile / profile.sum())
+    last = int(notes["pitch"][notes["onset"].argmax()]) % 12
+    scores[[last, last + 12]] += _LAST_TONIC
+    return int(scores.argmax())
+
+
+def find_tune_chords(notes: NoteArray, grid: Grid, key: int) -> Chords:
+    """Chords that a tune in a key can be accompanied with; notes that begin with a slot are tones of them, if they can.
+
+    The bass is the root: a tune says nothing of it.
+    """
+    profile = _profiles(notes, grid)
+    lowest, certainty = _lowest_line(notes, grid)
+    bar_key = np.full(grid.num_bars, key, dtype=np.int64)
+    scores = _chord_scores(profile, lowest, certainty, bar_key[grid.slot_bar])
+    onset = notes["onset"].astype(np.int64)
+    slot = grid.slot_of(onset)
+    begins = onset == grid.slots[slot]
+    scores[slot[begins]] -= _OFF_CHORD * ~_members()[:, notes["pitch"][begins] % 12].T
+    starts_bar = np.diff(grid.slot_bar, prepend=-1) > 0
+    state = best_path(scores, _changes(), (~starts_bar).astype(np.int64))
+    silent = _long_silence(profile.sum(axis=1) == 0, grid)
+    root = np.where(silent, NO_CHORD, state // len(QUALITIES))
+    return Chords(root=root, quality=np.where(silent, NO_CHORD, state % len(QUALITIES)), bass=root, bar_key=bar_key)
 
 
 def _profiles(notes: NoteArray, grid: Grid) -> Floats:
@@ -185,6 +217,16 @@ def _tables() -> tuple[Floats, Floats, Floats]:
     tones = np.log(12.0 * tones / tones.sum(axis=2, keepdims=True))
     basses = np.log(12.0 * basses / basses.sum(axis=1, keepdims=True))
     return tones, basses, prior
+
+
+@lru_cache(maxsize=1)
+def _members() -> Bools:
+    """Whether each pitch class is a tone of each chord: bool [chords, 12]."""
+    table = np.zeros((12 * len(QUALITIES), 12), dtype=bool)
+    for chord in range(len(table)):
+        root, quality = divmod(chord, len(QUALITIES))
+        table[chord, [(root + step) % 12 for step in CHORD_STEPS[quality]]] = True
+    return table
 
 
 @lru_cache(maxsize=1)

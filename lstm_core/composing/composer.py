@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lstm_core.analysis.grid import Floats
+from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
@@ -42,7 +43,9 @@ class Composer:
             for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts])
         }
         requests = [
-            part_request(track, attempt, read_plan(planned[number].events, *_bars(track.plan)), facts)
+            part_request(
+                track, attempt, with_tune_in_plan(read_plan(planned[number].events, *_bars(track.plan)), track), facts
+            )
             for number, (track, attempt) in enumerate(attempts)
         ]
         orders = [writing_order(request.plan, request.rules.locked) for request in requests]
@@ -50,12 +53,14 @@ class Composer:
         for made in self.arranger.generate(written):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
-            order = attempts[made.number][0].order
+            order, tune = attempts[made.number][0].order, attempts[made.number][0].tune
             notes = read_parts(made.events, written[made.number].plan, -shift)
             notes = _within(in_plan_order(notes, orders[made.number]), track)
             if cue_of(order.form):
                 notes = with_chord_held(notes, track)
-            if not order.primer:  # whose notes stand as they are
+            if tune is not None:
+                notes = with_tune(notes, attempts[made.number][0], tune, plan.roles)
+            elif not order.primer:  # whose notes stand as they are
                 notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(
                     notes, order.polyphony, plan.roles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from lstm_core.composing.take import Take
 from lstm_core.composing.voices import ended_by, with_chord_held
 from lstm_core.engine.engine import Engine
 from lstm_core.engine.requests import check_plays_orders, request_of
-from lstm_core.foundation.errors import CheckpointError
+from lstm_core.foundation.errors import CheckpointError, OrderError
 from lstm_core.model.checkpoint import (
     Checkpoint,
     find_checkpoint,
@@ -21,6 +21,7 @@ from lstm_core.model.checkpoint import (
     read_description,
 )
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint, find_level, is_composer, load_composer
+from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.timing.cue import cue_of
 from lstm_core.originality.index import OriginalityIndex
@@ -66,6 +67,16 @@ def load_playable(name: str | Path) -> Playable:
     checkpoint = load_checkpoint(uri)
     check_plays_orders(checkpoint.facts)
     return checkpoint
+
+
+def check_accompanies(checkpoint: Playable, orders: Iterable[TrackOrder]) -> None:
+    """Raises OrderError for an order with a melody and a checkpoint that makes no plans."""
+    melody = next((order.melody for order in orders if order.melody), None)
+    if melody is not None and not isinstance(checkpoint, ComposerCheckpoint):
+        raise OrderError(
+            f"The checkpoint {checkpoint.facts.name} writes notes without a plan and cannot accompany melody {melody}. "
+            "Use base, or a run of the levels plan and parts."
+        )
 
 
 def load_training_runs(name: str | Path, checkpoint: Playable) -> tuple[OriginalityIndex, ...]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
+from lstm_core.composing.accompanying import accompanying, tune_events
 from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.drawn_schemes import FEWEST_ROLES, NO_MUSIC, DrawnScheme, drawn_scheme
 from lstm_core.composing.form_rules import (
@@ -146,7 +147,8 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         top_p=np.full(len(PLAN_STREAMS), order.top_p),
         seed=drawn_number("plan", track.seed_of(attempt)) >> 1,
     )
-    return PlanRequest(rules=continuing(rules, track, shift), conditions=conditions_of(track, facts))
+    rules = accompanying(continuing(rules, track, shift), track, shift, variation)
+    return PlanRequest(rules=rules, conditions=conditions_of(track, facts))
 
 
 def _same_chords(chord: Ints, scheme: Scheme | None) -> npt.NDArray[np.uint8]:
@@ -168,7 +170,7 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         pitch_low=max(order.pitch_low + shift, 0),
         pitch_high=min(order.pitch_high + shift, 127),
         pitch_classes=_mask(_home_classes(order, plan, shift)),
-        chord_wins=bool(order.chords),
+        chord_wins=bool(order.chords or order.melody),
         follows_energy=bool(order.energy),
         density=order.density,
         polyphony=order.polyphony,
@@ -179,7 +181,7 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         top_p=np.full(len(PART_STREAMS), order.top_p),
         transposition=shift,
         seed=track.seed_of(attempt),
-        locked=primer_events(track, shift),
+        locked=primer_events(track, shift) | tune_events(track, shift),
         textures=textures,
         held=held,
     )

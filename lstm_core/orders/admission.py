@@ -11,6 +11,7 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import DRUMS
 from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.form_text import parse_form
+from lstm_core.orders.melodies.placing import placed_tune, with_melody
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
@@ -26,7 +27,7 @@ OTHER_FILES_BYTES = 100_000  # of a track: MIDI, picture, record
 
 
 def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrack:
-    """The plan of an order that can be met; its primer is read by `primers`, or by a reader for it alone.
+    """The plan of an order that can be met; its primer or melody is read by `primers`, or by a reader for it alone.
 
     Raises:
         OrderError: it cannot be met; the message says why, and what could be.
@@ -35,8 +36,15 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
         with PrimerReader() as primers:
             return admit(order, primers)
     order = with_cue(with_hits_read(order))
+    tune = primers.tune(order)
+    order = order if tune is None else with_melody(order, tune)
     plan = plan_track(order)
-    track = PlannedTrack(order=order, plan=plan, primer=primers.events(order, plan))
+    track = PlannedTrack(
+        order=order,
+        plan=plan,
+        primer=primers.events(order, plan),
+        tune=None if tune is None else placed_tune(order, plan, tune),
+    )
     _check_form(order, plan)
     _check_roles(order)
     _check_layers(order, plan)

@@ -50,7 +50,7 @@ class TrackOrder:
     style: str = ""  # "": not given
     key: str = ""  # "": drawn from the seed; "free": whatever the model plays
     scale: str = ""  # "": that of the key's mode; or one of keys.SCALES
-    duration_s: float = 60.0
+    duration_s: float = 60.0  # 0: as long as its melody
     bpm: float = 0.0  # 0: drawn from the seed
     exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
     tempo_changes: str = ""  # tempos from sections on, "B: 140; C: 100"; "": one tempo
@@ -58,7 +58,7 @@ class TrackOrder:
     hits_fps: str = ""  # frames per second of the cut list, where it does not say; "" once it is read
     rit: float = 0.0  # share of the tempo that is lost by the last chord; 0: none
     fermata: bool = False  # the last chord is held twice as long
-    meter: str = "4/4"
+    meter: str = "4/4"  # "": that of its melody
     instruments: tuple[str, ...] = ()  # families, programs or drums, "strings*3" for three; each will sound; (): drawn
     density: float = 0.0  # notes per quarter; 0: not given
     polyphony: int = 24  # melodic notes that sound together at most
@@ -77,6 +77,8 @@ class TrackOrder:
     bridge_bpm: float = 0.0  # that it leads to; filled when an order is read
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
+    melody: str = ""  # URI of a file with a tune that the track accompanies; as that of a primer
+    melody_sha256: str = ""  # of its bytes, as that of a primer
     temperature: float = 1.0
     top_p: float = 0.95
     loudness_lufs: float = -16.0
@@ -89,7 +91,8 @@ class TrackOrder:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_range("duration_s", self.duration_s, 0.1, MAX_DURATION_S, "s")
+        if self.duration_s or not self.melody:
+            _check_range("duration_s", self.duration_s, 0.1, MAX_DURATION_S, "s")
         if self.bpm:
             _check_range("bpm", self.bpm, MIN_BPM, MAX_BPM, "quarters per minute")
         _check_range("density", self.density, 0.0, 64.0, "notes per quarter")
@@ -120,7 +123,8 @@ class TrackOrder:
             raise OrderError("exact_tempo is true, but no bpm is given that could be kept exactly.")
         if self.reverb not in REVERBS:
             raise OrderError(f'reverb is "{self.reverb}", it must be one of {", ".join(REVERBS)}.')
-        parse_meter(self.meter)
+        if self.meter or not self.melody:
+            parse_meter(self.meter)
         if num_players > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {num_players} names, at most {MAX_INSTRUMENTS} are played.")
 
@@ -178,7 +182,7 @@ _MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS)
+    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, "melody", "melody_sha256")
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 
@@ -190,6 +194,8 @@ def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
         OrderError: a field is unknown (the nearest right one is offered) or of the wrong type.
     """
     given = {name: value for name, value in values.items() if value is not None and value == value}
+    if given.get("melody"):
+        given = {"duration_s": 0.0, "meter": "", **given}
     try:
         return _SPELLED.read(TrackOrder, fold_fields(given))
     except UnknownKeyError as error:
@@ -210,9 +216,13 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
 def order_digest(order: TrackOrder) -> str:
     """Hash of all fields of an order row but its name: equal rows have equal digests.
 
-    A primer counts by its bytes, wherever it is kept.
+    A primer or a melody counts by its bytes, wherever it is kept.
     """
-    left_out = ("name", "primer") if order.primer_sha256 else ("name",)
+    left_out = {"name"}
+    if order.primer_sha256:
+        left_out.add("primer")
+    if order.melody_sha256:
+        left_out.add("melody")
     values = {
         _DIGEST_NAMES.get(name, name): value for name, value in order_fields(order).items() if name not in left_out
     }

@@ -173,7 +173,7 @@ def _check_num_tracks(count: int) -> None:
 
 def _least_bytes(settings: Mapping[str, Any]) -> float:
     """About the least number of bytes of a track of a group, judged by its shortest duration alone."""
-    duration = settings.get("duration_s", TrackOrder.duration_s)
+    duration = settings.get("duration_s", 0.0 if settings.get("melody") else TrackOrder.duration_s)
     values = [duration.get("min")] if isinstance(duration, Mapping) else duration
     numbers = [value for value in (values if isinstance(values, list) else [values]) if isinstance(value, int | float)]
     shortest = min(numbers, default=0.0)

@@ -110,7 +110,11 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     shortest = 1 + order.loop_start if order.loop else 2
     num_bars = max(shortest, round(exact_bars))
     fitted = bpm * num_bars / exact_bars
-    if not order.bpm:  # no tempo was requested: any in the range will do
+    if order.melody and not order.loop:  # no bar needs to be filled: the tempo is kept
+        num_bars = math.floor(exact_bars + 1e-9)
+        if num_bars >= shortest:
+            return num_bars, bpm
+    elif not order.bpm:  # no tempo was requested: any in the range will do
         if fitted <= MAX_BPM:
             return num_bars, fitted
     elif order.exact_tempo:
@@ -139,8 +143,14 @@ def _tempo_of_form(order: TrackOrder, quarters: float) -> float:
     return bpm if None not in bars and MIN_BPM <= bpm <= MAX_BPM else 0.0
 
 
+def usual_hold(meter: Meter) -> int:
+    """Ticks that the last chord is held where there is time: about half a bar."""
+    unit = min(TICKS_PER_QUARTER, meter.bar_ticks)
+    return unit * max(1, math.ceil(meter.bar_ticks / 2 / unit))
+
+
 def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple[int, int]:
-    """Bar of the last chord and the ticks it is held: as long as leaves MIN_TAIL_S, about half a bar at most."""
+    """Bar of the last chord and the ticks it is held: as long as leaves MIN_TAIL_S, usual_hold at most."""
     unit = min(TICKS_PER_QUARTER, meter.bar_ticks)
     tick_s = 60.0 / bpm / TICKS_PER_QUARTER
     final_bar, num_units = num_bars - 1, 0
@@ -150,7 +160,7 @@ def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple
         if num_units >= 1 or final_bar <= 1:
             break
         final_bar -= 1
-    return final_bar, unit * max(1, min(num_units, math.ceil(meter.bar_ticks / 2 / unit)))
+    return final_bar, max(unit, min(unit * num_units, usual_hold(meter)))
 
 
 def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:

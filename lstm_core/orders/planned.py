@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lstm_core.orders.melodies.tune import PlacedTune
 from lstm_core.orders.order import TrackOrder, derived_seed
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.representations.note_events import EventArray
@@ -13,7 +14,7 @@ from lstm_core.representations.note_events import EventArray
 class PlannedTrack:
     """A track that can be made, as `admission.admit` gives it; no later stage parses or plans anything again.
 
-    It is pickled into the rows of Ray Data: 1 kB, and the events of a primer.
+    It is pickled into the rows of Ray Data: 1 kB, and the events of a primer or the notes of a tune.
     """
 
     order: TrackOrder
@@ -21,6 +22,7 @@ class PlannedTrack:
     primer: EventArray | None = field(
         default=None, repr=False, compare=False
     )  # [T, K]; compared by order.primer_sha256
+    tune: PlacedTune | None = field(default=None, repr=False, compare=False)  # compared by order.melody_sha256
     track_id: str = ""  # "" until it is known what the track is made with
 
     @property

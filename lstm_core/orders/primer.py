@@ -1,6 +1,6 @@
-"""A MIDI file that a track continues: its first bars, as events that the engine plays first.
+"""Files of music that orders name: a primer, whose first bars a track continues, and a tune that it accompanies.
 
-The file is read once, where the order is; from there on its events travel with the track.
+A file is read once, where the order is; from there on its events or notes travel with the track.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import numpy as np
 from lstm_core import storage
 from lstm_core.foundation.closing import Closing
 from lstm_core.foundation.errors import OrderError, ScoreError, StorageError
-from lstm_core.notes.reading import IsolatedReader
+from lstm_core.notes.reading import SUFFIXES, IsolatedReader
 from lstm_core.notes.score import Score
+from lstm_core.orders.melodies.placing import with_melody
+from lstm_core.orders.melodies.tune import Tune, tune_of
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.timing.hit_file import with_hits_read
@@ -42,13 +44,14 @@ class _Primer:
 
 
 class PrimerReader(Closing):
-    """Reads the primers of an order, each once, in a process that a file may crash without harm to anything else.
+    """Reads primers and melodies of an order, each once, in a process that a file may crash without harm to others.
 
-    A context manager. The process starts with the first primer.
+    A context manager. The process starts with the first file.
     """
 
     def __init__(self) -> None:
         self._files: dict[str, _Primer] = {}  # by URI, the last ones read
+        self._tunes: dict[str, tuple[str, Tune]] = {}  # by URI, each with the hash of its bytes
         self._reader = IsolatedReader()
 
     def close(self) -> None:
@@ -58,17 +61,22 @@ class PrimerReader(Closing):
     def pin(self, order: TrackOrder, folder: str) -> TrackOrder:
         """The order with the absolute URI of its primer, which may be relative to `folder`, and the hash of its bytes.
 
-        A cut list that it names for its hits, too, is read: its seconds take its place.
+        So with a melody, whose key, meter, tempo and length take the place of what the order leaves open. A cut list
+        that it names for its hits, too, is read: its seconds take its place.
 
         Raises:
             OrderError: there is no such file, or it is not the one whose hash the order names.
         """
         order = with_hits_read(order, folder)
+        if order.melody:
+            uri = _absolute(order.melody, folder)
+            sha256, tune = self._tune(uri)
+            if order.melody_sha256 not in ("", sha256):
+                raise OrderError(f"melody {uri} is not the file that melody_sha256 names: its sha256 is {sha256}.")
+            order = with_melody(replace(order, melody=uri, melody_sha256=sha256), tune)
         if not order.primer:
             return order
-        local = storage.local_path(order.primer)
-        is_relative = local is not None and not local.is_absolute()
-        uri = storage.absolute(storage.join(folder, order.primer) if is_relative and folder else order.primer)
+        uri = _absolute(order.primer, folder)
         sha256 = self._file(uri).sha256
         if order.primer_sha256 not in ("", sha256):
             raise OrderError(f"primer {uri} is not the file that primer_sha256 names: its sha256 is {sha256}.")
@@ -93,6 +101,41 @@ class PrimerReader(Closing):
             primer.events[key].setflags(write=False)
         return primer.events[key]
 
+    def tune(self, order: TrackOrder) -> Tune | None:
+        """The tune that an order names as its melody, None where it names none.
+
+        Raises:
+            OrderError: the file is no score of one tune, or not the one that was pinned.
+        """
+        if not order.melody:
+            return None
+        sha256, tune = self._tune(order.melody)
+        if order.melody_sha256 not in ("", sha256):
+            raise OrderError(f"melody {order.melody} was changed since the order was read. Run the order again.")
+        return tune
+
+    def _tune(self, uri: str) -> tuple[str, Tune]:
+        if uri not in self._tunes:
+            suffix = "." + storage.name_of(uri).rpartition(".")[2].lower()
+            if suffix not in SUFFIXES:
+                raise OrderError(
+                    f"melody {uri} is no score: known are {', '.join(SUFFIXES)}. A recording is not read; write the "
+                    "tune down, or play it into a MIDI file."
+                )
+            try:
+                data = storage.read_bytes(uri)
+            except StorageError as error:
+                raise OrderError(f"The melody cannot be read. {error}") from error
+            (scores,) = self._reader.read_many([(data, suffix)])
+            if isinstance(scores, ScoreError):
+                raise OrderError(f"melody {uri}: {scores}") from scores
+            if len(scores) != 1:
+                raise OrderError(f"melody {uri} holds {len(scores)} pieces. Keep one of them in the file.")
+            self._tunes[uri] = hashlib.sha256(data).hexdigest(), tune_of(scores[0], uri)
+            if len(self._tunes) > MAX_KEPT:
+                del self._tunes[next(iter(self._tunes))]
+        return self._tunes[uri]
+
     def _file(self, uri: str) -> _Primer:
         if uri not in self._files:
             try:
@@ -105,6 +148,13 @@ class PrimerReader(Closing):
             if len(self._files) > MAX_KEPT:
                 del self._files[next(iter(self._files))]
         return self._files[uri]
+
+
+def _absolute(uri: str, folder: str) -> str:
+    """The absolute URI of a file, which may be relative to a folder."""
+    local = storage.local_path(uri)
+    is_relative = local is not None and not local.is_absolute()
+    return storage.absolute(storage.join(folder, uri) if is_relative and folder else uri)
 
 
 def _first_bars(score: Score, uri: str, plan: TrackPlan) -> EventArray:

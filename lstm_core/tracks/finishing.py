@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.plan_form import form_of_plan
 from lstm_core.catalogue.records import TrackRecord
 from lstm_core.catalogue.roll import draw_roll
+from lstm_core.composing.accompanying import TUNE_PART
 from lstm_core.composing.take import Take
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.score import Score, cut_score
@@ -117,7 +118,7 @@ def finish_track(
                 settings=settings,
                 loop_start=0 if loop_points is None else loop_points.start,
             )
-        likeness = originals.compare(score)
+        likeness = originals.compare(score, own=own_music(track, score))
         gates += likeness.gates
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
@@ -143,6 +144,13 @@ def form_of_take(track: PlannedTrack, take: Take) -> TrackForm | None:
         return None
     names = [placed.spec.name for placed in sections_of(track.order, track.plan)]
     return form_of_plan(take.plan, take.shift, names or None, loop_start=track.order.loop_start)
+
+
+def own_music(track: PlannedTrack, score: Score) -> Score:
+    """What the composer wrote of a score: all but the tune that the order gives."""
+    if track.tune is None:
+        return score
+    return replace(score, notes=score.notes[score.notes["part"] != TUNE_PART])
 
 
 def loop_points_of(track: PlannedTrack, score: Score) -> LoopPoints | None:

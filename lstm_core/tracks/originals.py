@@ -54,11 +54,12 @@ class Originals:
     runs: tuple[OriginalityIndex, ...] = ()  # of the training pieces of the checkpoint
     earlier: EarlierTracks
 
-    def compare(self, score: Score) -> Likeness:
-        """What a score shares with all that is known."""
-        signature = signature_of(score)
-        shared = [index.longest_shared_run(score) for index in self.runs]
-        nearest = [index.nearest_piece(score) for index in self.runs]
+    def compare(self, score: Score, *, own: Score | None = None) -> Likeness:
+        """What a score shares with all that is known; of all but equal notes its `own` music alone, by default all."""
+        own = score if own is None else own
+        signature = signature_of(own)
+        shared = [index.longest_shared_run(own) for index in self.runs]
+        nearest = [index.nearest_piece(own) for index in self.runs]
         piece, similarity = max(nearest, key=lambda found: found[1], default=(None, None))
         return Likeness(
             signature=signature,

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS, FIGURE, HARMONY
+from lstm_core.composing.accompanying import TUNE_PART
 from lstm_core.composing.form_rules import chord_rules, role_rules
 from lstm_core.composing.rules import players_of
 from lstm_core.composing.take import Take
@@ -13,6 +14,7 @@ from lstm_core.composing.voices import most_together
 from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray
 from lstm_core.orders.constraints.key import scale_of
+from lstm_core.orders.melodies.tune import PlacedTune
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import PlacedSection, sections_of
 from lstm_core.representations.note_events import event_onsets
@@ -30,6 +32,8 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     bass; `harmony_in_chord`, share of the notes of harmony and figures on beats that are tones of the chord;
     `exact_repeats`, share of the bars that the plan repeats as they are, note for note; `in_key`, share of the melodic
     notes that are of the scale, or of a chord that the order gives; `polyphony`, most melodic notes that sound at once.
+    Of a track that accompanies a tune also `melody_kept`, share of its notes that stand as they were given; `in_key`
+    judges the other parts, where the chords win over the scale.
 
     Of what an order asks: `asked_form`, share of the bars of sections named again that are as the first time;
     `asked_chords`, share of its chords that the plan has; `varied_least` and `varied_most`, shares of new notes in
@@ -48,7 +52,11 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     ]
     scale = scale_of(track.order, track.plan)
     if scale is not None:
-        gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, chord_wins=bool(track.order.chords))))
+        judged = take.notes["part"] != TUNE_PART if track.tune is not None else np.ones(len(take.notes), dtype=bool)
+        chord_wins = bool(track.order.chords) or track.tune is not None
+        gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, judged, chord_wins=chord_wins)))
+    if track.tune is not None:
+        gates.append(_all("melody_kept", _melody_kept(track, track.tune, take.notes)))
     if track.primer is None:
         together = most_together(take.notes)
         gates.append(GateResult("polyphony", together <= track.order.polyphony, together, track.order.polyphony))
@@ -147,15 +155,25 @@ def _harmony_in_chord(bars: _Bars, shift: int) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _in_key(bars: _Bars, shift: int, scale: frozenset[int], *, chord_wins: bool) -> npt.NDArray[np.bool_]:
-    """Of each melodic note whether it is of the scale or, where an order gives the chords, of the chord."""
-    melodic = (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar]
+def _in_key(
+    bars: _Bars, shift: int, scale: frozenset[int], judged: npt.NDArray[np.bool_], *, chord_wins: bool
+) -> npt.NDArray[np.bool_]:
+    """Of each judged melodic note whether it is of the scale or, where chords win, of the chord."""
+    melodic = (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar] & judged
     pitch = bars.notes["pitch"][melodic].astype(np.int64)
     found: npt.NDArray[np.bool_] = np.isin(pitch % 12, sorted(scale))
     if chord_wins:
         chord = bars.plan.chord[bars.bar[melodic], bars.slot[melodic]]
         found = found | ((chord_tones()[chord, (pitch + shift) % 12] == 1) & (chord != NO_CHORD))
     return found
+
+
+def _melody_kept(track: PlannedTrack, tune: PlacedTune, notes: NoteArray) -> list[bool]:
+    """Of each note of a tune whether a take has it as it was given; beside it False for each other note of its part."""
+    fields = ("onset", "duration", "pitch", "program")
+    there = {tuple(int(note[name]) for name in fields) for note in notes[notes["part"] == TUNE_PART]}
+    given = {tuple(int(note[name]) for name in fields) for note in tune.all_notes(track.plan.meter.bar_ticks)}
+    return [note in there for note in given] + [False] * len(there - given)
 
 
 def _exact_repeats(bars: _Bars) -> list[bool]:

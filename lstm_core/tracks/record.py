@@ -14,7 +14,7 @@ from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
 from lstm_core.notes.score import Score
-from lstm_core.orders.order import order_fields
+from lstm_core.orders.order import TrackOrder, order_fields
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.loops.points import LoopPoints
 from lstm_core.sound.mastering import Master
@@ -61,7 +61,7 @@ def track_record(
         seed=order.seed,
         attempt=attempt,
         gates=tuple(map(verdict, gates)),
-        order=order_fields(order) | {"primer": storage.name_of(order.primer) if order.primer else ""},
+        order=order_fields(order) | _file_names(order),
         checkpoint=provenance.checkpoint,
         soundfont={"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
         arithmetic=provenance.arithmetic,
@@ -78,6 +78,12 @@ def track_record(
         layers=layers,
         format_version=FORMAT_VERSION,
     )
+
+
+def _file_names(order: TrackOrder) -> dict[str, str]:
+    """The files that an order names without their folders; a melody where there is one."""
+    named = {"primer": order.primer} | ({"melody": order.melody} if order.melody else {})
+    return {field: storage.name_of(uri) if uri else "" for field, uri in named.items()}
 
 
 def _tempos(track: PlannedTrack, score: Score) -> tuple[TrackTempo, ...]:

@@ -40,11 +40,12 @@ def replay(record: TrackRecord, checkpoint: str | Path = "base") -> Replay:
         checkpoint: The run or checkpoint that it was made with, or "base".
 
     Raises:
-        ReplayError: it is another checkpoint, the order had a primer, or other notes come of it.
+        ReplayError: it is another checkpoint, the order had a primer or a melody, or other notes come of it.
         CheckpointError: there is no such checkpoint.
     """
-    if record.order.get("primer_sha256"):
-        raise ReplayError("its order has a primer, which a record does not hold")
+    for field in ("primer", "melody"):
+        if record.order.get(f"{field}_sha256"):
+            raise ReplayError(f"its order has a {field}, which a record does not hold")
     playable = load_playable(checkpoint)
     made_with = str(record.checkpoint.get("fingerprint"))
     if playable.fingerprint != made_with:

@@ -9,6 +9,7 @@ from lstm_core.engine.plans.rules import FREE, NUM_PROGRAMS, NUM_ROLES, Bytes
 from lstm_core.engine.plans.tables import (
     FEWEST,
     FEWEST_ROLES,
+    MORE_PARTS,
     MOST,
     ONLY_WANTED,
     REQUIRED,
@@ -101,8 +102,8 @@ def allow_parts(
     b: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
     num_parts = rows.numbers[b, PART]
-    if tables.parts[b, 0, 0] != FREE:
-        is_over = num_parts == MAX_PARTS or tables.parts[b, num_parts, 0] == FREE
+    is_over = num_parts == MAX_PARTS or tables.parts[b, num_parts, 0] == FREE
+    if tables.parts[b, 0, 0] != FREE and not (is_over and tables.numbers[b, MORE_PARTS]):
         if stream == FIRST:
             allowed[END_PARTS if is_over else tables.parts[b, num_parts, 0]] = 1
         else:

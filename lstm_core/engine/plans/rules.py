@@ -36,7 +36,8 @@ class PlanRules:
     roles: int = (1 << NUM_ROLES) - 1  # bit r: role r may be given
     fewest_roles: int = 1  # different roles
     required_roles: int = 0  # bit r: some part has role r
-    parts: Ints | None = None  # role and program of each part, where all of them are given: [P, 2]
+    parts: Ints | None = None  # role and program of each part, where they are given: [P, 2]
+    more_parts: bool = False  # True: others follow the parts that are given
     active: Ints | None = None  # bits of the parts that play: [N]
     copied: Ints | None = None  # bits of the parts that copy the source: [N]
     back: Ints | None = None  # bars back to the source, 0 for none: [N]

@@ -25,7 +25,7 @@ class RuleTables(NamedTuple):
     programs: Bytes  # [B, NUM_PROGRAMS]
     wanted: Bytes  # [B, I, NUM_PROGRAMS]
     most_of_program: Ints  # [B, NUM_PROGRAMS]
-    numbers: Ints  # [B, 9], by the names below
+    numbers: Ints  # [B, NUM_COLUMNS], by the names below
     form: Ints  # [B, N, 3]
     chord: Ints  # [B, N, 2]
     bass: Ints  # [B, N, 2]
@@ -47,7 +47,7 @@ class RuleTables(NamedTuple):
     top_p: npt.NDArray[np.float64]  # [B, K]
 
 
-WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, SEED, MAY_YIELD, REQUIRED = range(9)
+WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, SEED, MAY_YIELD, REQUIRED, MORE_PARTS, NUM_COLUMNS = range(11)
 
 
 class Ensembles(NamedTuple):
@@ -69,7 +69,7 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.ones((num_rows, NUM_PROGRAMS), dtype=np.uint8),
         np.zeros((num_rows, num_wanted, NUM_PROGRAMS), dtype=np.uint8),
         np.full((num_rows, NUM_PROGRAMS), MAX_PARTS, dtype=np.int64),
-        np.zeros((num_rows, 9), dtype=np.int64),
+        np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
         np.full((num_rows, n, 3), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
@@ -102,7 +102,7 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
     tables.numbers[b] = (
         num_wanted, rules.only_wanted, max(rules.fewest_parts, num_wanted, 1), max(rules.most_parts, num_wanted),
         rules.roles, rules.fewest_roles,  rules.seed,
-        rules.may_yield, rules.required_roles & rules.roles,
+        rules.may_yield, rules.required_roles & rules.roles, rules.more_parts,
     )  # fmt: skip
     for column, values in enumerate((rules.back, rules.relation, rules.section)):
         tables.form[b, :n, column] = FREE if values is None else values

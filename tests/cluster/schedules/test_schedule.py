@@ -103,6 +103,7 @@ def test_an_order_in_a_file_of_its_own(tmp_path: Path) -> None:
             r'seed is "soon", it must be a whole number, or digits with \{date\}',
         ),
         ('cron = "@daily"\n[order.track]\nprimer = "a.mid"\n', 'primer is "a.mid", which the cluster does not see'),
+        ('cron = "@daily"\n[order.track]\nmelody = "a.mid"\n', 'melody is "a.mid", which the cluster does not see'),
         (f'cron = "@daily"\n[order]\nname = "{"x" * 140_000}"\n', "a schedule carries 131,072"),
         ("cron =", "is not TOML"),
     ],

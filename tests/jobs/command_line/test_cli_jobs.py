@@ -15,6 +15,7 @@ import pytest
 
 from jobs.command_line import main as cli
 from tests.cluster.fake_dashboard import FakeDashboard
+from tests.lstm_core.orders.tunes import TUNE, rows_of, write_tune
 from tests.themes import THEME
 
 CLUSTERS = """\
@@ -91,6 +92,22 @@ def test_a_stage_its_places_and_its_files_travel(
             "order/themes/a.mid": THEME,
             "recipe/my recipe.toml": b"chunk = 64\n",
         }
+
+
+def test_a_melody_travels_with_its_order(
+    server: FakeDashboard, order: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order.write_text(ORDER.replace("primer", "melody").replace("duration_s = 6", "bpm = 120"))
+    write_tune(order.parent / "themes" / "a.mid", rows_of(TUNE))
+    assert submit_generate(order) == 0
+    (job,) = server.jobs.values()
+    package = server.packages[job["runtime_env"]["working_dir"].removeprefix("gcs://")]
+    with zipfile.ZipFile(io.BytesIO(package)) as packed:
+        assert set(packed.namelist()) == {"order/my order.toml", "order/themes/a.mid"}
+    (order.parent / "themes" / "a.mid").rename(order.parent.parent / "a.mid")
+    order.write_text(order.read_text().replace("themes/", "../"))
+    report = complaint(capsys, "submit", "generate", "base", str(order), "catalogue:x", "--cluster", "studio")
+    assert "melody" in report and "cannot travel with" in report
 
 
 def test_prices_of_the_cluster_travel(server: FakeDashboard, order: Path, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_an_idea_is_the_row_of_an_order_file(tmp_path: Path) -> None:
         (["--soundfont", "/nowhere/x.sf2"], "no SoundFont at /nowhere/x.sf2"),
         (["--set", "arithmetics=bf16"], "unknown key arithmetics"),
         (["--primer", "/nowhere.mid"], "The primer cannot be read"),
+        (["--melody", "/nowhere.mid"], "The melody cannot be read"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_met_is_a_line(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_core.analysis.chords import find_chords
+from lstm_core.analysis.chords import find_chords, find_tune_chords, tune_key
 from lstm_core.analysis.grid import make_grid, slots_per_bar
 from lstm_core.notes.chord_symbols import NO_CHORD, QUALITIES, chord_name
 from lstm_core.notes.score import Meter, Score, make_notes
@@ -111,3 +111,16 @@ def test_a_waltz_has_its_chords_and_a_bar_cut_short_one_slot() -> None:
     grid = make_grid(Score(notes=make_notes(rows), meters=meters))
     assert grid.slots.tolist() == [0, 48, 96, 144, 192, 240]
     assert grid.slot_bar.tolist() == [0, 0, 1, 2, 2]
+
+
+def test_a_tune_alone_has_a_key_and_chords_of_its_notes() -> None:
+    """Two bars of C, one of F, one of G and C: the notes on half bars are tones of their chords, where few say so."""
+    pitches = (72, 76, 79, 76, 76, 72, 67, 72, 77, 81, 72, 77, 74, 71, 72, 67)
+    notes = make_notes([(24 * i, 24, 0, pitch, 80) for i, pitch in enumerate(pitches)] + [(384, 96, 0, 72, 80)])
+    grid = make_grid(Score(notes=notes))
+    key = tune_key(notes, grid)
+    chords = find_tune_chords(notes, grid, key)
+    assert key == 0 and chords.root.tolist() == [0, 0, 0, 0, 5, 5, 7, 0, 0, 0]
+    on_slot = [notes["pitch"][notes["onset"] == tick][0] % 12 for tick in grid.slots[:-2].tolist()]
+    triads = [{root, (root + 4) % 12, (root + 7) % 12} for root in chords.root.tolist()]
+    assert all(pitch in triad for pitch, triad in zip(on_slot, triads, strict=False)) and (chords.quality == 0).all()

@@ -82,8 +82,9 @@ def test_why_a_take_does_not_come_again(composer: Path) -> None:
         replay(record)
     with pytest.raises(ReplayError, match="other notes come of its order here"):
         replay(replace(record, attempt=0), composer)
-    with pytest.raises(ReplayError, match="primer"):
-        replay(replace(record, order={**record.order, "primer_sha256": "ab"}), composer)
+    for field in ("primer", "melody"):
+        with pytest.raises(ReplayError, match=f"its order has a {field}"):
+            replay(replace(record, order={**record.order, f"{field}_sha256": "ab"}), composer)
     with pytest.raises(ReplayError, match='none of this version: An order has no field "tempi"'):
         replay(replace(record, order={**record.order, "tempi": 2}), composer)
 
