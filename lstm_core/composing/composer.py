@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.form_rules import asked_energy
+from lstm_core.composing.remaking import staying, with_staying
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
 from lstm_core.composing.voices import at_most_together, ended_by
@@ -35,13 +36,21 @@ class Composer:
     def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
         """A take for each attempt at a track, as soon as it is finished."""
         facts = self.facts
+        stays = [staying(track) for track, _ in attempts]
+        open_plans = [number for number, one in enumerate(stays) if one is None]
+        requested = [plan_request(*attempts[number], facts) for number in open_plans]
         planned: dict[int, Generated] = {
-            made.number: made
-            for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts])
+            open_plans[made.number]: made for made in (self.planner.generate(requested) if requested else ())
         }
         requests = [
-            part_request(track, attempt, read_plan(planned[number].events, *_bars(track.plan)), facts)
-            for number, (track, attempt) in enumerate(attempts)
+            part_request(
+                track,
+                attempt,
+                read_plan(planned[number].events, *_bars(track.plan)) if stay is None else stay.plan,
+                facts,
+                stay,
+            )
+            for number, ((track, attempt), stay) in enumerate(zip(attempts, stays, strict=True))
         ]
         for made in self.arranger.generate(requests):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
@@ -54,7 +63,10 @@ class Composer:
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources
             notes = with_energy(notes, asked_energy(order, track.num_bars), track)
-            count = len(planned[made.number].events) + len(made.events)
+            stay = stays[made.number]
+            if stay is not None:
+                notes = with_staying(notes, stay, order.polyphony)
+            count = len(made.events) + (len(planned[made.number].events) if made.number in planned else 0)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
 
 

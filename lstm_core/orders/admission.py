@@ -15,6 +15,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import check_chords, section_chords, section_roles
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.sources.asked import check_bars
 from lstm_core.orders.timing.hit_file import with_hits_read
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
@@ -34,6 +35,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     order = with_hits_read(order)
     plan = plan_track(order)
     track = PlannedTrack(order=order, plan=plan, primer=primers.events(order, plan))
+    _check_source(order, plan)
     _check_form(order, plan)
     _check_roles(order)
     rules = make_rules(order, plan, primer=track.primer)
@@ -44,6 +46,15 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
             f"than {FEWEST_PITCHES} is not delivered. Widen pitch_low and pitch_high."
         )
     return track
+
+
+def _check_source(order: TrackOrder, plan: TrackPlan) -> None:
+    """Raises OrderError for bars that the track does not have that an order starts from, once that is known."""
+    if order.from_notes:
+        try:
+            check_bars(order, plan.num_bars)
+        except ValueError as error:
+            raise OrderError(str(error)) from error
 
 
 def _check_form(order: TrackOrder, plan: TrackPlan) -> None:

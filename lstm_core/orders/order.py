@@ -23,6 +23,7 @@ from lstm_core.orders.section_fields import (
     section_ensembles,
     section_roles,
 )
+from lstm_core.orders.sources.asked import SOURCE_FIELDS, SPELLED, check_source
 from lstm_core.orders.timing.checks import TIMING_FIELDS, check_time
 from lstm_core.sound.audio import AudioError
 from lstm_core.sound.output_formats import output_format
@@ -70,6 +71,13 @@ class TrackOrder:
     loop_start: int = 0  # bars of an intro that is played once, before the loop; 0: the whole track goes round
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
+    from_track: str = ""  # id of the track that this one starts from, `from` in an order; "": none
+    catalogue: str = ""  # folder or URI of the catalogue that holds it; "": the one that is made
+    bars: str = ""  # of it that are made again, from 1 on, "9-16, 17"; "": all
+    parts: tuple[str, ...] = ()  # of it that are made again, by role or instrument; (): all
+    vary: float | None = None  # how far from it, 0..1; None: see bars and parts
+    from_notes: str = ""  # fingerprint of its notes, filled when an order is read
+    from_seed: int = 0  # by which its key, tempo and style were drawn, filled when an order is read
     temperature: float = 1.0
     top_p: float = 0.95
     loudness_lufs: float = -16.0
@@ -103,6 +111,7 @@ class TrackOrder:
             num_players = sum(parse_instrument(name)[1] for name in self.instruments)
             self._check_music()
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
+            check_source(self)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
@@ -112,6 +121,11 @@ class TrackOrder:
         parse_meter(self.meter)
         if num_players > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {num_players} names, at most {MAX_INSTRUMENTS} are played.")
+
+    @property
+    def plan_seed(self) -> int:
+        """By which key, tempo and style are drawn that are not given: the seed, or that of the track it starts from."""
+        return self.from_seed if self.from_track else self.seed
 
     def _check_key(self) -> None:
         if self.scale and self.scale not in SCALES:
@@ -157,7 +171,7 @@ _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
     if field.name in ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start")
-    or field.name in TIMING_FIELDS
+    or field.name in (*TIMING_FIELDS, *SOURCE_FIELDS)
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 
@@ -168,7 +182,8 @@ def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
     Raises:
         OrderError: a field is unknown (the nearest right one is offered) or of the wrong type.
     """
-    given = {name: value for name, value in values.items() if value is not None and value == value}
+    named = {name: key for key, name in SPELLED.items()}
+    given = {named.get(name, name): value for name, value in values.items() if value is not None and value == value}
     try:
         return _SPELLED.read(TrackOrder, fold_fields(given))
     except UnknownKeyError as error:
@@ -183,15 +198,19 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
     Fields that came after the first catalogues are left out where they are not given: the same row stays the same.
     """
     values = {**asdict(order), "instruments": list(order.instruments)}
-    return {name: value for name, value in values.items() if _LATER_FIELDS.get(name, _NEVER) != value}
+    return {
+        SPELLED.get(name, name): list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if _LATER_FIELDS.get(name, _NEVER) != value
+    }
 
 
 def order_digest(order: TrackOrder) -> str:
     """Hash of all fields of an order row but its name: equal rows have equal digests.
 
-    A primer counts by its bytes, wherever it is kept.
+    A primer counts by its bytes, and a track that it starts from by its id and notes, wherever they are kept.
     """
-    left_out = ("name", "primer") if order.primer_sha256 else ("name",)
+    left_out = ("name", "catalogue", "primer") if order.primer_sha256 else ("name", "catalogue")
     values = {
         _DIGEST_NAMES.get(name, name): value for name, value in order_fields(order).items() if name not in left_out
     }

@@ -46,7 +46,9 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
     """
     meter = parse_meter(order.meter)
-    course = moving_course(order, meter, draw_bpm(order.seed)) if is_moving(order) else _steady_course(order, meter)
+    course = (
+        moving_course(order, meter, draw_bpm(order.plan_seed)) if is_moving(order) else _steady_course(order, meter)
+    )
     players = [parse_instrument(name) for name in order.instruments]
     programs = tuple(programs for programs, count in players for _ in range(count))
     return TrackPlan(
@@ -74,7 +76,7 @@ def _steady_course(order: TrackOrder, meter: Meter) -> Course:
 def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     """Number of whole bars for the length of an order, and the tempo at which they are played."""
     quarters = meter.bar_ticks / TICKS_PER_QUARTER
-    bpm = order.bpm or _tempo_of_form(order, quarters) or draw_bpm(order.seed)
+    bpm = order.bpm or _tempo_of_form(order, quarters) or draw_bpm(order.plan_seed)
     exact_bars = order.duration_s * bpm / (60.0 * quarters)
     shortest = 1 + order.loop_start if order.loop else 2
     num_bars = max(shortest, round(exact_bars))
@@ -134,7 +136,7 @@ def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:
     if not is_drums_only:
         pitches = range(order.pitch_low, order.pitch_high + 1)
         keys = [key for key in keys if _is_within(key, order, pitches)] or keys
-    return keys[draw_key(order.seed) % len(keys)]
+    return keys[draw_key(order.plan_seed) % len(keys)]
 
 
 def _key_of_chords(order: TrackOrder, keys: list[int]) -> int:
@@ -142,7 +144,7 @@ def _key_of_chords(order: TrackOrder, keys: list[int]) -> int:
     bars = [bar for sequence in section_chords(order.chords).values() for bar in sequence]
     chords = [symbol for bar in bars for symbol in bar if symbol.root >= 0]
     if not chords:
-        return keys[draw_key(order.seed) % len(keys)]
+        return keys[draw_key(order.plan_seed) % len(keys)]
 
     def fit(key: int) -> tuple[int, int]:
         scale = scale_pitch_classes(key, order.scale)

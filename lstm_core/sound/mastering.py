@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,15 @@ class Intro:
 
     stems: Stems
     num_samples: int  # after which the loop begins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """The music whose gain and limiting stems get, in place of those of their own master."""
+
+    stems: Stems
+    music_end: int | None = None
+    intro: Intro | None = None
 
 
 class MasteringError(TonemillError):
@@ -106,7 +115,8 @@ class Master:
     true_peak_dbtp: float
     sample_peak_dbfs: float
     limited_db: float  # the most that the limiter takes off anywhere
-    stems: dict[str, Waveform]  # with the master's gain, reverb and limiting: they sum to it; empty unless requested
+    stems: dict[str, Waveform]  # with the master's gain, reverb and limiting: they sum to it; empty unless requested;
+    # those of a `level` with its gain and limiting
 
 
 def master(
@@ -119,6 +129,7 @@ def master(
     music_end: int | None = None,
     keep_stems: bool = False,
     intro: Intro | None = None,
+    level: Level | None = None,
 ) -> Master:
     """The finished track, exactly `num_samples` long.
 
@@ -137,6 +148,7 @@ def master(
         music_end: sample at which the last note is released, if known; a fade starts no earlier.
         keep_stems: whether to return the stems too; needs them all at once.
         intro: what is played once before a loop; `stems` are then those of the loop alone.
+        level: music as long, whose gain, limiting and fade the stems that are kept get.
 
     Raises:
         MasteringError: for stems that are too short, or that are to be kept but come one by one; for an intro of no
@@ -152,25 +164,19 @@ def master(
     rate, loop_start = settings.sample_rate, intro.num_samples if intro else 0
     fit = _Fit(num_samples - loop_start, loop, settings, music_end)
     intro_fit = _Fit(loop_start, False, settings, None, fades=False)
-    bus, intro_bus = _mix(stems, fit), _mix(intro.stems, intro_fit) if intro else None
-    mix = bus if intro_bus is None else joined(intro_bus, bus, rate)
-    loudness = integrated_loudness(mix, rate, is_loop=loop and not intro)
-    levelled = Levelled(-np.inf, None, np.zeros_like(mix), loudness)
-    del mix
-    if np.isfinite(loudness):
-        leveller = Leveller(bus, loudness, loop, rate, settings.true_peak_dbtp, intro_bus)
-        levelled = leveller.level(settings.loudness_lufs)
-        if settings.bit_depth != 32:
-            quantise(levelled.waveform, settings.bit_depth, seed)
-        del leveller
+    levelled = _levelled(stems, intro, fit, intro_fit)
     finished = levelled.waveform
-    del bus, intro_bus
+    if np.isfinite(levelled.gain_db) and settings.bit_depth != 32:
+        quantise(finished, settings.bit_depth, seed)
     kept: dict[str, Waveform] = {}
     if keep_stems:
+        if level is not None:
+            fit = replace(fit, music_end=level.music_end)
+        applied = levelled if level is None else _levelled(level.stems, level.intro, fit, intro_fit)
         own, before = dict(stems), dict(intro.stems) if intro else {}
         for name in own | before:
             part = _mix(_only(name, before), intro_fit) if intro else None
-            kept[name] = levelled.applied(_mix(_only(name, own), fit), part, rate)
+            kept[name] = applied.applied(_mix(_only(name, own), fit), part, rate)
     peak = float(max(finished.max(), -finished.min()))
     return Master(
         waveform=finished,
@@ -191,6 +197,19 @@ class _Fit:
     settings: MasterSettings
     music_end: int | None
     fades: bool = True  # to silence, if it is no loop
+
+
+def _levelled(stems: Stems, intro: Intro | None, fit: _Fit, intro_fit: _Fit) -> Levelled:
+    """The mix of stems, and of an intro, at the requested loudness; silence at no gain."""
+    settings, rate = fit.settings, fit.settings.sample_rate
+    bus, intro_bus = _mix(stems, fit), _mix(intro.stems, intro_fit) if intro else None
+    mix = bus if intro_bus is None else joined(intro_bus, bus, rate)
+    loudness = integrated_loudness(mix, rate, is_loop=fit.loop and not intro)
+    if not np.isfinite(loudness):
+        return Levelled(-np.inf, None, np.zeros_like(mix), loudness)
+    del mix
+    leveller = Leveller(bus, loudness, fit.loop, rate, settings.true_peak_dbtp, intro_bus)
+    return leveller.level(settings.loudness_lufs)
 
 
 def _only(name: str, stems: Mapping[str, Waveform]) -> dict[str, Waveform]:

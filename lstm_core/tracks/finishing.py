@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from lstm_core.notes.score import Score, cut_score
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.sources.asked import is_remade
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loops.points import LoopPoints
-from lstm_core.sound.mastering import Intro, MasterSettings, Stems, master
+from lstm_core.sound.mastering import Intro, Level, MasterSettings, Stems, master
 from lstm_core.sound.output_formats import encode, output_format
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import END_FADE_S, iter_stems, render_stems
@@ -70,6 +71,7 @@ def finish_track(
     loop_points = loop_points_of(track, score)
     with clock.stage("synth"):
         stems, intro = _rendered(score, track, soundfont, loop_points)
+        level = _level_of(score, track, soundfont, loop_points)
     with clock.stage("master"):
         mastered = master(
             stems,
@@ -77,11 +79,12 @@ def finish_track(
             loop=order.loop,
             seed=track.seed_of(attempt),
             settings=settings,
-            music_end=min(round(score.duration_s * order.sample_rate), plan.num_samples),
+            music_end=_music_end(score, track),
             keep_stems=order.stems,
             intro=intro,
+            level=level,
         )
-    del stems, intro
+    del stems, intro, level
     suffix = output_format(order.format, order.bit_depth).suffix
     audio = {"master": mastered.waveform} | {f"stems/{name}": stem for name, stem in mastered.stems.items()}
     with clock.stage("encode"):
@@ -99,7 +102,8 @@ def finish_track(
         gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
         gates += promise_gates(track, take)
         likeness = originals.compare(score)
-        gates += likeness.gates
+        is_related = track.source is not None  # tracks that are made from others are like them
+        gates += [gate for gate in likeness.gates if not (is_related and gate.name == "same_as_earlier")]
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
         files["roll.png"] = draw_roll(score, duration_s=order.duration_s, form=form)
@@ -158,6 +162,19 @@ def _rendered(
     intro = render(before, soundfont, sample_rate=order.sample_rate, num_samples=start, tail_s=END_FADE_S)
     stems = render(body, soundfont, sample_rate=order.sample_rate, num_samples=loop_points.end - start)
     return stems, Intro(stems=intro, num_samples=start)
+
+
+def _level_of(score: Score, track: PlannedTrack, soundfont: SoundFont, loop_points: LoopPoints | None) -> Level | None:
+    """What the stems of a track that is made from another one are as loud as; None where it is the track itself."""
+    if track.source is None or not track.order.stems or not is_remade(track.order):
+        return None
+    before = replace(score, notes=track.source.level)
+    stems, intro = _rendered(before, track, soundfont, loop_points)
+    return Level(stems=stems, music_end=_music_end(before, track), intro=intro)
+
+
+def _music_end(score: Score, track: PlannedTrack) -> int:
+    return min(round(score.duration_s * track.order.sample_rate), track.plan.num_samples)
 
 
 def _encode(waveform: Waveform, settings: MasterSettings, loop_points: LoopPoints | None) -> bytes:

@@ -19,6 +19,7 @@ from lstm_core.representations.note_events import event_onsets
 from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, NUM_QUALITIES, Ints, Plan, chord_tones
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.hits import hit_gates
+from lstm_core.tracks.sources import source_gates
 
 LEAST_VARIED, MOST_VARIED = 0.02, 0.98  # share of a varied section that is not as in the section that it varies
 
@@ -34,7 +35,8 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     Of what an order asks: `asked_form`, share of the bars of sections named again that are as the first time;
     `asked_chords`, share of its chords that the plan has; `varied_least` and `varied_most`, shares of new notes in
     sections that vary another; `other_roles`, notes of roles that it does not have there; `other_players`, programs
-    beyond its players; `missing_players`, players that do not play.
+    beyond its players; `missing_players`, players that do not play. A track that starts from another one has the form
+    of that one, apart from what was made again, and the gates of `source_gates`.
     """
     plan, hits = take.plan, hit_gates(track, take, primer_bars=_primer_bars(track))
     if plan is None:
@@ -52,11 +54,13 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     if track.primer is None:
         together = most_together(take.notes)
         gates.append(GateResult("polyphony", together <= track.order.polyphony, together, track.order.polyphony))
-    if track.order.form:
+    if track.source is not None:
+        gates += source_gates(track, take)
+    elif track.order.form:
         gates.append(_all("asked_form", _sections_again(track, in_bars)))
     if track.order.chords:
         gates.append(_all("asked_chords", _asked_chords(track, in_bars, take.shift)))
-    shares = _varied_shares(track, in_bars)
+    shares = _varied_shares(track, in_bars) if track.source is None else []
     if shares:
         variation = track.order.variation
         least = LEAST_VARIED if variation is None or variation > 0 else 0.0

@@ -14,7 +14,7 @@ from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
 from lstm_core.notes.score import Score
-from lstm_core.orders.order import order_fields
+from lstm_core.orders.order import TrackOrder, order_fields
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.loops.points import LoopPoints
 from lstm_core.sound.mastering import Master
@@ -60,7 +60,7 @@ def track_record(
         seed=order.seed,
         attempt=attempt,
         gates=tuple(map(verdict, gates)),
-        order=order_fields(order) | {"primer": storage.name_of(order.primer) if order.primer else ""},
+        order=order_fields(order) | _names_of_places(order),
         checkpoint=provenance.checkpoint,
         soundfont={"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
         arithmetic=provenance.arithmetic,
@@ -76,6 +76,12 @@ def track_record(
         tempos=_tempos(track, score) or None,
         format_version=FORMAT_VERSION,
     )
+
+
+def _names_of_places(order: TrackOrder) -> dict[str, str]:
+    """The names of what an order takes from elsewhere: where that lies is of one machine alone."""
+    names = {"primer": storage.name_of(order.primer) if order.primer else ""}
+    return names | ({"catalogue": storage.name_of(order.catalogue)} if order.catalogue else {})
 
 
 def _tempos(track: PlannedTrack, score: Score) -> tuple[TrackTempo, ...]:
