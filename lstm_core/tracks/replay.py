@@ -19,8 +19,8 @@ from lstm_core.foundation.errors import OrderError, StorageError, TonemillError
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder, order_from_fields
 from lstm_core.orders.planned import PlannedTrack, SourceTrack
-from lstm_core.orders.sources.asked import is_remade
 from lstm_core.tracks.gates import score_fingerprint
+from lstm_core.tracks.sources import source_track
 from lstm_core.tracks.warm_up import compile_player
 
 MOST_GENERATIONS = 100  # of tracks that were made from each other
@@ -121,17 +121,7 @@ class Replayer:
             raise OrderError(f"from is {track_id}, which cannot be played again: {str(error).rstrip('.')}.") from error
         finally:
             self._num_open -= 1
-        before, plan, notes = found.track.source, found.take.plan, found.take.notes
-        if plan is None:
-            raise OrderError(f"from is {track_id}, which was made without a plan: nothing can start from it.")
-        is_again = before is not None and is_remade(found.track.order)
-        return SourceTrack(
-            plan=plan,
-            notes=notes,
-            track_plan=found.track.plan,
-            manners_seed=before.manners_seed if before and is_again else found.track.seed_of(record.attempt),
-            level=before.level if before and is_again else notes,
-        )
+        return source_track(found.track, found.take, record.attempt)
 
     def _player(self, arithmetic: str) -> Player:
         if arithmetic not in self._players:

@@ -6,11 +6,31 @@ import numpy as np
 
 from lstm_core.composing.remaking import staying
 from lstm_core.composing.take import Take
+from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import NoteArray
-from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.planned import PlannedTrack, SourceTrack
+from lstm_core.orders.sources.asked import is_remade
 from lstm_core.tracks.gates import GateResult
 
 _FIELDS = ("onset", "duration", "program", "pitch", "velocity", "part")
+
+
+def source_track(track: PlannedTrack, take: Take, attempt: int) -> SourceTrack:
+    """What others need to start from a track of which this is the attempt that was delivered.
+
+    Raises:
+        OrderError: it was made without a plan.
+    """
+    if take.plan is None:
+        raise OrderError("from is a track that was made without a plan: nothing can start from it.")
+    before = track.source if is_remade(track.order) else None
+    return SourceTrack(
+        plan=take.plan,
+        notes=take.notes,
+        track_plan=track.plan,
+        manners_seed=track.seed_of(attempt) if before is None else before.manners_seed,
+        level=take.notes if before is None else before.level,
+    )
 
 
 def source_gates(track: PlannedTrack, take: Take) -> list[GateResult]:

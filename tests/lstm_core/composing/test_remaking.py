@@ -17,10 +17,10 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import NoteArray, make_notes
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.planned import PlannedTrack, SourceTrack
+from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.plan.layout import EXACT, NEW, VARIED
 from lstm_core.tracks.promises import promise_gates
-from lstm_core.tracks.sources import distance
+from lstm_core.tracks.sources import distance, source_track
 from tests.lstm_core.composing.tiny_composer import same_notes, tiny_composer
 
 ORDER = TrackOrder(
@@ -39,13 +39,9 @@ def made(order: TrackOrder = ORDER) -> tuple[PlannedTrack, Take]:
 def again(order: TrackOrder = ORDER, attempt: int = 0, **fields: Any) -> tuple[PlannedTrack, Take]:
     """A track that starts from that of an order, and its take."""
     before, take = made(order)
-    assert take.plan is not None
     asked = {"seed": 9, **fields}
     new = replace(order, from_track="a1", from_notes="n", from_seed=order.seed, **asked)
-    source = SourceTrack(
-        plan=take.plan, notes=take.notes, track_plan=before.plan, manners_seed=before.seed_of(0), level=take.notes
-    )
-    track = replace(admit(new), source=source)
+    track = replace(admit(new), source=source_track(before, take, 0))
     return track, next(tiny_composer().play([(track, attempt)]))
 
 
@@ -116,8 +112,8 @@ def test_bars_that_copied_a_changed_bar_keep_their_notes_and_new_ones_copy_new_o
 
 def test_made_again_of_what_was_made_again() -> None:
     track, take = again(bars="5-8")
-    assert take.plan is not None and track.source is not None
-    source = replace(track.source, plan=take.plan, notes=take.notes)
+    source = source_track(track, take, 0)
+    assert track.source is not None and same_notes(source.level, track.source.level)
     order = replace(track.order, seed=21, bars="1-2", from_track="b1", from_notes="m")
     second = replace(admit(order), source=source)
     (then,) = tiny_composer().play([(second, 0)])
