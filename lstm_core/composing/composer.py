@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.form_rules import asked_energy
+from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying, with_staying
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
@@ -42,16 +43,13 @@ class Composer:
         planned: dict[int, Generated] = {
             open_plans[made.number]: made for made in (self.planner.generate(requested) if requested else ())
         }
-        requests = [
-            part_request(
-                track,
-                attempt,
-                read_plan(planned[number].events, *_bars(track.plan)) if stay is None else stay.plan,
-                facts,
-                stay,
-            )
-            for number, ((track, attempt), stay) in enumerate(zip(attempts, stays, strict=True))
-        ]
+        requests = []
+        for number, (given, attempt) in enumerate(attempts):
+            if number in planned:
+                drawn = read_plan(planned[number].events, *_bars(given.plan))
+                stays[number] = with_melody(drawn, given)
+            stay = stays[number]
+            requests.append(part_request(given, attempt, drawn if stay is None else stay.plan, facts, stay))
         for made in self.arranger.generate(requests):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)

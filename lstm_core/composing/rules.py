@@ -25,6 +25,7 @@ from lstm_core.composing.form_rules import (
     with_hits,
 )
 from lstm_core.composing.manners import manners_for
+from lstm_core.composing.rearranging import arranged_rules, has_same_players
 from lstm_core.composing.remaking import Staying, locked_events
 from lstm_core.composing.varying import has_other_manners
 from lstm_core.engine.parts.part_chooser import PartRequest
@@ -42,6 +43,7 @@ from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.section_fields import for_section, section_ensembles
 from lstm_core.orders.sections import PlacedSection, sections_of
+from lstm_core.orders.sources.asked import is_rearranged, is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
@@ -134,7 +136,8 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         top_p=np.full(len(PLAN_STREAMS), order.top_p),
         seed=drawn_number("plan", track.seed_of(attempt)) >> 1,
     )
-    return PlanRequest(rules=continuing(rules, track, shift), conditions=conditions_of(track, facts))
+    rules = arranged_rules(continuing(rules, track, shift), track)
+    return PlanRequest(rules=rules, conditions=conditions_of(track, facts))
 
 
 def part_request(
@@ -143,15 +146,15 @@ def part_request(
     """The request for the notes of an attempt at a track whose plan is made, and of which something may stay."""
     order, plan = track.order, track.plan
     shift = home_shift(plan.key)
-    has_manners = stays is not None and track.source is not None and not has_other_manners(order)
-    manners_seed = track.source.manners_seed if track.source and has_manners else track.seed_of(attempt)
+    keeps_manners = not has_other_manners(order) if is_remade(order) else has_same_players(track)
+    manners_seed = track.source.manners_seed if track.source and keeps_manners else track.seed_of(attempt)
     drawn = _scheme_of(track, manners_seed, facts)
     textures, held = manners_for(made, drawn, plan.final_bar, manners_seed)
     rules = PartRules(
         pitch_low=max(order.pitch_low + shift, 0),
         pitch_high=min(order.pitch_high + shift, 127),
         pitch_classes=_mask(_home_classes(order, plan, shift)),
-        chord_wins=bool(order.chords),
+        chord_wins=bool(order.chords) or is_rearranged(order),
         follows_energy=bool(order.energy),
         density=order.density,
         polyphony=order.polyphony,

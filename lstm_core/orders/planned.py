@@ -15,6 +15,7 @@ from lstm_core.representations.plan.layout import Plan
 class SourceTrack:
     """The track that another one starts from, as it was planned and played."""
 
+    order: TrackOrder
     plan: Plan  # in the home key
     notes: NoteArray  # in the key of that track; `part` is the number of the part in the plan
     track_plan: TrackPlan

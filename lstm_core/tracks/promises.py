@@ -15,6 +15,7 @@ from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import PlacedSection, sections_of
+from lstm_core.orders.sources.asked import is_rearranged
 from lstm_core.representations.note_events import event_onsets
 from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, NUM_QUALITIES, Ints, Plan, chord_tones
 from lstm_core.tracks.gates import GateResult
@@ -50,7 +51,12 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     ]
     scale = scale_of(track.order, track.plan)
     if scale is not None:
-        gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, chord_wins=bool(track.order.chords))))
+        gates.append(
+            _all(
+                "in_key",
+                _in_key(in_bars, take.shift, scale, chord_wins=bool(track.order.chords) or is_rearranged(track.order)),
+            )
+        )
     if track.primer is None:
         together = most_together(take.notes)
         gates.append(GateResult("polyphony", together <= track.order.polyphony, together, track.order.polyphony))

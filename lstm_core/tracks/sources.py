@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError
@@ -25,6 +26,7 @@ def source_track(track: PlannedTrack, take: Take, attempt: int) -> SourceTrack:
         raise OrderError("from is a track that was made without a plan: nothing can start from it.")
     before = track.source if is_remade(track.order) else None
     return SourceTrack(
+        order=track.order,
         plan=take.plan,
         notes=take.notes,
         track_plan=track.plan,
@@ -40,13 +42,16 @@ def source_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     what is made again that are others, where something is.
     """
     stays, source = staying(track), track.source
-    if stays is None or source is None:
+    if source is None or take.plan is None:
+        return []
+    stays = with_melody(take.plan, track) if stays is None else stays
+    if stays is None:
         return []
     here = _rows(take.notes)
     there = [row in here for row in _rows(stays.notes)]
     share = float(np.mean(there)) if there else 1.0
     gates = [GateResult("kept", share == 1.0, share, 1.0)]
-    if stays.is_new.any():
+    if is_remade(track.order) and stays.is_new.any():
         apart = distance(take.notes[~stays.has(take.notes)], source.notes[~stays.has(source.notes)])
         gates.append(GateResult("changed", apart > 0.0, apart, 0.0))
     return gates

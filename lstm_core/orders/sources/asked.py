@@ -43,6 +43,11 @@ def is_remade(order: TrackOrder) -> bool:
     return bool(order.from_track and (order.bars or order.parts or order.vary is not None))
 
 
+def is_rearranged(order: TrackOrder) -> bool:
+    """Whether an order is another arrangement of a track: its form, chords and melody stay."""
+    return bool(order.from_track) and not is_remade(order)
+
+
 def parse_bars(text: str) -> tuple[range, ...]:
     """Bars from 0 on of a text that counts from 1: "9-16, 17".
 

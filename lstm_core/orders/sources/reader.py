@@ -11,6 +11,7 @@ from lstm_core import storage
 from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.orders.order import TrackOrder, order_fields, order_from_fields
 from lstm_core.orders.sources.asked import REMADE_FIELDS, SOURCE_FIELDS, SPELLED
+from lstm_core.orders.sources.rearranged import rearranged
 
 _OWN = ("name", "seed", "primer", "primer_sha256", *SOURCE_FIELDS, *SPELLED.values())  # never taken from a track
 _SOUND = ("loudness_lufs", "sample_rate", "format", "bit_depth", "reverb", "stems")
@@ -63,6 +64,8 @@ class SourceReader:
             "from_seed": source.order.plan_seed,
             "catalogue": "" if catalogue == self._catalogue else catalogue,
         }
+        if not own & set(REMADE_FIELDS):
+            return order_fields(rearranged(source.order, track_id, kept, {**given, **pinned}))
         completed = {**kept, **given, **pinned}
         _check_remade(source, order_from_fields(completed), own)
         return completed
@@ -108,13 +111,8 @@ def _read(catalogue: str, track_id: str) -> SourceRecord:
 
 
 def _check_remade(source: SourceRecord, order: TrackOrder, own: set[str]) -> None:
-    """Raises OrderError for an order that makes nothing again, or that changes what would have to stay."""
-    asked = [name for name in REMADE_FIELDS if getattr(order, name) not in ("", (), None)]
-    if not asked:
-        raise OrderError(
-            f'from is {source.track_id}, but nothing says what is made again. Write bars, such as "9-16", parts, such '
-            'as ["bass"], or vary, 0 to 1.'
-        )
+    """Raises OrderError for an order that changes what would have to stay where something is made again."""
+    asked = [name for name in REMADE_FIELDS if name in own]
     for name in sorted(own - _OPEN):
         value, before = getattr(order, name, None), getattr(source.order, name, None)
         if value != before:
