@@ -15,7 +15,14 @@ from lstm_core.orders.order import drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.representations.parts.manners import Manners, read_manners
 from lstm_core.representations.plan.layout import BASS, MAX_LETTERS
-from lstm_core.representations.plan.schemes import OPEN, Scheme, fitted_scheme, read_scheme, without_programs
+from lstm_core.representations.plan.schemes import (
+    NUM_VALUES,
+    OPEN,
+    Scheme,
+    fitted_scheme,
+    read_scheme,
+    without_programs,
+)
 
 UNPITCHED = (112, 113, 115, 116, 117, 118, 119)  # bells and drums that have a program
 NO_MUSIC = frozenset((*UNPITCHED, *range(FIRST_SOUND_EFFECT, 128)))
@@ -73,7 +80,7 @@ def drawn_scheme(of_style: Mapping[str, Any], plan: TrackPlan, seed: int, loop_s
         intro = np.tile([FREE, FREE, 0], (loop_start, 1))
         intro[0, 2] = 1
         form = np.concatenate([intro, form])
-        bars = np.concatenate([np.full((loop_start, 3), OPEN), bars])
+        bars = np.concatenate([np.full((loop_start, NUM_VALUES), OPEN), bars])
     if plan.final_bar is not None:
         form[plan.final_bar, :2] = 0
         bars[plan.final_bar] = OPEN

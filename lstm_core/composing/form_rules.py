@@ -66,7 +66,8 @@ def form_rules(
         source = same or next((one for name, one in known.items() if one.spec.letter == placed.spec.letter), None)
         if source is not None:
             num_bars = min(placed.num_bars, source.num_bars)
-            varied = set() if same else varied_bars(num_bars, variation)
+            is_last = plan.final_bar is not None and placed.start + num_bars > plan.final_bar
+            varied = set() if same else varied_bars(num_bars - is_last, variation)  # the last chord is of its own
             for bar in range(num_bars):
                 rules.back[placed.start + bar] = placed.start - source.start
                 rules.relation[placed.start + bar] = VARIED_CODE if bar in varied else EXACT_CODE

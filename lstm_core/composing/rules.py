@@ -31,7 +31,15 @@ from lstm_core.composing.varying import has_other_manners
 from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.parts.rules import PartRules
 from lstm_core.engine.plans.plan_chooser import PlanRequest
-from lstm_core.engine.plans.rules import FREE, NUM_PROGRAMS, NUM_ROLES, PlanRules
+from lstm_core.engine.plans.rules import (
+    ANY_CHORDS,
+    FREE,
+    NUM_PROGRAMS,
+    NUM_ROLES,
+    OTHER_CHORDS,
+    SAME_CHORDS,
+    PlanRules,
+)
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import CheckpointFacts
 from lstm_core.notes.instruments import parse_instrument
@@ -49,8 +57,12 @@ from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
 from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints, Plan
 from lstm_core.representations.plan.plan import plan_conditions
+from lstm_core.representations.plan.schemes import Scheme
 
 CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
+MOST_PARTS = np.ones(NUM_PROGRAMS, dtype=np.int64)  # of one player, by program: a flute has one line
+MOST_PARTS[list(CHORD_PLAYERS)] = 3  # such as a tune, chords and a bass
+MOST_PARTS.setflags(write=False)
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
 FEWEST_WANTED = 60  # the same of players that an order names
@@ -108,6 +120,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         programs=programs,
         wanted=wanted,
         only_wanted=len(wanted) > 0,
+        most_of_program=MOST_PARTS,
         fewest_parts=fewest,
         roles=roles,
         fewest_roles=_fewest_roles(wanted, roles),
@@ -127,7 +140,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         fewest_active=fewest_active,
         most_active=most_active,
         has_content=has_content,
-        same_chords=(chord[:, 0] == FREE).astype(np.uint8),
+        same_chords=_same_chords(chord, scheme),
         wanted_in_bar=wanted_in_bar,
         chords=np.ones(NUM_CHORDS, dtype=np.uint8) if classes is None else chords_of_scale(classes),
         pitch_classes=_mask(classes),
@@ -138,6 +151,15 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     )
     rules = arranged_rules(continuing(rules, track, shift), track)
     return PlanRequest(rules=rules, conditions=conditions_of(track, facts))
+
+
+def _same_chords(chord: Ints, scheme: Scheme | None) -> npt.NDArray[np.uint8]:
+    """Whether a variation keeps the chords of what it varies: where none are asked, and as a scheme says; uint8 [N]."""
+    same = np.full(len(chord), SAME_CHORDS, dtype=np.uint8)
+    if scheme is not None:
+        same[scheme.bars[:, 3] == 1] = OTHER_CHORDS
+    same[chord[:, 0] != FREE] = ANY_CHORDS
+    return same
 
 
 def part_request(

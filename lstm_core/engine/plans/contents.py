@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lstm_core.analysis.roles import DRUM, MELODY
 from lstm_core.engine.plans.ensembles import of_role
-from lstm_core.engine.plans.rules import FREE, NUM_ROLES, Bytes
+from lstm_core.engine.plans.rules import FREE, NUM_ROLES, OTHER_CHORDS, SAME_CHORDS, Bytes
 from lstm_core.engine.plans.tables import Ensembles, RuleTables
 from lstm_core.foundation.compiling import borrowing
 from lstm_core.representations.plan.events import (
@@ -52,6 +52,16 @@ def _allow_chords(b: int, first: int, tables: RuleTables, allowed: Bytes) -> Non
 
 
 @borrowing
+def _leave_out(value: int, allowed: Bytes) -> None:
+    """Leaves one value out, if another one is left."""
+    some = False
+    for other in range(len(allowed)):
+        some = some or (other != value and allowed[other] == 1)
+    if some:
+        allowed[value] = 0
+
+
+@borrowing
 def _allow_bass(b: int, first: int, chord: int, tables: RuleTables, allowed: Bytes) -> None:
     """Sets which semitones above the root of a chord the bass may have, from allowed[first] on."""
     allowed[first] = 1
@@ -67,13 +77,16 @@ def allow_content(
     b: int, stream: int, tables: RuleTables, ensembles: Ensembles, rows: PlanRows, event: Ints, allowed: Bytes
 ) -> None:
     bar = rows.numbers[b, BAR]
-    if stream <= SECOND_BASS and tables.same_chords[b, bar] and rows.form[b, bar, 0] > 0:
-        allowed[rows.contents[b, bar - rows.form[b, bar, 0], stream]] = 1
+    back = rows.form[b, bar, 0]
+    if stream <= SECOND_BASS and tables.same_chords[b, bar] == SAME_CHORDS and back > 0:
+        allowed[rows.contents[b, bar - back, stream]] = 1
     elif stream == FIRST:
         if tables.chord[b, bar, 0] != FREE:
             allowed[FIRST_CHORD + tables.chord[b, bar, 0]] = 1
         else:
             _allow_chords(b, FIRST_CHORD, tables, allowed)
+            if tables.same_chords[b, bar] == OTHER_CHORDS and back > 0 and tables.num_slots[b, bar] < 2:
+                _leave_out(rows.contents[b, bar - back, FIRST], allowed)
     elif stream == SECOND:
         forced = tables.chord[b, bar, 1]
         first = event[FIRST] - FIRST_CHORD
@@ -84,6 +97,9 @@ def allow_content(
         else:
             allowed[FIRST_SECOND_CHORD] = 1
             _allow_chords(b, FIRST_SECOND_CHORD + 1, tables, allowed)
+            is_other = tables.same_chords[b, bar] == OTHER_CHORDS and back > 0
+            if is_other and event[FIRST] == rows.contents[b, bar - back, FIRST]:
+                _leave_out(rows.contents[b, bar - back, SECOND], allowed)
     elif stream == THIRD:
         if tables.bass[b, bar, 0] != FREE:
             allowed[FIRST_BASS + tables.bass[b, bar, 0]] = 1

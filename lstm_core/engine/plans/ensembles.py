@@ -38,11 +38,11 @@ _RANK = np.array(PART_RANK, dtype=np.int64)
 
 
 @borrowing
-def _has_program(b: int, num_parts: int, program: int, ensembles: Ensembles) -> bool:
-    for part in range(num_parts):  # noqa: SIM110 (numba compiles no generators)
-        if ensembles.programs[b, part] == program:
-            return True
-    return False
+def _parts_of(b: int, num_parts: int, program: int, ensembles: Ensembles) -> int:
+    count = 0
+    for part in range(num_parts):
+        count += 1 if ensembles.programs[b, part] == program else 0
+    return count
 
 
 @borrowing
@@ -66,7 +66,7 @@ def _may_have_role(b: int, role: int, tables: RuleTables, ensembles: Ensembles, 
             return False
     if role != DRUM and waits_for_drums and tables.numbers[b, MOST] - num_parts <= 1:
         return False
-    for program in range(NUM_PROGRAMS):  # noqa: SIM110
+    for program in range(NUM_PROGRAMS):  # noqa: SIM110 (numba compiles no generators)
         if _may_have_program(b, role, program, tables, ensembles, rows):
             return True
     return False
@@ -88,11 +88,11 @@ def _may_have_program(
         if not ensembles.is_used[b, i]:
             num_left += 1
             serves |= tables.wanted[b, i, program] == 1
-    is_known = _has_program(b, num_parts, program, ensembles)
+    count = _parts_of(b, num_parts, program, ensembles)
     if tables.numbers[b, MOST] - num_parts <= num_left:
-        return serves and not is_known
+        return serves and count == 0
     if tables.numbers[b, ONLY_WANTED]:
-        return serves or is_known
+        return serves or 0 < count < tables.most_of_program[b, program]
     return True
 
 

@@ -12,6 +12,7 @@ from lstm_core.representations.plan.events import STREAMS
 from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints
 
 FREE = -1  # in place of a value that the model may choose
+ANY_CHORDS, SAME_CHORDS, OTHER_CHORDS = range(3)  # of a bar that repeats or varies another
 NUM_PROGRAMS = DRUMS + 1
 NUM_ROLES = 6
 Bytes = npt.NDArray[np.uint8]
@@ -28,7 +29,8 @@ class PlanRules:
     num_slots: Ints  # chords that each bar has, 1 or 2: [N]
     programs: Bytes  # 1 for those that may play: [NUM_PROGRAMS]
     wanted: Bytes  # each row an instrument that plays, 1 for the programs that it may be: [I, NUM_PROGRAMS]
-    only_wanted: bool = False  # True: nobody else plays
+    only_wanted: bool = False  # True: nobody else plays, and one of them has at most most_of_program parts
+    most_of_program: Ints | None = None  # None: any number; [NUM_PROGRAMS]
     fewest_parts: int = 1
     most_parts: int = MAX_PARTS
     roles: int = (1 << NUM_ROLES) - 1  # bit r: role r may be given
@@ -49,7 +51,7 @@ class PlanRules:
     most_active: Ints | None = None  # percent of the parts that may play which do at most, one in any case: [N]
     nearest: Ints | None = None  # first bar that each may repeat, by default 0: [N]
     has_content: Bytes | None = None  # 1 for bars that must not be the same as others as a whole: [N]
-    same_chords: Bytes | None = None  # 1 for bars whose chords are those of their source, if they have one: [N]
+    same_chords: Bytes | None = None  # whether chords are those of the source: ANY_CHORDS, ...: [N]
     wanted_in_bar: Ints | None = None  # bit i: the wanted instrument i may play, by default all: [N]
     chords: Bytes = field(default_factory=_everything)  # 1 for those that may be chosen: [NUM_CHORDS]
     pitch_classes: Bytes = field(default_factory=lambda: np.ones(12, dtype=np.uint8))  # that the bass may have

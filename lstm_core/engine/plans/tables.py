@@ -24,6 +24,7 @@ class RuleTables(NamedTuple):
     num_slots: Ints  # [B, N]
     programs: Bytes  # [B, NUM_PROGRAMS]
     wanted: Bytes  # [B, I, NUM_PROGRAMS]
+    most_of_program: Ints  # [B, NUM_PROGRAMS]
     numbers: Ints  # [B, 9], by the names below
     form: Ints  # [B, N, 3]
     chord: Ints  # [B, N, 2]
@@ -67,6 +68,7 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.ones((num_rows, n), dtype=np.int64),
         np.ones((num_rows, NUM_PROGRAMS), dtype=np.uint8),
         np.zeros((num_rows, num_wanted, NUM_PROGRAMS), dtype=np.uint8),
+        np.full((num_rows, NUM_PROGRAMS), MAX_PARTS, dtype=np.int64),
         np.zeros((num_rows, 9), dtype=np.int64),
         np.full((num_rows, n, 3), FREE, dtype=np.int64),
         np.full((num_rows, n, 2), FREE, dtype=np.int64),
@@ -96,6 +98,7 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
     tables.num_slots[b, :n], tables.programs[b] = rules.num_slots, rules.programs
     tables.wanted[b] = 0
     tables.wanted[b, :num_wanted] = rules.wanted
+    tables.most_of_program[b] = MAX_PARTS if rules.most_of_program is None else rules.most_of_program
     tables.numbers[b] = (
         num_wanted, rules.only_wanted, max(rules.fewest_parts, num_wanted, 1), max(rules.most_parts, num_wanted),
         rules.roles, rules.fewest_roles,  rules.seed,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstm_core.notes.score import DRUMS
 from lstm_core.representations.plan.events import (
     ACTIVE,
     ACTIVE_MORE,
@@ -29,6 +30,7 @@ from lstm_core.representations.plan.layout import MAX_PARTS, Ints
 from lstm_core.representations.representation import EventArray
 
 OPEN = -1  # a value of a bar that the scheme leaves open
+NUM_VALUES = 4  # that it may say of a bar
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,27 +39,46 @@ class Scheme:
 
     parts: Ints  # role and program of each: [P, 2]
     form: Ints  # bars back, code of the relation, section: [N, 3]
-    bars: Ints  # energy, bits of the parts that play, bits of those that copy; OPEN where nothing is said: [N, 3]
+    # Energy, bits of the parts that play, bits of those that copy, 1 if chords are not those of the bar that is varied;
+    # OPEN where nothing is said: [N, 4].
+    bars: Ints
 
 
 def scheme_of_events(events: EventArray, given: EventArray | None = None) -> str:
-    """The scheme of a plan as text: "role,program ...|FORM|energy,active,copied,bars ..."; `given` is not used."""
+    """The scheme of a plan as text: "role,program ...|FORM|energy,active,copied,moved,bars ..."."""
     table = events.astype(np.int64)
     num_parts = int(np.flatnonzero(table[:, FIRST] == END_PARTS)[0])
     form_text = form_of_events(events)
     form = read_form(form_text)
     contents = table[num_parts + 1 + num_bars_of(events) :]
     written = np.flatnonzero((form[:, 1] == NEW_CODE) | (form[:, 1] == VARIED_CODE))
+    pitched = sum(1 << part for part, program in enumerate(table[:num_parts, SECOND].tolist()) if program != DRUMS)
+    moved = _moved(form, contents[: len(written), [FIRST, SECOND]], written)
     words: list[list[int]] = []
-    for row in contents[: len(written)]:
+    for row, is_moved in zip(contents, moved, strict=False):
         active, copied = row[ACTIVE] | row[ACTIVE_MORE] << HALF, row[COPIED] | row[COPIED_MORE] << HALF
-        values = [int(row[ENERGY]), int(active), int(copied)]
-        if words and words[-1][:3] == values:
-            words[-1][3] += 1
+        # Where most of the parts are the same the chord is too, however the analysis heard the rest.
+        is_other = is_moved and 2 * int(copied & pitched).bit_count() < int(active & pitched).bit_count()
+        values = [int(row[ENERGY]), int(active), int(copied), int(is_other)]
+        if words and words[-1][:-1] == values:
+            words[-1][-1] += 1
         else:
             words.append([*values, 1])
     parts = " ".join(f"{role},{program}" for role, program in table[:num_parts, [FIRST, SECOND]].tolist())
     return "|".join([parts, form_text, " ".join(",".join(map(str, word)) for word in words)])
+
+
+def _moved(form: Ints, chords: Ints, written: Ints) -> list[bool]:
+    """Whether each bar that is written varies one of other chords: of its rows int64 [W, 2]."""
+    of_bar = np.zeros((len(form), 2), dtype=np.int64)
+    of_bar[written] = chords
+    moved = []
+    for bar, (back, code, _) in enumerate(form.tolist()):
+        if code in (NEW_CODE, VARIED_CODE):
+            moved.append(code == VARIED_CODE and bool((of_bar[bar] != of_bar[bar - back]).any()))
+        else:
+            of_bar[bar] = of_bar[bar - back]
+    return moved
 
 
 def read_scheme(text: str) -> Scheme:
@@ -71,19 +92,22 @@ def read_scheme(text: str) -> Scheme:
     parts = np.array([[int(value) for value in word.split(",")] for word in parts_text.split()], dtype=np.int64)
     rows: list[list[int]] = []
     for word in bars_text.split():
-        energy, active, copied, count = map(int, word.split(","))
-        rows += [[energy, active, copied]] * count
+        *values, count = map(int, word.split(","))
+        if len(values) not in (NUM_VALUES - 1, NUM_VALUES):
+            raise ValueError(f'"{word}" is no bar of a scheme')
+        values += [OPEN] * (NUM_VALUES - len(values))  # earlier versions did not say whether chords are others
+        rows += [values] * count
     written = np.flatnonzero((form[:, 1] == NEW_CODE) | (form[:, 1] == VARIED_CODE))
     if len(rows) != len(written) or parts.ndim != 2 or not 1 <= len(parts) <= MAX_PARTS:
         raise ValueError(f'"{text[:60]}..." is no scheme')
-    bars = np.full((len(form), 3), OPEN, dtype=np.int64)
-    bars[written] = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    bars = np.full((len(form), NUM_VALUES), OPEN, dtype=np.int64)
+    bars[written] = np.array(rows, dtype=np.int64).reshape(-1, NUM_VALUES)
     return Scheme(parts=parts, form=form, bars=bars)
 
 
 def fitted_scheme(scheme: Scheme, num_bars: int) -> Scheme:
     """A scheme of so many bars, see fitted_form; what is repeated again and again is open but for its form."""
-    bars = np.full((num_bars, 3), OPEN, dtype=np.int64)
+    bars = np.full((num_bars, NUM_VALUES), OPEN, dtype=np.int64)
     known = min(num_bars, len(scheme.bars))
     bars[:known] = scheme.bars[:known]
     return replace(scheme, form=fitted_form(scheme.form, num_bars), bars=bars)

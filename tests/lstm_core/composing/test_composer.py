@@ -209,6 +209,14 @@ def test_roles_that_players_cannot_have_are_refused(fields: dict[str, object]) -
         admit(TrackOrder(duration_s=20.0, **fields))  # type: ignore[arg-type]
 
 
+def test_a_player_has_one_line_unless_it_accompanies_itself() -> None:
+    order = TrackOrder(instruments=("flute", "cello", "piano"), duration_s=20.0, loop=True)
+    for take in takes_of([admit(replace(order, seed=seed)) for seed in range(20)]):
+        assert take.plan is not None
+        programs = take.plan.programs.tolist()
+        assert programs.count(73) == 1 == programs.count(42) and set(programs) - {73, 42} < set(range(8))
+
+
 def test_energy_moves_the_loudness_of_bars() -> None:
     track = admit(TrackOrder(duration_s=8.0, bpm=120.0, loop=True))
     notes = make_notes([(96 * bar + 24 * i, 24, 0, 60 + i, 60 + 5 * i) for bar in range(4) for i in range(4)])

@@ -12,16 +12,17 @@ from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.parts.rules import PartRules
 from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.score import DRUMS
+from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
 from lstm_core.representations.note_events import DURATIONS
 from lstm_core.representations.parts.events import BAR, DURATION, FIRST_TEXTURE, PITCH, PLACE
-from lstm_core.representations.plan.layout import BASS, DRUM, HARMONY, MELODY
+from lstm_core.representations.plan.layout import BASS, DRUM, HARMONY, MELODY, VARIED, Plan
 from lstm_core.representations.plan.schemes import OPEN
 from tests.lstm_core.catalogue.made_up_forms import AM, made_plan
 from tests.lstm_core.composing.tiny_composer import MANNERS, SCHEME, tiny_composer
 
-SHORT = "0,0 4,0 2,0|1,0,0,4|3,7,0,4"
+SHORT = "0,0 4,0 2,0|1,0,0,4|3,7,0,0,4"
 LOOP = TrackOrder(duration_s=32.0, bpm=120, loop=True, key="C", seed=5)
 
 
@@ -33,7 +34,7 @@ def test_a_scheme_is_drawn_that_is_as_long_as_the_track() -> None:
         assert drawn.scheme.form[:, 1].tolist() == [0] * 4 + [1, 1, 2, 2] + [0] * 4 + [1] * 4
         assert drawn.scheme.bars[:, 1].tolist() == [15] * 4 + [OPEN] * 2 + [15] * 2 + [11] * 4 + [OPEN] * 4
     assert drawn_scheme({}, plan, 1) is None
-    assert drawn_scheme({"schemes": ["0,73 2,0|1,0,0,4|3,3,0,4"]}, plan, 1) is None  # without a bass
+    assert drawn_scheme({"schemes": ["0,73 2,0|1,0,0,4|3,3,0,0,4"]}, plan, 1) is None  # without a bass
 
 
 def test_manners_come_with_their_scheme() -> None:
@@ -95,3 +96,20 @@ def test_bars_before_a_loop_come_before_the_scheme() -> None:
     assert (scheme.bars[:3] == OPEN).all() and (scheme.bars[3:] == whole.bars[:13]).all()
     assert (scheme.form[3:, :2] == whole.form[:13, :2]).all()
     assert scheme.form[[3, 11], 2].tolist() == [2, 3] and (scheme.form[3:, 0] <= np.arange(13)).all()
+
+
+def test_a_variation_has_other_chords_where_its_scheme_has() -> None:
+    """Even with random weights: no chord of the scale is left out but the one of the source."""
+    tracks = [admit(replace(LOOP, style="game", seed=seed, duration_s=32.0)) for seed in range(40)]
+    takes = tiny_composer().play([(track, 0) for track in tracks])
+    moved = [is_same for take in takes for is_same in _kept_chords(take.plan)]
+    assert len(moved) > 20 and not any(moved)
+
+
+def _kept_chords(plan: Plan | None) -> list[bool]:
+    """Of each bar that SCHEME varies with other chords whether it has those of its source, if that scheme was drawn."""
+    assert plan is not None
+    varied = np.flatnonzero(plan.relation == VARIED)
+    if 48 not in plan.programs:
+        return []
+    return [(plan.chord[bar] == plan.chord[plan.source[bar]]).all() for bar in varied.tolist()]

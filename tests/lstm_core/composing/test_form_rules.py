@@ -23,6 +23,7 @@ from lstm_core.notes.chord_symbols import QUALITIES
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
 from lstm_core.orders.sections import sections_of
+from lstm_core.representations.plan.events import VARIED_CODE
 from lstm_core.representations.plan.layout import chord_value
 from tests.lstm_core.catalogue.made_up_forms import made_plan
 from tests.lstm_core.composing.tiny_composer import STATISTICS
@@ -94,6 +95,17 @@ def test_instruments_that_nobody_of_a_style_plays_are_named() -> None:
         "flute",
     ]
     assert strangers_to("song", ("violin",), STATISTICS) == [] == strangers_to("polka", ("violin",), STATISTICS)
+
+
+def test_a_variant_that_ends_the_track_is_varied_before_the_last_chord() -> None:
+    """Of two bars the one before it: the other one had its turn first, and nothing was varied."""
+    order = TrackOrder(form="A B A B'", duration_s=41.8, seed=3)
+    plan = plan_track(order)
+    sections = sections_of(order, plan)
+    last = sections[-1]
+    assert plan.final_bar == last.start + last.num_bars - 1
+    rules = form_rules(sections, plan, 0.5)
+    assert VARIED_CODE in rules.relation[last.start : plan.final_bar].tolist()
 
 
 def test_sections_begin_on_hits_where_there_is_no_form() -> None:

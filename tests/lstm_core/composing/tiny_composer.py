@@ -18,13 +18,13 @@ from lstm_core.representations.representation import Representation
 
 STYLES = ("game", "song")
 FORM = "1,0,0,4 0,4,1,2 0,4,2,2 2,0,0,4 1,12,1,4"  # A: new, repeated, varied; B; A again
-SCHEME = f"0,73 4,33 5,{DRUMS} 2,48|{FORM}|4,15,0,4 5,15,4,2 6,11,0,4"
+SCHEME = f"0,73 4,33 5,{DRUMS} 2,48|{FORM}|4,15,0,0,4 5,15,4,1,2 6,11,0,0,4"
 STATISTICS = {
     "game": {
         "pieces": 3,
         "families": {"piano": 1.0, "bass": 0.7, "drums": 0.3},
         "ensembles": [[0, 33, DRUMS], [48, 60, 73, 32]],
-        "schemes": [SCHEME, "0,0 4,0 2,0|1,0,0,8 0,8,2,8|3,7,0,8 3,7,2,8"],
+        "schemes": [SCHEME, "0,0 4,0 2,0|1,0,0,8 0,8,2,8|3,7,0,0,8 3,7,2,0,8"],
     },
     "song": {"pieces": 5, "ensembles": [[0], [0, 73]], "schemes": []},
 }

@@ -11,7 +11,7 @@ from lstm_core.representations.plan.from_score import plan_score
 from lstm_core.representations.plan.layout import NEW, VARIED
 from lstm_core.representations.plan.schemes import OPEN, fitted_scheme, read_scheme, scheme_of_events, without_programs
 
-SCHEME = f"0,73 4,33 5,{DRUMS}|1,0,0,2 0,2,1,1 0,2,2,1|4,7,0,2 5,6,4,1"
+SCHEME = f"0,73 4,33 5,{DRUMS}|1,0,0,2 0,2,1,1 0,2,2,1|4,7,0,0,2 5,6,4,1,1"
 
 
 def test_a_scheme_says_what_the_plan_of_a_piece_says() -> None:
@@ -29,7 +29,12 @@ def test_a_scheme_says_what_the_plan_of_a_piece_says() -> None:
     assert scheme.parts.tolist() == np.stack([plan.roles, plan.programs], axis=1).tolist()
     own = (plan.relation == NEW) | (plan.relation == VARIED)
     assert 0 < own.sum() < 16
-    assert (scheme.bars[own] == np.stack([plan.energy, plan.active, plan.copied], axis=1)[own]).all()
+    assert (scheme.bars[own, :3] == np.stack([plan.energy, plan.active, plan.copied], axis=1)[own]).all()
+    varied = plan.relation == VARIED
+    moved = (plan.chord != plan.chord[np.maximum(plan.source, 0)]).any(axis=1)
+    assert (
+        scheme.bars[varied, 3].tolist() == moved[varied].tolist() and (scheme.bars[plan.relation == NEW, 3] == 0).all()
+    )
     assert (scheme.bars[~own] == OPEN).all()
 
 
@@ -37,6 +42,11 @@ def test_a_longer_track_leaves_the_rest_open() -> None:
     scheme = fitted_scheme(read_scheme(SCHEME), 10)
     assert scheme.bars[:4, 1].tolist() == [7, 7, OPEN, 6] and (scheme.bars[4:] == OPEN).all()
     assert scheme.form[4:, 0].tolist() == [4] * 6
+
+
+def test_a_scheme_of_an_earlier_version_leaves_open_whether_chords_are_others() -> None:
+    scheme = read_scheme(f"0,73 4,33 5,{DRUMS}|1,0,0,2 0,2,1,1 0,2,2,1|4,7,0,2 5,6,4,1")
+    assert scheme.bars.tolist() == [[4, 7, 0, OPEN]] * 2 + [[OPEN] * 4, [5, 6, 4, OPEN]]
 
 
 def test_parts_are_left_out_with_their_bits() -> None:
@@ -47,7 +57,10 @@ def test_parts_are_left_out_with_their_bits() -> None:
     assert without_programs(read_scheme(SCHEME), frozenset([33, 73, DRUMS])) is None
 
 
-@pytest.mark.parametrize("text", ["", "0,0|1,0,0,2", "0,0|1,0,0,2|4,1,0,1", "|1,0,0,1|4,1,0,1", "0,0|1,0,0,2|4,1,2"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "0,0|1,0,0,2", "0,0|1,0,0,2|4,1,0,1", "|1,0,0,1|4,1,0,1", "0,0|1,0,0,2|4,1,2", "0,0|1,0,0,2|4,1,0,0,0,2"],
+)
 def test_what_is_no_scheme_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         read_scheme(text)
