@@ -81,9 +81,13 @@ class Replayer:
                 f"{self._playable.fingerprint[:12]}. Give the other one with --checkpoint"
             )
         try:
-            track = self.with_source(admit(order_from_fields(record.order)))
+            track = admit(order_from_fields(record.order))
         except OrderError as error:
             raise ReplayError(f"its order is none of this version: {error}") from error
+        try:
+            track = self.with_source(track)
+        except OrderError as error:
+            raise ReplayError(str(error).rstrip(".")) from error
         take = next(self._player(record.arithmetic.partition("-")[0]).play([(track, record.attempt)]))
         if score_fingerprint(take.score(track.plan)) != record.score_fingerprint:
             raise ReplayError(
@@ -102,12 +106,18 @@ class Replayer:
         if not order.from_track:
             return track
         check_pinned(order)
-        key = (order.catalogue or self._catalogue, order.from_track)
+        key = (self._placed(order.catalogue), order.from_track)
         if key not in self._sources:
             self._sources[key] = self._source(*key)
         found = replace(track, source=self._sources[key])
         staying(found)  # refuses parts that are not there
         return found
+
+    def _placed(self, catalogue: str) -> str:
+        """Where a catalogue lies that an order names: a record has its mere name, and it stands beside its own."""
+        if not catalogue or "/" in catalogue:
+            return catalogue or self._catalogue
+        return storage.join(self._catalogue.rpartition("/")[0], catalogue)
 
     def _source(self, catalogue: str, track_id: str) -> SourceTrack:
         if self._num_open >= MOST_GENERATIONS:

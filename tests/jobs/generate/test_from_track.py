@@ -20,10 +20,10 @@ from tests.lstm_core.tracks.test_replay import saved_composer
 SOURCE = {"style": "game", "duration_s": 8.0, "bpm": 120.0, "key": "C", "loop": True, "stems": True}
 
 
-def run_row(composer: Path, catalogue: Path, seed: int, **fields: Any) -> TrackRecord:
-    order = order_of_ideas(fields, title="cues", seed=seed, catalogue=str(catalogue))
+def run_row(composer: Path, out: Path, seed: int, **fields: Any) -> TrackRecord:
+    order = order_of_ideas(fields, title="cues", seed=seed, catalogue=str(out))
     recipe = GenerateRecipe(arithmetic="float32", max_attempts=8)
-    result = run_generate(str(composer), order, str(catalogue), recipe, is_here=True)
+    result = run_generate(str(composer), order, str(out), recipe, is_here=True)
     assert not result.failures
     return result.records[0]
 
@@ -51,6 +51,11 @@ def test_bars_and_parts_of_a_track_are_made_again_with_the_same_bytes(tmp_path: 
     assert again.order["from"] == source.track_id and bars.order["from_notes"] == again.score_fingerprint
     same = run_row(composer, one, 7, **{"from": bars.track_id, "vary": 0.0})
     assert same.score_fingerprint == bars.score_fingerprint and stems_of(one, same) == stems_of(one, bars)
+    three = tmp_path / "three"
+    far = run_row(composer, three, 5, **drums, catalogue=str(one))
+    assert far.score_fingerprint == again.score_fingerprint and far.order["catalogue"] == "one"
+    assert far.track_id == again.track_id  # wherever the track is that it starts from
+    run_row(composer, three, 6, **{"from": far.track_id, "bars": "2"})  # whose source is found beside
     other = order_of_ideas(drums, title="cues", seed=8, catalogue=str(one))
     with pytest.raises(OrderError, match=r"cannot be played again: it was made with the checkpoint tiny .*, base is"):
         run_generate("base", other, str(one), GenerateRecipe(), is_here=True)
