@@ -7,20 +7,22 @@ control_all             share of all orders of which every promise and every gat
 control_energy_density  Spearman's correlation of the energy that an order asks of a bar with the notes that begin
                         in it, bars of all tracks together but those that ask for few voices
 control_energy_velocity the same with the mean velocity
+control_vary            Spearman's correlation of `vary` with the distance of a variation from its track, the share of
+                        (onset, pitch, program) that not both have: the mean over tracks
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from benchmarks.report import print_metric
-from lstm_core.composing.players import load_playable, open_player
+from lstm_core.composing.players import Player, load_playable, open_player
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError
 from lstm_core.orders.admission import admit
@@ -29,6 +31,7 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.tracks.gates import order_gates
 from lstm_core.tracks.promises import promise_gates
+from lstm_core.tracks.sources import distance, source_track
 
 FORMS = (
     "A B",
@@ -49,6 +52,7 @@ PLAYERS = (
     ("violin", "strings", "piano"), ("organ", "choir aahs"), ("drums",), ("brass*2", "drums", "tuba"), ("music box",),
 )  # fmt: skip
 ROLES = ("no melody", "melody, bass", "harmony, bass", "no drums", "melody", "no bass, no drums", "figure, harmony")
+VARY = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 METERS = ("4/4", "4/4", "4/4", "3/4", "6/8", "5/4", "2/4")
 
 
@@ -109,17 +113,30 @@ def bar_values(track: PlannedTrack, take: Take) -> BarValues:
     return BarValues(energy=energy[kept], notes=counts[kept], velocity=loudness[kept] / counts[kept])
 
 
+def vary_correlation(number: int, track: PlannedTrack, player: Player) -> float:
+    """How well the distances of variations of a track follow `vary`, -1 to 1."""
+    take = next(player.play([(track, 0)]))
+    source = source_track(track, take, 0)
+    pinned = {"from_track": "source", "from_notes": "pinned", "from_seed": track.order.plan_seed, "seed": 1 + number}
+    rows = [replace(track.order, vary=vary, **pinned) for vary in VARY]
+    variations = [(replace(admit(row), source=source), 0) for row in rows]
+    apart = {made.number: distance(take.notes, made.notes) for made in player.play(variations)}
+    return float(spearmanr(VARY, [apart[number] for number in range(len(VARY))])[0])
+
+
 def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="base")
     parser.add_argument("--orders", type=int, default=500)
+    parser.add_argument("--varied", type=int, default=20, help="tracks of which variations are made")
     options = parser.parse_args()
     checkpoint = load_playable(options.checkpoint)
     tracks = possible_orders(options.orders, checkpoint.facts.styles)
     kept: dict[str, list[bool]] = defaultdict(list)
     values = []
-    for take in open_player(checkpoint).play([(track, 0) for track in tracks]):
+    player = open_player(checkpoint)
+    for take in player.play([(track, 0) for track in tracks]):
         track = tracks[take.number]
         gates = promise_gates(track, take) + order_gates(
             take.score(track.plan), track.order, track.plan, has_key_gate=take.plan is not None
@@ -138,6 +155,8 @@ def main() -> None:
         print_metric(
             f"control_energy_{name}", float(spearmanr(energy, np.concatenate(found))[0]), "rho", bars=len(energy)
         )
+    varied = [vary_correlation(number, track, player) for number, track in enumerate(tracks[: options.varied])]
+    print_metric("control_vary", float(np.mean(varied)), "rho", tracks=len(varied), least=min(varied))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from lstm_core.orders.order import TrackOrder
 if TYPE_CHECKING:
     from lstm_core.orders.order_file import Order
 
-_ALIASES = {"duration_s": "--seconds", "bpm": "--tempo", "loudness_lufs": "--loudness"}
+_ALIASES = {"duration_s": "--seconds", "bpm": "--tempo", "loudness_lufs": "--loudness", "from_track": "--from"}
 _HELP = {
     "style": "One that the checkpoint has learnt, such as game.",
     "key": 'Such as "D minor", D for either mode, or free.',
@@ -42,6 +42,10 @@ _HELP = {
     "format": "Of the master: flac, wav and others.",
     "primer": "MIDI file that the track continues.",
     "melody": "File of a tune, such as tune.mid, that the track accompanies.",
+    "from_track": "Track of OUT that it starts from, by its id.",
+    "bars": 'Of that track, to be made again: "9-16, 17".',
+    "parts": 'Of that track, to be made again: "bass, drums".',
+    "vary": "How far from that track, 0 to 1.",
 }
 _OTHER_HELP = "As in an order file."
 
@@ -68,6 +72,7 @@ def compose_command(*, verbose: bool = False) -> Callable[..., Any]:
             title=storage.name_of(storage.absolute(out)),
             seed=draw_seed() if seed is None else seed,
             num_takes=takes,
+            catalogue=out,
         )
         _run(order, checkpoint, out, loaded, as_json=as_json, verbose=verbose)
 

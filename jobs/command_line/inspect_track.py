@@ -29,7 +29,7 @@ def inspect_track(uri: str, picture: str | None = None, checkpoint: str = "base"
     Which bars repeat which stands in no record: the take is made once more with `checkpoint` where that made the track.
     """
     record = TrackRecord.from_json(storage.read_bytes(storage.join(uri, RECORD_NAME)))
-    found, why_not = _replayed(record, checkpoint)
+    found, why_not = _replayed(uri, record, checkpoint)
     console = Screen()
     console.print(_facts(record))
     if record.form is not None:
@@ -69,14 +69,14 @@ def _facts(record: TrackRecord) -> Table:
     return facts
 
 
-def _replayed(record: TrackRecord, checkpoint: str) -> tuple[Replay | None, str]:
+def _replayed(uri: str, record: TrackRecord, checkpoint: str) -> tuple[Replay | None, str]:
     """The take of a track, or why there is none to be had."""
     if record.form is None:
         return None, "the track was made without a plan"
     from lstm_core.tracks.replay import replay
 
     try:
-        return replay(record, checkpoint), ""
+        return replay(record, checkpoint, storage.absolute(uri).rstrip("/").rsplit("/", 2)[0]), ""
     except TonemillError as error:
         return None, str(error).rstrip(".")
 

@@ -129,7 +129,7 @@ def generate(
     from lstm_core.orders.order_file import read_order
 
     loaded = load_recipe(GenerateRecipe, recipe, parse_overrides(settings or []))
-    wanted = read_order(order, space=space_in(catalogue))
+    wanted = read_order(order, space=space_in(catalogue), catalogue=catalogue)
     result = run_generate(run, wanted, catalogue, loaded, num_workers=workers, verbose=_state["verbose"])
     print_tracks(result.records[:MAX_ROWS], result.failures)
     there = len(result.records) - result.num_made

@@ -12,6 +12,7 @@ from lstm_core.orders.order import order_from_fields
 from lstm_core.orders.order_file import Order
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
+from lstm_core.orders.sources.reader import SourceReader
 
 MAX_TAKES = 1000  # more are an order file
 _NUM_DRAWN = 1_000_000  # seeds that are drawn: short, as people type them again
@@ -22,11 +23,13 @@ def draw_seed() -> int:
     return secrets.randbelow(_NUM_DRAWN)
 
 
-def order_of_ideas(fields: Mapping[str, Any], *, title: str, seed: int, num_takes: int = 1) -> Order:
+def order_of_ideas(
+    fields: Mapping[str, Any], *, title: str, seed: int, num_takes: int = 1, catalogue: str = ""
+) -> Order:
     """An order of tracks that differ in the seed alone: `seed` and those after it.
 
     They bear the seed in their names, but for a single one that has a name. A primer is relative to the folder in which
-    the command runs.
+    the command runs. `catalogue` is that of a track that they start from.
 
     Raises:
         OrderError: a field is unknown or malformed, or the order cannot be met.
@@ -36,8 +39,10 @@ def order_of_ideas(fields: Mapping[str, Any], *, title: str, seed: int, num_take
     name = str(fields.get("name") or "")
     stem = name or str(fields.get("style") or "idea")
     planned: list[PlannedTrack] = []
+    sources = SourceReader(catalogue)
     with PrimerReader() as primers:
         for number in range(seed, seed + num_takes):
             own = {"seed": number, "name": name if name and num_takes == 1 else f"{stem}-{number}"}
-            planned.append(admit(primers.pin(order_from_fields({**fields, **own}), ""), primers))
+            order = order_from_fields(sources.completed({**fields, **own}, ""))
+            planned.append(admit(primers.pin(order, ""), primers))
     return Order(name=title, planned=tuple(planned))

@@ -3,7 +3,8 @@
 Takes count in the order of attempts, and among those of one attempt in the order of track_id. A take counts unless one
 that counts before it has the same notes, or nearly the same (originality/signatures.py). Being near is not transitive,
 so a track is judged only once nothing that is still to be made could come before it: a run that was killed, and knows
-some of the tracks, then decides as one that was not.
+some of the tracks, then decides as one that was not. Tracks that start from another one are like it by intention, and
+are not judged.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def repeated_tracks(records: Iterable[TrackRecord], waiting: Mapping[str, int], 
         waiting: The number of the next attempt at each track that is still to be made.
         max_attempts: At a track, the first included.
     """
-    takes = sorted(records, key=lambda record: (record.attempt, record.track_id))
+    own = [record for record in records if not record.order.get("from")]
+    takes = sorted(own, key=lambda record: (record.attempt, record.track_id))
     table = SignatureTable([take.notes_signature for take in takes])
     to_come = min(((attempt, track_id) for track_id, attempt in waiting.items()), default=None)
     fingerprints: set[str] = set()

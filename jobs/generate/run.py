@@ -44,6 +44,7 @@ from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import total_seconds
 from lstm_core.tracks.identity import Provenance, describe_checkpoint, track_id_of
 from lstm_core.tracks.originals import EarlierTracks, Originals
+from lstm_core.tracks.replay import Replayer, check_pinned
 
 __all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "run_generate", "space_in"]
 
@@ -92,6 +93,8 @@ def run_generate(
         soundfont=identity_of(soundfont),
         arithmetic=f"{bf16}-{recipe.device}",
     )
+    for track in order.planned:
+        check_pinned(track.order)
     named = [replace(track, track_id=track_id_of(track.order, provenance)) for track in order.planned]
     wanted = {track.track_id: track for track in named}
     catalogue = storage.absolute(catalogue)
@@ -101,6 +104,10 @@ def run_generate(
     others = [record for record in before if record.track_id not in wanted]
     missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
     FreeSpace(free_bytes=_free_bytes(catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
+    replayer = Replayer(checkpoint, catalogue, run)
+    wanted = {
+        track_id: track if track_id in kept else replayer.with_source(track) for track_id, track in wanted.items()
+    }
     facts = checkpoint.facts
     terms = Terms(name=facts.name, licences=facts.licences, notices=facts.notices)
     keep_terms(catalogue, checkpoint.fingerprint, terms)

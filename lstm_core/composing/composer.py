@@ -9,6 +9,8 @@ import numpy as np
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
 from lstm_core.composing.form_rules import asked_energy
+from lstm_core.composing.rearranging import with_melody
+from lstm_core.composing.remaking import staying, with_staying
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
 from lstm_core.composing.voices import at_most_together, ended_by, with_chord_held
@@ -38,16 +40,19 @@ class Composer:
     def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
         """A take for each attempt at a track, as soon as it is finished."""
         facts = self.facts
+        stays = [staying(track) for track, _ in attempts]
+        open_plans = [number for number, one in enumerate(stays) if one is None]
+        requested = [plan_request(*attempts[number], facts) for number in open_plans]
         planned: dict[int, Generated] = {
-            made.number: made
-            for made in self.planner.generate([plan_request(track, attempt, facts) for track, attempt in attempts])
+            open_plans[made.number]: made for made in (self.planner.generate(requested) if requested else ())
         }
-        requests = [
-            part_request(
-                track, attempt, with_tune_in_plan(read_plan(planned[number].events, *_bars(track.plan)), track), facts
-            )
-            for number, (track, attempt) in enumerate(attempts)
-        ]
+        requests = []
+        for number, (given, attempt) in enumerate(attempts):
+            if number in planned:
+                drawn = with_tune_in_plan(read_plan(planned[number].events, *_bars(given.plan)), given)
+                stays[number] = with_melody(drawn, given)
+            stay = stays[number]
+            requests.append(part_request(given, attempt, drawn if stay is None else stay.plan, facts, stay))
         orders = [writing_order(request.plan, request.rules.locked) for request in requests]
         written = [in_order(request, order) for request, order in zip(requests, orders, strict=True)]
         for made in self.arranger.generate(written):
@@ -66,7 +71,10 @@ class Composer:
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources
             notes = with_energy(notes, asked_energy(order, track.num_bars), track)
-            count = len(planned[made.number].events) + len(made.events)
+            stay = stays[made.number]
+            if stay is not None:
+                notes = with_staying(notes, stay, order.polyphony)
+            count = len(made.events) + (len(planned[made.number].events) if made.number in planned else 0)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
 
 

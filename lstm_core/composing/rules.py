@@ -26,6 +26,9 @@ from lstm_core.composing.form_rules import (
     with_hits,
 )
 from lstm_core.composing.manners import manners_for
+from lstm_core.composing.rearranging import arranged_rules, has_same_players
+from lstm_core.composing.remaking import Staying, locked_events
+from lstm_core.composing.varying import has_other_manners
 from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.parts.rules import PartRules
 from lstm_core.engine.plans.plan_chooser import PlanRequest
@@ -49,6 +52,7 @@ from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.section_fields import for_section, section_ensembles
 from lstm_core.orders.sections import PlacedSection, sections_of
+from lstm_core.orders.sources.asked import is_rearranged, is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
@@ -81,7 +85,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     form = form_rules(sections, plan, variation, order.loop_start)
     scheme = None
     if not sections and track.primer is None:
-        drawn = _scheme_of(track, attempt, facts)
+        drawn = _scheme_of(track, track.seed_of(attempt), facts)
         scheme = None if drawn is None else drawn.scheme
     if scheme is not None:
         form = replace(form, back=scheme.form[:, 0], relation=scheme.form[:, 1], section=scheme.form[:, 2])
@@ -147,7 +151,8 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         top_p=np.full(len(PLAN_STREAMS), order.top_p),
         seed=drawn_number("plan", track.seed_of(attempt)) >> 1,
     )
-    rules = accompanying(continuing(rules, track, shift), track, shift, variation)
+    rules = arranged_rules(continuing(rules, track, shift), track)
+    rules = accompanying(rules, track, shift, variation)
     return PlanRequest(rules=rules, conditions=conditions_of(track, facts))
 
 
@@ -160,17 +165,21 @@ def _same_chords(chord: Ints, scheme: Scheme | None) -> npt.NDArray[np.uint8]:
     return same
 
 
-def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: CheckpointFacts) -> PartRequest:
-    """The request for the notes of an attempt at a track whose plan is made."""
+def part_request(
+    track: PlannedTrack, attempt: int, made: Plan, facts: CheckpointFacts, stays: Staying | None = None
+) -> PartRequest:
+    """The request for the notes of an attempt at a track whose plan is made, and of which something may stay."""
     order, plan = track.order, track.plan
     shift = home_shift(plan.key)
-    drawn = _scheme_of(track, attempt, facts)
-    textures, held = manners_for(made, drawn, plan.final_bar, track.seed_of(attempt))
+    keeps_manners = not has_other_manners(order) if is_remade(order) else has_same_players(track)
+    manners_seed = track.source.manners_seed if track.source and keeps_manners else track.seed_of(attempt)
+    drawn = _scheme_of(track, manners_seed, facts)
+    textures, held = manners_for(made, drawn, plan.final_bar, manners_seed)
     rules = PartRules(
         pitch_low=max(order.pitch_low + shift, 0),
         pitch_high=min(order.pitch_high + shift, 127),
         pitch_classes=_mask(_home_classes(order, plan, shift)),
-        chord_wins=bool(order.chords or order.melody),
+        chord_wins=bool(order.chords or order.melody) or is_rearranged(order),
         follows_energy=bool(order.energy),
         density=order.density,
         polyphony=order.polyphony,
@@ -181,7 +190,9 @@ def part_request(track: PlannedTrack, attempt: int, made: Plan, facts: Checkpoin
         top_p=np.full(len(PART_STREAMS), order.top_p),
         transposition=shift,
         seed=track.seed_of(attempt),
-        locked=primer_events(track, shift) | tune_events(track, shift),
+        locked=primer_events(track, shift) | tune_events(track, shift)
+        if stays is None
+        else locked_events(stays, shift),
         textures=textures,
         held=held,
     )
@@ -201,10 +212,10 @@ def _has_open_parts(order: TrackOrder) -> bool:
     return not (order.energy or order.instruments or order.ensemble or order.roles or order.layers)
 
 
-def _scheme_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> DrawnScheme | None:
-    """The scheme that is drawn for an attempt at a track, None where its style knows none."""
+def _scheme_of(track: PlannedTrack, seed: int, facts: CheckpointFacts) -> DrawnScheme | None:
+    """The scheme that is drawn for a track by a seed, None where its style knows none."""
     of_style = facts.statistics.get(style_of(track, facts), {})
-    return drawn_scheme(of_style, track.plan, track.seed_of(attempt), track.order.loop_start)
+    return drawn_scheme(of_style, track.plan, seed, track.order.loop_start)
 
 
 def strangers_to(style: str, names: Sequence[str], statistics: Mapping[str, Any]) -> list[str]:
@@ -221,7 +232,7 @@ def strangers_to(style: str, names: Sequence[str], statistics: Mapping[str, Any]
 
 def style_of(track: PlannedTrack, facts: CheckpointFacts) -> str:
     """The style of a track, "" where there is none to draw from."""
-    return track.order.style or draw_style(facts.statistics, track.order.seed)
+    return track.order.style or draw_style(facts.statistics, track.order.plan_seed)
 
 
 def draw_style(statistics: Mapping[str, Any], seed: int) -> str:

@@ -18,6 +18,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import check_chords, section_chords, section_ensembles, section_roles
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.sources.asked import check_bars
 from lstm_core.orders.timing.cue import with_cue
 from lstm_core.orders.timing.hit_file import with_hits_read
 from lstm_core.representations.note_events import FIRST_DRUM
@@ -45,6 +46,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
         primer=primers.events(order, plan),
         tune=None if tune is None else placed_tune(order, plan, tune),
     )
+    _check_source(order, plan)
     _check_form(order, plan)
     _check_roles(order)
     _check_layers(order, plan)
@@ -56,6 +58,15 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
             f"than {FEWEST_PITCHES} is not delivered. Widen pitch_low and pitch_high."
         )
     return track
+
+
+def _check_source(order: TrackOrder, plan: TrackPlan) -> None:
+    """Raises OrderError for bars that the track does not have that an order starts from, once that is known."""
+    if order.from_notes:
+        try:
+            check_bars(order, plan.num_bars)
+        except ValueError as error:
+            raise OrderError(str(error)) from error
 
 
 def _check_form(order: TrackOrder, plan: TrackPlan) -> None:

@@ -23,6 +23,7 @@ from lstm_core.orders.section_fields import (
     section_ensembles,
     section_roles,
 )
+from lstm_core.orders.sources.asked import SOURCE_FIELDS, SPELLED, check_source
 from lstm_core.orders.timing.bridge import BRIDGE_FIELDS, check_bridge
 from lstm_core.orders.timing.checks import TIMING_FIELDS, check_time
 from lstm_core.orders.timing.cue import check_cue
@@ -79,6 +80,13 @@ class TrackOrder:
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     melody: str = ""  # URI of a file with a tune that the track accompanies; as that of a primer
     melody_sha256: str = ""  # of its bytes, as that of a primer
+    from_track: str = ""  # id of the track that this one starts from, `from` in an order; "": none
+    catalogue: str = ""  # folder or URI of the catalogue that holds it; "": the one that is made
+    bars: str = ""  # of it that are made again, from 1 on, "9-16, 17"; "": all
+    parts: tuple[str, ...] = ()  # of it that are made again, by role or instrument; (): all
+    vary: float | None = None  # how far from it, 0..1; None: see bars and parts
+    from_notes: str = ""  # fingerprint of its notes, filled when an order is read
+    from_seed: int = 0  # by which its key, tempo and style were drawn, filled when an order is read
     temperature: float = 1.0
     top_p: float = 0.95
     loudness_lufs: float = -16.0
@@ -117,6 +125,7 @@ class TrackOrder:
             check_cue(self)
             check_bridge(self)
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
+            check_source(self)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
         if self.exact_tempo and not self.bpm:
@@ -137,6 +146,11 @@ class TrackOrder:
                 f"layers is {self.layers} and duration_s {self.duration_s:g}: layers are made of tracks of up to "
                 f"{MAX_LAYERED_S:g} s. Request a shorter track, such as a loop, or leave layers out."
             )
+
+    @property
+    def plan_seed(self) -> int:
+        """By which key, tempo and style are drawn that are not given: the seed, or that of the track it starts from."""
+        return self.from_seed if self.from_track else self.seed
 
     def _check_key(self) -> None:
         if self.scale and self.scale not in SCALES:
@@ -182,7 +196,7 @@ _MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, "melody", "melody_sha256")
+    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256")
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 
@@ -193,7 +207,8 @@ def order_from_fields(values: Mapping[str, Any]) -> TrackOrder:
     Raises:
         OrderError: a field is unknown (the nearest right one is offered) or of the wrong type.
     """
-    given = {name: value for name, value in values.items() if value is not None and value == value}
+    named = {name: key for key, name in SPELLED.items()}
+    given = {named.get(name, name): value for name, value in values.items() if value is not None and value == value}
     if given.get("melody"):
         given = {"duration_s": 0.0, "meter": "", **given}
     try:
@@ -210,15 +225,20 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
     Fields that came after the first catalogues are left out where they are not given: the same row stays the same.
     """
     values = {**asdict(order), "instruments": list(order.instruments)}
-    return {name: value for name, value in values.items() if _LATER_FIELDS.get(name, _NEVER) != value}
+    return {
+        SPELLED.get(name, name): list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if _LATER_FIELDS.get(name, _NEVER) != value
+    }
 
 
 def order_digest(order: TrackOrder) -> str:
     """Hash of all fields of an order row but its name: equal rows have equal digests.
 
-    A primer or a melody counts by its bytes, wherever it is kept.
+    A primer or a melody counts by its bytes, and a track that it starts from by its id and notes, wherever they are
+    kept.
     """
-    left_out = {"name"}
+    left_out = {"name", "catalogue"}
     if order.primer_sha256:
         left_out.add("primer")
     if order.melody_sha256:

@@ -23,6 +23,7 @@ from lstm_core.orders.order_rows import csv_rows, parquet_rows, parse_toml, pres
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import BY_SECTION
+from lstm_core.orders.sources.reader import SourceReader
 from lstm_core.orders.timing.bridge_row import bridged, check_joined, without_decided
 
 MAX_SHOWN_ERRORS = 8  # shown of one order
@@ -34,6 +35,7 @@ _LISTS = (
     "ensemble",
     "roles",
     "bridge",
+    "parts",
 )  # settings whose value is a list itself: choices are lists of lists
 _TOP_KEYS = ("name", "count", "seed", "track", "group")
 
@@ -72,8 +74,10 @@ class FreeSpace:
 UNLIMITED = FreeSpace()
 
 
-def read_order(uri: str | Path, *, space: FreeSpace = UNLIMITED) -> Order:
+def read_order(uri: str | Path, *, space: FreeSpace = UNLIMITED, catalogue: str = "") -> Order:
     """The tracks of an order file (.toml, .csv, .parquet), every one checked to be possible.
+
+    `catalogue` is that of the tracks that they start from; without it what these are is not looked up.
 
     Raises:
         OrderError: the file is malformed, requests no tracks, or some rows cannot be met; the first errors are named.
@@ -83,16 +87,22 @@ def read_order(uri: str | Path, *, space: FreeSpace = UNLIMITED) -> Order:
     stem, _, suffix = name.rpartition(".")
     folder = storage.absolute(uri).rpartition("/")[0]
     if suffix == "toml":
-        return expand_order(parse_toml(data, name), default_name=stem, folder=folder, space=space)
+        values = parse_toml(data, name)
+        return expand_order(values, default_name=stem, folder=folder, space=space, catalogue=catalogue)
     if suffix in ("csv", "parquet"):
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
         with PrimerReader() as primers:
-            return Order(name=stem, planned=_checked(rows, folder, primers, space))
+            return Order(name=stem, planned=_checked(rows, folder, primers, SourceReader(catalogue), space))
     raise OrderError(f"{name}: an order is a .toml, .csv or .parquet file.")
 
 
 def expand_order(
-    values: Mapping[str, Any], *, default_name: str, folder: str = "", space: FreeSpace = UNLIMITED
+    values: Mapping[str, Any],
+    *,
+    default_name: str,
+    folder: str = "",
+    space: FreeSpace = UNLIMITED,
+    catalogue: str = "",
 ) -> Order:
     """The tracks of an order in TOML form.
 
@@ -127,13 +137,14 @@ def expand_order(
     num_digits = max(3, len(str(sum(counts))))
     tracks: list[PlannedTrack] = []
     known: dict[str, PlannedTrack] = {}
+    sources = SourceReader(catalogue)
     with PrimerReader() as primers:
         for number, (settings, count) in enumerate(zip(settings_of, counts, strict=True)):
             for index in range(count):
                 random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
                 title = f"{settings.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
                 fixed = {"seed": _track_seed(seed, number, index), "name": title}
-                tracks.append(_drawn(settings, fixed, random, folder, primers, known))
+                tracks.append(_drawn(settings, fixed, random, folder, primers, known, sources))
                 known[title] = tracks[-1]
                 known.setdefault(str(settings.get("name", title)), tracks[-1])
         return Order(name=name, planned=_distinct(tracks, primers, known))
@@ -187,6 +198,7 @@ def _drawn(
     folder: str,
     primers: PrimerReader,
     known: Mapping[str, PlannedTrack],
+    sources: SourceReader,
 ) -> PlannedTrack:
     """One track of a group: its settings, on top of a seed and a name.
 
@@ -196,7 +208,8 @@ def _drawn(
     for _ in range(MAX_DRAWS if any(_is_choice(key, value) for key, value in settings.items()) else 1):
         try:
             values = {key: _draw(key, value, random) for key, value in settings.items() if key != "name"}
-            order = primers.pin(order_from_fields({**fixed, **values, "name": fixed["name"]}), folder)
+            values = {**fixed, **values, "name": fixed["name"]}
+            order = primers.pin(order_from_fields(sources.completed(values, folder)), folder)
             return admit(bridged(order, known), primers)
         except OrderError as error:
             refusal = error
@@ -253,7 +266,7 @@ def _track_seed(*parts: int) -> int:
 
 
 def _checked(
-    rows: Iterator[dict[str, Any]], folder: str, primers: PrimerReader, space: FreeSpace
+    rows: Iterator[dict[str, Any]], folder: str, primers: PrimerReader, sources: SourceReader, space: FreeSpace
 ) -> tuple[PlannedTrack, ...]:
     tracks: list[PlannedTrack] = []
     seedless: list[int] = []
@@ -263,7 +276,8 @@ def _checked(
     size_bytes = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            order = bridged(primers.pin(order_from_fields(present_fields(row, reported)), folder), known)
+            values = sources.completed(present_fields(row, reported), folder)
+            order = bridged(primers.pin(order_from_fields(values), folder), known)
             if "seed" not in row:
                 seedless.append(len(tracks))
                 order = replace(order, seed=_seed_of(order, 0))

@@ -53,7 +53,7 @@ def plan_track(order: TrackOrder) -> TrackPlan:
     elif cue_of(order.form):
         course = _cue_course(order, meter)
     elif is_moving(order):
-        course = moving_course(order, meter, draw_bpm(order.seed))
+        course = moving_course(order, meter, draw_bpm(order.plan_seed))
     else:
         course = _steady_course(order, meter)
     players = [parse_instrument(name) for name in order.instruments]
@@ -105,7 +105,7 @@ def _steady_course(order: TrackOrder, meter: Meter) -> Course:
 def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     """Number of whole bars for the length of an order, and the tempo at which they are played."""
     quarters = meter.bar_ticks / TICKS_PER_QUARTER
-    bpm = order.bpm or _tempo_of_form(order, quarters) or draw_bpm(order.seed)
+    bpm = order.bpm or _tempo_of_form(order, quarters) or draw_bpm(order.plan_seed)
     exact_bars = order.duration_s * bpm / (60.0 * quarters)
     shortest = 1 + order.loop_start if order.loop else 2
     num_bars = max(shortest, round(exact_bars))
@@ -175,7 +175,7 @@ def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:
     if not is_drums_only:
         pitches = range(order.pitch_low, order.pitch_high + 1)
         keys = [key for key in keys if _is_within(key, order, pitches)] or keys
-    return keys[draw_key(order.seed) % len(keys)]
+    return keys[draw_key(order.plan_seed) % len(keys)]
 
 
 def _key_of_chords(order: TrackOrder, keys: list[int]) -> int:
@@ -183,7 +183,7 @@ def _key_of_chords(order: TrackOrder, keys: list[int]) -> int:
     bars = [bar for sequence in section_chords(order.chords).values() for bar in sequence]
     chords = [symbol for bar in bars for symbol in bar if symbol.root >= 0]
     if not chords:
-        return keys[draw_key(order.seed) % len(keys)]
+        return keys[draw_key(order.plan_seed) % len(keys)]
 
     def fit(key: int) -> tuple[int, int]:
         scale = scale_pitch_classes(key, order.scale)

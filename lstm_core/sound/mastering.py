@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,15 @@ class LayerStems:
 
     stems: Stems
     intro: Stems = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """The music whose gain and limiting stems get, in place of those of their own master."""
+
+    stems: Stems
+    music_end: int | None = None
+    intro: Intro | None = None
 
 
 class MasteringError(TonemillError):
@@ -112,7 +121,8 @@ class Master:
     true_peak_dbtp: float
     sample_peak_dbfs: float
     limited_db: float  # the most that the limiter takes off anywhere
-    stems: dict[str, Waveform]  # with the master's gain, reverb and limiting: they sum to it; empty unless requested
+    stems: dict[str, Waveform]  # with the master's gain, reverb and limiting: they sum to it; empty unless requested;
+    # those of a `level` with its gain and limiting
     layers: tuple[Waveform, ...] = ()  # as long and with the same gain and limiting; the last one is the master itself
 
 
@@ -127,6 +137,7 @@ def master(
     keep_stems: bool = False,
     intro: Intro | None = None,
     layers: Sequence[LayerStems] = (),
+    level: Level | None = None,
 ) -> Master:
     """The finished track, exactly `num_samples` long.
 
@@ -147,6 +158,7 @@ def master(
         intro: what is played once before a loop; `stems` are then those of the loop alone.
         layers: what each layer adds, if there are any; all together they are `stems`, and the intro's. Of any fade
             between two of them the true peak is kept too (see `sound.layers.fades`).
+        level: music as long, whose gain, limiting and fade the stems that are kept get.
 
     Raises:
         MasteringError: for stems that are too short, or that are to be kept but come one by one; for an intro of no
@@ -163,28 +175,12 @@ def master(
     fit = _Fit(num_samples - loop_start, loop, settings, music_end)
     intro_fit = _Fit(loop_start, False, settings, None, fades=False)
     bus, intro_bus = _mix(stems, fit), _mix(intro.stems, intro_fit) if intro else None
-    mix = bus if intro_bus is None else joined(intro_bus, bus, rate)
-    loudness = integrated_loudness(mix, rate, is_loop=loop and not intro)
     below = _layers_below(layers, bus, fit)
     intro_below = _layers_below([LayerStems(stems=layer.intro) for layer in layers], intro_bus, intro_fit)
-    levelled = Levelled(-np.inf, None, np.zeros_like(mix), loudness)
-    del mix
-    if np.isfinite(loudness):
-        leveller = Leveller(
-            bus,
-            loudness,
-            loop,
-            rate,
-            settings.true_peak_dbtp,
-            intro_bus,
-            [*below, bus] if layers else (),
-            [*intro_below, intro_bus] if layers and intro_bus is not None else (),
-        )
-        levelled = leveller.level(settings.loudness_lufs)
-        if settings.bit_depth != 32:
-            quantise(levelled.waveform, settings.bit_depth, seed)
-        del leveller
+    levelled = _levelled(bus, intro_bus, fit, below, intro_below)
     finished = levelled.waveform
+    if np.isfinite(levelled.gain_db) and settings.bit_depth != 32:
+        quantise(finished, settings.bit_depth, seed)
     del bus, intro_bus
     softer = [
         levelled.applied(layer, intro_below[number] if intro else None, rate) for number, layer in enumerate(below)
@@ -194,10 +190,16 @@ def master(
             quantise(layer, settings.bit_depth, seed + number)
     kept: dict[str, Waveform] = {}
     if keep_stems:
+        if level is not None:
+            fit = replace(fit, music_end=level.music_end)
+        applied = levelled
+        if level is not None:
+            before_loop = _mix(level.intro.stems, intro_fit) if level.intro else None
+            applied = _levelled(_mix(level.stems, fit), before_loop, fit)
         own, before = dict(stems), dict(intro.stems) if intro else {}
         for name in own | before:
             part = _mix(_only(name, before), intro_fit) if intro else None
-            kept[name] = levelled.applied(_mix(_only(name, own), fit), part, rate)
+            kept[name] = applied.applied(_mix(_only(name, own), fit), part, rate)
     peak = float(max(finished.max(), -finished.min()))
     return Master(
         waveform=finished,
@@ -228,6 +230,33 @@ def _layers_below(layers: Sequence[LayerStems], bus: Waveform | None, fit: _Fit)
         added = _mix(layer.stems, fit)
         mixes.append(mixes[-1] + added if mixes else added)
     return mixes
+
+
+def _levelled(
+    bus: Waveform,
+    intro_bus: Waveform | None,
+    fit: _Fit,
+    below: Sequence[Waveform] = (),
+    intro_below: Sequence[Waveform] = (),
+) -> Levelled:
+    """A mix, after that of an intro, at the requested loudness; silence at no gain. `below` are those of layers."""
+    settings, rate = fit.settings, fit.settings.sample_rate
+    mix = bus if intro_bus is None else joined(intro_bus, bus, rate)
+    loudness = integrated_loudness(mix, rate, is_loop=fit.loop and intro_bus is None)
+    if not np.isfinite(loudness):
+        return Levelled(-np.inf, None, np.zeros_like(mix), loudness)
+    del mix
+    leveller = Leveller(
+        bus,
+        loudness,
+        fit.loop,
+        rate,
+        settings.true_peak_dbtp,
+        intro_bus,
+        [*below, bus] if below else (),
+        [*intro_below, intro_bus] if below and intro_bus is not None else (),
+    )
+    return leveller.level(settings.loudness_lufs)
 
 
 def _only(name: str, stems: Mapping[str, Waveform]) -> dict[str, Waveform]:

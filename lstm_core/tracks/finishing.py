@@ -20,9 +20,10 @@ from lstm_core.notes.score import Score, cut_score
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.sources.asked import is_remade
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loops.points import LoopPoints
-from lstm_core.sound.mastering import Intro, LayerStems, MasterSettings, Stems, master
+from lstm_core.sound.mastering import Intro, LayerStems, Level, MasterSettings, Stems, master
 from lstm_core.sound.output_formats import encode, output_format
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import END_FADE_S, iter_stems, render_stems
@@ -75,6 +76,7 @@ def finish_track(
     layering = layering_of(take, plan, order.layers) if order.layers else None
     with clock.stage("synth"):
         stems, intro, layers = _rendered(score, track, soundfont, loop_points, layering)
+        level = _level_of(score, track, soundfont, loop_points)
     with clock.stage("master"):
         mastered = master(
             stems,
@@ -82,12 +84,13 @@ def finish_track(
             loop=order.loop,
             seed=track.seed_of(attempt),
             settings=settings,
-            music_end=min(round(score.duration_s * order.sample_rate), plan.num_samples),
+            music_end=_music_end(score, track),
             keep_stems=order.stems,
             intro=intro,
             layers=layers,
+            level=level,
         )
-    del stems, intro, layers
+    del stems, intro, layers, level
     suffix = output_format(order.format, order.bit_depth).suffix
     audio = {"master": mastered.waveform} | {f"stems/{name}": stem for name, stem in mastered.stems.items()}
     audio |= {layer_name(number): layer for number, layer in enumerate(mastered.layers)}
@@ -119,7 +122,8 @@ def finish_track(
                 loop_start=0 if loop_points is None else loop_points.start,
             )
         likeness = originals.compare(score, own=own_music(track, score))
-        gates += likeness.gates
+        is_related = track.source is not None  # tracks that are made from others are like them
+        gates += [gate for gate in likeness.gates if not (is_related and gate.name == "same_as_earlier")]
     with clock.stage("pictures"):
         files["score.mid"] = write_midi(score)
         files["roll.png"] = draw_roll(score, duration_s=order.duration_s, form=form)
@@ -203,6 +207,19 @@ def _stems_of(
     intro = render(before, soundfont, sample_rate=order.sample_rate, num_samples=start, tail_s=END_FADE_S)
     stems = render(body, soundfont, sample_rate=order.sample_rate, num_samples=loop_points.end - start)
     return stems, Intro(stems=intro, num_samples=start)
+
+
+def _level_of(score: Score, track: PlannedTrack, soundfont: SoundFont, loop_points: LoopPoints | None) -> Level | None:
+    """What the stems of a track that is made from another one are as loud as; None where it is the track itself."""
+    if track.source is None or not track.order.stems or not is_remade(track.order):
+        return None
+    before = replace(score, notes=track.source.level)
+    stems, intro = _stems_of(before, track, soundfont, loop_points)
+    return Level(stems=stems, music_end=_music_end(before, track), intro=intro)
+
+
+def _music_end(score: Score, track: PlannedTrack) -> int:
+    return min(round(score.duration_s * track.order.sample_rate), track.plan.num_samples)
 
 
 def _encode(waveform: Waveform, settings: MasterSettings, loop_points: LoopPoints | None) -> bytes:

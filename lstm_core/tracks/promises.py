@@ -17,10 +17,12 @@ from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.melodies.tune import PlacedTune
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import PlacedSection, sections_of
+from lstm_core.orders.sources.asked import is_rearranged
 from lstm_core.representations.note_events import event_onsets
 from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, NUM_QUALITIES, Ints, Plan, chord_tones
 from lstm_core.tracks.gates import GateResult
 from lstm_core.tracks.hits import hit_gates
+from lstm_core.tracks.sources import source_gates
 
 LEAST_VARIED, MOST_VARIED = 0.02, 0.98  # share of a varied section that is not as in the section that it varies
 
@@ -38,7 +40,8 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     Of what an order asks: `asked_form`, share of the bars of sections named again that are as the first time;
     `asked_chords`, share of its chords that the plan has; `varied_least` and `varied_most`, shares of new notes in
     sections that vary another; `other_roles`, notes of roles that it does not have there; `other_players`, programs
-    beyond its players; `missing_players`, players that do not play.
+    beyond its players; `missing_players`, players that do not play. A track that starts from another one has the form
+    of that one, apart from what was made again, and the gates of `source_gates`.
     """
     plan, hits = take.plan, hit_gates(track, take, primer_bars=_primer_bars(track))
     if plan is None:
@@ -53,18 +56,20 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     scale = scale_of(track.order, track.plan)
     if scale is not None:
         judged = take.notes["part"] != TUNE_PART if track.tune is not None else np.ones(len(take.notes), dtype=bool)
-        chord_wins = bool(track.order.chords) or track.tune is not None
+        chord_wins = bool(track.order.chords) or track.tune is not None or is_rearranged(track.order)
         gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, judged, chord_wins=chord_wins)))
     if track.tune is not None:
         gates.append(_all("melody_kept", _melody_kept(track, track.tune, take.notes)))
     if track.primer is None:
         together = most_together(take.notes)
         gates.append(GateResult("polyphony", together <= track.order.polyphony, together, track.order.polyphony))
-    if track.order.form:
+    if track.source is not None:
+        gates += source_gates(track, take)
+    elif track.order.form:
         gates.append(_all("asked_form", _sections_again(track, in_bars)))
     if track.order.chords:
         gates.append(_all("asked_chords", _asked_chords(track, in_bars, take.shift)))
-    shares = _varied_shares(track, in_bars)
+    shares = _varied_shares(track, in_bars) if track.source is None else []
     if shares:
         variation = track.order.variation
         least = LEAST_VARIED if variation is None or variation > 0 else 0.0

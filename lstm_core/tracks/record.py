@@ -61,7 +61,7 @@ def track_record(
         seed=order.seed,
         attempt=attempt,
         gates=tuple(map(verdict, gates)),
-        order=order_fields(order) | _file_names(order),
+        order=order_fields(order) | _names_of_places(order),
         checkpoint=provenance.checkpoint,
         soundfont={"name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256},
         arithmetic=provenance.arithmetic,
@@ -80,10 +80,10 @@ def track_record(
     )
 
 
-def _file_names(order: TrackOrder) -> dict[str, str]:
-    """The files that an order names without their folders; a melody where there is one."""
-    named = {"primer": order.primer} | ({"melody": order.melody} if order.melody else {})
-    return {field: storage.name_of(uri) if uri else "" for field, uri in named.items()}
+def _names_of_places(order: TrackOrder) -> dict[str, str]:
+    """The names of what an order takes from elsewhere: where that lies is of one machine alone."""
+    places = {"primer": order.primer, "melody": order.melody, "catalogue": order.catalogue}
+    return {field: storage.name_of(uri) if uri else "" for field, uri in places.items() if uri or field == "primer"}
 
 
 def _tempos(track: PlannedTrack, score: Score) -> tuple[TrackTempo, ...]:

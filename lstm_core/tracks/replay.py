@@ -6,18 +6,24 @@ checkpoint and attempt give the same take; whether they did is seen by the notes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lstm_core.catalogue.records import TrackRecord
-from lstm_core.composing.players import load_playable, open_player
+from lstm_core import storage
+from lstm_core.catalogue.folder import RECORD_NAME
+from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackRecord
+from lstm_core.composing.players import Playable, Player, load_playable, open_player
+from lstm_core.composing.remaking import staying
 from lstm_core.composing.take import Take
-from lstm_core.foundation.errors import OrderError, TonemillError
+from lstm_core.foundation.errors import OrderError, StorageError, TonemillError
 from lstm_core.orders.admission import admit
-from lstm_core.orders.order import order_from_fields
-from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.order import TrackOrder, order_from_fields
+from lstm_core.orders.planned import PlannedTrack, SourceTrack
 from lstm_core.tracks.gates import score_fingerprint
+from lstm_core.tracks.sources import source_track
 from lstm_core.tracks.warm_up import compile_player
+
+MOST_GENERATIONS = 100  # of tracks that were made from each other
 
 
 class ReplayError(TonemillError):
@@ -32,37 +38,109 @@ class Replay:
     take: Take
 
 
-def replay(record: TrackRecord, checkpoint: str | Path = "base") -> Replay:
+def replay(record: TrackRecord, checkpoint: str | Path = "base", catalogue: str = "") -> Replay:
     """The take of a record, note for note.
 
     Args:
         record: Of a track of a catalogue.
         checkpoint: The run or checkpoint that it was made with, or "base".
+        catalogue: That holds the track which it starts from, if it does.
 
     Raises:
         ReplayError: it is another checkpoint, the order had a primer or a melody, or other notes come of it.
         CheckpointError: there is no such checkpoint.
     """
-    for field in ("primer", "melody"):
-        if record.order.get(f"{field}_sha256"):
-            raise ReplayError(f"its order has a {field}, which a record does not hold")
-    playable = load_playable(checkpoint)
-    made_with = str(record.checkpoint.get("fingerprint"))
-    if playable.fingerprint != made_with:
-        raise ReplayError(
-            f"it was made with the checkpoint {record.checkpoint.get('name')} {made_with[:12]}, {checkpoint} is "
-            f"{playable.fingerprint[:12]}. Give the other one with --checkpoint"
-        )
-    try:
-        track = admit(order_from_fields(record.order))
-    except OrderError as error:
-        raise ReplayError(f"its order is none of this version: {error}") from error
-    player = open_player(playable, arithmetic=record.arithmetic.partition("-")[0])
-    compile_player(player)
-    take = next(player.play([(track, record.attempt)]))
-    if score_fingerprint(take.score(track.plan)) != record.score_fingerprint:
-        raise ReplayError(
-            f"other notes come of its order here: it was made by another version, or on another kind of processor "
-            f"({record.arithmetic})"
-        )
-    return Replay(track=track, take=take)
+    return Replayer(load_playable(checkpoint), catalogue, str(checkpoint)).replay(record)
+
+
+class Replayer:
+    """Makes takes of records with one checkpoint again, each track that others start from once.
+
+    Args:
+        playable: The checkpoint.
+        catalogue: Of tracks for which an order names none.
+        name: Of the checkpoint, for messages.
+    """
+
+    def __init__(self, playable: Playable, catalogue: str = "", name: str = "the checkpoint") -> None:
+        self._playable, self._catalogue, self._name = playable, catalogue, name
+        self._players: dict[str, Player] = {}  # by arithmetic
+        self._sources: dict[tuple[str, str], SourceTrack] = {}  # by catalogue and track_id
+        self._num_open = 0
+
+    def replay(self, record: TrackRecord) -> Replay:
+        """The take of a record, note for note; see the function of this name."""
+        for field in ("primer", "melody"):
+            if record.order.get(f"{field}_sha256"):
+                raise ReplayError(f"its order has a {field}, which a record does not hold")
+        made_with = str(record.checkpoint.get("fingerprint"))
+        if self._playable.fingerprint != made_with:
+            raise ReplayError(
+                f"it was made with the checkpoint {record.checkpoint.get('name')} {made_with[:12]}, {self._name} is "
+                f"{self._playable.fingerprint[:12]}. Give the other one with --checkpoint"
+            )
+        try:
+            track = admit(order_from_fields(record.order))
+        except OrderError as error:
+            raise ReplayError(f"its order is none of this version: {error}") from error
+        try:
+            track = self.with_source(track)
+        except OrderError as error:
+            raise ReplayError(str(error).rstrip(".")) from error
+        take = next(self._player(record.arithmetic.partition("-")[0]).play([(track, record.attempt)]))
+        if score_fingerprint(take.score(track.plan)) != record.score_fingerprint:
+            raise ReplayError(
+                f"other notes come of its order here: it was made by another version, or on another kind of processor "
+                f"({record.arithmetic})"
+            )
+        return Replay(track=track, take=take)
+
+    def with_source(self, track: PlannedTrack) -> PlannedTrack:
+        """The track with the one that it starts from, as that was played; the same track where it starts from none.
+
+        Raises:
+            OrderError: that one is not there or cannot be played again, or lacks what the order names.
+        """
+        order = track.order
+        if not order.from_track:
+            return track
+        check_pinned(order)
+        key = (self._placed(order.catalogue), order.from_track)
+        if key not in self._sources:
+            self._sources[key] = self._source(*key)
+        found = replace(track, source=self._sources[key])
+        staying(found)  # refuses parts that are not there
+        return found
+
+    def _placed(self, catalogue: str) -> str:
+        """Where a catalogue lies that an order names: a record has its mere name, and it stands beside its own."""
+        if not catalogue or "/" in catalogue:
+            return catalogue or self._catalogue
+        return storage.join(self._catalogue.rpartition("/")[0], catalogue)
+
+    def _source(self, catalogue: str, track_id: str) -> SourceTrack:
+        if self._num_open >= MOST_GENERATIONS:
+            raise OrderError(f"from is {track_id}, to which more than {MOST_GENERATIONS} tracks lead. Start from one.")
+        self._num_open += 1
+        try:
+            uri = storage.join(catalogue, TRACKS_FOLDER, track_id, RECORD_NAME)
+            record = TrackRecord.from_json(storage.read_bytes(uri))
+            found = self.replay(record)
+        except (StorageError, CatalogueError, ReplayError) as error:
+            raise OrderError(f"from is {track_id}, which cannot be played again: {str(error).rstrip('.')}.") from error
+        finally:
+            self._num_open -= 1
+        return source_track(found.track, found.take, record.attempt)
+
+    def _player(self, arithmetic: str) -> Player:
+        if arithmetic not in self._players:
+            player = open_player(self._playable, arithmetic=arithmetic)
+            compile_player(player)
+            self._players[arithmetic] = player
+        return self._players[arithmetic]
+
+
+def check_pinned(order: TrackOrder) -> None:
+    """Raises OrderError for an order whose track to start from was not looked up when it was read."""
+    if order.from_track and not order.from_notes:
+        raise OrderError(f"from is {order.from_track}, which was not looked up: read the order with its catalogue.")

@@ -8,7 +8,7 @@ from lstm_core.notes.score import Score, make_notes
 from lstm_core.sound.audio import decode
 from lstm_core.sound.levelling import LOUDNESS_TOLERANCE_LU
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
-from lstm_core.sound.mastering import FamilyMix, Master, MasterSettings, Stems, master
+from lstm_core.sound.mastering import FamilyMix, Level, Master, MasterSettings, Stems, master
 from lstm_core.sound.output_formats import encode
 from lstm_core.sound.synth import render_stems
 from tests.lstm_core.sounds import bundled_soundfont, ffmpeg_decode, ffmpeg_measures, six_parts
@@ -110,6 +110,33 @@ def test_stems_sum_to_the_master(stems: dict[str, np.ndarray]) -> None:
     )
     assert mastered.limited_db > 0.5 and list(mastered.stems) == list(stems)
     np.testing.assert_allclose(sum(mastered.stems.values()), mastered.waveform, atol=3e-6)
+
+
+def test_stems_get_the_gain_and_limiting_of_other_music_where_that_is_given(stems: dict[str, np.ndarray]) -> None:
+    """A bass that is played again leaves the other stems as they were, sample for sample."""
+    settings = MasterSettings(loudness_lufs=-11, bit_depth=24)
+    name = list(stems)[-1]
+    other = {**stems, name: 3.0 * stems[name][:, ::-1]}
+
+    def stems_of(given: dict[str, np.ndarray], level: Level | None = None) -> dict[str, np.ndarray]:
+        mastered = master(
+            given,
+            num_samples=NUM_SAMPLES,
+            loop=False,
+            seed=1,
+            settings=settings,
+            keep_stems=True,
+            music_end=NUM_SAMPLES - 1000 if level is None else NUM_SAMPLES - 20000,
+            level=level,
+        )
+        assert mastered.loudness_lufs == pytest.approx(-11, abs=LOUDNESS_TOLERANCE_LU)
+        return mastered.stems
+
+    before, alone = stems_of(stems), stems_of(other)
+    beside = stems_of(other, Level(stems=stems, music_end=NUM_SAMPLES - 1000))
+    unchanged = [one for one in stems if one != name]
+    assert unchanged and all((beside[one] == before[one]).all() for one in unchanged)
+    assert all((alone[one] != before[one]).any() for one in unchanged) and (beside[name] != before[name]).any()
 
 
 def test_a_seed_decides_the_dither_and_nothing_else(stems: dict[str, np.ndarray]) -> None:

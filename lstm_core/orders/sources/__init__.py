@@ -1,0 +1,1 @@
+"""Orders that start from a track of a catalogue."""
