@@ -52,7 +52,7 @@ class Composer:
             order, tune = attempts[made.number][0].order, attempts[made.number][0].tune
             notes = _within(read_parts(made.events, plan, -shift), track)
             if tune is not None:
-                notes = with_tune(notes, attempts[made.number][0], tune, plan.roles)
+                notes = with_tune(notes, attempts[made.number][0], tune, plan)
             elif not order.primer:  # whose notes stand as they are
                 notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(
