@@ -38,6 +38,7 @@ _HELP = {
     "roles": 'That sound: "harmony, bass" or "no melody", also by sections.',
     "loop": "Without an end: it goes round.",
     "stems": "A file for each instrument family as well.",
+    "layers": "Files of rising intensity that a game fades between, 2 to 5.",
     "format": "Of the master: flac, wav and others.",
     "primer": "MIDI file that the track continues.",
     "melody": "File of a tune, such as tune.mid, that the track accompanies.",

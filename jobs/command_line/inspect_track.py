@@ -58,6 +58,8 @@ def _facts(record: TrackRecord) -> Table:
         facts.add_row("form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1")
         facts.add_row("chords", record.form.chords_text(record.num_bars))
     facts.add_row("level", f"{record.loudness_lufs:.2f} LUFS, true peak {record.true_peak_dbtp:.2f} dBTP")
+    for layer in record.layers or ():
+        facts.add_row(layer.name, f"{layer.loudness_lufs:.2f} LUFS: {', '.join(layer.parts)}")
     facts.add_row("originality", originality_of(record))
     facts.add_row("seed", f"{record.seed}, attempt {record.attempt}, {record.arithmetic}")
     facts.add_row("checkpoint", f"{record.checkpoint.get('name')} {str(record.checkpoint.get('fingerprint'))[:12]}")

@@ -175,6 +175,8 @@ def _gate_message(gate: GateResult, order: TrackOrder) -> str:
         hint = " (so many notes in a row stand in a training piece of the checkpoint: order another seed)"
     elif gate.name == "same_as_earlier":
         hint = " (so many tracks of the catalogue have nearly the same notes: order another seed)"
+    elif gate.name in ("layers", "layers_sound", "layers_add"):
+        hint = " (too few parts play: order fewer layers, or name more instruments)"
     loudest = math.floor(10 * (order.loudness_lufs - gate.value)) / 10
     if gate.name == "loudness" and loudest > SILENCE_LUFS:
         hint = f" (under its true peak this music gets no louder: order loudness_lufs = {loudest:.1f} or less)"

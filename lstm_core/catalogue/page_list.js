@@ -9,6 +9,8 @@ const fileUrl = (i, name) =>
   [...folderOf(i), "tracks", plain.track_id[i], ...name.split("/")].map(encodeURIComponent).join("/");
 const fileNames = (i) => of("files", i);
 const masterName = (i) => fileNames(i).find((name) => /^master\./.test(name));
+const layerNames = (i) => fileNames(i).filter((name) => /^layer-\d+\./.test(name)); // the softest first
+const layerLabel = (name) => name.replace(/\.\w+$/, "").replace("-", " ");
 const signed = (value, digits) => value.toFixed(digits).replace("-", "−");
 const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
 
@@ -186,6 +188,8 @@ function toggleSheet(row, i) {
   if (formOf(i).length) facts.splice(3, 0, ["Form", formText(i)], ["Energy", `${plain.energy[i]} of 1 in the mean`]);
   if (loopStart(i)) facts.splice(2, 0, ["Loop", `from sample ${Math.round(loopStart(i) * sampleRate).toLocaleString("en")} on`]);
   if (stems.length) facts.push(["Stems", element("span", {}, ...stems.flatMap((stem) => [link(i, stem, stem.slice(6).replace(/\.\w+$/, "")), " "]))]);
+  const layers = layerNames(i);
+  if (layers.length) facts.push(["Layers", element("span", {}, ...layers.flatMap((name) => [link(i, name, layerLabel(name)), " "]))]);
   const gates = of("gates", i).map(([name, isPassed, bound], n) => [
     element("span", { className: isPassed ? "" : "broken", textContent: `${isPassed ? "✓" : "✗"} ${name.replaceAll("_", " ")}` }), String(plain.gate_values[i][n] ?? "").replace("-", "−"), bound]);
   const sheet = element("div", { className: "sheet" });

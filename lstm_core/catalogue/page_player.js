@@ -2,20 +2,23 @@
    Audio, sample by sample, because an <audio> that loops may leave a gap. A page opened as a file may not fetch, and
    loops by <audio> after all. What comes before the start of a loop is played once. */
 
-const LOOPS_KEPT = 4; // decoded loops; one minute of stereo is 21 MB
-const player = { index: -1, isPlaying: false, isLoading: false, message: "" };
+const LOOPS_KEPT = 6; // decoded loops, or layers of one; one minute of stereo is 21 MB
+const player = { index: -1, layer: "", isPlaying: false, isLoading: false, message: "" };
 let engine = null;
 const loopStart = (i) => plain.loop_start_s?.[i] ?? 0; // seconds
 const loopNote = (i) => (loopStart(i) ? `loops from ${clock(loopStart(i))}` : "loops");
 
+const audioUrl = (i) => fileUrl(i, player.layer || masterName(i));
+
 const elementEngine = {
   async start(i, at) {
     const audio = $("audio");
-    audio.src = fileUrl(i, masterName(i));
+    audio.src = audioUrl(i);
     audio.loop = Boolean(plain.loop[i]) && !loopStart(i); // else see onended
     audio.currentTime = at;
-    await audio.play();
+    if (player.isPlaying) await audio.play();
   },
+  change(i) { return this.start(i, this.time()); },
   resume: () => $("audio").play(),
   pause: () => $("audio").pause(),
   stop() { $("audio").pause(); $("audio").removeAttribute("src"); $("audio").load(); },
@@ -30,17 +33,21 @@ const loopEngine = {
   volume: 1,
   offset: 0, // seconds, where it starts or has been halted
   async start(i, at) {
-    const sampleRate = of("audio", i)[1], url = fileUrl(i, masterName(i));
+    const sampleRate = of("audio", i)[1];
     if (!this.contexts.has(sampleRate)) this.contexts.set(sampleRate, new AudioContext({ sampleRate }));
     this.context = this.contexts.get(sampleRate);
     this.offset = at;
     this.loopStart = loopStart(i);
     this.buffer = null;
-    const context = this.context, buffer = this.buffers.get(url) ?? (await this.decode(context, url));
+    await this.change(i);
+  },
+  async change(i) { // what sounds goes on until the other file is there
+    const url = audioUrl(i), context = this.context, buffer = this.buffers.get(url) ?? (await this.decode(context, url));
     this.buffers.delete(url);
     this.buffers.set(url, buffer);
     if (this.buffers.size > LOOPS_KEPT) this.buffers.delete(this.buffers.keys().next().value);
-    if (player.index !== i || engine !== this) return; // another was chosen meanwhile
+    if (player.index !== i || engine !== this || audioUrl(i) !== url) return; // another was chosen meanwhile
+    this.offset = this.time();
     this.buffer = buffer;
     if (player.isPlaying) await this.resume();
   },
@@ -80,6 +87,7 @@ async function play(i, at = 0) {
   engine?.stop();
   engine = plain.loop[i] && location.protocol !== "file:" ? loopEngine : elementEngine;
   engine.setVolume(Number($("volume").value));
+  if (player.index !== i) { player.layer = ""; showLayers(i); }
   Object.assign(player, { index: i, isPlaying: true, isLoading: true, message: "" });
   showState();
   try {
@@ -93,6 +101,17 @@ async function play(i, at = 0) {
   if (player.index !== i) return;
   player.isLoading = false;
   showState();
+}
+async function changeLayer(name) {
+  player.layer = name;
+  try {
+    await engine.change(player.index);
+  } catch (error) {
+    if (player.layer !== name || error.name === "AbortError") return;
+    engine.stop();
+    Object.assign(player, { isPlaying: false, message: `cannot be played: ${error.message}` });
+    showState();
+  }
 }
 async function toggle() {
   if (player.index < 0) return void (shown.length && play(shown[0]));
@@ -136,6 +155,11 @@ function showState() {
   showTime();
   if (player.isPlaying && !ticking) requestAnimationFrame(tick);
 }
+function showLayers(i) {
+  const option = (value, textContent) => element("option", { value, textContent });
+  $("layer").replaceChildren(option("", "master"), ...layerNames(i).map((name) => option(name, layerLabel(name))));
+  $("layer").hidden = layerNames(i).length === 0;
+}
 function showButton(button, isPlaying, name) {
   button.querySelector("use").setAttribute("href", isPlaying ? "#icon-pause" : "#icon-play");
   button.ariaLabel = `${isPlaying ? "Pause" : "Play"} ${name}`.trim();
@@ -174,6 +198,7 @@ $("audio").onended = () => {
 $("toggle").onclick = toggle;
 $("previous").onclick = () => step(-1);
 $("next").onclick = () => step(1);
+$("layer").onchange = () => changeLayer($("layer").value);
 $("volume").oninput = () => engine?.setVolume(Number($("volume").value));
 
 document.addEventListener("keydown", (event) => {

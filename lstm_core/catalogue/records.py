@@ -19,6 +19,7 @@ OPTIONAL = (
     *("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature"),
     "tempos",
     *("loop_start_bar", "loop_start_sample", "loop_end_sample"),
+    "layers",
 )  # absent when None
 T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -50,6 +51,16 @@ class TrackTempo:
     bar: float  # it begins with, or in, the first being 0
     start_s: float
     bpm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackLayer:
+    """One of the files of a track that a game fades between."""
+
+    name: str  # of the file, without its suffix
+    parts: tuple[str, ...]  # that play, those that this layer adds last: "bass: fingered bass"
+    loudness_lufs: float
+    true_peak_dbtp: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +100,7 @@ class TrackRecord:
     nearest_similarity: float | None = None  # 0 to 1: the share of its short runs that it holds, by rarity
     notes_signature: str | None = None  # for near-duplicates, see originality/signatures.py; None: too few notes
     tempos: tuple[TrackTempo, ...] | None = None  # where there is more than one; bpm is then the main one
+    layers: tuple[TrackLayer, ...] | None = None  # from the softest on, where they were ordered
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION
@@ -120,8 +132,9 @@ class TrackRecord:
         content = {key: value for key, value in vars(self).items() if key != "extra"} | self.extra
         content["gates"] = [vars(gate) for gate in self.gates]
         content["files"] = [vars(file) for file in self.files]
-        if self.tempos is not None:
-            content["tempos"] = [vars(tempo) for tempo in self.tempos]
+        for name in ("tempos", "layers"):
+            if content[name] is not None:
+                content[name] = [vars(entry) for entry in content[name]]
         for name in (name for name in OPTIONAL if content[name] is None):
             del content[name]
         if self.form is None:

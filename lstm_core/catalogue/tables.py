@@ -30,6 +30,14 @@ _FORM_CELLS: dict[str, Callable[[TrackForm], Any]] = {
 }  # columns that are made of a record's form
 _EARLIER: dict[str, Any] = {"record_version": 1} | dict.fromkeys((*_FORM_CELLS, *OPTIONAL))  # of tables without these
 _TEMPO = pa.struct([("bar", pa.float64()), ("start_s", pa.float64()), ("bpm", pa.float64())])
+_LAYER = pa.struct(
+    [
+        ("name", pa.string()),
+        ("parts", pa.list_(pa.string())),
+        ("loudness_lufs", pa.float64()),
+        ("true_peak_dbtp", pa.float64()),
+    ]
+)
 _CHECKPOINT = pa.struct(
     [
         ("fingerprint", pa.string()),
@@ -81,6 +89,7 @@ TRACKS_SCHEMA = pa.schema(
         ("nearest_similarity", pa.float64()),
         ("notes_signature", pa.string()),
         ("tempos", pa.list_(_TEMPO)),  # null where there is one, bpm
+        ("layers", pa.list_(_LAYER)),  # null where none were ordered
     ]
 )
 
@@ -181,7 +190,7 @@ def _cell(name: str, row: TrackRecord | TrackFailure) -> Any:
     value = getattr(row, name)
     if name == "order":
         return json.dumps(value, sort_keys=True)
-    if name in ("gates", "files", "tempos"):
+    if name in ("gates", "files", "tempos", "layers"):
         return value and [vars(entry) for entry in value]
     if name in ("checkpoint", "soundfont"):
         return {key: texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}

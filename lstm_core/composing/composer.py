@@ -11,13 +11,15 @@ from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.composing.take import Take
-from lstm_core.composing.voices import at_most_together, ended_by
+from lstm_core.composing.voices import at_most_together, ended_by, with_chord_held
+from lstm_core.composing.writing_order import in_order, in_plan_order, writing_order
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import Meter, NoteArray
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.timing.cue import cue_of
 from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
 from lstm_core.representations.plan.layout import Ints
@@ -46,11 +48,16 @@ class Composer:
             )
             for number, (track, attempt) in enumerate(attempts)
         ]
-        for made in self.arranger.generate(requests):
+        orders = [writing_order(request.plan, request.rules.locked) for request in requests]
+        written = [in_order(request, order) for request, order in zip(requests, orders, strict=True)]
+        for made in self.arranger.generate(written):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
             shift = home_shift(track.key)
             order, tune = attempts[made.number][0].order, attempts[made.number][0].tune
-            notes = _within(read_parts(made.events, plan, -shift), track)
+            notes = read_parts(made.events, written[made.number].plan, -shift)
+            notes = _within(in_plan_order(notes, orders[made.number]), track)
+            if cue_of(order.form):
+                notes = with_chord_held(notes, track)
             if tune is not None:
                 notes = with_tune(notes, attempts[made.number][0], tune, plan)
             elif not order.primer:  # whose notes stand as they are

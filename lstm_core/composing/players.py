@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lstm_core.composing.composer import Composer
 from lstm_core.composing.take import Take
-from lstm_core.composing.voices import ended_by
+from lstm_core.composing.voices import ended_by, with_chord_held
 from lstm_core.engine.engine import Engine
 from lstm_core.engine.requests import check_plays_orders, request_of
 from lstm_core.foundation.errors import CheckpointError, OrderError
@@ -23,6 +23,7 @@ from lstm_core.model.checkpoint import (
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint, find_level, is_composer, load_composer
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.timing.cue import cue_of
 from lstm_core.originality.index import OriginalityIndex
 from lstm_core.representations.note_events import decode_events
 from lstm_core.representations.parts.events import REPRESENTATION as PARTS_NAME
@@ -49,6 +50,8 @@ class NotePlayer:
             track, notes = attempts[made.number][0], decode_events(made.events).notes
             if track.primer is None:  # whose notes stand as they are
                 notes = ended_by(notes, track.order.loop_start * track.plan.meter.bar_ticks)
+            if cue_of(track.order.form):
+                notes = with_chord_held(notes, track.plan)
             yield Take(number=made.number, notes=notes, num_events=len(made.events))
 
 

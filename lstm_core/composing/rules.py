@@ -62,7 +62,8 @@ MOST_PARTS[list(CHORD_PLAYERS)] = 3  # such as a tune, chords and a bass
 MOST_PARTS.setflags(write=False)
 VARIATION = 0.5  # share of the bars of A' that differ from A, where an order does not say
 FEWEST_ACTIVE = 30  # percent of the parts that play in any bar of music that names no instruments
-FEWEST_WANTED = 60  # the same of players that an order names
+FEWEST_WANTED = 60  # the same of players that an order names, and of parts that layers are made of
+SPARE_PARTS = 3  # beyond one for each layer, since some hardly play: of 12 takes with 5 layers 3 passed without
 ENERGY_PLAY = 8  # percent of the parts by which those that play may differ from the energy that is asked for
 SMALLEST_ENSEMBLES = 3  # instruments of a style, in the median, that an order without a style may get
 
@@ -104,10 +105,10 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
     programs[list(NO_MUSIC)] = 0
     programs |= wanted.any(axis=0)
-    fewest = FEWEST_ROLES if len(wanted) == 0 else len(wanted)
+    fewest = len(wanted) or max(FEWEST_ROLES, order.layers and order.layers + SPARE_PARTS)
     roles = int(np.bitwise_or.reduce(roles_in_bar))
     energy = asked_energy(order, n)
-    fewest_active = np.full(n, FEWEST_ACTIVE if len(wanted) == 0 else FEWEST_WANTED)
+    fewest_active = np.full(n, FEWEST_WANTED if len(wanted) or order.layers else FEWEST_ACTIVE)
     most_active = np.full(n, 100)
     if energy is not None:
         fewest_active = np.maximum(100 * energy - ENERGY_PLAY, 0).astype(np.int64)
@@ -196,8 +197,8 @@ def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
 
 
 def _has_open_parts(order: TrackOrder) -> bool:
-    """Whether an order says nothing of energy, players and roles: else no scheme of the corpus would meet it."""
-    return not (order.energy or order.instruments or order.ensemble or order.roles)
+    """Whether an order says nothing of energy, players, roles, layers: else no scheme of the corpus would meet it."""
+    return not (order.energy or order.instruments or order.ensemble or order.roles or order.layers)
 
 
 def _scheme_of(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> DrawnScheme | None:

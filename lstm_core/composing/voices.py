@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS
 from lstm_core.notes.score import DRUMS, NoteArray
+from lstm_core.orders.plan import TrackPlan
 from lstm_core.representations.plan.layout import Ints
 
 
@@ -53,6 +54,16 @@ def ended_by(notes: NoteArray, tick: int) -> NoteArray:
     begun = notes["onset"] < tick
     ended["duration"][begun] = np.minimum(notes["duration"], tick - notes["onset"])[begun]
     return ended
+
+
+def with_chord_held(notes: NoteArray, plan: TrackPlan) -> NoteArray:
+    """The notes of which all melodic ones of the last chord last as long as it may."""
+    if plan.final_bar is None:
+        return notes
+    held = notes.copy()
+    is_last = (notes["onset"] == plan.final_bar * plan.meter.bar_ticks) & (notes["program"] != DRUMS)
+    held["duration"][is_last] = plan.final_hold_ticks
+    return held
 
 
 def _sounding_at(notes: NoteArray) -> npt.NDArray[np.int64]:

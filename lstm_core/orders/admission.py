@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import DRUM
 from lstm_core.foundation.errors import OrderError
+from lstm_core.notes.score import DRUMS
 from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.melodies.placing import placed_tune, with_melody
@@ -14,8 +16,9 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
-from lstm_core.orders.section_fields import check_chords, section_chords, section_roles
+from lstm_core.orders.section_fields import check_chords, section_chords, section_ensembles, section_roles
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.timing.cue import with_cue
 from lstm_core.orders.timing.hit_file import with_hits_read
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
@@ -32,7 +35,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     if primers is None:
         with PrimerReader() as primers:
             return admit(order, primers)
-    order = with_hits_read(order)
+    order = with_cue(with_hits_read(order))
     tune = primers.tune(order)
     order = order if tune is None else with_melody(order, tune)
     plan = plan_track(order)
@@ -44,6 +47,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     )
     _check_form(order, plan)
     _check_roles(order)
+    _check_layers(order, plan)
     rules = make_rules(order, plan, primer=track.primer)
     num_pitches = int(rules.pitches[0, 0, 0, :FIRST_DRUM].sum())
     if rules.spans[0, 0]["last_instrument"] and num_pitches < FEWEST_PITCHES:
@@ -93,8 +97,21 @@ def _check_roles(order: TrackOrder) -> None:
         raise OrderError(f'roles, "{order.roles}", cannot be played by drums alone. Name other instruments.')
 
 
+def _check_layers(order: TrackOrder, plan: TrackPlan) -> None:
+    """Raises OrderError for layers that the players of the order are too few for."""
+    players = Counter(plan.programs)
+    for named in section_ensembles(order.ensemble).values():
+        players |= Counter(programs for programs, count in named for _ in range(count))
+    num_parts = players.total() - max(players[(DRUMS,)] - 1, 0)  # all drums are one part
+    if order.layers and players and num_parts < order.layers:
+        raise OrderError(
+            f"layers is {order.layers}, and {num_parts} {'player is' if num_parts == 1 else 'players are'} named: each "
+            f"layer adds one at least. Name {order.layers} or more, drums counting once, or request fewer layers."
+        )
+
+
 def estimated_size_bytes(order: TrackOrder) -> float:
     """The approximate number of bytes that the files of a track take."""
     pcm = order.duration_s * order.sample_rate * 2 * order.bit_depth / 8
     share = output_format(order.format, order.bit_depth).size_share
-    return pcm * share * (3 if order.stems else 1) + OTHER_FILES_BYTES
+    return pcm * share * ((3 if order.stems else 1) + order.layers) + OTHER_FILES_BYTES

@@ -14,7 +14,8 @@ MAX_SECTIONS = 200
 MAX_SECTION_BARS = 999  # that may be written for one section
 INTRO, OUTRO = "intro", "outro"
 PART_WORDS = ("verse", "chorus", "bridge")  # letters of their own
-_WORDS = (INTRO, OUTRO, *PART_WORDS)
+STINGER, FANFARE = "stinger", "fanfare"  # each a whole piece, see timing/cue.py
+_WORDS = (INTRO, OUTRO, *PART_WORDS, STINGER, FANFARE)
 _HOW = 'Write letters and words with spaces between them, such as "intro A A B A\' outro" or "A:8 B:8 A:8".'
 _SECTION = re.compile(r"(?P<letter>[A-Z]|[A-Za-z]{2,}?)(?P<primes>'*)(?::(?P<bars>\d+))?")
 _LETTERS_TOGETHER = re.compile(r"(?:[A-Z]'*){2,}")
@@ -48,7 +49,8 @@ class SectionSpec:
 def parse_form(text: str) -> tuple[SectionSpec, ...]:
     """The sections of a form such as "intro A A B A outro" or "intro:4 A:8 A':8 B:8 A:8 outro:4".
 
-    A section is a letter A to Z or one of the words verse, chorus, bridge, intro and outro. A again is the same music,
+    A section is a letter A to Z or one of the words verse, chorus, bridge, intro and outro; "stinger" or "fanfare"
+    stands alone. A again is the same music,
     A' a variation of it, A'' another one. ":8" gives its bars; written once it holds for all sections of the letter.
     Letters may stand together where there are no bars: "AABA".
 
@@ -206,6 +208,11 @@ def _is_letters_together(token: str) -> bool:
 def _check_place(section: SectionSpec, place: int, sections: Sequence[SectionSpec]) -> None:
     if section.is_edge and section.variant:
         raise ValueError(f"The form names {section.name}, but an {section.letter} is played once. Leave the ' out.")
+    if section.letter in (STINGER, FANFARE) and len(sections) > 1:
+        raise ValueError(
+            f"The form names a {section.letter} among other sections. It is a piece of its own: write form = "
+            f'"{section.letter}".'
+        )
     if section.letter == INTRO and place != 0:
         raise ValueError(f"In the form an intro is section {place + 1}. It can only begin; call it by a letter.")
     if section.letter == OUTRO and place != len(sections) - 1:

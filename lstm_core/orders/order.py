@@ -23,7 +23,9 @@ from lstm_core.orders.section_fields import (
     section_ensembles,
     section_roles,
 )
+from lstm_core.orders.timing.bridge import BRIDGE_FIELDS, check_bridge
 from lstm_core.orders.timing.checks import TIMING_FIELDS, check_time
+from lstm_core.orders.timing.cue import check_cue
 from lstm_core.sound.audio import AudioError
 from lstm_core.sound.output_formats import output_format
 
@@ -31,6 +33,8 @@ MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
 MAX_INSTRUMENTS = 32  # players in an order
 MAX_INTRO_BARS = 999  # before a loop
+FEWEST_LAYERS, MOST_LAYERS = 2, 5
+MAX_LAYERED_S = 300.0  # of a track with layers: the stems of all of them are there at once
 FREE_KEY = "free"  # value of `key`: no scale is enforced
 
 
@@ -60,7 +64,7 @@ class TrackOrder:
     polyphony: int = 24  # melodic notes that sound together at most
     pitch_low: int = 21  # MIDI numbers of the lowest and highest melodic note
     pitch_high: int = 108
-    form: str = ""  # "intro A A' B A outro", with bars "A:8 B:8"; "": drawn
+    form: str = ""  # "intro A A' B A outro", with bars "A:8 B:8"; "stinger", "fanfare"; "": drawn
     variation: float | None = None  # how much A' differs from A, 0..1; None: drawn
     chords: str = ""  # "Am F C G", or by sections "A: Am F; B: C G"; one outside the scale is played; "": drawn
     energy: str = ""  # "0.5", a curve over the track "0.2 0.5 1", or rise, fall, arc; "": drawn
@@ -68,6 +72,9 @@ class TrackOrder:
     roles: str = ""  # that sound: "harmony, bass", "no melody", or by sections; "": drawn
     loop: bool = False
     loop_start: int = 0  # bars of an intro that is played once, before the loop; 0: the whole track goes round
+    bridge: str = ""  # rows above that it leads from and to, "forest > cave", which decide key, tempo, length
+    bridge_bars: int = 2  # of a bridge
+    bridge_bpm: float = 0.0  # that it leads to; filled when an order is read
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     melody: str = ""  # URI of a file with a tune that the track accompanies; as that of a primer
@@ -80,6 +87,7 @@ class TrackOrder:
     bit_depth: int = 16
     reverb: str = "studio"
     stems: bool = False  # deliver the stems as well
+    layers: int = 0  # files of rising intensity that a game fades between, the last one with all parts; 0: none
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +104,7 @@ class TrackOrder:
         _check_range("loudness_lufs", self.loudness_lufs, -40.0, -8.0, "LUFS")
         _check_range("loop_start", self.loop_start, 0, MAX_INTRO_BARS, "bars")
         _check_range("seed", self.seed, 0, 2**63 - 1, "")
+        self._check_layers()
         if self.pitch_low > self.pitch_high:
             raise OrderError(f"pitch_low is {self.pitch_low}, above pitch_high, which is {self.pitch_high}.")
         if self.sample_rate not in (44100, 48000):
@@ -105,6 +114,8 @@ class TrackOrder:
             self._check_key()
             num_players = sum(parse_instrument(name)[1] for name in self.instruments)
             self._check_music()
+            check_cue(self)
+            check_bridge(self)
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
@@ -116,6 +127,16 @@ class TrackOrder:
             parse_meter(self.meter)
         if num_players > MAX_INSTRUMENTS:
             raise OrderError(f"instruments holds {num_players} names, at most {MAX_INSTRUMENTS} are played.")
+
+    def _check_layers(self) -> None:
+        if not self.layers:
+            return
+        _check_range("layers", self.layers, FEWEST_LAYERS, MOST_LAYERS, "files, or left out")
+        if self.duration_s > MAX_LAYERED_S:
+            raise OrderError(
+                f"layers is {self.layers} and duration_s {self.duration_s:g}: layers are made of tracks of up to "
+                f"{MAX_LAYERED_S:g} s. Request a shorter track, such as a loop, or leave layers out."
+            )
 
     def _check_key(self) -> None:
         if self.scale and self.scale not in SCALES:
@@ -157,12 +178,11 @@ class TrackOrder:
 
 REVERBS = ("none", "studio", "hall")
 _DIGEST_NAMES = {"reverb": "room"}  # a renamed field keeps its first name in digests, so track ids stay
+_MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start", "layers")
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name
-    in ("form", "variation", "chords", "energy", "ensemble", "roles", "loop_start", "melody", "melody_sha256")
-    or field.name in TIMING_FIELDS
+    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, "melody", "melody_sha256")
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 

@@ -23,12 +23,18 @@ from lstm_core.orders.order_rows import csv_rows, parquet_rows, parse_toml, pres
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import BY_SECTION
+from lstm_core.orders.timing.bridge_row import bridged, check_joined, without_decided
 
 MAX_SHOWN_ERRORS = 8  # shown of one order
 MAX_TRACKS = 200_000  # of one order
 MAX_DRAWS = 24  # tries at values from ranges before an order counts as one that cannot be met
 _FIELDS = tuple(field.name for field in fields(TrackOrder))
-_LISTS = ("instruments", "ensemble", "roles")  # settings whose value is a list itself: choices are lists of lists
+_LISTS = (
+    "instruments",
+    "ensemble",
+    "roles",
+    "bridge",
+)  # settings whose value is a list itself: choices are lists of lists
 _TOP_KEYS = ("name", "count", "seed", "track", "group")
 
 
@@ -106,7 +112,10 @@ def expand_order(
     reported: set[str] = set()
     common = present_fields(common, reported)
     settings_of = [
-        {**common, **present_fields({key: value for key, value in group.items() if key != "count"}, reported)}
+        {
+            **(without_decided(common) if "bridge" in group else common),
+            **present_fields({key: value for key, value in group.items() if key != "count"}, reported),
+        }
         for group in groups
     ]
     for settings in settings_of:
@@ -117,14 +126,17 @@ def expand_order(
     space.check(sum(counts), least)
     num_digits = max(3, len(str(sum(counts))))
     tracks: list[PlannedTrack] = []
+    known: dict[str, PlannedTrack] = {}
     with PrimerReader() as primers:
         for number, (settings, count) in enumerate(zip(settings_of, counts, strict=True)):
             for index in range(count):
                 random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
                 title = f"{settings.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
                 fixed = {"seed": _track_seed(seed, number, index), "name": title}
-                tracks.append(_drawn(settings, fixed, random, folder, primers))
-        return Order(name=name, planned=_distinct(tracks, primers))
+                tracks.append(_drawn(settings, fixed, random, folder, primers, known))
+                known[title] = tracks[-1]
+                known.setdefault(str(settings.get("name", title)), tracks[-1])
+        return Order(name=name, planned=_distinct(tracks, primers, known))
 
 
 def _spoken(size_bytes: float) -> str:
@@ -174,6 +186,7 @@ def _drawn(
     random: np.random.Generator,
     folder: str,
     primers: PrimerReader,
+    known: Mapping[str, PlannedTrack],
 ) -> PlannedTrack:
     """One track of a group: its settings, on top of a seed and a name.
 
@@ -184,7 +197,7 @@ def _drawn(
         try:
             values = {key: _draw(key, value, random) for key, value in settings.items() if key != "name"}
             order = primers.pin(order_from_fields({**fixed, **values, "name": fixed["name"]}), folder)
-            return admit(order, primers)
+            return admit(bridged(order, known), primers)
         except OrderError as error:
             refusal = error
     raise OrderError(f"{fixed['name']}: {refusal}") from refusal
@@ -246,14 +259,16 @@ def _checked(
     seedless: list[int] = []
     errors: list[str] = []
     reported: set[str] = set()
+    known: dict[str, PlannedTrack] = {}
     size_bytes = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            order = primers.pin(order_from_fields(present_fields(row, reported)), folder)
+            order = bridged(primers.pin(order_from_fields(present_fields(row, reported)), folder), known)
             if "seed" not in row:
                 seedless.append(len(tracks))
                 order = replace(order, seed=_seed_of(order, 0))
             tracks.append(admit(order, primers))
+            known.setdefault(order.name, tracks[-1])
         except OrderError as error:
             errors.append(f"row {number}: {error}")
             continue
@@ -271,7 +286,7 @@ def _checked(
     for place, again in _repetitions([tracks[place].order for place in seedless]):
         order = tracks[seedless[place]].order
         tracks[seedless[place]] = admit(replace(order, seed=_seed_of(replace(order, seed=0), again)), primers)
-    return _distinct(tracks, primers)
+    return _distinct(tracks, primers, known)
 
 
 def _seed_of(order: TrackOrder, again: int) -> int:
@@ -290,10 +305,17 @@ def _repetitions(tracks: Sequence[TrackOrder]) -> Iterator[tuple[int, int]]:
                 yield place, again
 
 
-def _distinct(tracks: list[PlannedTrack], primers: PrimerReader) -> tuple[PlannedTrack, ...]:
-    """The tracks with derived seeds for those that request exactly the same as one before."""
+def _distinct(
+    tracks: list[PlannedTrack], primers: PrimerReader, known: Mapping[str, PlannedTrack]
+) -> tuple[PlannedTrack, ...]:
+    """The tracks with derived seeds for those that request exactly the same as one before.
+
+    Raises:
+        OrderError: a bridge joins one of these.
+    """
     distinct = list(tracks)
     for place, again in _repetitions([track.order for track in tracks]):
         order = tracks[place].order
         distinct[place] = admit(replace(order, seed=derived_seed(order.seed, 1_000_000 + again)), primers)
+    check_joined(distinct, known)
     return tuple(distinct)

@@ -12,7 +12,9 @@ from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, Tempo
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
 from lstm_core.orders.section_fields import section_chords
+from lstm_core.orders.timing.bridge import bridge_tempos
 from lstm_core.orders.timing.course import MIN_TAIL_S, TEMPO_TOLERANCE, Course, is_moving, moving_course
+from lstm_core.orders.timing.cue import cue_bars, cue_of
 
 FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that was not requested
 
@@ -46,7 +48,14 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
     """
     meter = parse_meter(order.meter)
-    course = moving_course(order, meter, draw_bpm(order.seed)) if is_moving(order) else _steady_course(order, meter)
+    if order.bridge:
+        course = _bridge_course(order, meter)
+    elif cue_of(order.form):
+        course = _cue_course(order, meter)
+    elif is_moving(order):
+        course = moving_course(order, meter, draw_bpm(order.seed))
+    else:
+        course = _steady_course(order, meter)
     players = [parse_instrument(name) for name in order.instruments]
     programs = tuple(programs for programs, count in players for _ in range(count))
     return TrackPlan(
@@ -62,6 +71,28 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         section_bars=course.section_bars,
         hit_bars=course.hit_bars,
     )
+
+
+def _bridge_course(order: TrackOrder, meter: Meter) -> Course:
+    if not order.bridge_bpm:
+        raise OrderError(f'bridge is "{order.bridge}": it joins tracks of one order file, a row alone cannot be one.')
+    tempos = bridge_tempos(order, meter)
+    return Course(
+        bpm=order.bpm,
+        num_bars=order.bridge_bars,
+        final_bar=None,
+        final_hold_ticks=0,
+        tempos=tempos if len(tempos) > 1 else (),
+    )
+
+
+def _cue_course(order: TrackOrder, meter: Meter) -> Course:
+    try:
+        bars = cue_bars(order, meter, slowest=MIN_BPM, fastest=MAX_BPM)
+    except ValueError as error:
+        raise OrderError(str(error)) from error
+    final_bar = bars.num_bars - 1
+    return Course(bpm=bars.bpm, num_bars=bars.num_bars, final_bar=final_bar, final_hold_ticks=bars.hold_ticks)
 
 
 def _steady_course(order: TrackOrder, meter: Meter) -> Course:

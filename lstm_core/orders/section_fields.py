@@ -17,6 +17,7 @@ from lstm_core.notes.chord_symbols import ChordBar, parse_chord_sequence
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.orders.energy_curve import energy_text
 from lstm_core.orders.form_text import SectionSpec, parse_section
+from lstm_core.orders.timing.bridge import bridge_text
 from lstm_core.orders.timing.hits import hits_text
 from lstm_core.orders.timing.slowing import rit_share
 
@@ -66,6 +67,8 @@ def fold_fields(values: Mapping[str, Any]) -> dict[str, Any]:
             folded[key] = hits_text(value)
         elif key == "hits_fps":
             folded[key] = _number_text(value)
+        elif key == "bridge":
+            folded[key] = bridge_text(value)
         elif key == "rit":
             folded[key] = rit_share(value)
         else:

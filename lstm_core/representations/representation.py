@@ -61,11 +61,12 @@ class AugmentSettings:
     transpose: int = 6  # semitones up or down at most, of a model that learns all keys
     condition_dropout: float = 0.2  # share of times that a condition is left open
     thinned_share: float = 0.0  # share of times that a piece loses some of its instruments
+    reordered_share: float = 0.0  # share of times that the parts of a piece are written in some other order
 
     def __post_init__(self) -> None:
         if not 0 <= self.transpose <= 12:
             raise ValueError(f"transpose is {self.transpose} semitones, it must be 0 to 12")
-        for name in ("condition_dropout", "thinned_share"):
+        for name in ("condition_dropout", "thinned_share", "reordered_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be in [0, 1]")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lstm_core.sound.audio import Waveform
+from lstm_core.sound.layers.fades import fade_peaks
 from lstm_core.sound.limiter import apply_gain, limiting_gain
 from lstm_core.sound.loops.joining import joined
 from lstm_core.sound.loudness import integrated_loudness, tile_peaks
@@ -62,6 +64,8 @@ class Leveller:
         sample_rate: in Hz.
         true_peak_dbtp: that nothing may exceed.
         intro: what is played once before the loop, if anything; `loudness` is then that of both joined.
+        layers: of the mix, which is one of them; no fade between two of them may exceed the true peak either.
+        intro_layers: the same of the intro.
     """
 
     def __init__(
@@ -72,12 +76,15 @@ class Leveller:
         sample_rate: int,
         true_peak_dbtp: float,
         intro: Waveform | None = None,
+        layers: Sequence[Waveform] = (),
+        intro_layers: Sequence[Waveform] = (),
     ) -> None:
         self._mix, self._loudness, self._loop, self._sample_rate = mix, loudness, loop, sample_rate
         ceiling = float(10 ** ((true_peak_dbtp - PEAK_MARGIN_DB) / 20))
-        self._limiting = _Limiting(mix, ceiling, sample_rate, is_loop=loop)
-        self._intro = intro
-        self._intro_limiting = None if intro is None else _Limiting(intro, ceiling, sample_rate, is_loop=False)
+        self._limiting = _Limiting(mix, layers, ceiling, sample_rate, is_loop=loop)
+        self._intro, self._intro_limiting = intro, None
+        if intro is not None:
+            self._intro_limiting = _Limiting(intro, intro_layers, ceiling, sample_rate, is_loop=False)
 
     def level(self, wanted_lufs: float) -> Levelled:
         """The mix at the requested loudness; or at MOST_DRIVE_DB where the limiter leaves it softer than that."""
@@ -118,10 +125,12 @@ class Leveller:
 class _Limiting:
     """The limiting gain of a mix at one gain after another; its peaks are looked for anew only where it is louder."""
 
-    def __init__(self, mix: Waveform, ceiling: float, sample_rate: int, *, is_loop: bool) -> None:
+    def __init__(
+        self, mix: Waveform, layers: Sequence[Waveform], ceiling: float, sample_rate: int, *, is_loop: bool
+    ) -> None:
         self._mix, self._ceiling, self._sample_rate, self._is_loop = mix, ceiling, sample_rate, is_loop
-        self._peaks: npt.NDArray[np.float32] | None = None
-        self._floor = np.inf
+        self._peaks = fade_peaks(layers, is_loop=is_loop) if layers else None
+        self._floor = 0.0 if layers else np.inf
 
     def borders(self, gain: float) -> Borders:
         if self._peaks is None or self._ceiling / gain < self._floor:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.foundation.compiling import njit
 from lstm_core.foundation.errors import TonemillError
 from lstm_core.notes.score import FAMILIES
 from lstm_core.sound.audio import Waveform
@@ -16,11 +15,10 @@ from lstm_core.sound.dither import quantise
 from lstm_core.sound.levelling import Levelled, Leveller
 from lstm_core.sound.loops.joining import joined, joined_peak_dbtp
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
+from lstm_core.sound.mixing import add_stem, fade_out, high_pass, high_passed, wrapped
 from lstm_core.sound.output_formats import output_format
 from lstm_core.sound.reverb import REVERBS, convolve, impulse_response
 
-LONGEST_FADE_S = 3.0
-SHORTEST_FADE_S = 0.01
 LOW_CUT_HZ, CUT_HZ = 30.0, 90.0  # under these only rumble and mud
 MIX_SAMPLES = 32768
 FILTER_WARM_UP_S = 1.0  # a loop's filters start from where they are at its end; -190 dB is forgotten in this time
@@ -35,6 +33,14 @@ class Intro:
 
     stems: Stems
     num_samples: int  # after which the loop begins
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerStems:
+    """What a layer adds to the one before it."""
+
+    stems: Stems
+    intro: Stems = field(default_factory=dict)
 
 
 class MasteringError(TonemillError):
@@ -107,6 +113,7 @@ class Master:
     sample_peak_dbfs: float
     limited_db: float  # the most that the limiter takes off anywhere
     stems: dict[str, Waveform]  # with the master's gain, reverb and limiting: they sum to it; empty unless requested
+    layers: tuple[Waveform, ...] = ()  # as long and with the same gain and limiting; the last one is the master itself
 
 
 def master(
@@ -119,6 +126,7 @@ def master(
     music_end: int | None = None,
     keep_stems: bool = False,
     intro: Intro | None = None,
+    layers: Sequence[LayerStems] = (),
 ) -> Master:
     """The finished track, exactly `num_samples` long.
 
@@ -137,6 +145,8 @@ def master(
         music_end: sample at which the last note is released, if known; a fade starts no earlier.
         keep_stems: whether to return the stems too; needs them all at once.
         intro: what is played once before a loop; `stems` are then those of the loop alone.
+        layers: what each layer adds, if there are any; all together they are `stems`, and the intro's. Of any fade
+            between two of them the true peak is kept too (see `sound.layers.fades`).
 
     Raises:
         MasteringError: for stems that are too short, or that are to be kept but come one by one; for an intro of no
@@ -155,16 +165,33 @@ def master(
     bus, intro_bus = _mix(stems, fit), _mix(intro.stems, intro_fit) if intro else None
     mix = bus if intro_bus is None else joined(intro_bus, bus, rate)
     loudness = integrated_loudness(mix, rate, is_loop=loop and not intro)
+    below = _layers_below(layers, bus, fit)
+    intro_below = _layers_below([LayerStems(stems=layer.intro) for layer in layers], intro_bus, intro_fit)
     levelled = Levelled(-np.inf, None, np.zeros_like(mix), loudness)
     del mix
     if np.isfinite(loudness):
-        leveller = Leveller(bus, loudness, loop, rate, settings.true_peak_dbtp, intro_bus)
+        leveller = Leveller(
+            bus,
+            loudness,
+            loop,
+            rate,
+            settings.true_peak_dbtp,
+            intro_bus,
+            [*below, bus] if layers else (),
+            [*intro_below, intro_bus] if layers and intro_bus is not None else (),
+        )
         levelled = leveller.level(settings.loudness_lufs)
         if settings.bit_depth != 32:
             quantise(levelled.waveform, settings.bit_depth, seed)
         del leveller
     finished = levelled.waveform
     del bus, intro_bus
+    softer = [
+        levelled.applied(layer, intro_below[number] if intro else None, rate) for number, layer in enumerate(below)
+    ]
+    for number, layer in enumerate(softer, start=1):
+        if settings.bit_depth != 32:
+            quantise(layer, settings.bit_depth, seed + number)
     kept: dict[str, Waveform] = {}
     if keep_stems:
         own, before = dict(stems), dict(intro.stems) if intro else {}
@@ -179,6 +206,7 @@ def master(
         sample_peak_dbfs=float(20 * np.log10(peak)) if peak > 0 else -np.inf,
         limited_db=levelled.limited_db,
         stems=kept,
+        layers=(*softer, finished) if layers else (),
     )
 
 
@@ -193,6 +221,15 @@ class _Fit:
     fades: bool = True  # to silence, if it is no loop
 
 
+def _layers_below(layers: Sequence[LayerStems], bus: Waveform | None, fit: _Fit) -> list[Waveform]:
+    """The mix of each layer but the last one, which is the mix of all, `bus`: float32 [2, num_samples] each."""
+    mixes: list[Waveform] = []
+    for layer in layers[:-1] if bus is not None else ():
+        added = _mix(layer.stems, fit)
+        mixes.append(mixes[-1] + added if mixes else added)
+    return mixes
+
+
 def _only(name: str, stems: Mapping[str, Waveform]) -> dict[str, Waveform]:
     return {name: stems[name]} if name in stems else {}
 
@@ -203,15 +240,15 @@ def _mix(stems: Stems, fit: _Fit) -> Waveform:
     sums = _sums(stems, fit)
     bus = np.empty((2, num_samples), dtype=np.float32)
     warm_up = round(FILTER_WARM_UP_S * settings.sample_rate) if loop else 0
-    fitted = _wrapped(sums[:4], num_samples) if loop else sums[:4, :num_samples]
-    filters = np.stack([_high_pass(hz, settings.sample_rate) for hz in (LOW_CUT_HZ, CUT_HZ)])
-    _high_passed(fitted, filters, warm_up, bus)
+    fitted = wrapped(sums[:4], num_samples) if loop else sums[:4, :num_samples]
+    filters = np.stack([high_pass(hz, settings.sample_rate) for hz in (LOW_CUT_HZ, CUT_HZ)])
+    high_passed(fitted, filters, warm_up, bus)
     if settings.reverb != "none":
         send = sums[4] if loop else sums[4, :num_samples]
         answer = convolve(send, impulse_response(settings.reverb, settings.sample_rate))
-        bus += _wrapped(answer, num_samples) if loop else answer[:, :num_samples]
+        bus += wrapped(answer, num_samples) if loop else answer[:, :num_samples]
     if fit.fades and not loop:
-        _fade_out(bus, settings.sample_rate, fit.music_end)
+        fade_out(bus, settings.sample_rate, fit.music_end)
     return bus
 
 
@@ -230,7 +267,7 @@ def _sums(stems: Stems, fit: _Fit) -> Waveform:
             for name, stem in together.items():
                 family = fit.settings.mix.get(name, FamilyMix())
                 left, right = sums[0 if family.is_low else 2, piece], sums[1 if family.is_low else 3, piece]
-                _add_stem(stem[0, piece], stem[1, piece], _gains(family, fit.settings), left, right, sums[4, piece])
+                add_stem(stem[0, piece], stem[1, piece], _gains(family, fit.settings), left, right, sums[4, piece])
     return sums if sums.size else np.zeros((5, fit.num_samples), dtype=np.float32)
 
 
@@ -240,72 +277,3 @@ def _gains(family: FamilyMix, settings: MasterSettings) -> npt.NDArray[np.float3
     angle = (family.pan + 1) * np.pi / 4
     to_reverb = 0.5 * family.send * settings.reverb_level if settings.reverb != "none" else 0.0
     return (level * np.array([np.sqrt(2) * np.cos(angle), np.sqrt(2) * np.sin(angle), to_reverb])).astype(np.float32)
-
-
-def _wrapped(waveform: Waveform, num_samples: int) -> Waveform:
-    """The waveform with all that lies past `num_samples` added to the start, as often as it takes: [C, num_samples]."""
-    wrapped = waveform[:, :num_samples].copy()
-    for start in range(num_samples, waveform.shape[1], num_samples):
-        piece = waveform[:, start : start + num_samples]
-        wrapped[:, : piece.shape[1]] += piece
-    return wrapped
-
-
-def _fade_out(waveform: Waveform, sample_rate: int, music_end: int | None) -> None:
-    """Fades to digital silence from the last release on, or over the last LONGEST_FADE_S of a longer rest."""
-    num_samples = waveform.shape[1]
-    rest = num_samples - music_end if music_end is not None else 0
-    num_faded = round(min(max(rest / sample_rate, SHORTEST_FADE_S), LONGEST_FADE_S) * sample_rate)
-    num_faded = min(num_faded, num_samples)
-    fade = np.cos(np.linspace(0, np.pi / 2, num_faded)) ** 2
-    fade[-1] = 0
-    waveform[:, num_samples - num_faded :] *= fade.astype(np.float32)
-
-
-def _high_pass(hz: float, sample_rate: int) -> npt.NDArray[np.float64]:
-    """b0, a1, a2 of a Butterworth high-pass of second order, its zeros being 1, -2, 1 times b0: float64 [3]."""
-    k = np.tan(np.pi * hz / sample_rate)
-    norm = 1 / (1 + np.sqrt(2) * k + k * k)
-    return np.array([norm, 2 * (k * k - 1) * norm, (1 - np.sqrt(2) * k + k * k) * norm])
-
-
-@njit(cache=True, nogil=True)
-def _add_stem(left, right, gains, left_bus, right_bus, send):  # type: ignore[no-untyped-def]
-    """Adds a piece of a stem, which may end early, to the two sides of a bus and to the send of the reverb."""
-    for i in range(len(left)):
-        left_bus[i] += left[i] * gains[0]
-        right_bus[i] += right[i] * gains[1]
-        send[i] += (left[i] + right[i]) * gains[2]
-
-
-@njit(cache=True, nogil=True)
-def _high_passed(sources, filters, warm_up, target):  # type: ignore[no-untyped-def]
-    """Writes the sum of two stereo sources, float32 [4, S], each through its filter, to `target`.
-
-    The filters have run over the last `warm_up` samples before. Both run at once, since each sample waits for the one
-    before it: 3.9 ns per sample, one after the other 7.2 (AMD Zen 4, November 2026).
-    """
-    b0, a1, a2 = filters[0]
-    c0, d1, d2 = filters[1]
-    s1 = s2 = t1 = t2 = u1 = u2 = v1 = v2 = 0.0
-    size = sources.shape[1]
-    at = (size - warm_up % size) % size
-    for i in range(warm_up + size):
-        left, right = sources[0, at] * b0, sources[1, at] * b0
-        y = left + s1
-        s1 = -2.0 * left - a1 * y + s2
-        s2 = left - a2 * y
-        z = right + t1
-        t1 = -2.0 * right - a1 * z + t2
-        t2 = right - a2 * z
-        left, right = sources[2, at] * c0, sources[3, at] * c0
-        w = left + u1
-        u1 = -2.0 * left - d1 * w + u2
-        u2 = left - d2 * w
-        x = right + v1
-        v1 = -2.0 * right - d1 * x + v2
-        v2 = right - d2 * x
-        if i >= warm_up:
-            target[0, at] = y + w
-            target[1, at] = z + x
-        at = at + 1 if at + 1 < size else 0

@@ -22,12 +22,15 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import sections_of
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loops.points import LoopPoints
-from lstm_core.sound.mastering import Intro, MasterSettings, Stems, master
+from lstm_core.sound.mastering import Intro, LayerStems, MasterSettings, Stems, master
 from lstm_core.sound.output_formats import encode, output_format
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.synth import END_FADE_S, iter_stems, render_stems
+from lstm_core.tracks.cues import cue_gates
 from lstm_core.tracks.gates import GateResult, audio_gates, note_ends, order_gates
 from lstm_core.tracks.identity import Provenance
+from lstm_core.tracks.layer_audio import layer_audio_gates, layer_name, layer_rows, render_layers, together
+from lstm_core.tracks.layers import Layering, layer_gates, layering_of
 from lstm_core.tracks.originals import NOTHING_KNOWN, Originals
 from lstm_core.tracks.promises import promise_gates
 from lstm_core.tracks.record import track_record
@@ -69,8 +72,9 @@ def finish_track(
     form = form_of_take(track, take)
     settings = master_settings(order)
     loop_points = loop_points_of(track, score)
+    layering = layering_of(take, plan, order.layers) if order.layers else None
     with clock.stage("synth"):
-        stems, intro = _rendered(score, track, soundfont, loop_points)
+        stems, intro, layers = _rendered(score, track, soundfont, loop_points, layering)
     with clock.stage("master"):
         mastered = master(
             stems,
@@ -81,10 +85,12 @@ def finish_track(
             music_end=min(round(score.duration_s * order.sample_rate), plan.num_samples),
             keep_stems=order.stems,
             intro=intro,
+            layers=layers,
         )
-    del stems, intro
+    del stems, intro, layers
     suffix = output_format(order.format, order.bit_depth).suffix
     audio = {"master": mastered.waveform} | {f"stems/{name}": stem for name, stem in mastered.stems.items()}
+    audio |= {layer_name(number): layer for number, layer in enumerate(mastered.layers)}
     with clock.stage("encode"):
         files = {f"{name}{suffix}": _encode(waveform, settings, loop_points) for name, waveform in audio.items()}
     with clock.stage("gates"):
@@ -98,7 +104,20 @@ def finish_track(
             loop_start=0 if loop_points is None else loop_points.start,
         )
         gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
-        gates += promise_gates(track, take)
+        gates += promise_gates(track, take) + cue_gates(track, take)
+        if layering is not None:
+            gates += layer_gates(take, plan, layering, order.layers)
+        if layering is not None and layering.parts:
+            gates += layer_audio_gates(
+                [files[f"{layer_name(number)}{suffix}"] for number in range(order.layers)],
+                data,
+                score=score,
+                layering=layering,
+                num_samples=plan.num_samples,
+                loop=order.loop,
+                settings=settings,
+                loop_start=0 if loop_points is None else loop_points.start,
+            )
         likeness = originals.compare(score, own=own_music(track, score))
         gates += likeness.gates
     with clock.stage("pictures"):
@@ -114,6 +133,7 @@ def finish_track(
         likeness=likeness,
         form=form,
         loop_points=loop_points,
+        layers=layer_rows(mastered, layering, settings, loop=order.loop, loop_points=loop_points) if layering else None,
     )
     return Finished(record=record, files=files, gates=gates, seconds=clock.seconds)
 
@@ -154,9 +174,26 @@ def master_settings(order: TrackOrder) -> MasterSettings:
 
 
 def _rendered(
+    score: Score,
+    track: PlannedTrack,
+    soundfont: SoundFont,
+    loop_points: LoopPoints | None,
+    layering: Layering | None,
+) -> tuple[Stems, Intro | None, tuple[LayerStems, ...]]:
+    """The stems of a track and its intro, as `_stems_of` gives them, and what each of its layers adds."""
+    if layering is None or not layering.parts:
+        return *_stems_of(score, track, soundfont, loop_points), ()
+    layers = render_layers(score, layering, lambda part: _stems_of(part, track, soundfont, loop_points))
+    intro = None
+    if loop_points is not None:
+        intro = Intro(stems=together([layer.intro for layer in layers]), num_samples=loop_points.start)
+    return together([layer.stems for layer in layers]), intro, layers
+
+
+def _stems_of(
     score: Score, track: PlannedTrack, soundfont: SoundFont, loop_points: LoopPoints | None
 ) -> tuple[Stems, Intro | None]:
-    """The stems of a track; of a loop after an intro those of the loop, and the intro."""
+    """The stems of a score; of a loop after an intro those of the loop, and the intro."""
     order, plan = track.order, track.plan
     render: Callable[..., Stems] = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
     if loop_points is None:

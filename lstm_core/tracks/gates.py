@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.notes.score import DRUMS, Score
+from lstm_core.notes.score import DRUMS, NoteArray, Score
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan
@@ -82,13 +82,13 @@ def audio_gates(
     results += [
         GateResult("sample_rate", sample_rate == rate, float(sample_rate), rate),
         GateResult("heard", loudness > SILENCE_LUFS, loudness, SILENCE_LUFS),
-        _at_most("clipping", longest_flat_top(waveform), LONGEST_FLAT_TOP),
-        _at_most("loudness", abs(loudness - settings.loudness_lufs), LOUDNESS_TOLERANCE_LU),
-        _at_most("true_peak", max(peak, NOTHING_DB), settings.true_peak_dbtp),
+        at_most("clipping", longest_flat_top(waveform), LONGEST_FLAT_TOP),
+        at_most("loudness", abs(loudness - settings.loudness_lufs), LOUDNESS_TOLERANCE_LU),
+        at_most("true_peak", max(peak, NOTHING_DB), settings.true_peak_dbtp),
     ]
     if not loop:
         ending = waveform[:, -max(round(ENDING_S * sample_rate), 1) :]
-        return [*results, _at_most("ending", _level_dbfs(ending), ENDING_DBFS)]
+        return [*results, at_most("ending", level_dbfs(ending), ENDING_DBFS)]
     jump, drop = measure_seam(body, sample_rate, None if note_ends is None else note_ends - loop_start)
     results += [_seam_gate("seam_jump", jump), _seam_gate("seam_drop", drop)]
     if loop_start:
@@ -110,24 +110,30 @@ def score_gates(
     melodic = notes["pitch"][notes["program"] != DRUMS].astype(np.int64)
     if key_pitch_classes is not None:
         share = float(np.isin(melodic % 12, sorted(key_pitch_classes)).mean()) if len(melodic) else 1.0
-        results.append(_at_least("in_key", share, SMALLEST_SHARE_IN_KEY))
+        results.append(at_least("in_key", share, SMALLEST_SHARE_IN_KEY))
     if len(melodic) or not len(notes):
         counts = np.bincount(melodic, minlength=128)
         share = float(counts.max() / counts.sum()) if len(melodic) else 1.0
-        results.append(_at_most("one_pitch", share, LARGEST_SHARE_OF_ONE_PITCH))
-        results.append(_at_least("pitches", float(np.count_nonzero(counts)), FEWEST_PITCHES))
+        results.append(at_most("one_pitch", share, LARGEST_SHARE_OF_ONE_PITCH))
+        results.append(at_least("pitches", float(np.count_nonzero(counts)), FEWEST_PITCHES))
     fewest = max(min(num_bars, FEWEST_DISTINCT_BARS), np.ceil(num_bars * SMALLEST_SHARE_OF_DISTINCT_BARS))
-    results.append(_at_least("distinct_bars", _num_distinct_bars(score, bar_ticks), fewest))
+    results.append(at_least("distinct_bars", _num_distinct_bars(score, bar_ticks), fewest))
     starts, stops = notes["onset"].astype(np.int64), (notes["onset"] + notes["duration"]).astype(np.int64)
     sounding_until = np.maximum.accumulate(np.concatenate([[0], stops]))
     silences = np.concatenate([starts, [end]]) - sounding_until
-    results.append(_at_most("silence", max(float(silences.max()), 0.0) / bar_ticks, LONGEST_SILENCE_BARS))
+    results.append(at_most("silence", max(float(silences.max()), 0.0) / bar_ticks, LONGEST_SILENCE_BARS))
+    share = share_of_bars(notes, num_bars=num_bars, bar_ticks=bar_ticks)
+    results.append(at_least("bars_with_notes", share, SMALLEST_SHARE_OF_BARS_WITH_NOTES))
+    return results
+
+
+def share_of_bars(notes: NoteArray, *, num_bars: int, bar_ticks: int) -> float:
+    """Share of the bars in which some of the notes sound."""
+    starts, stops = notes["onset"].astype(np.int64), (notes["onset"] + notes["duration"]).astype(np.int64)
     edges = np.zeros(num_bars + 1, dtype=np.int64)
     np.add.at(edges, np.clip(starts // bar_ticks, 0, num_bars), 1)
     np.add.at(edges, np.clip(-(-stops // bar_ticks), 0, num_bars), -1)
-    share = float((np.cumsum(edges)[:num_bars] > 0).mean()) if num_bars else 0.0
-    results.append(_at_least("bars_with_notes", share, SMALLEST_SHARE_OF_BARS_WITH_NOTES))
-    return results
+    return float((np.cumsum(edges)[:num_bars] > 0).mean()) if num_bars else 0.0
 
 
 def order_gates(score: Score, order: TrackOrder, plan: TrackPlan, *, has_key_gate: bool = False) -> list[GateResult]:
@@ -149,7 +155,7 @@ def order_gates(score: Score, order: TrackOrder, plan: TrackPlan, *, has_key_gat
 
 def originality_gate(shared: SharedRun) -> GateResult:
     """`original`: notes of the longest run that a track shares with the corpus of its model; RUN_NOTES are a copy."""
-    return _at_most("original", shared.num_notes, RUN_NOTES - 1)
+    return at_most("original", shared.num_notes, RUN_NOTES - 1)
 
 
 def note_ends(score: Score, sample_rate: int) -> npt.NDArray[np.int64]:
@@ -197,18 +203,18 @@ def _num_distinct_bars(score: Score, bar_ticks: int) -> int:
     return len({bar.tobytes() for bar in np.split(content, borders) if len(bar)})
 
 
-def _level_dbfs(waveform: npt.NDArray[np.float32]) -> float:
+def level_dbfs(waveform: npt.NDArray[np.float32]) -> float:
     power = float(np.square(waveform, dtype=np.float64).mean())
     return max(float(10 * np.log10(power)), NOTHING_DB) if power > 0 else NOTHING_DB
 
 
 def _seam_gate(name: str, measure: SeamMeasure) -> GateResult:
-    return _at_most(name, measure.at_seam, measure.bound)
+    return at_most(name, measure.at_seam, measure.bound)
 
 
-def _at_most(name: str, value: float, bound: float) -> GateResult:
+def at_most(name: str, value: float, bound: float) -> GateResult:
     return GateResult(name, bool(value <= bound), float(value), float(bound))
 
 
-def _at_least(name: str, value: float, bound: float) -> GateResult:
+def at_least(name: str, value: float, bound: float) -> GateResult:
     return GateResult(name, bool(value >= bound), float(value), float(bound))

@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_core import storage
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.records import GateVerdict, TrackRecord, TrackTempo
+from lstm_core.catalogue.records import GateVerdict, TrackLayer, TrackRecord, TrackTempo
 from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
@@ -34,10 +34,11 @@ def track_record(
     likeness: Likeness,
     form: TrackForm | None = None,
     loop_points: LoopPoints | None = None,
+    layers: tuple[TrackLayer, ...] | None = None,
 ) -> TrackRecord:
     """All that is known of an attempt at a track but for its files.
 
-    `form` where it was made from a plan, `loop_points` where it is a loop after an intro.
+    `form` where it was made from a plan, `loop_points` where it is a loop after an intro, `layers` where it has some.
     """
     order, plan = track.order, track.plan
     return TrackRecord(
@@ -74,6 +75,7 @@ def track_record(
         nearest_similarity=likeness.nearest_similarity,
         notes_signature=likeness.signature,
         tempos=_tempos(track, score) or None,
+        layers=layers,
         format_version=FORMAT_VERSION,
     )
 

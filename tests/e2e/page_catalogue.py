@@ -31,7 +31,15 @@ def tone_flac(frequency_hz: float, num_samples: int) -> bytes:
 
 
 def add_track(
-    catalogue: Path, i: int, *, name: str, loop: bool, duration_s: float, sections: str = "", **fields: Any
+    catalogue: Path,
+    i: int,
+    *,
+    name: str,
+    loop: bool,
+    duration_s: float,
+    sections: str = "",
+    num_layers: int = 0,
+    **fields: Any,
 ) -> TrackRecord:
     """A track, with a form of sections of one bar where they are given; `fields` of its record replace others."""
     form = made_form(sections, 1) if sections else None
@@ -44,6 +52,7 @@ def add_track(
         "roll.png": draw_roll(score, duration_s=duration_s, form=form),
         "stems/strings.flac": b"fLaC",
     }
+    files |= {f"layer-{n + 1}.flac": tone_flac(55.0 * (n + 2), num_samples) for n in range(num_layers)}
     content = {
         "track_id": f"t{i:04d}",
         "name": name,

@@ -328,6 +328,37 @@ def test_what_comes_before_a_loop_is_played_once(
     page.close()
 
 
+@pytest.mark.parametrize("kind", ["file", "http"])
+def test_layers_are_changed_while_they_play(
+    browser: Browser, catalogue: Path, served: str, kind: str, tmp_path: Path
+) -> None:
+    """The other layer goes on where the one before it was; a track without layers offers none."""
+    folder = tmp_path if kind == "file" else catalogue / "layered"
+    records = [
+        add_track(folder, 0, name="x", loop=True, duration_s=8, num_layers=3),
+        add_track(folder, 1, name="y", loop=False, duration_s=2),
+    ]
+    write_catalog(str(folder), records)
+    page = browser.new_page()
+    page.goto(f"{tmp_path.as_uri()}/index.html" if kind == "file" else served.replace("/index", "/layered/index"))
+    page.get_by_role("button", name="Play x").click()
+    assert page.locator("#layer option").all_text_contents() == ["master", "layer 1", "layer 2", "layer 3"]
+    wait_until(page, "position() > 1")
+    page.locator("#layer").select_option("layer-2.flac")
+    wait_until(page, "position() > 1.5")
+    assert page.evaluate("position()") < 6, "it goes on, and does not begin anew"
+    if kind == "http":
+        assert page.evaluate("loopEngine.buffers.get('tracks/t0000/layer-2.flac') === loopEngine.source.buffer")
+    else:
+        assert page.evaluate("document.getElementById('audio').src").endswith("/layer-2.flac")
+    page.get_by_role("button", name="Details of x").click()
+    link = page.locator(".sheet").get_by_role("link", name="Download layer 3")
+    assert link.get_attribute("href") == "tracks/t0000/layer-3.flac"
+    page.get_by_role("button", name="Play y").click()
+    expect(page.locator("#layer")).to_be_hidden()
+    page.close()
+
+
 def test_one_track_at_a_time(page: Page) -> None:
     """A loop gives way to a track and the other way round, also while it is still loading."""
     for letter in "cbed":

@@ -20,6 +20,7 @@ from lstm_core.representations.parts.steps import (
     NUM_FLAGS,
     ONSET_CONTEXTS,
     advance_parts,
+    hear,
     tell_onset,
     tell_parts,
 )
@@ -57,7 +58,7 @@ class PartChooser:
         num_streams = len(representation.streams)
         self.representation = representation
         self.tables = make_tables(num_rows, num_bars, num_cells)
-        self.rows = make_part_rows(num_rows, num_bars, min(MAX_NOTES_PER_BAR * num_bars, 1 << 15))
+        self.rows = make_part_rows(num_rows, num_bars, min(MAX_NOTES_PER_BAR * num_bars, 1 << 15), num_cells)
         num_locked = max((sum(map(len, request.rules.locked.values())) for request in requests), default=0)
         self.rules = make_part_rule_tables(num_rows, num_cells, num_locked)
         self.event = np.zeros((num_rows, num_streams), dtype=np.int64)
@@ -77,6 +78,9 @@ class PartChooser:
         set_plan(self.tables, b, request.plan)
         set_part_rules(self.rules, b, request.rules, request.plan.played())
         start_part_row(self.rows, b)
+        for cell, (part, bar) in enumerate(request.plan.played().tolist()):
+            if (part, bar) in request.rules.locked:
+                hear(b, cell, request.rules.locked[part, bar][1:], self.tables, self.rows)
         self.event[b] = self.before[b] = 0
         contexts = np.concatenate([np.full(len(MOVING), -1), request.conditions])
         return RowConditions(contexts, np.zeros(NUM_FLAGS, dtype=np.float32))

@@ -13,10 +13,10 @@ The notes of a bar stand in ascending (place, pitch). Everything is in the home 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_core.notes.score import DRUMS, NOTE_DTYPE, NoteArray, tidy
 from lstm_core.representations.note_events import (
@@ -133,13 +133,11 @@ def moved_rows(rows: Ints, semitones: int) -> Ints:
     return kept
 
 
-def without_parts(events: EventArray, plan: Plan, dropped: npt.NDArray[np.bool_]) -> EventArray:
-    """The events without those of some parts, bool [P]: uint8 [T, 4]."""
-    part = plan.played()[:, 0]
-    number = np.cumsum(events[:, PLACE] == BAR) - 1
-    kept = np.append(~dropped[part], True)[number]
-    left: EventArray = events[kept]
-    return left
+def with_parts(events: EventArray, plan: Plan, kept: Sequence[int]) -> EventArray:
+    """The events of some parts, in this order: uint8 [T, 4]."""
+    part = np.append(plan.played()[:, 0], -1)  # of the end none
+    of_event = part[np.cumsum(events[:, PLACE] == BAR) - 1]
+    return np.concatenate([*(events[of_event == one] for one in kept), events[-1:]])
 
 
 def _bars_of_events(table: Ints) -> list[Ints]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from lstm_core.representations.parts.events import (
     STREAMS,
     read_parts,
     spell_parts,
-    without_parts,
+    with_parts,
 )
 from lstm_core.representations.parts.manners import manners_of_events
 from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, ONSET_CONTEXTS, part_steps
@@ -28,7 +29,15 @@ from lstm_core.representations.plan.plan import (
     conditions_of_piece,
     plan_of_piece,
 )
-from lstm_core.representations.representation import EventArray, Piece, PieceArrays, Reading, Representation, Stream
+from lstm_core.representations.representation import (
+    AugmentSettings,
+    EventArray,
+    Piece,
+    PieceArrays,
+    Reading,
+    Representation,
+    Stream,
+)
 
 LEAST_PARTS = 2  # that stay where a variation leaves out some
 
@@ -45,17 +54,17 @@ def part_events(score: Score) -> EventArray | None:
 
 
 def part_arrays(piece: Piece, reading: Reading) -> PieceArrays:
-    """The parts of a piece as the model reads them; a variation may leave out some of them."""
+    """The parts of a piece as the model reads them; a variation may leave out some of them, or reorder them.
+
+    Parts that are written later hear those before: in other orders a model learns to write a part for any others.
+    """
     if piece.given is None:
         raise ValueError(f"{piece.piece_id} was loaded without its plan")
     plan, events = plan_of_piece(piece.given, piece), piece.events
     if reading.augment is not None and (random := reading.random) is not None:
-        is_thinned = random.random() < reading.augment.thinned_share
-        if is_thinned and plan.num_parts > LEAST_PARTS:
-            kept = int(random.integers(LEAST_PARTS, plan.num_parts))
-            dropped = np.ones(plan.num_parts, dtype=bool)
-            dropped[random.permutation(plan.num_parts)[:kept]] = False
-            events, plan = without_parts(events, plan, dropped), _thinned(plan, dropped)
+        parts = _varied_parts(plan.num_parts, reading.augment, random)
+        if parts != list(range(plan.num_parts)):
+            events, plan = with_parts(events, plan, parts), plan_of_parts(plan, parts)
     table = events.astype(np.int64)
     num_notes = int((table[:, PLACE] != BAR).sum()) * 8 + plan.num_bars
     moving, flags, onsets, recalled = part_steps(table, plan, num_notes)
@@ -75,13 +84,24 @@ def score_of_parts(
     return Score(notes=read_parts(events, plan), tempos=tempos, meters=meters, title=title)
 
 
-def _thinned(plan: Plan, dropped: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Plan:
-    """The plan without some parts."""
-    kept = np.flatnonzero(~dropped)
+def _varied_parts(num_parts: int, augment: AugmentSettings, random: np.random.Generator) -> list[int]:
+    """The parts that a variation of a piece has, in its order."""
+    parts = list(range(num_parts))
+    if random.random() < augment.thinned_share and num_parts > LEAST_PARTS:
+        num_kept = int(random.integers(LEAST_PARTS, num_parts))
+        parts = sorted(random.permutation(num_parts)[:num_kept].tolist())
+    if augment.reordered_share and random.random() < augment.reordered_share:
+        parts = [parts[place] for place in random.permutation(len(parts)).tolist()]
+    return parts
+
+
+def plan_of_parts(plan: Plan, parts: Sequence[int]) -> Plan:
+    """The plan of some parts, in this order."""
     active, copied = np.zeros_like(plan.active), np.zeros_like(plan.copied)
-    for place, part in enumerate(kept.tolist()):
+    for place, part in enumerate(parts):
         active |= (plan.active >> part & 1) << place
         copied |= (plan.copied >> part & 1) << place
+    kept = list(parts)
     return replace(plan, roles=plan.roles[kept], programs=plan.programs[kept], active=active, copied=copied)
 
 

@@ -117,7 +117,7 @@ def part_steps(events: Ints, plan: Plan, num_notes: int) -> tuple[Ints, Bytes, I
     """
     tables = make_tables(1, plan.num_bars, len(plan.played()) + 1)
     set_plan(tables, 0, plan)
-    rows = make_part_rows(1, plan.num_bars, num_notes)
+    rows = make_part_rows(1, plan.num_bars, num_notes, len(plan.played()) + 1)
     start_part_row(rows, 0)
     moving = np.zeros((len(events), len(MOVING)), dtype=np.int64)
     flags = np.zeros((len(events), NUM_FLAGS), dtype=np.uint8)
@@ -216,6 +216,8 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
             rows.scores[b, lag] += ((FULL_SCORE if agrees else 0) - rows.scores[b, lag]) >> DECAY_BITS
     if event[PLACE] != BAR:
         _add_note(b, numbers[HERE], event, tables, rows)
+        if not rows.heard[b, numbers[CELL]]:
+            _sound(b, numbers[PART], numbers[HERE], event, tables, rows)
         numbers[TOGETHER] = numbers[TOGETHER] + 1 if event[PLACE] == numbers[LAST_PLACE] else 1
         numbers[LAST_PLACE], numbers[LAST_PITCH] = event[PLACE], event[PITCH]
         numbers[IN_BAR] += 1
@@ -247,6 +249,14 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
     numbers[TEXTURE], numbers[REGISTER], numbers[LOUDNESS] = event[PITCH], event[DURATION], event[VELOCITY]
 
 
+@njit(cache=True, nogil=True)
+def hear(b: int, cell: int, events: Ints, tables: PlanTables, rows: PartRows) -> None:
+    """Lets all parts hear the notes of a written bar, [n, K] without its BAR, before any of them is written."""
+    rows.heard[b, cell] = 1
+    for event in events:
+        _sound(b, tables.cells[b, cell, 0], tables.cells[b, cell, 1], event, tables, rows)
+
+
 @borrowing
 def _fill(b: int, start: int, stop: int, tables: PlanTables, rows: PartRows) -> None:
     """Gives the bars of this part from `start` to `stop` what they copy, or nothing."""
@@ -269,21 +279,27 @@ def _fill(b: int, start: int, stop: int, tables: PlanTables, rows: PartRows) -> 
                 if not 0 <= event[PITCH] < FIRST_DRUM:
                     continue
             _add_note(b, bar, event, tables, rows)
+            _sound(b, part, bar, event, tables, rows)
 
 
 @borrowing
 def _add_note(b: int, bar: int, event: Ints, tables: PlanTables, rows: PartRows) -> None:
-    """Lets the part that is being written play a note in a bar."""
+    """Remembers a note of a bar of the part that is being written."""
     numbers = rows.numbers[b]
     if numbers[COUNT] < rows.notes.shape[1]:
         for k in range(_K):
             rows.notes[b, numbers[COUNT], k] = event[k]
         numbers[COUNT] += 1
         rows.first[b, bar + 1] = numbers[COUNT]
-    role = tables.roles[b, numbers[PART]]
+
+
+@borrowing
+def _sound(b: int, part: int, bar: int, event: Ints, tables: PlanTables, rows: PartRows) -> None:
+    """Lets all parts hear a note of a part in a bar."""
+    role = tables.roles[b, part]
     cell = min(event[PLACE] // CELL_TICKS, CELLS - 1)
     rows.begun[b, _GROUP_OF_ROLE[role], bar, cell] = 1
-    if event[PITCH] >= FIRST_DRUM or tables.programs[b, numbers[PART]] == DRUMS:
+    if event[PITCH] >= FIRST_DRUM or tables.programs[b, part] == DRUMS:
         return
     pitch_class = event[PITCH] % 12
     left = _DURATIONS[event[DURATION]] + event[PLACE] % CELL_TICKS

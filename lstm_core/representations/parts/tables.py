@@ -94,6 +94,7 @@ class PartRows(NamedTuple):
     recalled: Ints  # [B, NUM_LAGS, K] what each offers
     agreements: Ints  # [B, NUM_LAGS]
     scratch: Ints  # [B, K]
+    heard: Bytes  # [B, C] 1 for written bars whose notes are given, and heard by all parts from the beginning
 
 
 def make_tables(num_rows: int, num_bars: int, num_cells: int) -> PlanTables:
@@ -128,7 +129,7 @@ def set_plan(tables: PlanTables, b: int, plan: Plan) -> None:
     tables.cells[b, : len(cells)], tables.num_cells[b] = cells, len(cells)
 
 
-def make_part_rows(num_rows: int, num_bars: int, num_notes: int) -> PartRows:
+def make_part_rows(num_rows: int, num_bars: int, num_notes: int, num_cells: int) -> PartRows:
     """Rows before their first event; `num_notes` is the most that a part may have."""
     grid = (num_rows, num_bars, CELLS)
     return PartRows(
@@ -145,6 +146,7 @@ def make_part_rows(num_rows: int, num_bars: int, num_notes: int) -> PartRows:
         np.full((num_rows, NUM_LAGS, _K), NOTHING, dtype=np.int64),
         np.zeros((num_rows, NUM_LAGS), dtype=np.int64),
         np.zeros((num_rows, _K), dtype=np.int64),
+        np.zeros((num_rows, num_cells), dtype=np.uint8),
     )
 
 

@@ -140,6 +140,18 @@ def test_what_a_track_shares_is_kept_and_is_no_field_where_it_is_unknown() -> No
     assert records_of(tracks_table([with_it, without])) == [with_it, without]
 
 
+def test_layers_are_kept_and_are_no_field_where_there_are_none() -> None:
+    layers = [
+        {"name": "layer-1", "parts": ["bass: cello"], "loudness_lufs": -22.5, "true_peak_dbtp": -7.0},
+        {"name": "layer-2", "parts": ["bass: cello", "drums: drums"], "loudness_lufs": -16.0, "true_peak_dbtp": -1.3},
+    ]
+    layered, plain = make_record(content(layers=layers)), make_record(content(track_id="b"))
+    assert json.loads(layered.to_json())["layers"] == layers and b"layers" not in plain.to_json()
+    assert TrackRecord.from_json(layered.to_json()) == layered and TrackRecord.from_json(plain.to_json()).layers is None
+    table = pq.read_table(io.BytesIO(parquet_bytes(tracks_table([layered, plain]))))
+    assert records_of(table) == [layered, plain] and table["layers"].to_pylist() == [layers, None]
+
+
 def test_tempos_are_kept_and_are_no_field_where_there_is_one() -> None:
     tempos = [{"bar": 0.0, "start_s": 0.0, "bpm": 120.5}, {"bar": 2.25, "start_s": 4.5, "bpm": 90.0}]
     moving, plain = make_record(content(tempos=tempos)), make_record(content(track_id="b"))

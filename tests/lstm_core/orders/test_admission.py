@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,24 @@ def test_a_loop_after_an_intro_is_admitted_where_a_section_begins() -> None:
     assert [(one.spec.name, one.start) for one in sections_of(form, admit(form).plan)] == [("intro", 0), ("A", 4)]
     with pytest.raises(OrderError, match=r"loop_start is 4, but no section of the form begins .* after 2, 5"):
         admit(replace(order, form="A:2 B:3 C:3"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"instruments": ("piano", "bass")}, "layers is 3, and 2 players are named: each layer adds one at least"),
+        ({"instruments": ("drums",)}, "1 player is named"),
+        ({"ensemble": "piano"}, "Name 3 or more, drums counting once, or request fewer layers"),
+        ({"form": "A B", "ensemble": "A: piano; B: piano, bass"}, "2 players are named"),
+    ],
+)
+def test_fewer_players_than_layers_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(OrderError, match=message):
+        admit(replace(ORDER, layers=3, **fields))
+
+
+def test_players_enough_for_layers_are_admitted() -> None:
+    order = replace(ORDER, layers=3)
+    for fields in ({}, {"instruments": ("strings*2", "drums")}, {"form": "A B", "ensemble": "A: piano*2; B: bass"}):
+        assert admit(replace(order, **fields)).order.layers == 3
+    assert estimated_size_bytes(order) == 0.75 * 4 * 16 * 44100 * 4 + 100_000

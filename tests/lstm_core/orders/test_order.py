@@ -55,6 +55,9 @@ from lstm_core.orders.order import TrackOrder, derived_seed, order_digest, order
         ({"ensemble": "strngs"}, 'ensemble: "strngs" is no known instrument. Did you mean strings'),
         ({"ensemble": "strings", "instruments": ("bass",)}, "instruments and ensemble both name who plays"),
         ({"roles": "bass, no melody"}, "some are named and others excluded"),
+        ({"layers": 1}, "layers is 1, it must be 2 to 5 files, or left out"),
+        ({"layers": 6}, "layers is 6, it must be 2 to 5"),
+        ({"layers": 3, "duration_s": 301.0}, "layers are made of tracks of up to 300 s. Request a shorter track"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**63}, "seed is"),
     ],
@@ -127,7 +130,7 @@ def test_a_row_that_uses_no_later_field_stays_as_it_was() -> None:
     """Records and digests of the first catalogues know no form: with one in them every track would be made again."""
     later = {
         "form": "A B", "variation": 0.0, "chords": "Am", "energy": "rise", "ensemble": "piano", "roles": "bass",
-        "loop_start": 4,
+        "loop_start": 4, "layers": 3,
     }  # fmt: skip
     order = TrackOrder(name="a", seed=3, reverb="hall", loop=True)
     assert not later.keys() & order_fields(order).keys()

@@ -364,3 +364,21 @@ def test_room_beside_reverb_is_refused(tmp_path: Path) -> None:
         read_order(write(tmp_path, "a.csv", "room,reverb,duration_s\nhall,,6\nhall,none,6\n"))
     replaced = expand_order({"track": {"room": "hall"}, "group": [{"reverb": "none"}]}, default_name="a")
     assert [track.reverb for track in replaced.tracks] == ["none"]
+
+
+def test_layers_in_every_kind_of_file(tmp_path: Path) -> None:
+    write(tmp_path, "a.toml", "[track]\nseed = 3\nduration_s = 20\nlayers = 3\n")
+    write(tmp_path, "a.csv", "name,seed,duration_s,layers\na-001,3,20,3\nb,3,20,\n")
+    rows = [
+        {"name": "a-001", "seed": 3, "duration_s": 20.0, "layers": 3.0},
+        {"name": "b", "seed": 3, "duration_s": 20.0},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")  # a column with gaps holds floats
+    layers = [
+        [order.layers for order in read_order(tmp_path / f"a.{kind}").tracks] for kind in ("toml", "csv", "parquet")
+    ]
+    assert layers == [[3], [3, 0], [3, 0]]
+    write(tmp_path, "b.toml", "count = 20\n[track]\nlayers = { min = 2, max = 4 }\n")
+    assert {order.layers for order in read_order(tmp_path / "b.toml").tracks} == {2, 3, 4}
+    with pytest.raises(OrderError, match="row 1: layers is 7, it must be 2 to 5"):
+        read_order(write(tmp_path, "c.csv", "layers\n7\n"))

@@ -25,9 +25,9 @@ from lstm_core.representations.parts.events import (
     moved_rows,
     read_parts,
     spell_parts,
-    without_parts,
+    with_parts,
 )
-from lstm_core.representations.parts.parts import LEAST_PARTS, PARTS, _thinned, score_of_parts
+from lstm_core.representations.parts.parts import LEAST_PARTS, PARTS, plan_of_parts, score_of_parts
 from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, ONSET_CONTEXTS, part_steps
 from lstm_core.representations.parts.tables import NUM_LAGS
 from lstm_core.representations.plan.from_score import PlannedScore, plan_score
@@ -233,12 +233,30 @@ def test_a_thinned_piece_is_whole_parts_of_the_piece() -> None:
         assert LEAST_PARTS <= len(kept) < found.plan.num_parts
         assert np.array_equal(arrays.events, piece.events[np.isin(part, [*kept, -1])])
         seen.add(tuple(kept))
-        dropped = ~np.isin(np.arange(found.plan.num_parts), kept)
-        plan = _thinned(found.plan, dropped)
-        notes = read_parts(without_parts(piece.events, found.plan, dropped), plan)
+        notes = read_parts(with_parts(piece.events, found.plan, kept), plan_of_parts(found.plan, kept))
         mine = whole[np.isin(whole["part"], kept)]
         assert sounds(notes, np.array(kept)[notes["part"]]) == sounds(mine, mine["part"])
     assert len(seen) > 1
+
+
+def test_a_reordered_piece_has_the_same_notes_and_hears_other_parts_first() -> None:
+    score = form()
+    found, piece = planned(score), piece_of(score, parts=True)
+    settings = AugmentSettings(reordered_share=1.0, condition_dropout=0.0)
+    whole = read_parts(piece.events, found.plan)
+    orders = set()
+    for seed in range(8):
+        random = np.random.Generator(np.random.Philox(key=[3, seed]))
+        arrays = PARTS.piece_arrays(piece, Reading(styles=(STYLE,), augment=settings, random=random))
+        roles = list(dict.fromkeys(zip(*arrays.contexts[1:, [ROLE, PROGRAM]].T.tolist(), strict=True)))
+        names = [(1 + int(r), 1 + int(p)) for r, p in zip(found.plan.roles, found.plan.programs, strict=True)]
+        order = [names.index(pair) for pair in roles]
+        assert sorted(order) == list(range(found.plan.num_parts))
+        assert np.array_equal(arrays.events, with_parts(piece.events, found.plan, order))
+        notes = read_parts(arrays.events.astype(np.uint8), plan_of_parts(found.plan, order))
+        assert sounds(notes, np.array(order)[notes["part"]]) == sounds(whole, whole["part"])
+        orders.add(tuple(order))
+    assert len(orders) > 2
 
 
 def test_a_piece_is_thinned_as_often_as_the_settings_say() -> None:

@@ -1,0 +1,1 @@
+"""Layers of a track, which a game fades between."""
