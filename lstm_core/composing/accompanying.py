@@ -12,7 +12,7 @@ from lstm_core.analysis.chords import find_tune_chords, tune_key
 from lstm_core.analysis.form import find_form
 from lstm_core.analysis.grid import make_grid
 from lstm_core.analysis.references import EXACT, VARIED
-from lstm_core.analysis.roles import MELODY
+from lstm_core.analysis.roles import BASS, MELODY
 from lstm_core.composing.form_rules import varied_bars
 from lstm_core.composing.voices import at_most_together
 from lstm_core.engine.plans.rules import ANY_CHORDS, FREE, NUM_ROLES, SAME_CHORDS, PlanRules
@@ -105,24 +105,49 @@ def tune_events(track: PlannedTrack, shift: int) -> dict[tuple[int, int], Ints]:
     }
 
 
-def with_tune(notes: NoteArray, track: PlannedTrack, tune: PlacedTune, roles: Ints) -> NoteArray:
+def with_tune(notes: NoteArray, track: PlannedTrack, tune: PlacedTune, plan: Plan) -> NoteArray:
     """The notes of a take with the tune as it was given in place of the part that is written for it.
 
-    Other notes give way: those of its instrument that would strike or end a note of it, and those beyond the polyphony.
-    roles: that of each part, int64 [P].
+    Other notes give way: those of its instrument that would strike a note of it again, there and in equal bars, and
+    those beyond the polyphony.
     """
     own = tune.all_notes(track.plan.meter.bar_ticks)
     others = notes[notes["part"] != TUNE_PART].copy()
-    kept = np.ones(len(others), dtype=bool)
+    strikes = np.zeros(len(others), dtype=bool)
     for note in own:
         start, stop = int(note["onset"]), int(note["onset"] + note["duration"])
         same = (others["program"] == note["program"]) & (others["pitch"] == note["pitch"]) & (others["onset"] < stop)
         same &= others["onset"] + others["duration"] > start
-        kept &= ~(same & (others["onset"] >= start))
+        strikes |= same & (others["onset"] >= start)
         before = same & (others["onset"] < start)
         others["duration"][before] = start - others["onset"][before]
-    others = at_most_together(others[kept], track.order.polyphony - 1, roles)
+    places = _places_in_music(others, plan, track.plan.meter.bar_ticks)
+    others = others[~np.isin(places, places[strikes])]
+    if track.order.polyphony == 2:
+        others = _with_single_basses(others, plan)
+    others = at_most_together(others, track.order.polyphony - 1, plan.roles)
     return tidy(np.concatenate([own, others]))
+
+
+def _with_single_basses(notes: NoteArray, plan: Plan) -> NoteArray:
+    """The notes without those of a bass that begin with a lower one of it, of which else the highest would stay."""
+    is_bass = plan.roles[notes["part"]] == BASS
+    order = np.lexsort((notes["pitch"], notes["onset"], notes["part"]))
+    onset, part = notes["onset"][order], notes["part"][order]
+    again = np.zeros(len(notes), dtype=bool)
+    again[order[1:]] = (np.diff(onset) == 0) & (part[1:] == part[:-1])
+    single: NoteArray = notes[~(again & is_bass)]
+    return single
+
+
+def _places_in_music(notes: NoteArray, plan: Plan, bar_ticks: int) -> Ints:
+    """A number for each note, the same for one pitch of one part at one place of bars that are equal: int64 [N]."""
+    first = np.arange(plan.num_bars)
+    for repeat in np.flatnonzero(plan.relation == EXACT).tolist():
+        first[repeat] = first[plan.source[repeat]]
+    bar, place = np.divmod(notes["onset"].astype(np.int64), bar_ticks)
+    number: Ints = ((first[bar] * bar_ticks + place) * 256 + notes["part"]) * 128 + notes["pitch"]
+    return number
 
 
 def _parts(rules: PlanRules, tune: PlacedTune) -> tuple[Ints, bool]:

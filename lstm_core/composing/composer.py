@@ -64,7 +64,7 @@ class Composer:
             if cue_of(order.form):
                 notes = with_chord_held(notes, track)
             if tune is not None:
-                notes = with_tune(notes, attempts[made.number][0], tune, plan.roles)
+                notes = with_tune(notes, attempts[made.number][0], tune, plan)
             elif not order.primer:  # whose notes stand as they are
                 notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
                 notes = at_most_together(

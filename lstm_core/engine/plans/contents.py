@@ -208,5 +208,5 @@ def allow_copied(
             continue
         copied = bits if stream == COPIED else event[COPIED] | bits << HALF
         is_whole = copied == active if stream == COPIED_MORE else active & ~low == 0 and copied == active
-        if not is_whole:
+        if not is_whole or active == 0:
             allowed[bits] = 1

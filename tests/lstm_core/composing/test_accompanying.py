@@ -117,12 +117,12 @@ def test_the_last_chord_falls_on_the_last_note_of_a_tune_that_comes_to_rest(tune
 
 
 def test_other_notes_give_way_to_the_tune(tune: Path) -> None:
-    track, _ = taken(tune, instruments=["piano"], loop=True)
-    assert track.tune is not None
+    track, take = taken(tune, instruments=["piano"], loop=True)
+    assert track.tune is not None and take.plan is not None and take.plan.num_parts > 1
     rows = [(0, 12, 0, 60, 70), (24, 24, 0, 64, 70), (40, 20, 0, 67, 70), (96, 24, 0, 65, 70), (0, 96, 0, 40, 70)]
     others = make_notes(rows)
     others["part"] = 1
-    notes = with_tune(others, track, track.tune, np.array([0, 2]))
+    notes = with_tune(others, track, track.tune, take.plan)
     left = notes[notes["part"] == 1]
     assert [(int(note["onset"]), int(note["duration"]), int(note["pitch"])) for note in left] == [
         (0, 96, 40),
@@ -154,3 +154,15 @@ def test_an_upbeat_of_the_next_time_stands_in_the_last_bar(tmp_path: Path) -> No
     assert track.tune is not None and track.tune.num_times == 2 and take.plan is not None
     assert take.plan.relation[10] != EXACT  # the first time ends with the upbeat, the second without
     assert all(gate.is_passed for gate in promise_gates(track, take))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"instruments": ["flute"]}, {"polyphony": 2}, {"roles": "melody, bass", "energy": "arc"}]
+)
+def test_bars_in_which_a_tune_rests_and_few_others_play(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """A varied bar in which nobody plays left nothing to choose, and of a bass's two notes the lower one was cut."""
+    rows = rows_of(f"{A_PART} | . . . . | . . . . | {A_PART} | 0 - - -")
+    path = write_tune(tmp_path / "rests.mid", rows)
+    for seed in range(3):
+        track, take = taken(path, seed=seed, duration_s=60, **fields)
+        assert [gate for gate in promise_gates(track, take) if not gate.is_passed] == []
