@@ -7,6 +7,8 @@ control_all             share of all orders of which every promise and every gat
 control_energy_density  Spearman's correlation of the energy that an order asks of a bar with the notes that begin
                         in it, bars of all tracks together but those that ask for few voices
 control_energy_velocity the same with the mean velocity
+control_energy_loudness Spearman's correlation of the energy that an order asks of a bar with its level as rendered,
+                        before mastering: the mean over tracks whose energy is a course
 control_vary            Spearman's correlation of `vary` with the distance of a variation from its track, the share of
                         (onset, pitch, program) that not both have: the mean over tracks
 """
@@ -29,6 +31,8 @@ from lstm_core.orders.admission import admit
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.sound.soundfont import SoundFont, find_soundfont
+from lstm_core.sound.synth import render_stems
 from lstm_core.tracks.gates import order_gates
 from lstm_core.tracks.promises import promise_gates
 from lstm_core.tracks.sources import distance, source_track
@@ -113,6 +117,18 @@ def bar_values(track: PlannedTrack, take: Take) -> BarValues:
     return BarValues(energy=energy[kept], notes=counts[kept], velocity=loudness[kept] / counts[kept])
 
 
+def loudness_correlation(track: PlannedTrack, take: Take, soundfont: SoundFont) -> float:
+    """How well the levels of the bars of a take, as rendered, follow the energy that is asked, -1 to 1."""
+    plan, score = track.plan, take.score(track.plan)
+    stems = render_stems(score, soundfont, sample_rate=TrackOrder.sample_rate, num_samples=plan.num_samples)
+    mix = sum(stem[:, : plan.num_samples] for stem in stems.values())
+    barlines = score.seconds(np.arange(plan.num_bars + 1) * plan.meter.bar_ticks) * TrackOrder.sample_rate
+    bars = np.split(np.asarray(mix, dtype=np.float64), np.rint(barlines[1:-1]).astype(int), axis=1)
+    level = [float(np.mean(bar**2)) for bar in bars]
+    energy = energy_of_bars(parse_energy(track.order.energy), plan.num_bars)
+    return float(spearmanr(energy, level)[0])
+
+
 def vary_correlation(number: int, track: PlannedTrack, player: Player) -> float:
     """How well the distances of variations of a track follow `vary`, -1 to 1."""
     take = next(player.play([(track, 0)]))
@@ -130,11 +146,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="base")
     parser.add_argument("--orders", type=int, default=500)
     parser.add_argument("--varied", type=int, default=20, help="tracks of which variations are made")
+    parser.add_argument("--rendered", type=int, default=40, help="tracks whose loudness is measured")
+    parser.add_argument("--soundfont", default="")
     options = parser.parse_args()
+    soundfont = find_soundfont(options.soundfont)
     checkpoint = load_playable(options.checkpoint)
     tracks = possible_orders(options.orders, checkpoint.facts.styles)
     kept: dict[str, list[bool]] = defaultdict(list)
-    values = []
+    values, loudness = [], []
     player = open_player(checkpoint)
     for take in player.play([(track, 0) for track in tracks]):
         track = tracks[take.number]
@@ -148,6 +167,8 @@ def main() -> None:
         kept["all"].append(all(gate.is_passed for gate in gates))
         if track.order.energy and track.order.polyphony == TrackOrder.polyphony:
             values.append(bar_values(track, take))
+            if np.ptp(values[-1].energy) > 0 and len(loudness) < options.rendered:
+                loudness.append(loudness_correlation(track, take, soundfont))
     for name, met in kept.items():
         print_metric(f"control_{name}", float(np.mean(met)), "share", orders=len(met))
     energy = np.concatenate([one.energy for one in values])
@@ -155,6 +176,7 @@ def main() -> None:
         print_metric(
             f"control_energy_{name}", float(spearmanr(energy, np.concatenate(found))[0]), "rho", bars=len(energy)
         )
+    print_metric("control_energy_loudness", float(np.mean(loudness)), "rho", tracks=len(loudness), least=min(loudness))
     varied = [vary_correlation(number, track, player) for number, track in enumerate(tracks[: options.varied])]
     print_metric("control_vary", float(np.mean(varied)), "rho", tracks=len(varied), least=min(varied))
 
