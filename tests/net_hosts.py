@@ -6,6 +6,7 @@ files and shared memory are its own too. Linux lets only root make these; who is
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from tests.ray_nodes import NODE_SETTINGS, START_S, RayNode
 
 PORT = 6379
 GATEWAY = 254  # the last number of this machine's own address at the bridge
+_NUMBER_OF_USES = itertools.count()  # a network's names may outlive it for a moment, so each use has its own
 _SETTINGS = NODE_SETTINGS | {"GLOO_SOCKET_IFNAME": "eth0", "NO_PROXY": "*"}
 
 
@@ -92,7 +94,7 @@ def net_hosts_running(
     """
     if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare", "nsenter"))):
         pytest.skip("network namespaces want root and the programs ip, unshare and nsenter")
-    number = os.getpid() % 200
+    number = (os.getpid() + 101 * next(_NUMBER_OF_USES)) % 200
     name, subnet = f"tm{number}", f"10.77.{number}"
     folder = Path(tempfile.mkdtemp(prefix="nh"))
     known = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")}
@@ -116,6 +118,7 @@ def net_hosts_running(
             if node is not None:
                 node.kill()
         for host in range(1 + num_workers):
+            subprocess.run(["ip", "link", "del", f"{name}v{host}"], capture_output=True, check=False)
             subprocess.run(["ip", "netns", "del", f"{name}h{host}"], capture_output=True, check=False)
         subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
