@@ -31,7 +31,7 @@ from lstm_core.composing.rules import part_request, plan_request
 from lstm_core.engine.engine import WIDTHS, Batch, Engine
 from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.plans.plan_chooser import PlanRequest
-from lstm_core.model.checkpoint import find_checkpoint
+from lstm_core.model.checkpoint import CheckpointFacts, find_checkpoint
 from lstm_core.model.composer_checkpoint import load_composer
 from lstm_core.model.music_lstm import Inputs, MusicLSTM
 from lstm_core.orders.admission import admit
@@ -53,8 +53,8 @@ def main() -> None:
     batch, seconds, model = WIDTHS[-1], arguments.seconds, checkpoint.arranger.model
     tracks = orders_of(checkpoint.facts.styles, batch)
     planner, arranger = Engine(checkpoint.planner), Engine(checkpoint.arranger)
-    plans = plan_requests(tracks, planner)
-    parts = part_requests(tracks, plans, planner, arranger)
+    plans = [plan_request(track, 0, checkpoint.facts) for track in tracks]
+    parts = part_requests(tracks, plans, planner, checkpoint.facts)
     flops, peak = flops_per_event(model), matrix_peak()
     rate = engine_rate(arranger, parts, batch, seconds)
     facts = {"batch": batch, "arithmetic": arranger.arithmetic, "mflop_per_event": round(flops / 1e6, 2)}
@@ -92,20 +92,15 @@ def orders_of(styles: Sequence[str], count: int) -> list[PlannedTrack]:
     ]
 
 
-def plan_requests(tracks: Sequence[PlannedTrack], planner: Engine) -> list[PlanRequest]:
-    """The request for the plan of each track."""
-    return [plan_request(track, 0, planner.checkpoint.facts) for track in tracks]
-
-
 def part_requests(
-    tracks: Sequence[PlannedTrack], plans: Sequence[PlanRequest], planner: Engine, arranger: Engine
+    tracks: Sequence[PlannedTrack], plans: Sequence[PlanRequest], planner: Engine, facts: CheckpointFacts
 ) -> list[PartRequest]:
     """The request for the notes of each track, once the planner has made the plans."""
     made = {one.number: one.events for one in planner.generate(plans)}
     requests = []
     for i, track in enumerate(tracks):
         plan = read_plan(made[i], *bars_of((track.plan.meter,), track.plan.num_bars))
-        requests.append(part_request(track, 0, plan, arranger.checkpoint.facts))
+        requests.append(part_request(track, 0, plan, facts))
     return requests
 
 
