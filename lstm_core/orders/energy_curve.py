@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.number_texts import as_number, numbers_apart
 from lstm_core.foundation.plain import nearest
 
 SHAPES = {"rise": (0.2, 1.0), "fall": (1.0, 0.2), "arc": (0.3, 1.0, 0.4)}
@@ -27,7 +27,7 @@ def parse_energy(value: str | float | Sequence[float]) -> tuple[float, ...]:
         word = value.strip().lower()
         if word in SHAPES:
             return SHAPES[word]
-        points: Sequence[object] = _points(value)
+        points: Sequence[object] = numbers_apart(value)
     else:
         points = value if isinstance(value, Sequence) else [value]
     if not points:
@@ -37,7 +37,7 @@ def parse_energy(value: str | float | Sequence[float]) -> tuple[float, ...]:
     curve = []
     for place, point in enumerate(points, start=1):
         where = "energy" if len(points) == 1 else f"point {place} of energy"
-        number = _number(point)
+        number = as_number(point)
         if number is None:
             shown = f'"{point}"' if isinstance(point, str) else repr(point)
             raise ValueError(f"{where} is {shown}. {nearest(str(point), SHAPES, otherwise=_HOW)}")
@@ -52,8 +52,8 @@ def energy_text(value: str | float | Sequence[float]) -> str:
 
     What is no energy is written as it is, so that parse_energy says what is wrong.
     """
-    points = _points(value) if isinstance(value, str) else value if isinstance(value, Sequence) else [value]
-    return " ".join(str(point) if _number(point) is None else f"{_number(point)!r}" for point in points)
+    points = numbers_apart(value) if isinstance(value, str) else value if isinstance(value, Sequence) else [value]
+    return " ".join(str(point) if as_number(point) is None else f"{as_number(point)!r}" for point in points)
 
 
 def energy_of_bars(curve: Sequence[float], num_bars: int) -> npt.NDArray[np.float64]:
@@ -73,17 +73,3 @@ def energy_of_bars(curve: Sequence[float], num_bars: int) -> npt.NDArray[np.floa
     area = areas[segment] + (points[segment] + at_edges) / 2.0 * (edges - places[segment])
     means: npt.NDArray[np.float64] = np.clip(np.diff(area) * num_bars, points.min(), points.max())
     return means
-
-
-def _points(text: str) -> list[str]:
-    return [part for part in re.split(r"[\s,;|]+", text.strip().strip("[]()")) if part]
-
-
-def _number(point: object) -> float | None:
-    """A point as a number, which may be NaN or infinite; None if it is none."""
-    if isinstance(point, bool) or not isinstance(point, str | int | float):
-        return None
-    try:
-        return float(point)
-    except (ValueError, OverflowError):
-        return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from lstm_core.foundation.number_texts import as_number, numbers_apart
 from lstm_core.orders.timing.cut_list import is_cut_list, spelled
 
 MAX_HITS = 200  # of one track
@@ -21,8 +21,8 @@ def hits_text(value: Any) -> str:
     """
     if isinstance(value, str) and is_cut_list(value):
         return value.strip()
-    parts = _parts(value) if isinstance(value, str) else value if isinstance(value, Sequence) else [value]
-    return " ".join(f"{part}" if (number := _number(part)) is None else f"{number!r}" for part in parts)
+    parts = numbers_apart(value) if isinstance(value, str) else value if isinstance(value, Sequence) else [value]
+    return " ".join(f"{part}" if (number := as_number(part)) is None else f"{number!r}" for part in parts)
 
 
 def parse_hits(text: str) -> tuple[float, ...]:
@@ -32,8 +32,8 @@ def parse_hits(text: str) -> tuple[float, ...]:
         ValueError: one is no number, negative or no later than the one before, or there are more than MAX_HITS.
     """
     seconds: list[float] = []
-    for place, part in enumerate(_parts(text), start=1):
-        number = _number(part)
+    for place, part in enumerate(numbers_apart(text), start=1):
+        number = as_number(part)
         if number is None or not math.isfinite(number):
             raise ValueError(f'hit {place} is "{part}", it must be a number of seconds. {_HOW}')
         if number < 0:
@@ -66,16 +66,3 @@ def check_hits(text: str, duration_s: float, num_sections: int) -> None:
             f"hits holds {len(seconds)} seconds after the start, the form has {num_sections} sections, of which "
             f"{num_sections - 1} begin after it. Give one hit for each of these, or leave form out."
         )
-
-
-def _parts(text: str) -> list[str]:
-    return [part for part in re.split(r"[\s,;|]+", text.strip().strip("[]()")) if part]
-
-
-def _number(part: object) -> float | None:
-    if isinstance(part, bool) or not isinstance(part, str | int | float):
-        return None
-    try:
-        return float(part)
-    except (ValueError, OverflowError):
-        return None
