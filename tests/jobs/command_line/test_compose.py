@@ -28,7 +28,7 @@ from lstm_core.orders.order_file import read_order
 from tests.jobs.command_line.test_main import run
 from tests.jobs.generate.test_run import contents
 from tests.lstm_core.catalogue.made_up_forms import made_form
-from tests.lstm_core.catalogue.test_folder import content
+from tests.lstm_core.catalogue.made_up_records import content
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 
 ROOT = Path(__file__).resolve().parents[3]

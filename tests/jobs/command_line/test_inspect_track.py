@@ -17,7 +17,7 @@ from lstm_core.notes.midi import write_midi
 from tests.jobs.command_line.test_inspect_score import song
 from tests.jobs.command_line.test_main import run
 from tests.lstm_core.catalogue.made_up_forms import made_form, made_plan
-from tests.lstm_core.catalogue.test_folder import content
+from tests.lstm_core.catalogue.made_up_records import content
 from tests.lstm_core.tracks.test_replay import made_record, saved_composer
 
 

@@ -40,7 +40,7 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
 from tests.lstm_core.block_sets import _row, tune
 from tests.lstm_core.catalogue.made_up_forms import made_form
-from tests.lstm_core.catalogue.test_folder import content, failure
+from tests.lstm_core.catalogue.made_up_records import content, failure
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 
 HOSTILE = "[/b] [red]in[/red]tro :bomb: \x1b[2J\x07\n\u202e.\udce9"

@@ -8,7 +8,7 @@ import pytest
 from jobs.generate.repeats import repeated_tracks
 from lstm_core.catalogue.records import TrackRecord, make_record
 from lstm_core.originality.signatures import NUM_VALUES
-from tests.lstm_core.catalogue.test_folder import content
+from tests.lstm_core.catalogue.made_up_records import content
 
 MOST = 4  # attempts
 

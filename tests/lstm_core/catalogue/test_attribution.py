@@ -13,7 +13,7 @@ from lstm_core.catalogue.attribution import Terms, keep_terms, write_attribution
 from lstm_core.catalogue.folder import commit_track, list_tracks, write_catalog
 from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TrackRecord, make_record
-from tests.lstm_core.catalogue.test_folder import content
+from tests.lstm_core.catalogue.made_up_records import content
 
 CC_BY = "CC BY 4.0: Tanner Helland"
 BSD = "BSD 3-Clause: Contributors to a game"

@@ -17,7 +17,7 @@ from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.known import KnownTracks
 from lstm_core.catalogue.records import TrackRecord, make_record
 from tests.lstm_core.catalogue.made_up_forms import made_form
-from tests.lstm_core.catalogue.test_folder import content
+from tests.lstm_core.catalogue.made_up_records import content
 
 FILES = {"master.flac": b"fLaC" * 10}
 MADE_OF = {"MIT": 5, "CC0-1.0": 7}  # pieces by licence, as a checkpoint tells them

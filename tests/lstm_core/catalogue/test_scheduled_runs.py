@@ -16,7 +16,7 @@ from lstm_core.catalogue.folder import commit_track, write_catalog
 from lstm_core.catalogue.records import CatalogueError, make_record
 from lstm_core.catalogue.scheduled_runs import list_scheduled_runs, merge_scheduled_runs
 from lstm_core.catalogue.tables import FAILURES_SCHEMA, TRACKS_SCHEMA
-from tests.lstm_core.catalogue.test_folder import FILES, content, failure
+from tests.lstm_core.catalogue.made_up_records import FILES, content, failure
 
 ONE_MINUTE = {"duration_s": 60.0, "num_samples": 2_646_000, "sample_rate": 44100}
 

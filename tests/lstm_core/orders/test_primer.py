@@ -14,7 +14,8 @@ from lstm_core.notes import reading
 from lstm_core.notes.midi import write_midi
 from lstm_core.notes.score import Meter, Score, make_notes
 from lstm_core.orders.admission import admit
-from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.order import TrackOrder, order_digest
+from lstm_core.orders.order_file import read_order
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.representations.note_events import decode_events, event_onsets
 
@@ -85,3 +86,48 @@ def test_a_file_is_parsed_once_and_in_a_separate_process(tmp_path: Path, monkeyp
         tracks = [admit(replace(order, seed=seed), primers) for seed in range(5)]
     assert ["lstm_core.notes.reading" in line for line in started] == [True]
     assert len({id(track.primer) for track in tracks}) == 1
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def primer_bytes(pitch: int) -> bytes:
+    return write_midi(Score(notes=make_notes([(96 * i, 96, 0, pitch + i, 80) for i in range(4)])))
+
+
+def test_a_primer_is_looked_for_beside_the_order_and_counts_by_its_bytes(tmp_path: Path) -> None:
+    """A primer that was changed under its name used to give the old track."""
+    (tmp_path / "themes").mkdir()
+    (tmp_path / "themes" / "x.mid").write_bytes(primer_bytes(60))
+    path = written(tmp_path / "order.toml", '[track]\nprimer = "themes/x.mid"\nduration_s = 16\nbpm = 120\n')
+    first = read_order(path).tracks[0]
+    assert first.primer == str(tmp_path / "themes" / "x.mid") and len(first.primer_sha256) == 64
+    (tmp_path / "themes" / "x.mid").write_bytes(primer_bytes(62))
+    second = read_order(path).tracks[0]
+    assert order_digest(first) != order_digest(second)
+    path.write_text(path.read_text() + f'primer_sha256 = "{first.primer_sha256}"\n')
+    with pytest.raises(OrderError, match="is not the file that primer_sha256 names"):
+        read_order(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "message"),
+    [
+        (None, "", "The primer cannot be read"),
+        (b"no midi", "", "x.mid"),
+        (primer_bytes(60), 'meter = "3/4"\n', "is in 4/4, the order requests 3/4"),
+        (
+            primer_bytes(60),
+            "loop = true\nduration_s = 2\nbpm = 120\n",
+            "a track of 1 bars is too short to continue it",
+        ),
+    ],
+)
+def test_primers_that_cannot_be_used(tmp_path: Path, data: bytes | None, settings: str, message: str) -> None:
+    if data is not None:
+        (tmp_path / "x.mid").write_bytes(data)
+    with pytest.raises(OrderError) as raised:
+        read_order(written(tmp_path / "order.toml", f'[track]\nprimer = "x.mid"\n{settings}'))
+    assert message in str(raised.value)

@@ -11,7 +11,7 @@ from lstm_core.originality.index import build_index
 from lstm_core.originality.signatures import signature_of
 from lstm_core.tracks.gates import score_fingerprint
 from lstm_core.tracks.originals import NOTHING_KNOWN, EarlierTracks, Originals
-from tests.lstm_core.catalogue.test_folder import content
+from tests.lstm_core.catalogue.made_up_records import content
 from tests.lstm_core.originality.melodies import random_melody, score_of
 
 SCORE, OTHER = (score_of(*random_melody(seed, 200)) for seed in (1, 2))

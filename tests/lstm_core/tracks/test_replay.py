@@ -28,7 +28,7 @@ from lstm_core.tracks.gates import score_fingerprint
 from lstm_core.tracks.replay import ReplayError, replay
 from lstm_core.tracks.track_picture import _as_analysis, draw_track, planned_roles, roles_by_instrument
 from tests.lstm_core.catalogue.made_up_forms import made_form, made_plan
-from tests.lstm_core.catalogue.test_folder import content
+from tests.lstm_core.catalogue.made_up_records import content
 from tests.lstm_core.composing.tiny_composer import same_notes, tiny_checkpoint, tiny_composer
 
 ORDER = TrackOrder(duration_s=16.0, bpm=120.0, key="C major", form="A:2 B:2 A:2 A':2", style="game", seed=4)
