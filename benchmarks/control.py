@@ -176,9 +176,12 @@ def main() -> None:
         print_metric(
             f"control_energy_{name}", float(spearmanr(energy, np.concatenate(found))[0]), "rho", bars=len(energy)
         )
-    print_metric("control_energy_loudness", float(np.mean(loudness)), "rho", tracks=len(loudness), least=min(loudness))
+    if loudness:
+        mean = float(np.mean(loudness))
+        print_metric("control_energy_loudness", mean, "rho", tracks=len(loudness), least=min(loudness))
     varied = [vary_correlation(number, track, player) for number, track in enumerate(tracks[: options.varied])]
-    print_metric("control_vary", float(np.mean(varied)), "rho", tracks=len(varied), least=min(varied))
+    if varied:
+        print_metric("control_vary", float(np.mean(varied)), "rho", tracks=len(varied), least=min(varied))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.section_fields import for_section, section_ensembles
 from lstm_core.orders.sections import PlacedSection, sections_of
-from lstm_core.orders.sources.asked import is_rearranged, is_remade
+from lstm_core.orders.sources.asked import is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
@@ -179,7 +179,7 @@ def part_request(
         pitch_low=max(order.pitch_low + shift, 0),
         pitch_high=min(order.pitch_high + shift, 127),
         pitch_classes=_mask(_home_classes(order, plan, shift)),
-        chord_wins=bool(order.chords or order.melody) or is_rearranged(order),
+        chord_wins=track.has_given_chords,
         follows_energy=bool(order.energy),
         density=order.density,
         polyphony=order.polyphony,

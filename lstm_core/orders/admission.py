@@ -46,6 +46,11 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
         primer=primers.events(order, plan),
         tune=None if tune is None else placed_tune(order, plan, tune),
     )
+    if order.loop_start >= plan.num_bars:
+        raise OrderError(
+            f"loop_start is {order.loop_start}, but the track has {plan.num_bars} bars: none is left to go round. "
+            f"Write at most {plan.num_bars - 1}."
+        )
     _check_source(order, plan)
     _check_form(order, plan)
     _check_roles(order)

@@ -48,6 +48,11 @@ class PlannedTrack:
         """Its name for people."""
         return self.order.name or self.track_id
 
+    @property
+    def has_given_chords(self) -> bool:
+        """Whether chords come from the order, or from what it starts from: their tones may be outside the scale."""
+        return bool(self.order.chords) or self.tune is not None or bool(self.order.from_track)
+
     def seed_of(self, attempt: int) -> int:
         """Seed of an attempt at the track, 0 for the first. Key, tempo and all else that is planned stay."""
         return derived_seed(self.order.seed, attempt)

@@ -29,7 +29,8 @@ def cue_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     score = take.score(plan)
     start = plan.final_bar * plan.meter.bar_ticks
     first, last = take.notes[take.notes["onset"] < plan.meter.bar_ticks], take.notes[take.notes["onset"] >= start]
-    end = int((last["onset"] + last["duration"]).max(initial=start))
+    chord = last[last["onset"] == start]
+    end = int((chord["onset"] + chord["duration"]).max(initial=start))
     held_s = float(np.diff(score.seconds(np.array([start, end])))[0])
     gates = [at_least("cue_chord", held_s, MIN_CHORD_S)]
     melodic = last["pitch"][last["program"] != DRUMS].astype(np.int64)

@@ -19,7 +19,7 @@ from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, family_of
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.representations.plan.layout import Ints
-from lstm_core.tracks.gates import GateResult, at_least, at_most, share_of_bars
+from lstm_core.tracks.gates import GateResult, at_least, share_of_bars
 
 SOUNDING_SHARE = 0.5  # of the bars that the first layer sounds in, at least
 ADDED_SHARE = 0.25  # of the bars in which what a layer adds sounds, at least
@@ -71,20 +71,17 @@ def layer_gates(take: Take, plan: TrackPlan, layering: Layering, num_layers: int
     """Results of the gates of the notes of layers.
 
     `layers`, parts that play, at least one for each; `layers_sound`, share of the bars in which the first layer sounds;
-    `layers_add`, the smallest share of the bars in which what a layer adds sounds; `layers_nested`, notes of a layer
-    that the one after it lacks.
+    `layers_add`, the smallest share of the bars in which what a layer adds sounds. That each has the notes of the one
+    before it needs no gate: a layer is what those up to its number add.
     """
     gates = [at_least("layers", layering.num_parts, num_layers)]
     if not layering.parts:
         return gates
     shares = [_share(layering.added(take.notes, number), plan) for number in range(num_layers)]
-    of_layer = [_rows(layering.notes_of(take.notes, number)) for number in range(num_layers)]
-    num_lost = sum(len(softer - louder) for softer, louder in pairwise((*of_layer, _rows(take.notes))))
     return [
         *gates,
         at_least("layers_sound", shares[0], SOUNDING_SHARE),
         at_least("layers_add", min(shares[1:]), ADDED_SHARE),
-        at_most("layers_nested", num_lost, 0),
     ]
 
 
@@ -124,7 +121,3 @@ def _worth(take: Take, plan: TrackPlan, parts: Sequence[_Part], borders: tuple[i
 
 def _share(notes: NoteArray, plan: TrackPlan) -> float:
     return share_of_bars(notes, num_bars=plan.num_bars, bar_ticks=plan.meter.bar_ticks)
-
-
-def _rows(notes: NoteArray) -> set[bytes]:
-    return {note.tobytes() for note in notes}

@@ -17,7 +17,6 @@ from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.melodies.tune import PlacedTune
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import PlacedSection, sections_of
-from lstm_core.orders.sources.asked import is_rearranged
 from lstm_core.representations.note_events import event_onsets
 from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NO_SOURCE, NUM_QUALITIES, Ints, Plan, chord_tones
 from lstm_core.tracks.gates import GateResult
@@ -56,8 +55,7 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     scale = scale_of(track.order, track.plan)
     if scale is not None:
         judged = take.notes["part"] != TUNE_PART if track.tune is not None else np.ones(len(take.notes), dtype=bool)
-        chord_wins = bool(track.order.chords) or track.tune is not None or is_rearranged(track.order)
-        gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, judged, chord_wins=chord_wins)))
+        gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, judged, chord_wins=track.has_given_chords)))
     if track.tune is not None:
         gates.append(_all("melody_kept", _melody_kept(track, track.tune, take.notes)))
     if track.primer is None:

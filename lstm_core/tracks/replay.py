@@ -68,8 +68,8 @@ class Replayer:
         self._sources: dict[tuple[str, str], SourceTrack] = {}  # by catalogue and track_id
         self._num_open = 0
 
-    def replay(self, record: TrackRecord) -> Replay:
-        """The take of a record, note for note; see the function of this name."""
+    def replay(self, record: TrackRecord, catalogue: str | None = None) -> Replay:
+        """The take of a record of a catalogue, by default its own, note for note; see the function of this name."""
         for field in ("primer", "melody"):
             if record.order.get(f"{field}_sha256"):
                 raise ReplayError(f"its order has a {field}, which a record does not hold")
@@ -84,7 +84,7 @@ class Replayer:
         except OrderError as error:
             raise ReplayError(f"its order is none of this version: {error}") from error
         try:
-            track = self.with_source(track)
+            track = self.with_source(track, catalogue)
         except OrderError as error:
             raise ReplayError(str(error).rstrip(".")) from error
         take = next(self._player(record.arithmetic.partition("-")[0]).play([(track, record.attempt)]))
@@ -95,8 +95,10 @@ class Replayer:
             )
         return Replay(track=track, take=take)
 
-    def with_source(self, track: PlannedTrack) -> PlannedTrack:
+    def with_source(self, track: PlannedTrack, catalogue: str | None = None) -> PlannedTrack:
         """The track with the one that it starts from, as that was played; the same track where it starts from none.
+
+        An order that names no catalogue, or one by its mere name, means that of its own track or one beside it.
 
         Raises:
             OrderError: that one is not there or cannot be played again, or lacks what the order names.
@@ -105,18 +107,12 @@ class Replayer:
         if not order.from_track:
             return track
         check_pinned(order)
-        key = (self._placed(order.catalogue), order.from_track)
+        key = (_placed(order.catalogue, self._catalogue if catalogue is None else catalogue), order.from_track)
         if key not in self._sources:
             self._sources[key] = self._source(*key)
         found = replace(track, source=self._sources[key])
         staying(found)  # refuses parts that are not there
         return found
-
-    def _placed(self, catalogue: str) -> str:
-        """Where a catalogue lies that an order names: a record has its mere name, and it stands beside its own."""
-        if not catalogue or "/" in catalogue:
-            return catalogue or self._catalogue
-        return storage.join(self._catalogue.rpartition("/")[0], catalogue)
 
     def _source(self, catalogue: str, track_id: str) -> SourceTrack:
         if self._num_open >= MOST_GENERATIONS:
@@ -125,7 +121,7 @@ class Replayer:
         try:
             uri = storage.join(catalogue, TRACKS_FOLDER, track_id, RECORD_NAME)
             record = TrackRecord.from_json(storage.read_bytes(uri))
-            found = self.replay(record)
+            found = self.replay(record, catalogue)
         except (StorageError, CatalogueError, ReplayError) as error:
             raise OrderError(f"from is {track_id}, which cannot be played again: {str(error).rstrip('.')}.") from error
         finally:
@@ -138,6 +134,13 @@ class Replayer:
             compile_player(player)
             self._players[arithmetic] = player
         return self._players[arithmetic]
+
+
+def _placed(catalogue: str, own: str) -> str:
+    """Where a catalogue lies that an order of another one names: a record has its mere name, and it stands beside."""
+    if not catalogue or "/" in catalogue:
+        return catalogue or own
+    return storage.join(own.rpartition("/")[0], catalogue)
 
 
 def check_pinned(order: TrackOrder) -> None:

@@ -101,7 +101,6 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
         tables.textures[b, : len(cells)] = rules.textures[cells[:, 0], cells[:, 1]]
     if rules.held is not None:
         tables.held[b, : len(cells)] = rules.held[cells[:, 0], cells[:, 1]]
-    tables.locked_of_cell[b] = -1
     tables.locked_of_cell[b], tables.begins[b] = -1, 0
     count = 0
     for cell, (part, bar) in enumerate(cells.tolist()):

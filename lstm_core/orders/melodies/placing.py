@@ -101,10 +101,11 @@ def _own_length(order: TrackOrder, tune: Tune, bpm: float) -> float:
     tick_s, bar_ticks = 60.0 / bpm / TICKS_PER_QUARTER, tune.meter.bar_ticks
     if order.loop:
         return tune.num_bars * bar_ticks * tick_s
-    hold = usual_hold(tune.meter)
+    hold, before = usual_hold(tune.meter), tune.num_bars
     if tune.comes_to_rest:
-        return ((tune.num_bars - 1) * bar_ticks + max(int(tune.notes["duration"][-1]), hold)) * tick_s + MIN_TAIL_S
-    return (tune.num_bars * bar_ticks + hold) * tick_s + MIN_TAIL_S
+        hold, before = max(int(tune.notes["duration"][-1]), hold), before - 1
+    last_s = max(hold * tick_s + MIN_TAIL_S, bar_ticks * tick_s)  # whole bars are planned: the last chord's is one
+    return before * bar_ticks * tick_s + last_s
 
 
 def _room(order: TrackOrder, plan: TrackPlan, tune: Tune) -> int:

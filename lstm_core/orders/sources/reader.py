@@ -51,7 +51,11 @@ class SourceReader:
         Raises:
             OrderError: there is no such track, its record is damaged, or the row changes what must stay.
         """
-        given = {key: value for key, value in values.items() if value is not None and value == value}
+        given = {
+            key: value
+            for key, value in values.items()
+            if value is not None and value == value and not (key in REMADE_FIELDS and value in ("", [], ()))
+        }
         track_id = str(given.get("from", given.get("from_track", ""))).strip()
         own, named = {key.partition(".")[0] for key in given}, str(given.get("catalogue", ""))
         catalogue = _placed(named, folder) if named else self._catalogue

@@ -87,7 +87,14 @@ def _timed(source: TrackOrder, plan: TrackPlan, order: TrackOrder, track_id: str
                 f"duration_s is {order.duration_s:g}: the {plan.num_bars} bars of track {track_id} fill it at "
                 f"{bpm:.0f} bpm, it must be {MIN_BPM:g} to {MAX_BPM:g}. Write another length."
             )
-        return replace(order, bpm=bpm, exact_tempo=False)
+        found = replace(order, bpm=bpm, exact_tempo=False)
+        made = plan_track(found)
+        if (made.num_bars, made.final_bar) != (plan.num_bars, plan.final_bar):
+            raise OrderError(
+                f"duration_s is {order.duration_s:g}, in which the last chord of track {track_id} finds no room at its "
+                f"bar. Write a longer one."
+            )
+        return found
     order = replace(order, bpm=order.bpm or plan.bpm)
     whole = seconds_at_1_bpm / order.bpm
     moves = [0] if order.loop else sorted(range(-_MOST_MOVED, _MOST_MOVED + 1), key=lambda move: (abs(move), -move))

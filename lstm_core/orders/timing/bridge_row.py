@@ -15,7 +15,9 @@ from lstm_core.orders.order import FREE_KEY, TrackOrder, order_fields, order_fro
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.section_fields import for_section, section_chords
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.sources.asked import SOURCE_FIELDS, SPELLED
 from lstm_core.orders.timing.bridge import DECIDED_FIELDS, NOT_WITH, bridge_names, bridge_seconds
+from lstm_core.orders.timing.checks import TIMING_FIELDS
 
 
 def bridged(order: TrackOrder, known: Mapping[str, PlannedTrack]) -> TrackOrder:
@@ -55,8 +57,13 @@ def bridged(order: TrackOrder, known: Mapping[str, PlannedTrack]) -> TrackOrder:
 
 def without_decided(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings for all tracks of an order without those that mean nothing to a bridge."""
+    left_out = {*DECIDED_FIELDS, *NOT_WITH, *TIMING_FIELDS, *SOURCE_FIELDS, *SPELLED.values(), "melody", "primer"}
+    by_section = {"ensemble", "roles"}  # whose sections a bridge does not have
     return {
-        field: value for field, value in settings.items() if field.partition(".")[0] not in (*DECIDED_FIELDS, *NOT_WITH)
+        field: value
+        for field, value in settings.items()
+        if field.partition(".")[0] not in left_out
+        and not (field.partition(".")[0] in by_section and ("." in field or isinstance(value, Mapping)))
     }
 
 

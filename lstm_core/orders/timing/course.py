@@ -166,6 +166,7 @@ def _bars_of_sections(order: TrackOrder, slowing: Slowing, drawn_bpm: float, tai
         for counts in _possible_bars(order, sections, tuple(tempos), slowing.meter)
         if sum(counts) >= fewest and counts[-1] >= tail_bars
     ]
+    possible = [one for one in possible if order.loop_start in (0, *accumulate(one[:-1]))] or possible
     if not possible:
         raise OrderError("The last sections are too short for rit and the last chord. Give them more bars.")
     tolerance = _EXACT if order.exact_tempo else TEMPO_TOLERANCE
