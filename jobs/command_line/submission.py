@@ -119,18 +119,24 @@ def _packed(path: str, folder: str, files: dict[str, bytes]) -> str:
 
 
 def _packed_order(path: str, files: dict[str, bytes]) -> str:
-    """The same for an order, with the primers and melodies that it names; it is checked here, before any work."""
+    """The same for an order, with the files that it names; it is checked here, before any work."""
     inside = _packed(path, "order", files)
     if inside == path:
         return path
     from lstm_core.orders.order_file import read_order
 
     folder = storage.absolute(path).rpartition("/")[0]
+    order = read_order(path)
     named = {
-        (field, uri)
-        for track in read_order(path).tracks
-        for field, uri in (("primer", track.primer), ("melody", track.melody))
+        *(("primer", track.primer) for track in order.tracks),
+        *(("melody", track.melody) for track in order.tracks),
+        *(("hits", uri) for uri in order.cut_lists),
     }
+    for catalogue in sorted({track.catalogue for track in order.tracks} - {""}):
+        if storage.local_path(catalogue) is not None:
+            raise OrderError(
+                f"catalogue {catalogue} is on this machine, where a cluster cannot see it. Name a bucket's."
+            )
     for field, uri in sorted(named - {("primer", ""), ("melody", "")}):
         local = storage.local_path(uri)
         if local is None:

@@ -46,6 +46,7 @@ class Order:
 
     name: str
     planned: tuple[PlannedTrack, ...]
+    cut_lists: frozenset[str] = frozenset()  # URIs of the files that its rows name for their hits
 
     @property
     def tracks(self) -> tuple[TrackOrder, ...]:
@@ -92,7 +93,8 @@ def read_order(uri: str | Path, *, space: FreeSpace = UNLIMITED, catalogue: str 
     if suffix in ("csv", "parquet"):
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
         with PrimerReader() as primers:
-            return Order(name=stem, planned=_checked(rows, folder, primers, SourceReader(catalogue), space))
+            planned = _checked(rows, folder, primers, SourceReader(catalogue), space)
+            return Order(name=stem, planned=planned, cut_lists=frozenset(primers.cut_lists))
     raise OrderError(f"{name}: an order is a .toml, .csv or .parquet file.")
 
 
@@ -147,7 +149,8 @@ def expand_order(
                 tracks.append(_drawn(settings, fixed, random, folder, primers, known, sources))
                 known[title] = tracks[-1]
                 known.setdefault(str(settings.get("name", title)), tracks[-1])
-        return Order(name=name, planned=_distinct(tracks, primers, known))
+        planned = _distinct(tracks, primers, known)
+        return Order(name=name, planned=planned, cut_lists=frozenset(primers.cut_lists))
 
 
 def _spoken(size_bytes: float) -> str:

@@ -19,7 +19,7 @@ from lstm_core.orders.melodies.placing import with_melody
 from lstm_core.orders.melodies.tune import Tune, tune_of
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
-from lstm_core.orders.timing.hit_file import with_hits_read
+from lstm_core.orders.timing.hit_file import cut_list_uri, with_hits_read
 from lstm_core.representations.note_events import (
     DURATION,
     DURATIONS,
@@ -53,6 +53,7 @@ class PrimerReader(Closing):
         self._files: dict[str, _Primer] = {}  # by URI, the last ones read
         self._tunes: dict[str, tuple[str, Tune]] = {}  # by URI, each with the hash of its bytes
         self._reader = IsolatedReader()
+        self.cut_lists: set[str] = set()  # URIs of those that orders named, whose seconds their rows hold
 
     def close(self) -> None:
         """Ends the process."""
@@ -67,6 +68,8 @@ class PrimerReader(Closing):
         Raises:
             OrderError: there is no such file, or it is not the one whose hash the order names.
         """
+        if uri := cut_list_uri(order, folder):
+            self.cut_lists.add(uri)
         order = with_hits_read(order, folder)
         if order.melody:
             uri = _absolute(order.melody, folder)

@@ -12,6 +12,15 @@ from lstm_core.orders.timing.cut_list import is_cut_list, read_cut_list, spelled
 MAX_FILE_BYTES = 10_000_000  # a list of 200 hits has 20 kB
 
 
+def cut_list_uri(order: TrackOrder, folder: str = "") -> str:
+    """The cut list that an order names for its hits, which may be relative to `folder`; "" for none."""
+    if not is_cut_list(order.hits):
+        return ""
+    local = storage.local_path(order.hits)
+    is_relative = local is not None and not local.is_absolute()
+    return storage.absolute(storage.join(folder, order.hits) if is_relative and folder else order.hits)
+
+
 def with_hits_read(order: TrackOrder, folder: str = "") -> TrackOrder:
     """The order with the seconds of its cut list, whose name may be relative to `folder`; as it is without one.
 
@@ -20,9 +29,7 @@ def with_hits_read(order: TrackOrder, folder: str = "") -> TrackOrder:
     """
     if not is_cut_list(order.hits):
         return order
-    local = storage.local_path(order.hits)
-    is_relative = local is not None and not local.is_absolute()
-    uri = storage.absolute(storage.join(folder, order.hits) if is_relative and folder else order.hits)
+    uri = cut_list_uri(order, folder)
     try:
         data = storage.read_bytes(uri)
     except StorageError as error:

@@ -110,6 +110,17 @@ def test_a_melody_travels_with_its_order(
     assert "melody" in report and "cannot travel with" in report
 
 
+def test_a_cut_list_travels_with_its_order(server: FakeDashboard, order: Path) -> None:
+    order.write_text('[track]\nduration_s = 24\nbpm = 120\nhits = "cuts/scene.csv"\n')
+    (order.parent / "cuts").mkdir()
+    (order.parent / "cuts" / "scene.csv").write_text("8.0,door\n16.0,out\n")
+    assert submit_generate(order) == 0
+    (job,) = server.jobs.values()
+    package = server.packages[job["runtime_env"]["working_dir"].removeprefix("gcs://")]
+    with zipfile.ZipFile(io.BytesIO(package)) as packed:
+        assert packed.read("order/cuts/scene.csv") == b"8.0,door\n16.0,out\n"
+
+
 def test_prices_of_the_cluster_travel(server: FakeDashboard, order: Path, tmp_path: Path) -> None:
     with (tmp_path / "clusters.toml").open("a") as clusters:
         clusters.write('[studio.prices]\ncurrency = "EUR"\ncpu = 0.1\n')

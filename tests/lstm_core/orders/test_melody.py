@@ -51,6 +51,16 @@ def test_a_tune_that_does_not_come_to_rest_leaves_a_bar_to_the_last_chord(tmp_pa
     assert (track.plan.final_bar, track.plan.num_bars, track.order.duration_s) == (8, 9, 18.0)
 
 
+@pytest.mark.parametrize("bpm", [60, 75, 90, 110])
+@pytest.mark.parametrize("text", [f"{A_PART} | {A_PART}", TUNE])
+def test_at_a_slow_tempo_the_last_chord_has_a_bar_too(tmp_path: Path, bpm: int, text: str) -> None:
+    """Where half a bar and a second were less than a bar, a tune was refused at its own length."""
+    path = write_tune(tmp_path / "t.mid", rows_of(text))
+    track, usual = admit(order_with(path, bpm=bpm)), admit(order_with(path, bpm=120))
+    assert track.plan.final_bar == usual.plan.final_bar
+    assert track.order.duration_s >= (usual.plan.num_bars - 1) * 4 * 60 / bpm + 1
+
+
 def test_a_key_moves_the_tune_by_the_shorter_way_and_a_tempo_plays_it_faster(tune: Path) -> None:
     track = admit(order_with(tune, key="A", bpm=150, instruments=["violin"]))
     assert (track.order.key, track.order.bpm, track.order.duration_s) == ("A major", 150.0, pytest.approx(12 * 1.6 + 1))

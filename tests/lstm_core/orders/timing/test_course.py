@@ -143,3 +143,17 @@ def test_what_cannot_be_is_refused(fields: dict[str, Any], message: str) -> None
     with pytest.raises(OrderError) as raised:
         admit(TrackOrder(**{"duration_s": 60.0, "bpm": 120.0, **fields}))
     assert message in str(raised.value)
+
+
+def test_an_intro_before_a_loop_keeps_its_bars_where_the_tempo_changes() -> None:
+    changes = "A: 170; B: 70"
+    order = TrackOrder(form="intro A B A", duration_s=20.0, loop=True, bpm=90, loop_start=3, tempo_changes=changes)
+    starts = [placed.start for placed in sections_of(order, admit(order).plan)]
+    assert 3 in starts
+
+
+def test_hits_leave_a_loop_a_bar() -> None:
+    order = TrackOrder(hits="4", duration_s=8.0, bpm=120, loop=True)
+    assert admit(replace(order, loop_start=2)).plan.num_bars == 4
+    with pytest.raises(OrderError, match="loop_start is 10, but the track has 4 bars"):
+        admit(replace(order, loop_start=10))
