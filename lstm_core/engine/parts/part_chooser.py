@@ -14,13 +14,13 @@ from lstm_core.engine.row_slices import some_rows
 from lstm_core.foundation.compiling import njit
 from lstm_core.model.packing import RowConditions
 from lstm_core.representations.lookback import add_copies
+from lstm_core.representations.parts.ahead import NUM_FLAGS
 from lstm_core.representations.parts.events import PLACE
 from lstm_core.representations.parts.steps import (
     MOVING,
-    NUM_FLAGS,
     ONSET_CONTEXTS,
     advance_parts,
-    hear,
+    give,
     tell_onset,
     tell_parts,
 )
@@ -58,9 +58,10 @@ class PartChooser:
         num_streams = len(representation.streams)
         self.representation = representation
         self.tables = make_tables(num_rows, num_bars, num_cells)
-        self.rows = make_part_rows(num_rows, num_bars, min(MAX_NOTES_PER_BAR * num_bars, 1 << 15), num_cells)
+        num_notes = min(MAX_NOTES_PER_BAR * num_bars, 1 << 15)
         num_locked = max((sum(map(len, request.rules.locked.values())) for request in requests), default=0)
-        self.rules = make_part_rule_tables(num_rows, num_cells, num_locked)
+        self.rows = make_part_rows(num_rows, num_bars, num_notes, num_cells, num_locked)
+        self.rules = make_part_rule_tables(num_rows, num_cells)
         self.event = np.zeros((num_rows, num_streams), dtype=np.int64)
         self.before = np.zeros_like(self.event)
         self.moving = np.zeros((num_rows, len(MOVING)), dtype=np.int64)
@@ -80,7 +81,7 @@ class PartChooser:
         start_part_row(self.rows, b)
         for cell, (part, bar) in enumerate(request.plan.played().tolist()):
             if (part, bar) in request.rules.locked:
-                hear(b, cell, request.rules.locked[part, bar][1:], self.tables, self.rows)
+                give(b, cell, request.rules.locked[part, bar], self.tables, self.rows)
         self.event[b] = self.before[b] = 0
         contexts = np.concatenate([np.full(len(MOVING), -1), request.conditions])
         return RowConditions(contexts, np.zeros(NUM_FLAGS, dtype=np.float32))

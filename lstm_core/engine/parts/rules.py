@@ -49,8 +49,6 @@ class PartRuleTables(NamedTuple):
     pitch_classes: Bytes  # [B, 12]
     temperature: npt.NDArray[np.float64]  # [B, K]
     top_p: npt.NDArray[np.float64]  # [B, K]
-    locked: Ints  # [B, L, K] events that are given
-    locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
     textures: Ints  # [B, C] bits of the textures that each written bar may have, 0: any
     held: Ints  # [B, C] bars that follow each written bar through which its notes are held
     begins: Bytes  # [B, C] 1 for written bars with which their part begins
@@ -71,15 +69,13 @@ class PartRuleTables(NamedTuple):
 ) = range(11)
 
 
-def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> PartRuleTables:
-    """Tables without rules, for so many written bars and locked events."""
+def make_part_rule_tables(num_rows: int, num_cells: int) -> PartRuleTables:
+    """Tables without rules, for so many written bars."""
     return PartRuleTables(
         np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
         np.ones((num_rows, 12), dtype=np.uint8),
         np.ones((num_rows, len(STREAMS))),
         np.ones((num_rows, len(STREAMS))),
-        np.zeros((num_rows, num_locked, len(STREAMS)), dtype=np.int64),
-        np.full((num_rows, num_cells, 2), -1, dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.uint8),
@@ -101,12 +97,5 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
         tables.textures[b, : len(cells)] = rules.textures[cells[:, 0], cells[:, 1]]
     if rules.held is not None:
         tables.held[b, : len(cells)] = rules.held[cells[:, 0], cells[:, 1]]
-    tables.locked_of_cell[b], tables.begins[b] = -1, 0
-    count = 0
-    for cell, (part, bar) in enumerate(cells.tolist()):
-        tables.begins[b, cell] = bar in rules.beginning
-        events = rules.locked.get((part, bar))
-        if events is not None:
-            tables.locked[b, count : count + len(events)] = events
-            tables.locked_of_cell[b, cell] = count, count + len(events)
-            count += len(events)
+    tables.begins[b] = 0
+    tables.begins[b, : len(cells)] = [bar in rules.beginning for bar in cells[:, 1].tolist()]
