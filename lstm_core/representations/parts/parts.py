@@ -73,6 +73,11 @@ def part_arrays(piece: Piece, reading: Reading) -> PieceArrays:
             events, plan = with_parts(events, plan, parts), plan_of_parts(plan, parts)
         if reading.augment.given_share and random.random() < reading.augment.given_share:
             events, plan, given = _with_given(events, plan, random)
+    return arrays_of_parts(piece, events, plan, reading, given)
+
+
+def arrays_of_parts(piece: Piece, events: EventArray, plan: Plan, reading: Reading, given: Bools | None) -> PieceArrays:
+    """What a model reads of a piece with these events and plan, some written bars of which are `given`, bool [C]."""
     table = events.astype(np.int64)
     num_notes = int((table[:, PLACE] != BAR).sum()) * 8 + plan.num_bars
     moving, flags, onsets, recalled = part_steps(table, plan, num_notes, given)
