@@ -9,13 +9,14 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import key_in_scale, parse_key, scale_pitch_classes, tonic_chord
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, Tempo
-from lstm_core.orders.form_text import parse_form
+from lstm_core.orders.form_text import form_fits, parse_form
 from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
 from lstm_core.orders.section_fields import section_chords
 from lstm_core.orders.timing.bridge import bridge_tempos
 from lstm_core.orders.timing.course import MIN_TAIL_S, TEMPO_TOLERANCE, Course, is_moving, moving_course
 from lstm_core.orders.timing.cue import cue_bars, cue_of
 
+NEAREST_BARS = 16  # more or fewer than the drawn tempo gives, for a form that fills a loop evenly
 FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that was not requested
 
 
@@ -96,7 +97,7 @@ def _cue_course(order: TrackOrder, meter: Meter) -> Course:
 
 
 def _steady_course(order: TrackOrder, meter: Meter) -> Course:
-    num_bars, bpm = _fit_bars(order, meter)
+    num_bars, bpm = _fit_form(order, meter, *_fit_bars(order, meter))
     final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, meter, order.duration_s)
     num_bars = num_bars if final_bar is None else final_bar + 1
     return Course(bpm=bpm, num_bars=num_bars, final_bar=final_bar, final_hold_ticks=hold)
@@ -133,6 +134,25 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
         )
     if order.loop:
         raise OrderError(_no_loop(order, bpm, exact_bars, quarters))
+    return num_bars, bpm
+
+
+def _fit_form(order: TrackOrder, meter: Meter, num_bars: int, bpm: float) -> tuple[int, float]:
+    """The nearest number of bars that the form of a loop can fill, and its tempo; the same where there is none.
+
+    A tempo that is given moves by TEMPO_TOLERANCE at most, one that is drawn to any that bars may have.
+    """
+    sections = parse_form(order.form) if order.form else ()
+    if not order.loop or not sections or order.exact_tempo:
+        return num_bars, bpm
+    drawn = order.bpm or bpm
+    counts = range(max(1, num_bars - NEAREST_BARS), num_bars + NEAREST_BARS + 1)
+    for loop_start in dict.fromkeys((order.loop_start, 0)):  # without it for the message alone
+        for count in sorted(counts, key=lambda n: abs(n - num_bars)):
+            moved = bpm * count / num_bars
+            is_near = abs(moved / drawn - 1.0) <= TEMPO_TOLERANCE if order.bpm else MIN_BPM <= moved <= MAX_BPM
+            if is_near and form_fits(sections, count, loop_start):
+                return count, moved
     return num_bars, bpm
 
 
