@@ -29,6 +29,17 @@ ROLES = ("no melody", "melody, bass", "harmony, bass", "no drums", "melody", "no
 METERS = ("4/4", "4/4", "4/4", "3/4", "6/8", "5/4", "2/4")
 TEMPO_CHANGES = ("B: 140", "B: 100; C: 150", "A': 96", "chorus: 128", "outro: 70", "B: 20")
 CUES = ("stinger", "fanfare", "stinger:2", "fanfare:3")
+_NOT_WITH_MELODY = (
+    "form",
+    "hits",
+    "tempo_changes",
+    "rit",
+    "fermata",
+    "loop_start",
+    "meter",
+    "duration_s",
+    "exact_tempo",
+)
 CUE_SHARE, MELODY_SHARE = 0.06, 0.08  # of orders that are short cues, or accompany a tune
 
 
@@ -38,11 +49,12 @@ def random_fields(number: int, styles: tuple[str, ...], tunes: tuple[str, ...] =
     `tunes` are files that an order may accompany.
     """
     random = np.random.default_rng(number)
-    fields = _of_cue(random) if random.random() < CUE_SHARE else _of_music(random)
-    if tunes and random.random() < MELODY_SHARE:
+    is_cue = random.random() < CUE_SHARE
+    fields = _of_cue(random) if is_cue else _of_music(random)
+    if tunes and not is_cue and random.random() < MELODY_SHARE:
         fields["melody"] = _one(random, tunes)
-        for name in ("meter", "duration_s"):
-            if random.random() < 0.7:
+        for name in _NOT_WITH_MELODY:
+            if random.random() < 0.9:
                 fields.pop(name, None)
     fields |= _some(random, {"style": (styles, 0.6), "energy": (ENERGIES, 0.4), "instruments": (PLAYERS, 0.5)})
     fields |= _some(random, {"layers": ((2, 3, 4), 0.12), "polyphony": (range(2, 9), 0.2)})

@@ -21,7 +21,7 @@ Fields = dict[str, Any]
 
 def verdict(fields: Fields) -> str:
     """Why an order is impossible, CLOSE where that hangs on rounding; "" where it is possible."""
-    found = [rule(fields) for rule in (_ending, _form, _tempos, _chords, _players, _cue, _hits, _bars)]
+    found = [rule(fields) for rule in (_ending, _form, _tempos, _chords, _players, _cue, _melody, _hits, _bars)]
     certain = [reason for reason in found if reason and reason != CLOSE]
     return certain[0] if certain else CLOSE if CLOSE in found else ""
 
@@ -47,6 +47,18 @@ def _bar_quarters(fields: Fields) -> float:
 
 def _bar_s(fields: Fields, bpm: float) -> float:
     return 60.0 * _bar_quarters(fields) / bpm
+
+
+def _meter(fields: Fields) -> str:
+    if fields.get("melody"):
+        beats, unit, _, _ = _facts_of_tune(fields["melody"])
+        return f"{beats}/{unit}"
+    return str(fields.get("meter", "4/4"))
+
+
+def _facts_of_tune(melody: str) -> list[int]:
+    """Beats and unit of the meter, bars and tempo, which the name of the file says."""
+    return [int(word) for word in re.findall(r"\d+", melody.rpartition("/")[2])]
 
 
 def _ending(fields: Fields) -> str:
@@ -89,23 +101,26 @@ def _tempos(fields: Fields) -> str:
 def _chords(fields: Fields) -> str:
     text = fields.get("chords", "")
     has_two = "|" in text and any(len(bar.split()) > 1 for bar in text.split("|"))
-    return "two chords in a bar of one" if has_two and fields.get("meter", "4/4") in ONE_CHORD_METERS else ""
+    return "two chords in a bar of one" if has_two and _meter(fields) in ONE_CHORD_METERS else ""
 
 
 def _players(fields: Fields) -> str:
     names = [name for one in fields.get("instruments", ()) for name in _each(one)]
-    roles = [part.strip() for part in fields.get("roles", "").split(",") if part.strip()]
     num_players = len([name for name in names if name != "drums"]) + ("drums" in names)
     if names and num_players < fields.get("layers", 0):
         return "fewer players than layers"
-    if roles and names:
-        only = [role for role in roles if not role.startswith("no ")]
-        allowed = set(only) if only else {"melody", "bass", "drums", "harmony"} - {role[3:] for role in roles}
-        if "drums" in names and "drums" not in allowed:
-            return "drums without their role"
+    if fields.get("roles") and "drums" in names and "drums" not in _roles(fields):
+        return "drums without their role"
     if _is_cue(fields) and fields.get("polyphony", 24) < 8:
         return CLOSE  # a chord may need more voices
     return ""
+
+
+def _roles(fields: Fields) -> set[str]:
+    """Roles that sound."""
+    roles = [part.strip() for part in fields["roles"].split(",")]
+    only = {role for role in roles if not role.startswith("no ")}
+    return only or {"melody", "bass", "drums", "harmony"} - {role[3:] for role in roles}
 
 
 def _each(name: str) -> list[str]:
@@ -127,12 +142,30 @@ def _cue(fields: Fields) -> str:
     return "" if shortest <= length * (1.0 - MARGIN) else CLOSE if shortest <= length else "bars of a cue"
 
 
+def _melody(fields: Fields) -> str:
+    if not fields.get("melody"):
+        return ""
+    if any(fields.get(name) for name in ("form", "hits", "tempo_changes", "rit", "fermata", "loop_start")):
+        return "form and time beside a melody"
+    if fields.get("roles") and "melody" not in _roles(fields):
+        return "a melody without its role"
+    beats, unit, bars, bpm = _facts_of_tune(fields["melody"])
+    if fields.get("meter") and fields["meter"] != f"{beats}/{unit}":
+        return "another meter than the melody's"
+    shortest = bars * _bar_s({"meter": f"{beats}/{unit}"}, fields.get("bpm") or bpm)
+    if fields.get("duration_s") and fields["duration_s"] < shortest * (1.0 - MARGIN):
+        return "shorter than the melody"
+    return CLOSE if fields.get("duration_s") or fields.get("instruments") or fields.get("key") else ""
+
+
 def _hits(fields: Fields) -> str:
     hits = [float(word) for word in fields.get("hits", "").split()]
     if not hits:
         return ""
     if fields.get("exact_tempo"):
         return "hits at an exact tempo"
+    if fields.get("melody"):
+        return ""
     if hits[-1] >= fields["duration_s"]:
         return "hit after the end"
     form = sections(fields)
@@ -174,7 +207,7 @@ def _bars(fields: Fields) -> str:
     slowest, fastest = (bpm, bpm) if bpm else (SLOWEST, FASTEST)
     move = 0.0 if fields.get("exact_tempo") else TOLERANCE if bpm and fields.get("loop") else 0.0
     counts = range(
-        int(np.ceil(length / _bar_s(fields, slowest) / (1 + move) - 1e-6)),
+        int(np.ceil(length / _bar_s(fields, slowest) * (1 - move) - 1e-6)),
         int(np.floor(length / _bar_s(fields, fastest) * (1 + move) + 1e-6)) + 1,
     )
     if not fields.get("loop"):  # what is left of a bar is silence or the last chord's
