@@ -202,6 +202,7 @@ _LATER_FIELDS = {
     if field.name
     in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256", "transitions")
 }  # and their defaults: a row that does not use them keeps its digest
+FILLED_FIELDS = ("bridge_bpm", "bridge_at", "primer_sha256", "melody_sha256", "from_notes", "from_seed")  # by reading
 _NEVER = object()
 
 
@@ -242,7 +243,7 @@ def order_digest(order: TrackOrder) -> str:
     A primer or a melody counts by its bytes, and a track that it starts from by its id and notes, wherever they are
     kept.
     """
-    left_out = {"name", "catalogue", "transitions"}
+    left_out = {"name", "catalogue", "transitions"} | ({"bridge_bars"} if not order.bridge else set())
     if order.primer_sha256:
         left_out.add("primer")
     if order.melody_sha256:

@@ -14,7 +14,7 @@ from lstm_core.orders.sources.made_tracks import MadeTrack
 from lstm_core.orders.timing.bridge import bridge_seconds
 
 LONGER_UNDER_S = 1.5  # a bar that is shorter is no time for a fade, so two are taken
-RISE, FALL = "0.5 1.0", "1.0 0.5"  # energy into a louder layer, and into a softer one
+LOUDER, SOFTER = ("1.0", "0.6 1.0"), ("0.4", "1.0 0.4")  # energy of one bar, and of more, into a layer
 _Bars = tuple[tuple[ChordSymbol, ...], ...]
 
 
@@ -49,7 +49,7 @@ def between_layers(order: TrackOrder, before: MadeTrack, after: MadeTrack) -> Tr
         instruments=order.instruments if own_players else louder.heard_players,
         form=f"A:{len(bars)}",
         chords=_chords_text(bars),
-        energy=order.energy or (RISE if after is louder else FALL),
+        energy=order.energy or (LOUDER if after is louder else SOFTER)[len(bars) > 1],
     )
     row = replace(row, duration_s=bridge_seconds(row, louder.meter))
     return order_from_fields(order_fields(row))  # spelt as every row is

@@ -36,6 +36,7 @@ class MadeTrack:
     bpm: float  # the main one
     tempos: tuple[tuple[float, float], ...]  # bar from which on, and bpm; one at least
     chords: tuple[tuple[ChordSymbol, ...], ...]  # of each bar: one, or one of each half
+    energy: tuple[float, ...]  # of each bar
     players: tuple[str, ...]
     layers: tuple[MadeLayer, ...]
     is_loop: bool
@@ -83,6 +84,8 @@ class MadeTrack:
             last_chord=last.name if last.root >= 0 else tonic_symbol(self.key),
             leads_to=key_of_chord(first, self.key),
             instruments=self.heard_players,
+            first_energy=self.energy[0],
+            last_energy=self.energy[-1],
         )
 
     def _last_bpm(self) -> float:
@@ -108,8 +111,8 @@ def made_track(content: Mapping[str, Any]) -> MadeTrack:
         )
     meter, bpm = parse_meter(str(content["meter"])), float(content["bpm"])
     step, names = int(form["slots_per_bar"]), form["chords"]
-    if step != slots_per_bar(meter) or not names:
-        raise ValueError(f"{len(names)} chords, {step} a bar of {meter}")
+    if step != slots_per_bar(meter) or not names or len(names) != step * len(form["energy"]):
+        raise ValueError(f"{len(names)} chords, {step} a bar of {meter}, and energy of {len(form['energy'])} bars")
     layers = content.get("layers") or ()
     return MadeTrack(
         track_id=track_id,
@@ -120,6 +123,7 @@ def made_track(content: Mapping[str, Any]) -> MadeTrack:
         bpm=bpm,
         tempos=tuple((float(one["bar"]), float(one["bpm"])) for one in content.get("tempos") or ()) or ((0.0, bpm),),
         chords=tuple(tuple(map(parse_chord, names[at : at + step])) for at in range(0, len(names), step)),
+        energy=tuple(map(float, form["energy"])),
         players=tuple(order.get("instruments") or ())
         or tuple(name for role in form["roles"].values() for name in role),
         layers=tuple(

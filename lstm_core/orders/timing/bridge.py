@@ -80,14 +80,14 @@ def bridge_names(text: str) -> tuple[str, str]:
 
 def check_bridge(order: TrackOrder) -> None:
     """Raises ValueError for a bridge that is malformed, or for what goes with bridges alone."""
+    if not 1 <= order.bridge_bars <= MOST_BRIDGE_BARS:
+        raise ValueError(f"bridge_bars is {order.bridge_bars}, it must be 1 to {MOST_BRIDGE_BARS}.")
     if not order.bridge:
-        for name in BRIDGE_FIELDS[1:]:
+        for name in BRIDGE_FIELDS[2 if order.transitions else 1 :]:
             if getattr(order, name) != type(order).__dataclass_fields__[name].default:
                 raise ValueError(f"{name} is given, but no bridge. {_HOW}")
         return
     bridge_names(order.bridge)
-    if not 1 <= order.bridge_bars <= MOST_BRIDGE_BARS:
-        raise ValueError(f"bridge_bars is {order.bridge_bars}, it must be 1 to {MOST_BRIDGE_BARS}.")
     for name in NOT_WITH:
         if getattr(order, name):
             raise ValueError(f"{name} does not go with a bridge. Leave one of them out.")

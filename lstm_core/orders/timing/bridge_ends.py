@@ -28,6 +28,8 @@ class BridgeEnd:
     last_chord: str  # that it leaves with; "": none is known
     leads_to: int | None  # root and mode, as a key, of what it begins with; None: unknown
     instruments: tuple[str, ...]
+    first_energy: float | None = None  # of its first bar and of its last one, 0 to 1; None: unknown
+    last_energy: float | None = None
 
 
 def planned_end(track: PlannedTrack) -> BridgeEnd:

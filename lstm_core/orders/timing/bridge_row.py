@@ -36,8 +36,8 @@ def bridged(order: TrackOrder, known: Mapping[str, PlannedTrack], made: MadeTrac
 
     It begins in the key, the meter and the tempo of the first, on its last chord, and leads to the tempo of the second
     and, with the last half bar, to the dominant of its key, or of the chord that a made track begins with. Style and
-    players are those of the first where the row has none. Between layers of one track it keeps its key, tempo and
-    chords.
+    players are those of the first where the row has none; between made tracks energy leads from one to the other.
+    Between layers of one track it keeps its key, tempo and chords.
 
     Args:
         order: The row. If a track of a catalogue that is not known yet stands in it, it stays as it is.
@@ -133,8 +133,16 @@ def _row(order: TrackOrder, before: BridgeEnd, after: BridgeEnd) -> TrackOrder:
     first, last = before.last_chord, _chords_into(after, slots_per_bar(before.meter) > 1)
     chords = {letters[0]: first, letters[-1]: last} if num_bars > 1 else {"A": _in_one_bar(first, last)}
     text = "; ".join(f"{letter}: {chord}" for letter, chord in chords.items() if chord)
-    row = replace(row, form=form, chords=text, duration_s=bridge_seconds(row, parse_meter(row.meter)))
+    row = replace(row, form=form, chords=text, energy=order.energy or _energy(before, after))
+    row = replace(row, duration_s=bridge_seconds(row, parse_meter(row.meter)))
     return order_from_fields(order_fields(row))  # spelt as every row is
+
+
+def _energy(before: BridgeEnd, after: BridgeEnd) -> str:
+    """From the energy of the last bar before to that of the first bar after; "" where one is unknown."""
+    if before.last_energy is None or after.first_energy is None:
+        return ""
+    return f"{round(before.last_energy, 2):g} {round(after.first_energy, 2):g}"
 
 
 def _chords_into(track: BridgeEnd, has_halves: bool) -> str:
