@@ -128,6 +128,7 @@ def _row(order: TrackOrder, before: BridgeEnd, after: BridgeEnd) -> TrackOrder:
         meter=before.meter_text,
         bpm=before.last_bpm,
         bridge_bpm=after.first_bpm,
+        bridge_at="",
         instruments=order.instruments if own_players else before.instruments or after.instruments,
     )
     first, last = before.last_chord, _chords_into(after, slots_per_bar(before.meter) > 1)
