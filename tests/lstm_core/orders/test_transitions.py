@@ -21,7 +21,9 @@ DM, INTO = "Dm Dm Bb Bb C C Gm/Bb A7", "F#m F#m D D A A E E"
 
 
 def order_of(*groups: dict[str, Any], **common: Any) -> Order:
-    return expand_order({"group": list(groups), "track": {"duration_s": 20.0, "meter": "4/4", **common}}, default_name="x")
+    return expand_order(
+        {"group": list(groups), "track": {"duration_s": 20.0, "meter": "4/4", **common}}, default_name="x"
+    )
 
 
 def test_tracks_of_one_group_are_joined() -> None:
