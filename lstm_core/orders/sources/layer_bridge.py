@@ -58,7 +58,8 @@ def between_layers(order: TrackOrder, before: MadeTrack, after: MadeTrack) -> Tr
 def _most_frequent(track: MadeTrack, num_bars: int) -> tuple[_Bars, float, list[int]]:
     """The chords of so many bars that stand at most barlines of a track in one tempo, that tempo, and those bars.
 
-    Bars with chords come before bars without. The intro of a loop and the last bar of a track that ends are left out.
+    The more notes their chords have, up to three, the better: on a power chord a bar is hardly more than one pitch. The
+    intro of a loop and the last bar of a track that ends are left out.
     """
     found: dict[tuple[_Bars, float], list[int]] = {}
     stop = len(track.chords) - (0 if track.is_loop else 1)
@@ -72,12 +73,13 @@ def _most_frequent(track: MadeTrack, num_bars: int) -> tuple[_Bars, float, list[
             f"bridge_bars is {num_bars}, but track {track.track_id} has no {num_bars} bars in one tempo that go on. "
             "Write fewer."
         )
-    (bars, bpm), starts = max(found.items(), key=lambda item: (_has_chords(item[0][0]), len(item[1]), -item[1][0]))
+    (bars, bpm), starts = max(found.items(), key=lambda item: (_num_tones(item[0][0]), len(item[1]), -item[1][0]))
     return bars, bpm, starts
 
 
-def _has_chords(bars: _Bars) -> bool:
-    return all(symbol.root >= 0 for bar in bars for symbol in bar)
+def _num_tones(bars: _Bars) -> int:
+    """How many notes the chords have together; more than three of one count as three."""
+    return sum(min(len(symbol.pitch_classes), 3) for bar in bars for symbol in bar)
 
 
 def _chords_text(bars: Sequence[Sequence[ChordSymbol]]) -> str:
