@@ -20,7 +20,7 @@ _SLOWED_BARS = 3  # at the end of a track with rit or fermata, whose tempo is th
 
 @dataclass(frozen=True, kw_only=True)
 class MadeLayer:
-    players: tuple[str, ...]
+    players: tuple[str, ...]  # one of each role: of nine in a bar the composer made seven basses
     loudness_lufs: float
 
 
@@ -37,7 +37,7 @@ class MadeTrack:
     tempos: tuple[tuple[float, float], ...]  # bar from which on, and bpm; one at least
     chords: tuple[tuple[ChordSymbol, ...], ...]  # of each bar: one, or one of each half
     energy: tuple[float, ...]  # of each bar
-    players: tuple[str, ...]
+    players: tuple[str, ...]  # that were named, else one of each role
     layers: tuple[MadeLayer, ...]
     is_loop: bool
     loop_start_bar: int
@@ -124,8 +124,7 @@ def made_track(content: Mapping[str, Any]) -> MadeTrack:
         tempos=tuple((float(one["bar"]), float(one["bpm"])) for one in content.get("tempos") or ()) or ((0.0, bpm),),
         chords=tuple(tuple(map(parse_chord, names[at : at + step])) for at in range(0, len(names), step)),
         energy=tuple(map(float, form["energy"])),
-        players=tuple(order.get("instruments") or ())
-        or tuple(name for role in form["roles"].values() for name in role),
+        players=tuple(order.get("instruments") or ()) or tuple(names[0] for names in form["roles"].values() if names),
         layers=tuple(
             MadeLayer(players=_players(layer["parts"]), loudness_lufs=float(layer["loudness_lufs"])) for layer in layers
         ),
@@ -135,5 +134,6 @@ def made_track(content: Mapping[str, Any]) -> MadeTrack:
 
 
 def _players(parts: Any) -> tuple[str, ...]:
-    """Instruments of the parts of a layer, which are told as "bass: fingered bass"."""
-    return tuple(str(part).partition(": ")[2] for part in parts)
+    """Of each role of a layer the instrument that came in last; parts are told as "bass: fingered bass"."""
+    last = dict(str(part).split(": ", 1) for part in parts)
+    return tuple(last.values())

@@ -18,7 +18,7 @@ from lstm_core.orders.sources.made_tracks import made_track
 from lstm_core.orders.timing.bridge import is_unread
 from lstm_core.orders.timing.bridge_ends import key_of_chord
 from lstm_core.tracks.replay import check_pinned
-from tests.lstm_core.orders.made_up_tracks import CAVE, FOREST, LAYERED, made_content, write_made
+from tests.lstm_core.orders.made_up_tracks import CAVE, FOREST, LAYERED, layer, made_content, write_made
 
 DM, INTO = "Dm Dm Bb Bb C C Gm/Bb A7", "F#m F#m D D A A E E"  # the one ends on A7, the other begins on F#m
 
@@ -47,6 +47,18 @@ def test_a_bridge_begins_on_the_chord_that_was_played_and_leads_into_the_one_tha
     assert bridge_of(tmp_path, cave, forest).chords == "A: E; B: Em7b5 A7 |", "into D minor, which it begins with"
     assert bridge_of(tmp_path, forest, cave, bridge_bars=1).chords == "A: A7 C#7 |"
     assert order.bridge == f"{FOREST} > {CAVE}" and admit(order_from_fields(order_fields(order))).order == order
+
+
+def test_one_player_of_each_role_plays(tmp_path: Path) -> None:
+    """Of many in a bar the composer makes basses; what a layer adds last is what is to be heard."""
+    parts = ("harmony: string ensemble 1", "bass: tuba", "harmony: rock organ")
+    content = made_content(FOREST, DM, layers=[layer(1, -20.0, *parts[:2]), layer(2, -18.0, *parts)])
+    content["form"]["roles"] = {"harmony": ["string ensemble 1", "rock organ"], "bass": ["tuba"]}
+    track = made_track(content)
+    assert track.players == ("string ensemble 1", "tuba") and track.layers[1].players == ("rock organ", "tuba")
+    named = {**content, "order": {**content["order"], "instruments": ["piano*2", "bass"]}}
+    order = bridge_of(tmp_path, named, made_content(CAVE, INTO))
+    assert order.instruments == ("piano*2", "bass")
 
 
 def test_a_key_of_a_first_chord() -> None:
