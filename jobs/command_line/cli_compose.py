@@ -19,7 +19,7 @@ from jobs.generate.run import GenerateResult, run_generate
 from jobs.runtime.recipe import load_recipe, parse_overrides
 from lstm_core import storage
 from lstm_core.foundation.compiling import is_compiled
-from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.order import FILLED_FIELDS, TrackOrder
 
 if TYPE_CHECKING:
     from lstm_core.orders.order_file import Order
@@ -46,12 +46,18 @@ _HELP = {
     "bars": 'Of that track, to be made again: "9-16, 17".',
     "parts": 'Of that track, to be made again: "bass, drums".',
     "vary": "How far from that track, 0 to 1.",
+    "bridge": "Ids of two tracks of OUT, from one of which it leads to the other; of layers ID/layer-1.",
+    "transitions": "Bridges between the takes as well, and between the layers.",
 }
 _OTHER_HELP = "As in an order file."
+_PAIRS = ("bridge",)  # fields whose option takes two values
 
 
 def compose_command(*, verbose: bool = False) -> Callable[..., Any]:
-    """The command line of compose: an option for each field of an order, so that a new field has one too."""
+    """The command line of compose: an option for each field of an order, so that a new field has one too.
+
+    Those that reading fills have none: nobody chooses them.
+    """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
     def compose(
@@ -81,7 +87,7 @@ def compose_command(*, verbose: bool = False) -> Callable[..., Any]:
         "Without a seed one is drawn and printed. The same words and seed give the same bytes as `generate`."
     )
     own = _own_parameters()
-    names = {parameter.name for parameter in own}
+    names = {*(parameter.name for parameter in own), *FILLED_FIELDS}
     parameters = [*own, *(_parameter(field) for field in fields(TrackOrder) if field.name not in names)]
     compose.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     compose.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -139,6 +145,9 @@ def _parameter(field: Field[Any]) -> inspect.Parameter:
     if isinstance(field.default, bool):
         flag = typer.Option(f"{option}/--no-{option[2:]}", help=help_text, rich_help_panel=panel)
         return _keyword(field.name, Annotated[bool | None, flag], None)
+    if field.name in _PAIRS:
+        pair = typer.Option(option, metavar="ID ID", help=help_text, rich_help_panel=panel)
+        return _keyword(field.name, Annotated[tuple[str, str] | None, pair], None)
     shown = f"{help_text} Default: {field.default}." if field.default else help_text
     metavar = "NUMBER" if isinstance(field.default, int | float) else "TEXT"
     option_of_text = typer.Option(*names, metavar=metavar, help=shown, rich_help_panel=panel)

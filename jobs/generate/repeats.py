@@ -4,7 +4,7 @@ Takes count in the order of attempts, and among those of one attempt in the orde
 that counts before it has the same notes, or nearly the same (originality/signatures.py). Being near is not transitive,
 so a track is judged only once nothing that is still to be made could come before it: a run that was killed, and knows
 some of the tracks, then decides as one that was not. Tracks that start from another one are like it by intention, and
-are not judged.
+bridges between made tracks follow when these are settled: neither are judged.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lstm_core.catalogue.records import TrackRecord
+from lstm_core.orders.timing.bridge import made_ids
 from lstm_core.originality.signatures import SignatureTable
 
 
@@ -23,7 +24,7 @@ def repeated_tracks(records: Iterable[TrackRecord], waiting: Mapping[str, int], 
         waiting: The number of the next attempt at each track that is still to be made.
         max_attempts: At a track, the first included.
     """
-    own = [record for record in records if not record.order.get("from")]
+    own = [record for record in records if not (record.order.get("from") or made_ids(record.order.get("bridge", "")))]
     takes = sorted(own, key=lambda record: (record.attempt, record.track_id))
     table = SignatureTable([take.notes_signature for take in takes])
     to_come = min(((attempt, track_id) for track_id, attempt in waiting.items()), default=None)

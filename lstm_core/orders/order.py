@@ -32,6 +32,7 @@ from lstm_core.sound.output_formats import output_format
 
 MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
+MIN_LUFS, MAX_LUFS = -40.0, -8.0
 MAX_INSTRUMENTS = 32  # players in an order
 MAX_INTRO_BARS = 999  # before a loop
 FEWEST_LAYERS, MOST_LAYERS = 2, 5
@@ -73,9 +74,11 @@ class TrackOrder:
     roles: str = ""  # that sound: "harmony, bass", "no melody", or by sections; "": drawn
     loop: bool = False
     loop_start: int = 0  # bars of an intro that is played once, before the loop; 0: the whole track goes round
-    bridge: str = ""  # rows above that it leads from and to, "forest > cave", which decide key, tempo, length
+    bridge: str = ""  # rows above, or ids of tracks, that it leads from and to, "forest > cave"; they decide key, tempo
     bridge_bars: int = 2  # of a bridge
     bridge_bpm: float = 0.0  # that it leads to; filled when an order is read
+    bridge_at: str = ""  # bars from 1 on at which one between layers fits, "1, 5"; filled when an order is read
+    transitions: bool = False  # make what leads between the tracks of its group as well, and between its layers
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     melody: str = ""  # URI of a file with a tune that the track accompanies; as that of a primer
@@ -109,7 +112,7 @@ class TrackOrder:
         _check_range("pitch_high", self.pitch_high, 0, 127, "(MIDI number)")
         _check_range("temperature", self.temperature, 0.05, 3.0, "")
         _check_range("top_p", self.top_p, 0.05, 1.0, "")
-        _check_range("loudness_lufs", self.loudness_lufs, -40.0, -8.0, "LUFS")
+        _check_range("loudness_lufs", self.loudness_lufs, MIN_LUFS, MAX_LUFS, "LUFS")
         _check_range("loop_start", self.loop_start, 0, MAX_INTRO_BARS, "bars")
         _check_range("seed", self.seed, 0, 2**63 - 1, "")
         self._check_layers()
@@ -196,8 +199,10 @@ _MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256")
+    if field.name
+    in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256", "transitions")
 }  # and their defaults: a row that does not use them keeps its digest
+FILLED_FIELDS = ("bridge_bpm", "bridge_at", "primer_sha256", "melody_sha256", "from_notes", "from_seed")  # by reading
 _NEVER = object()
 
 
@@ -233,12 +238,12 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
 
 
 def order_digest(order: TrackOrder) -> str:
-    """Hash of all fields of an order row but its name: equal rows have equal digests.
+    """Hash of all fields of an order row but its name, and what is made beside it: equal rows have equal digests.
 
     A primer or a melody counts by its bytes, and a track that it starts from by its id and notes, wherever they are
     kept.
     """
-    left_out = {"name", "catalogue"}
+    left_out = {"name", "catalogue", "transitions"} | ({"bridge_bars"} if not order.bridge else set())
     if order.primer_sha256:
         left_out.add("primer")
     if order.melody_sha256:

@@ -24,6 +24,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import BY_SECTION
 from lstm_core.orders.sources.reader import SourceReader
+from lstm_core.orders.sources.transitions import check_table, joined_places
 from lstm_core.orders.timing.bridge_row import bridged, check_joined, without_decided
 
 MAX_SHOWN_ERRORS = 8  # shown of one order
@@ -47,6 +48,7 @@ class Order:
     name: str
     planned: tuple[PlannedTrack, ...]
     cut_lists: frozenset[str] = frozenset()  # URIs of the files that its rows name for their hits
+    joined: tuple[tuple[int, ...], ...] = ()  # places of tracks between each two of which a bridge is made
 
     @property
     def tracks(self) -> tuple[TrackOrder, ...]:
@@ -94,6 +96,7 @@ def read_order(uri: str | Path, *, space: FreeSpace = UNLIMITED, catalogue: str 
         rows = csv_rows(data, name) if suffix == "csv" else parquet_rows(data, name)
         with PrimerReader() as primers:
             planned = _checked(rows, folder, primers, SourceReader(catalogue), space)
+            check_table(planned)
             return Order(name=stem, planned=planned, cut_lists=frozenset(primers.cut_lists))
     raise OrderError(f"{name}: an order is a .toml, .csv or .parquet file.")
 
@@ -125,7 +128,7 @@ def expand_order(
     common = present_fields(common, reported)
     settings_of = [
         {
-            **(without_decided(common) if "bridge" in group else common),
+            **(without_decided(common, group["bridge"]) if "bridge" in group else common),
             **present_fields({key: value for key, value in group.items() if key != "count"}, reported),
         }
         for group in groups
@@ -150,7 +153,12 @@ def expand_order(
                 known[title] = tracks[-1]
                 known.setdefault(str(settings.get("name", title)), tracks[-1])
         planned = _distinct(tracks, primers, known)
-        return Order(name=name, planned=planned, cut_lists=frozenset(primers.cut_lists))
+        return Order(
+            name=name,
+            planned=planned,
+            cut_lists=frozenset(primers.cut_lists),
+            joined=joined_places(planned, counts),
+        )
 
 
 def _spoken(size_bytes: float) -> str:
@@ -213,7 +221,7 @@ def _drawn(
             values = {key: _draw(key, value, random) for key, value in settings.items() if key != "name"}
             values = {**fixed, **values, "name": fixed["name"]}
             order = primers.pin(order_from_fields(sources.completed(values, folder)), folder)
-            return admit(bridged(order, known), primers)
+            return admit(bridged(order, known, sources.finder(order.catalogue, folder)), primers)
         except OrderError as error:
             refusal = error
     raise OrderError(f"{fixed['name']}: {refusal}") from refusal
@@ -280,7 +288,8 @@ def _checked(
     for number, row in enumerate(rows, start=1):
         try:
             values = sources.completed(present_fields(row, reported), folder)
-            order = bridged(primers.pin(order_from_fields(values), folder), known)
+            order = primers.pin(order_from_fields(values), folder)
+            order = bridged(order, known, sources.finder(order.catalogue, folder))
             if "seed" not in row:
                 seedless.append(len(tracks))
                 order = replace(order, seed=_seed_of(order, 0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.instruments import parse_instrument
@@ -12,7 +12,7 @@ from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, Tempo
 from lstm_core.orders.form_text import form_fits, parse_form
 from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
 from lstm_core.orders.section_fields import section_chords
-from lstm_core.orders.timing.bridge import bridge_tempos
+from lstm_core.orders.timing.bridge import bridge_tempos, is_unread
 from lstm_core.orders.timing.course import MIN_TAIL_S, TEMPO_TOLERANCE, Course, is_moving, moving_course
 from lstm_core.orders.timing.cue import cue_bars, cue_of
 
@@ -75,6 +75,9 @@ def plan_track(order: TrackOrder) -> TrackPlan:
 
 
 def _bridge_course(order: TrackOrder, meter: Meter) -> Course:
+    if is_unread(order):
+        bpm = order.bpm or draw_bpm(order.plan_seed)
+        order = replace(order, bpm=bpm, bridge_bpm=bpm)
     if not order.bridge_bpm:
         raise OrderError(f'bridge is "{order.bridge}": it joins tracks of one order file, a row alone cannot be one.')
     tempos = bridge_tempos(order, meter)

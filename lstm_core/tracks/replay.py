@@ -19,6 +19,7 @@ from lstm_core.foundation.errors import OrderError, StorageError, TonemillError
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder, order_from_fields
 from lstm_core.orders.planned import PlannedTrack, SourceTrack
+from lstm_core.orders.timing.bridge import is_unread
 from lstm_core.tracks.gates import score_fingerprint
 from lstm_core.tracks.sources import source_track
 from lstm_core.tracks.warm_up import compile_player
@@ -144,6 +145,8 @@ def _placed(catalogue: str, own: str) -> str:
 
 
 def check_pinned(order: TrackOrder) -> None:
-    """Raises OrderError for an order whose track to start from was not looked up when it was read."""
+    """Raises OrderError for an order whose tracks to start from or to join were not looked up when it was read."""
+    if is_unread(order):
+        raise OrderError(f"bridge is {order.bridge}, which was not looked up: read the order with its catalogue.")
     if order.from_track and not order.from_notes:
         raise OrderError(f"from is {order.from_track}, which was not looked up: read the order with its catalogue.")

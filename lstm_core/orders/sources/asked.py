@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from lstm_core.orders.timing.bridge import made_ids
+
 if TYPE_CHECKING:
     from lstm_core.orders.order import TrackOrder
 
@@ -18,7 +20,8 @@ _SPAN = re.compile(r"(\d{1,5})(?:\s*[-–]\s*(\d{1,5}))?")
 def check_source(order: TrackOrder) -> None:
     """Raises ValueError for bars, parts or a variation that are malformed, or that start from no track."""
     if not order.from_track:
-        given = next((name for name in ("catalogue", *REMADE_FIELDS) if getattr(order, name) not in ("", (), None)), "")
+        alone = REMADE_FIELDS if made_ids(order.bridge) else ("catalogue", *REMADE_FIELDS)
+        given = next((name for name in alone if getattr(order, name) not in ("", (), None)), "")
         if given:
             raise ValueError(f'{given} is given, but not from. Write the track that it is about: from = "TRACK_ID".')
         return

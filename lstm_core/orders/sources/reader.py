@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from lstm_core import storage
 from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.orders.order import TrackOrder, order_fields, order_from_fields
 from lstm_core.orders.sources.asked import REMADE_FIELDS, SOURCE_FIELDS, SPELLED
+from lstm_core.orders.sources.made_tracks import MadeTrack, made_track
 from lstm_core.orders.sources.rearranged import rearranged
 
 _OWN = (  # never taken from a track
-    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256"),
+    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256", "transitions"),
     *(*SOURCE_FIELDS, *SPELLED.values()),
 )
 _SOUND = ("loudness_lufs", "sample_rate", "format", "bit_depth", "reverb", "stems")
@@ -31,7 +32,7 @@ class SourceRecord:
 
 
 class SourceReader:
-    """Completes order rows that start from a track; each record is read once.
+    """Completes order rows that start from a track, and finds tracks to be joined; each record is read once.
 
     Args:
         catalogue: Of tracks for which a row names none, "": rows are left as they are until the catalogue is known.
@@ -40,6 +41,7 @@ class SourceReader:
     def __init__(self, catalogue: str = "") -> None:
         self._catalogue = storage.absolute(catalogue) if catalogue else ""
         self._records: dict[tuple[str, str], SourceRecord] = {}
+        self._made: dict[tuple[str, str], MadeTrack] = {}
 
     def completed(self, values: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
         """The values of a row with those of the track that it starts from, where it says nothing else.
@@ -76,6 +78,26 @@ class SourceReader:
         completed = {**kept, **given, **pinned}
         _check_remade(source, order_from_fields(completed), own)
         return completed
+
+    def finder(self, catalogue: str, folder: str) -> Callable[[str], MadeTrack | None]:
+        """Finds tracks that a bridge names by their ids; None where it is not known in which catalogue.
+
+        It raises OrderError where there is no such track, or its record is damaged or knows no chords.
+
+        Args:
+            catalogue: That the row names, "": the one that is made.
+            folder: That it may be relative to.
+        """
+        place = _placed(catalogue, folder) if catalogue else self._catalogue
+
+        def made(track_id: str) -> MadeTrack | None:
+            if not place:
+                return None
+            if (place, track_id) not in self._made:
+                self._made[place, track_id] = _read_made(place, track_id)
+            return self._made[place, track_id]
+
+        return made
 
     def _record(self, catalogue: str, track_id: str) -> SourceRecord:
         key = (catalogue, track_id)
@@ -119,6 +141,27 @@ def _read(catalogue: str, track_id: str) -> SourceRecord:
     except OrderError as error:
         raise OrderError(f"from is {track_id}, whose order is none of this version: {error}") from error
     return SourceRecord(track_id=track_id, order=order, notes=notes)
+
+
+def _read_made(catalogue: str, track_id: str) -> MadeTrack:
+    uri = storage.join(catalogue, "tracks", track_id, "track.json")
+    try:
+        content = json.loads(storage.read_bytes(uri))
+        track = made_track(content)
+        if track.track_id != track_id:
+            raise ValueError(f"it is that of {track.track_id}")
+    except storage.MissingError as error:
+        raise OrderError(
+            f"bridge names track {track_id}: the catalogue {catalogue} has no such track. Write the name of one of its "
+            "folders under tracks/, or name another catalogue."
+        ) from error
+    except StorageError as error:
+        raise OrderError(f"bridge names track {track_id}, whose record cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise OrderError(
+            f"bridge names track {track_id}, whose record is damaged ({error}). Make that track again."
+        ) from error
+    return track
 
 
 def _check_remade(source: SourceRecord, order: TrackOrder, own: set[str]) -> None:
