@@ -87,6 +87,8 @@ def _page_data(
         plain["energy"] = [record.form and record.form.mean_energy for record in records]
         coded["form"] = _coded(_sections(record.form) for record in records)
         coded["chords"] = _coded(_section_chords(record.form) for record in records)
+    if any(record.keys for record in records):
+        coded["keys"] = _coded(tuple(change.key for change in record.keys or ()) for record in records)
     if any(record.tempos for record in records):
         coded["tempos"] = _coded(_tempos(record) for record in records)
     return {

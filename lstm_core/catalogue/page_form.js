@@ -52,6 +52,10 @@ function tempoText(i) {
   const [low, high] = [Math.min, Math.max].map((most) => +most(...temposOf(i).map(({ bpm }) => bpm)).toFixed(1));
   return low === high ? `${low}` : `${low}–${high}`;
 }
+function keysText(i) {
+  const keys = coded.keys ? of("keys", i) : [];
+  return keys.length ? keys.join(" – ") : of("key", i);
+}
 /* Seconds of a bar at a tempo of a track. */
 function barSeconds(i, { bpm }) {
   const [beats, unit] = of("meter", i).split("/").map(Number);

@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
+from lstm_core.composing.changes.keys import ended_at_borders, shifts_of_bars
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying, with_staying
@@ -57,10 +58,11 @@ class Composer:
         written = [in_order(request, order) for request, order in zip(requests, orders, strict=True)]
         for made in self.arranger.generate(written):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
-            shift = home_shift(track.key)
             order, tune = attempts[made.number][0].order, attempts[made.number][0].tune
-            notes = read_parts(made.events, written[made.number].plan, -shift)
+            shifts = shifts_of_bars(order, track)
+            notes = read_parts(made.events, written[made.number].plan, -shifts)
             notes = _within(in_plan_order(notes, orders[made.number]), track)
+            notes = ended_at_borders(notes, shifts, np.cumsum(plan.bar_ticks))
             if cue_of(order.form):
                 notes = with_chord_held(notes, track)
             if tune is not None:
@@ -75,6 +77,7 @@ class Composer:
             if stay is not None:
                 notes = with_staying(notes, stay, order.polyphony)
             count = len(made.events) + (len(planned[made.number].events) if made.number in planned else 0)
+            shift = shifts if track.section_keys else home_shift(track.key)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
 
 

@@ -70,13 +70,16 @@ def load_playable(name: str | Path) -> Playable:
 
 
 def check_accompanies(checkpoint: Playable, orders: Iterable[TrackOrder]) -> None:
-    """Raises OrderError for an order with a melody and a checkpoint that makes no plans."""
-    melody = next((order.melody for order in orders if order.melody), None)
-    if melody is not None and not isinstance(checkpoint, ComposerCheckpoint):
-        raise OrderError(
-            f"The checkpoint {checkpoint.facts.name} writes notes without a plan and cannot accompany melody {melody}. "
-            "Use base, or a run of the levels plan and parts."
-        )
+    """Raises OrderError for an order with a melody or changes of key and a checkpoint that makes no plans."""
+    if isinstance(checkpoint, ComposerCheckpoint):
+        return
+    for order in orders:
+        if order.melody or order.key_changes:
+            what = f"accompany melody {order.melody}" if order.melody else f"follow key_changes, {order.key_changes}"
+            raise OrderError(
+                f"The checkpoint {checkpoint.facts.name} writes notes without a plan and cannot {what}. "
+                "Use base, or a run of the levels plan and parts."
+            )
 
 
 def load_training_runs(name: str | Path, checkpoint: Playable) -> tuple[OriginalityIndex, ...]:

@@ -9,6 +9,7 @@ from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import DRUM
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import DRUMS
+from lstm_core.orders.changes.keys import spread_of
 from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.melodies.placing import placed_tune, with_melody
@@ -24,6 +25,7 @@ from lstm_core.orders.timing.hit_file import with_hits_read
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
 
+OCTAVE = 12  # semitones
 OTHER_FILES_BYTES = 100_000  # of a track: MIDI, picture, record
 
 
@@ -55,6 +57,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     _check_form(order, plan)
     _check_roles(order)
     _check_layers(order, plan)
+    _check_keys(order, plan)
     rules = make_rules(order, plan, primer=track.primer)
     num_pitches = int(rules.pitches[0, 0, 0, :FIRST_DRUM].sum())
     if rules.spans[0, 0]["last_instrument"] and num_pitches < FEWEST_PITCHES:
@@ -91,6 +94,19 @@ def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
         check_chords(chords, [one.spec for one in placed], [one.num_bars for one in placed])
     except ValueError as error:
         raise OrderError(str(error)) from error
+
+
+def _check_keys(order: TrackOrder, plan: TrackPlan) -> None:
+    """Raises OrderError for a range of pitches that is too small for music that is moved to several keys."""
+    if not plan.section_keys or plan.key is None:
+        return
+    lowest, highest = spread_of(plan.section_keys, plan.key)
+    least = OCTAVE + highest - lowest
+    if order.pitch_high - order.pitch_low < least:
+        raise OrderError(
+            f"pitches {order.pitch_low} to {order.pitch_high} leave no octave for music that key_changes moves by "
+            f"{lowest:+d} to {highest:+d} semitones. Let pitch_low and pitch_high be {least} apart or more."
+        )
 
 
 def _check_roles(order: TrackOrder) -> None:

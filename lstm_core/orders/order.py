@@ -14,6 +14,7 @@ from lstm_core.foundation.plain import PlainReader, UnknownKeyError
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import SCALES, has_mode, key_in_scale, parse_key
 from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
+from lstm_core.orders.changes.keys import KEY_FIELDS, check_keys
 from lstm_core.orders.energy_curve import parse_energy
 from lstm_core.orders.form_text import check_form, parse_form
 from lstm_core.orders.section_fields import (
@@ -51,6 +52,7 @@ class TrackOrder:
     style: str = ""  # "": not given
     key: str = ""  # "": drawn from the seed; "free": whatever the model plays
     scale: str = ""  # "": that of the key's mode; or one of keys.SCALES
+    key_changes: str = ""  # keys from sections on, "B: D; C: +2" semitones from the track's; "": one key
     duration_s: float = 60.0  # 0: as long as its melody
     bpm: float = 0.0  # 0: drawn from the seed
     exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
@@ -125,6 +127,7 @@ class TrackOrder:
             check_cue(self)
             check_bridge(self)
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
+            check_keys(self, FREE_KEY)
             check_source(self)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
@@ -196,7 +199,8 @@ _MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256")
+    if field.name
+    in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, *KEY_FIELDS, "melody", "melody_sha256")
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_core import storage
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.records import GateVerdict, TrackLayer, TrackRecord, TrackTempo
+from lstm_core.catalogue.records import GateVerdict, TrackKey, TrackLayer, TrackRecord, TrackTempo
 from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
@@ -75,6 +75,7 @@ def track_record(
         nearest_similarity=likeness.nearest_similarity,
         notes_signature=likeness.signature,
         tempos=_tempos(track, score) or None,
+        keys=_keys(track) or None,
         layers=layers,
         format_version=FORMAT_VERSION,
     )
@@ -94,6 +95,12 @@ def _tempos(track: PlannedTrack, score: Score) -> tuple[TrackTempo, ...]:
         TrackTempo(bar=tempo.tick / bar_ticks, start_s=start, bpm=tempo.bpm)
         for tempo, start in zip(tempos, starts, strict=True)
     )
+
+
+def _keys(track: PlannedTrack) -> tuple[TrackKey, ...]:
+    """The keys of a track where its plan has more than one."""
+    bar_ticks = track.plan.meter.bar_ticks
+    return tuple(TrackKey(bar=change.tick // bar_ticks, key=key_name(change.key)) for change in track.plan.keys)
 
 
 def verdict(gate: GateResult) -> GateVerdict:

@@ -76,7 +76,7 @@ def check_joined(tracks: Sequence[PlannedTrack], known: Mapping[str, PlannedTrac
 
 
 def _row(order: TrackOrder, before: PlannedTrack, after: PlannedTrack) -> TrackOrder:
-    num_bars, key = order.bridge_bars, before.plan.key
+    num_bars, key = order.bridge_bars, before.plan.last_key
     letters = "ABC"[: min(num_bars, 3)]
     middle = num_bars - 2
     form = " ".join(f"{letter}:{middle if letter == 'B' and middle > 1 else 1}" for letter in letters)
@@ -100,16 +100,16 @@ def _row(order: TrackOrder, before: PlannedTrack, after: PlannedTrack) -> TrackO
 
 
 def _last_chord(track: PlannedTrack) -> str:
-    """The chord that a track leaves with: the last one of a loop that its order gives, else its tonic; "" without."""
+    """The chord that a track leaves with: the last one of a loop in one key, if given, else its tonic; "" without."""
     texts = section_chords(track.order.chords)
     placed = sections_of(track.order, track.plan)
     bars = for_section(texts, placed[-1].spec) if placed else texts.get("")
     num_bars = placed[-1].num_bars if placed else track.plan.num_bars
-    if track.order.loop and bars:
+    if track.order.loop and bars and not track.plan.section_keys:
         symbol = bars[(num_bars - 1) % len(bars)][-1]
         if symbol.root >= 0:
             return symbol.name
-    key = track.plan.key
+    key = track.plan.last_key
     return "" if key is None else KEY_NAMES[key % 12] + ("m" if key >= 12 else "")
 
 

@@ -15,7 +15,7 @@ from lstm_core.notes.limits import MIN_BPM as SLOWEST_WRITTEN
 from lstm_core.notes.score import TICKS_PER_QUARTER, Meter, Tempo
 from lstm_core.orders.form_text import SectionSpec, fit_form, parse_form
 from lstm_core.orders.order import MAX_BPM, MIN_BPM, TrackOrder
-from lstm_core.orders.section_fields import for_section, section_tempos
+from lstm_core.orders.section_fields import held_on, section_tempos
 from lstm_core.orders.timing.hits import parse_hits
 from lstm_core.orders.timing.slowing import Floats, Slowing, bar_seconds
 from lstm_core.orders.timing.stretches import Stretch, filled_at, filled_near
@@ -241,13 +241,7 @@ def _bar_lengths(slowing: Slowing, counts: Sequence[int], tempos: Sequence[float
 
 def tempos_of(sections: Sequence[SectionSpec], tempo_changes: str) -> list[float | None]:
     """The tempo of each section: its own or that of the section before it; None until the first that has one."""
-    texts, now = section_tempos(tempo_changes), None
-    tempos: list[float | None] = []
-    for section in sections:
-        found = for_section(texts, section)
-        now = now if found is None else found
-        tempos.append(now)
-    return tempos
+    return held_on(section_tempos(tempo_changes), sections)
 
 
 def _no_fit(order: TrackOrder, tempos: Sequence[float], lengths: Sequence[float]) -> str:

@@ -1,0 +1,1 @@
+"""How sections in other keys are composed: in one home key, and moved."""
