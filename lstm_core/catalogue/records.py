@@ -17,11 +17,11 @@ RECORD_VERSION = 2  # of the fields of a record; 1 had no field that said so
 TRACKS_FOLDER = "tracks"
 OPTIONAL = (
     *("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature"),
-    *("tempos", "keys"),
+    *("tempos", "keys", "meters"),
     *("loop_start_bar", "loop_start_sample", "loop_end_sample"),
     "layers",
 )  # absent when None
-LISTS = ("tempos", "keys", "layers")  # of those, each of several rows
+LISTS = ("tempos", "keys", "meters", "layers")  # of those, each of several rows
 T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -60,6 +60,15 @@ class TrackKey:
 
     bar: int  # it begins with, the first being 0
     key: str  # "D minor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackMeter:
+    """A meter of a track, up to the next one."""
+
+    bar: int  # it begins with, the first being 0
+    start_s: float
+    meter: str  # "3/4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +119,7 @@ class TrackRecord:
     notes_signature: str | None = None  # for near-duplicates, see originality/signatures.py; None: too few notes
     tempos: tuple[TrackTempo, ...] | None = None  # where there is more than one; bpm is then the main one
     keys: tuple[TrackKey, ...] | None = None  # where there is more than one; key is then the first one
+    meters: tuple[TrackMeter, ...] | None = None  # the same of meters
     layers: tuple[TrackLayer, ...] | None = None  # from the softest on, where they were ordered
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION

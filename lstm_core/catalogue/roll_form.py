@@ -33,10 +33,14 @@ def bar_seconds(score: Score, num_bars: int) -> npt.NDArray[np.float64]:
     return score.seconds(np.concatenate([bars, bars[-1] + more]))
 
 
-def key_names(score: Score) -> dict[int, str]:
-    """Names of the keys of a score by the bar that each begins with; none where it has one."""
-    bars = bar_starts(score.meters, score.end_tick)
-    return {int(np.searchsorted(bars, change.tick)): key_name(change.key) for change in score.keys}
+def change_names(score: Score) -> dict[int, str]:
+    """The keys and the meters of a score, of each where it has several, by the bar that they begin with."""
+    bars, found = bar_starts(score.meters, score.end_tick), dict[int, list[str]]()
+    for change in score.keys:
+        found.setdefault(int(np.searchsorted(bars, change.tick)), []).append(key_name(change.key))
+    for meter in score.meters if len(score.meters) > 1 else ():
+        found.setdefault(int(np.searchsorted(bars, meter.tick)), []).append(str(meter))
+    return {bar: ", ".join(names) for bar, names in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +48,7 @@ class FormLanes:
     """Where a form stands in a picture."""
 
     form: TrackForm
-    keys: dict[int, str]  # of bars in which another key begins
+    changes: dict[int, str]  # of bars with which another key or meter begins, what it is
     columns: npt.NDArray[np.int64]  # at which each bar begins, and the end of the last: [bars + 1]
     top: int  # rows of the plot: where it begins, where its pitches end, where it ends
     floor: int
@@ -101,8 +105,8 @@ class FormLanes:
             pixels[: self.top, x0] = self.first_colour + _BOUNDARY
             if section.start_bar:
                 pixels[self.top : self.bottom, x0] = self.first_colour + _BOUNDARY
-            key = self.keys.get(section.start_bar)
-            for label in ([f"{section.name}, {key}"] if key else []) + [section.name]:
+            change = self.changes.get(section.start_bar)
+            for label in ([f"{section.name}, {change}"] if change else []) + [section.name]:
                 width = label_font(size).getlength(label)
                 if x0 + 3 + width > x1:
                     continue

@@ -39,6 +39,7 @@ _FORM_CELLS: dict[str, Callable[[TrackForm], Any]] = {
 _EARLIER: dict[str, Any] = {"record_version": 1} | dict.fromkeys((*_FORM_CELLS, *OPTIONAL))  # of tables without these
 _TEMPO = pa.struct([("bar", pa.float64()), ("start_s", pa.float64()), ("bpm", pa.float64())])
 _KEY = pa.struct([("bar", pa.int32()), ("key", pa.string())])
+_METER = pa.struct([("bar", pa.int32()), ("start_s", pa.float64()), ("meter", pa.string())])
 _LAYER = pa.struct(
     [
         ("name", pa.string()),
@@ -99,6 +100,7 @@ TRACKS_SCHEMA = pa.schema(
         ("notes_signature", pa.string()),
         ("tempos", pa.list_(_TEMPO)),  # null where there is one, bpm
         ("keys", pa.list_(_KEY)),  # null where there is one, key
+        ("meters", pa.list_(_METER)),  # null where there is one, meter
         ("layers", pa.list_(_LAYER)),  # null where none were ordered
     ]
 )

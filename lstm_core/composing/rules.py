@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
 from lstm_core.composing.accompanying import accompanying, tune_events
-from lstm_core.composing.changes.keys import extremes_of, key_borders, of_bars, shifts_of_bars, with_other_modes
+from lstm_core.composing.changes.conditions import conditions_of_bars
+from lstm_core.composing.changes.keys import extremes_of, key_borders, shifts_of_bars, with_tonics
 from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.drawn_schemes import FEWEST_ROLES, NO_MUSIC, DrawnScheme, drawn_scheme
 from lstm_core.composing.form_rules import (
@@ -57,6 +57,7 @@ from lstm_core.orders.sources.asked import is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
+from lstm_core.representations.plan.events import bars_of
 from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints, Plan
 from lstm_core.representations.plan.plan import plan_conditions
 from lstm_core.representations.plan.schemes import Scheme
@@ -97,7 +98,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
     must_play = np.zeros(n, dtype=np.int64)
-    num_slots = np.full(n, slots_per_bar(plan.meter))
+    num_slots = bars_of(plan.meters, n)[1]
     if plan.final_bar is not None:
         num_slots[plan.final_bar] = 1
         if plan.last_key is not None:
@@ -106,7 +107,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         must_play[plan.final_bar] = 1 << BASS | 1 << HARMONY | 1 << MELODY
         if not sections and plan.final_bar > 0:
             has_content[plan.final_bar - 1] = 1
-    chord, bass = with_other_modes(chord, bass, order, plan, form)
+    chord, bass = with_tonics(chord, bass, order, plan, form)
     wanted, wanted_in_bar = _wanted(order, plan, sections)
     roles_in_bar = role_rules(order, n, sections)
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
@@ -211,7 +212,7 @@ def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
     style = style_of(track, facts)
     is_minor = None if plan.key is None else plan.key >= 12
     of_track = plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
-    return of_bars(of_track, track.order, plan)
+    return conditions_of_bars(of_track, track.order, plan)
 
 
 def _has_open_parts(order: TrackOrder) -> bool:

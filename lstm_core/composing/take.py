@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstm_core.notes.score import Meter, NoteArray, Score, Tempo
+from lstm_core.notes.score import NoteArray, Score, Tempo
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.representations.plan.layout import Ints, Plan
 
@@ -20,7 +20,6 @@ class Take:
     num_events: int = 0  # that models chose
 
     def score(self, plan: TrackPlan, *, title: str = "") -> Score:
-        """The score, in the tempos and meter of the track's plan."""
-        meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
+        """The score, in the tempos, meters and keys of the track's plan."""
         tempos = plan.tempos or (Tempo(tick=0, bpm=plan.bpm),)
-        return Score(notes=self.notes, tempos=tempos, meters=(meter,), keys=plan.keys, title=title)
+        return Score(notes=self.notes, tempos=tempos, meters=plan.meters, keys=plan.keys, title=title)

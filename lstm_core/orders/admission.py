@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import DRUM
 from lstm_core.foundation.errors import OrderError
-from lstm_core.notes.score import DRUMS
+from lstm_core.notes.chord_symbols import ChordBar
+from lstm_core.notes.score import DRUMS, Meter
 from lstm_core.orders.changes.keys import spread_of
 from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.form_text import parse_form
@@ -17,7 +19,7 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
-from lstm_core.orders.section_fields import check_chords, section_chords, section_ensembles, section_roles
+from lstm_core.orders.section_fields import check_chords, for_section, section_chords, section_ensembles, section_roles
 from lstm_core.orders.sections import sections_of
 from lstm_core.orders.sources.asked import check_bars
 from lstm_core.orders.timing.cue import with_cue
@@ -80,11 +82,11 @@ def _check_source(order: TrackOrder, plan: TrackPlan) -> None:
 def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
     """Raises OrderError for a form that does not fit the bars of a track, and for chords that do not fit the form."""
     chords = section_chords(order.chords)
-    for sequence in chords.values() if slots_per_bar(plan.meter) == 1 else ():
-        for first, second in sequence:
+    for meter, sequence in _chords_in_meters(order, plan):
+        for first, second in sequence if slots_per_bar(meter) == 1 else ():
             if first != second:
                 raise OrderError(
-                    f"a bar of {plan.meter} has one chord, chords gives one {first.name} and {second.name}. Write each "
+                    f"a bar of {meter} has one chord, chords gives one {first.name} and {second.name}. Write each "
                     "in a bar of its own."
                 )
     if len(chords.get("", ())) > plan.num_bars:
@@ -94,6 +96,15 @@ def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
         check_chords(chords, [one.spec for one in placed], [one.num_bars for one in placed])
     except ValueError as error:
         raise OrderError(str(error)) from error
+
+
+def _chords_in_meters(order: TrackOrder, plan: TrackPlan) -> list[tuple[Meter, Sequence[ChordBar]]]:
+    """The chords of an order with the meters of the sections that have them."""
+    chords = section_chords(order.chords)
+    if not plan.section_meters:
+        return [(plan.meter, sequence) for sequence in chords.values()]
+    named = zip(parse_form(order.form), plan.section_meters, strict=True)
+    return [(meter, for_section(chords, section) or ()) for section, meter in named]
 
 
 def _check_keys(order: TrackOrder, plan: TrackPlan) -> None:

@@ -1,4 +1,4 @@
-"""Fields of an order whose value may differ from section to section: chords, ensemble, roles, tempos, keys.
+"""Fields of an order whose value may differ from section to section: chords, ensemble, roles, what changes.
 
 An order row holds each as one text: "Am F C G" for the whole track, "A: Am F C G; B: F G" by sections, and
 "Am F; B: F G" for all sections but B. In TOML a table gives the sections (`chords.A = "Am F C G"`), in CSV and Parquet
@@ -24,7 +24,7 @@ from lstm_core.orders.timing.slowing import rit_share
 
 T = TypeVar("T")
 Players = tuple[tuple[tuple[int, ...], int], ...]  # programs and number of players of each instrument
-CHANGES = ("tempo_changes", "key_changes")  # whose values hold up to the next section that has one
+CHANGES = ("tempo_changes", "key_changes", "meter_changes")  # whose values hold up to the next section that has one
 BY_SECTION = ("chords", "ensemble", "roles", *CHANGES)
 MAX_PLAYERS = 32  # of one ensemble
 _EVERYWHERE = ""  # the key of what holds for all sections that have no value of their own

@@ -14,7 +14,6 @@ from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.sections import sections_of
 from lstm_core.representations.plan.layout import NO_SOURCE, Ints, Plan
-from lstm_core.representations.plan.plan import MODE
 
 
 def keys_of_bars(order: TrackOrder, plan: TrackPlan) -> Ints | None:
@@ -53,29 +52,19 @@ def extremes_of(shifts: Ints, made: Plan) -> Ints:
     return found
 
 
-def with_other_modes(chord: Ints, bass: Ints, order: TrackOrder, plan: TrackPlan, form: FormRules) -> tuple[Ints, Ints]:
-    """Rules of chords by which new sections of another mode than the track's begin with their tonic, where it is open.
+def with_tonics(chord: Ints, bass: Ints, order: TrackOrder, plan: TrackPlan, form: FormRules) -> tuple[Ints, Ints]:
+    """Rules of chords by which new sections in another key than the track's begin with its tonic, where that is open.
 
-    The notes of either scale are the same in the home key: it is by its tonic that the other mode is heard.
+    It is by its tonic that a key is heard, most of all one whose scale has the same notes.
     """
     if not plan.section_keys or plan.key is None:
         return chord, bass
     chord, bass, shifts = chord.copy(), bass.copy(), shifts_of_bars(order, plan)
     for placed, key in zip(sections_of(order, plan), plan.section_keys, strict=True):
         bar = placed.start
-        if key // 12 != plan.key // 12 and form.back[bar] in (FREE, 0) and chord[bar, 0] == FREE:
+        if key != plan.key and form.back[bar] in (FREE, 0) and chord[bar, 0] == FREE:
             chord[bar, 0], bass[bar, 0] = final_chord(key, order.scale, int(shifts[bar])), 0
     return chord, bass
-
-
-def of_bars(conditions: Ints, order: TrackOrder, plan: TrackPlan) -> Ints:
-    """The conditions of a track, int64 [4], or, where its sections differ in one, those of each bar: int64 [N, 4]."""
-    keys = keys_of_bars(order, plan)
-    if keys is None or len(np.unique(keys // 12)) == 1:
-        return conditions
-    found = np.tile(conditions, (plan.num_bars, 1))
-    found[:, MODE] = 1 + keys // 12
-    return found
 
 
 def ended_at_borders(notes: NoteArray, shifts: Ints, bar_ends: Ints) -> NoteArray:

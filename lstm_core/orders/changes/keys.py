@@ -37,13 +37,7 @@ def check_keys(order: TrackOrder, free_key: str) -> None:
     if not order.key_changes:
         return
     changes = section_keys(order.key_changes)
-    for name in NOT_WITH:
-        if getattr(order, name):
-            spelled = "from" if name == "from_track" else name
-            raise ValueError(
-                f'key_changes is "{order.key_changes}", but {spelled} is given: a track that starts from other music '
-                "is in one key. Leave one of them out."
-            )
+    check_beside(order, "key_changes", "key")
     if order.key == free_key:
         raise ValueError(
             f'key_changes is "{order.key_changes}", but key is "{free_key}". Write a key, or leave it out.'
@@ -72,6 +66,17 @@ def check_keys(order: TrackOrder, free_key: str) -> None:
             f"key is {order.key}, but key_changes lets the first section, {sections[0].name}, begin in {first}. Leave "
             "one of them out."
         )
+
+
+def check_beside(order: TrackOrder, field: str, what: str) -> None:
+    """Raises ValueError for changes of `what` in an order that starts from other music."""
+    for name in NOT_WITH:
+        if getattr(order, name):
+            spelled = "from" if name == "from_track" else name
+            raise ValueError(
+                f'{field} is "{getattr(order, field)}", but {spelled} is given: a track that starts from other music '
+                f"is in one {what}. Leave one of them out."
+            )
 
 
 def first_key(order: TrackOrder) -> str:

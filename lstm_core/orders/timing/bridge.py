@@ -24,7 +24,18 @@ DECIDED_FIELDS = (
 )  # by the tracks it joins
 MOST_BRIDGE_BARS = 4
 BRIDGE_TAIL_S = 1.0  # after its last barline what rings dies away
-NOT_WITH = ("loop", "hits", "tempo_changes", "key_changes", "rit", "fermata", "primer", "loop_start", "exact_tempo")
+NOT_WITH = (
+    "loop",
+    "hits",
+    "tempo_changes",
+    "key_changes",
+    "meter_changes",
+    "rit",
+    "fermata",
+    "primer",
+    "loop_start",
+    "exact_tempo",
+)
 _HOW = 'Write the names of two rows above it, such as "forest > cave" or ["forest", "cave"].'
 
 

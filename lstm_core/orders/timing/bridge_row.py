@@ -42,10 +42,10 @@ def bridged(order: TrackOrder, known: Mapping[str, PlannedTrack]) -> TrackOrder:
             otherwise = f"Above it stand {', '.join(known) or 'none'}: write the bridge below both."
             raise OrderError(f'bridge names "{name}", no row above it. {nearest(name, known, otherwise=otherwise)}')
     before, after = (known[name] for name in names)
-    if before.plan.meter != after.plan.meter:
+    if before.plan.last_meter != after.plan.meter:
         raise OrderError(
-            f"bridge leads from {before.plan.meter} ({names[0]}) to {after.plan.meter} ({names[1]}). Both tracks must "
-            "be in one meter."
+            f"bridge leads from {before.plan.last_meter} ({names[0]}) to {after.plan.meter} ({names[1]}). Both tracks "
+            "must be in one meter."
         )
     found = _row(order, before, after)
     nothing = TrackOrder()
@@ -87,7 +87,7 @@ def _row(order: TrackOrder, before: PlannedTrack, after: PlannedTrack) -> TrackO
         style=order.style or before.order.style,
         key=FREE_KEY if key is None else key_name(key),
         scale="" if key is None else before.order.scale,
-        meter=before.order.meter,
+        meter=str(before.plan.last_meter),
         bpm=tempos[-1].bpm if tempos else before.plan.bpm,
         bridge_bpm=after.plan.tempos[0].bpm if after.plan.tempos else after.plan.bpm,
         instruments=order.instruments if own_players else before.order.instruments or after.order.instruments,
@@ -131,4 +131,4 @@ def _in_one_bar(first: str, last: str) -> str:
 
 
 def _has_halves(track: PlannedTrack) -> bool:
-    return slots_per_bar(track.plan.meter) > 1
+    return slots_per_bar(track.plan.last_meter) > 1

@@ -91,11 +91,13 @@ def test_a_track_ends_on_the_tonic_of_its_last_key() -> None:
     assert {int(pitch) % 12 for pitch in last["pitch"]} <= {2, 6, 9}
 
 
-def test_a_section_of_the_other_mode_begins_with_its_tonic_and_models_are_told() -> None:
+def test_a_new_section_in_another_key_begins_with_its_tonic_and_models_are_told_its_mode() -> None:
     order = replace(ORDER, form="A:4 B:4 A:4", key="A minor", key_changes="B: C major; A: +0")
     track, facts = admit(order), tiny_checkpoint().facts
     rules = plan_request(track, 0, facts).rules
     assert rules.chord is not None and rules.chord[4, 0] == chord_value(0, parse_chord("C").quality)
+    given = plan_request(admit(replace(order, chords="B: F | G")), 0, facts).rules
+    assert given.chord is not None and given.chord[4, 0] == chord_value(5, parse_chord("F").quality)
     assert conditions_of(track, facts)[:, 1].tolist() == [2] * 4 + [1] * 4 + [2] * 4
     assert conditions_of(admit(replace(order, key_changes="")), facts).shape == (4,)
     rows = BarConditions(2, 3, 1)
@@ -128,5 +130,5 @@ def test_a_file_says_the_keys() -> None:
 def test_a_model_of_notes_alone_follows_no_keys() -> None:
     order = replace(ORDER, key_changes="B: E")
     check_accompanies(tiny_checkpoint(), [order])
-    with pytest.raises(OrderError, match=r"cannot follow key_changes, B: E\. Use base"):
+    with pytest.raises(OrderError, match=r"cannot follow key_changes B: E\. Use base"):
         check_accompanies(tiny_checkpoint().arranger, [order])
