@@ -18,7 +18,7 @@ from lstm_core.orders.plan import plan_track
 from lstm_core.representations.conditions import METERS
 from lstm_core.tracks.gates import order_gates, score_gates
 from lstm_core.tracks.promises import promise_gates
-from tests.lstm_core.composing.tiny_composer import tiny_checkpoint, tiny_composer
+from tests.lstm_core.composing.tiny_composer import same_notes, tiny_checkpoint, tiny_composer
 
 ORDER = TrackOrder(
     duration_s=22.0, bpm=120.0, form="A:4 B:4 A:4", meter_changes="B: 3/4; A: 4/4", loop=True, style="game", key="C"
@@ -69,6 +69,17 @@ def test_models_are_told_the_meter_of_each_bar() -> None:
     assert told == ["4/4"] * 4 + ["6/8"] * 4 + ["4/4"] * 4
     assert plan_request(track, 0, facts).rules.num_slots.tolist() == [2] * 12
     assert conditions_of(admit(replace(ORDER, meter_changes="", duration_s=24.0)), facts).shape == (4,)
+
+
+def test_a_take_with_changes_depends_on_its_attempt_alone() -> None:
+    """Its conditions travel with its row, also into a narrower batch."""
+    steady = replace(ORDER, meter_changes="", duration_s=24.0)
+    modes = replace(ORDER, key_changes="B: A minor; A: C", seed=9)
+    tracks = [admit(order) for order in (steady, ORDER, modes, replace(ORDER, seed=8), replace(steady, seed=7))]
+    together = {take.number: take for take in tiny_composer().play([(track, 0) for track in tracks])}
+    for number in range(len(tracks)):
+        (alone,) = tiny_composer().play([(tracks[number], 0)])
+        assert same_notes(alone.notes, together[number].notes), number
 
 
 def test_loudness_follows_the_energy_of_real_bars() -> None:
