@@ -27,8 +27,10 @@ def print_facts(record: TrackRecord, facts: Iterable[Fact]) -> None:
 
 def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
     """What a person wants to know of a track that was just made, and where it is."""
-    length = f"{record.duration_s:.3f} s, {record.num_bars} bars of {record.meter}{', loop' if record.loop else ''}"
-    yield "music", f"{record.key or 'no key'}, {record.bpm:.2f} bpm, {length}"
+    length = (
+        f"{record.duration_s:.3f} s, {record.num_bars} bars of {meters_of(record)}{', loop' if record.loop else ''}"
+    )
+    yield "music", f"{keys_of(record) or 'no key'}, {record.bpm:.2f} bpm, {length}"
     if record.form is not None:
         yield "form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1"
         for section in shown_sections(record.form):
@@ -39,6 +41,18 @@ def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
     yield "originality", originality_of(record)
     yield "seed", str(record.seed)
     yield "files", f"{folder}: {' '.join(file.name for file in record.files)} track.json"
+
+
+def keys_of(record: TrackRecord) -> str:
+    """The key of a track, or each with the bar, from 1 on, that it begins with: "C major, G major from bar 9 on"."""
+    changes = (record.keys or ())[1:]
+    return ", ".join([record.key, *(f"{change.key} from bar {change.bar + 1} on" for change in changes)])
+
+
+def meters_of(record: TrackRecord) -> str:
+    """The meter of a track, or each with the bar that it begins with, as those of keys_of: "4/4, 3/4 from bar 9 on"."""
+    changes = (record.meters or ())[1:]
+    return ", ".join([record.meter, *(f"{change.meter} from bar {change.bar + 1} on" for change in changes)])
 
 
 def shown_sections(form: TrackForm) -> Iterator[TrackSection]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
+from lstm_core.composing.changes.keys import ended_at_borders, shifts_of_bars
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying, with_staying
@@ -18,7 +19,7 @@ from lstm_core.composing.writing_order import in_order, in_plan_order, writing_o
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
-from lstm_core.notes.score import Meter, NoteArray
+from lstm_core.notes.score import NoteArray
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.timing.cue import cue_of
@@ -57,16 +58,17 @@ class Composer:
         written = [in_order(request, order) for request, order in zip(requests, orders, strict=True)]
         for made in self.arranger.generate(written):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
-            shift = home_shift(track.key)
             order, tune = attempts[made.number][0].order, attempts[made.number][0].tune
-            notes = read_parts(made.events, written[made.number].plan, -shift)
+            shifts = shifts_of_bars(order, track)
+            notes = read_parts(made.events, written[made.number].plan, -shifts)
             notes = _within(in_plan_order(notes, orders[made.number]), track)
+            notes = ended_at_borders(notes, shifts, np.cumsum(plan.bar_ticks))
             if cue_of(order.form):
                 notes = with_chord_held(notes, track)
             if tune is not None:
                 notes = with_tune(notes, attempts[made.number][0], tune, plan)
             elif not order.primer:  # whose notes stand as they are
-                notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
+                notes = ended_by(notes, track.tick_of(order.loop_start))
                 notes = at_most_together(
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources
@@ -75,6 +77,7 @@ class Composer:
             if stay is not None:
                 notes = with_staying(notes, stay, order.polyphony)
             count = len(made.events) + (len(planned[made.number].events) if made.number in planned else 0)
+            shift = shifts if track.section_keys else home_shift(track.key)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
 
 
@@ -85,7 +88,7 @@ def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> Not
     """
     if energy is None or len(notes) == 0:
         return notes
-    bar = np.minimum(notes["onset"] // plan.meter.bar_ticks, plan.num_bars - 1)
+    bar = plan.bars_at(notes["onset"])
     counts = np.maximum(np.bincount(bar, minlength=plan.num_bars), 1)
     mean = np.bincount(bar, weights=notes["velocity"], minlength=plan.num_bars) / counts
     wanted = SOFTEST + (LOUDEST - SOFTEST) * energy
@@ -95,8 +98,7 @@ def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> Not
 
 
 def _bars(plan: TrackPlan) -> tuple[Ints, Ints]:
-    meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
-    return bars_of((meter,), plan.num_bars)
+    return bars_of(plan.meters, plan.num_bars)
 
 
 def _within(notes: NoteArray, plan: TrackPlan) -> NoteArray:
@@ -104,7 +106,7 @@ def _within(notes: NoteArray, plan: TrackPlan) -> NoteArray:
     end = plan.total_ticks
     stop = np.full(len(notes), end, dtype=np.int64)
     if plan.final_bar is not None:
-        final = plan.final_bar * plan.meter.bar_ticks
+        final = plan.tick_of(plan.final_bar)
         stop = np.where(notes["onset"] < final, final, final + plan.final_hold_ticks)
     shortened = notes.copy()
     shortened["duration"] = np.maximum(np.minimum(notes["duration"], stop - notes["onset"]), 1)

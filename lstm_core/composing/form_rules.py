@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
-from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
+from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordSymbol
 from lstm_core.notes.keys import scale_pitch_classes
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
 from lstm_core.orders.order import TrackOrder
@@ -108,22 +108,28 @@ def bars_behind(hit_bars: Sequence[int], plan: Plan) -> frozenset[int]:
 
 
 def chord_rules(
-    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...], shift: int
+    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...], shift: Ints | int
 ) -> tuple[Ints, Ints]:
-    """Chords and basses that bars must have in the home key: int64 [N, 2] twice, FREE where the model may choose."""
+    """Chords and basses that bars must have in the home key: int64 [N, 2] twice, FREE where the model may choose.
+
+    `shift` is from the key of the track to the home key, or of each bar from its own: int64 [N]. What an order gives is
+    in the key of the first section that has it, and is moved with the later ones.
+    """
     n = plan.num_bars
     chord, bass = np.full((n, 2), FREE), np.full((n, 2), FREE)
     texts = section_chords(order.chords)
     if not texts:
         return chord, bass
-    spans: list[tuple[slice, list[ChordBar] | None]] = [
-        (placed.bars, for_section(texts, placed.spec)) for placed in sections
-    ] or [(slice(0, n), texts.get(""))]
-    for bars, sequence in spans:
+    shifts, first = np.broadcast_to(shift, n), dict[str, int]()
+    named = {name: (name, sequence) for name, sequence in texts.items()}
+    spans = [(placed.bars, for_section(named, placed.spec)) for placed in sections] or [(slice(0, n), named.get(""))]
+    for bars, given in spans:
+        name, sequence = given or ("", [])
         for place, bar in enumerate(range(n)[bars]):
             if sequence:
+                as_written = first.setdefault(name, int(shifts[bar]))
                 for slot, symbol in enumerate(sequence[place % len(sequence)]):
-                    chord[bar, slot], bass[bar, slot] = _values(symbol, shift)
+                    chord[bar, slot], bass[bar, slot] = _values(symbol, as_written)
     return chord, bass
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
 from lstm_core.composing.accompanying import accompanying, tune_events
+from lstm_core.composing.changes.conditions import conditions_of_bars
+from lstm_core.composing.changes.keys import extremes_of, key_borders, shifts_of_bars, with_tonics
 from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.drawn_schemes import FEWEST_ROLES, NO_MUSIC, DrawnScheme, drawn_scheme
 from lstm_core.composing.form_rules import (
@@ -56,6 +57,7 @@ from lstm_core.orders.sources.asked import is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
+from lstm_core.representations.plan.events import bars_of
 from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints, Plan
 from lstm_core.representations.plan.plan import plan_conditions
 from lstm_core.representations.plan.schemes import Scheme
@@ -79,7 +81,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         OrderError: more instruments are asked for than a plan has parts.
     """
     order, plan = track.order, track.plan
-    n, shift = plan.num_bars, home_shift(plan.key)
+    n, shift, shifts = plan.num_bars, home_shift(plan.key), shifts_of_bars(order, plan)
     sections = sections_of(order, plan)
     variation = VARIATION if order.variation is None else order.variation
     form = form_rules(sections, plan, variation, order.loop_start)
@@ -92,18 +94,20 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         scheme = scheme if _has_open_parts(order) else None
     if plan.hit_bars and not sections:
         form = with_hits(form, plan.hit_bars)
-    chord, bass = chord_rules(order, plan, sections, shift)
+    chord, bass = chord_rules(order, plan, sections, shifts)
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
     must_play = np.zeros(n, dtype=np.int64)
-    num_slots = np.full(n, slots_per_bar(plan.meter))
+    num_slots = bars_of(plan.meters, n)[1]
     if plan.final_bar is not None:
         num_slots[plan.final_bar] = 1
-        if plan.key is not None:
-            chord[plan.final_bar], bass[plan.final_bar] = final_chord(plan.key, order.scale, shift), 0
+        if plan.last_key is not None:
+            last_shift = int(shifts[plan.final_bar])
+            chord[plan.final_bar], bass[plan.final_bar] = final_chord(plan.last_key, order.scale, last_shift), 0
         must_play[plan.final_bar] = 1 << BASS | 1 << HARMONY | 1 << MELODY
         if not sections and plan.final_bar > 0:
             has_content[plan.final_bar - 1] = 1
+    chord, bass = with_tonics(chord, bass, order, plan, form)
     wanted, wanted_in_bar = _wanted(order, plan, sections)
     roles_in_bar = role_rules(order, n, sections)
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
@@ -175,6 +179,7 @@ def part_request(
     manners_seed = track.source.manners_seed if track.source and keeps_manners else track.seed_of(attempt)
     drawn = _scheme_of(track, manners_seed, facts)
     textures, held = manners_for(made, drawn, plan.final_bar, manners_seed)
+    shifts = shifts_of_bars(order, plan)
     rules = PartRules(
         pitch_low=max(order.pitch_low + shift, 0),
         pitch_high=min(order.pitch_high + shift, 127),
@@ -189,6 +194,8 @@ def part_request(
         temperature=np.full(len(PART_STREAMS), order.temperature),
         top_p=np.full(len(PART_STREAMS), order.top_p),
         transposition=shift,
+        moved=extremes_of(shifts, made) - shift if plan.section_keys else None,
+        turns=frozenset(key_borders(shifts)),
         seed=track.seed_of(attempt),
         locked=primer_events(track, shift) | tune_events(track, shift)
         if stays is None
@@ -200,11 +207,12 @@ def part_request(
 
 
 def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
-    """What models are told of a whole track: style, mode, tempo, meter; int64 [4]."""
+    """What models are told of a track: style, mode, tempo, meter; int64 [4], or [N, 4] of bars where some change."""
     plan = track.plan
     style = style_of(track, facts)
     is_minor = None if plan.key is None else plan.key >= 12
-    return plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+    of_track = plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+    return conditions_of_bars(of_track, track.order, plan)
 
 
 def _has_open_parts(order: TrackOrder) -> bool:

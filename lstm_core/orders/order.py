@@ -13,7 +13,9 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.foundation.plain import PlainReader, UnknownKeyError
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import SCALES, has_mode, key_in_scale, parse_key
-from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
+from lstm_core.notes.score import Meter
+from lstm_core.orders.changes.keys import KEY_FIELDS, check_keys
+from lstm_core.orders.changes.meters import METER_FIELDS, check_meters, read_meter
 from lstm_core.orders.energy_curve import parse_energy
 from lstm_core.orders.form_text import check_form, parse_form
 from lstm_core.orders.section_fields import (
@@ -52,6 +54,7 @@ class TrackOrder:
     style: str = ""  # "": not given
     key: str = ""  # "": drawn from the seed; "free": whatever the model plays
     scale: str = ""  # "": that of the key's mode; or one of keys.SCALES
+    key_changes: str = ""  # keys from sections on, "B: D; C: +2" semitones from the track's; "": one key
     duration_s: float = 60.0  # 0: as long as its melody
     bpm: float = 0.0  # 0: drawn from the seed
     exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
@@ -61,6 +64,7 @@ class TrackOrder:
     rit: float = 0.0  # share of the tempo that is lost by the last chord; 0: none
     fermata: bool = False  # the last chord is held twice as long
     meter: str = "4/4"  # "": that of its melody
+    meter_changes: str = ""  # meters from sections on, "B: 3/4; C: 4/4"; "": one meter
     instruments: tuple[str, ...] = ()  # families, programs or drums, "strings*3" for three; each will sound; (): drawn
     density: float = 0.0  # notes per quarter; 0: not given
     polyphony: int = 24  # melodic notes that sound together at most
@@ -128,6 +132,8 @@ class TrackOrder:
             check_cue(self)
             check_bridge(self)
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
+            check_keys(self, FREE_KEY)
+            check_meters(self)
             check_source(self)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
@@ -200,7 +206,17 @@ _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
     if field.name
-    in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256", "transitions")
+    in (
+        *_MUSIC_FIELDS,
+        *TIMING_FIELDS,
+        *BRIDGE_FIELDS,
+        *SOURCE_FIELDS,
+        *KEY_FIELDS,
+        *METER_FIELDS,
+        "melody",
+        "melody_sha256",
+        "transitions",
+    )
 }  # and their defaults: a row that does not use them keeps its digest
 FILLED_FIELDS = ("bridge_bpm", "bridge_at", "primer_sha256", "melody_sha256", "from_notes", "from_seed")  # by reading
 _NEVER = object()
@@ -256,13 +272,10 @@ def order_digest(order: TrackOrder) -> str:
 
 def parse_meter(text: str) -> Meter:
     """The meter of a name such as "6/8"."""
-    found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(1|2|4|8|16)\s*", text)
-    if found is None or not 1 <= int(found[1]) <= 24:
-        raise OrderError(f'meter is "{text}", it must be a fraction such as 4/4, 3/4 or 6/8.')
-    meter = Meter(tick=0, numerator=int(found[1]), denominator=int(found[2]))
-    if meter.bar_ticks > 2 * 4 * TICKS_PER_QUARTER:
-        raise OrderError(f'meter is "{text}": a bar longer than two of 4/4 is not supported.')
-    return meter
+    try:
+        return read_meter(text)
+    except ValueError as error:
+        raise OrderError(str(error)) from error
 
 
 def derived_seed(seed: int, attempt: int) -> int:

@@ -114,7 +114,7 @@ def expand_order(
     At the top: name, seed, count, and a table [track] of settings; or several tables [[group]], each with its own count
     and settings on top of those of [track]. A setting is a value, a list to draw from (for instruments, ensemble,
     roles lists of lists, for energy of curves, for hits of lists), or a range {min, max} with an optional step; for
-    chords, ensemble, roles and tempo_changes also a table of sections. Files are relative to `folder`.
+    chords, ensemble, roles and what changes with sections also a table of them. Files are relative to `folder`.
     """
     groups, common = _groups(values)
     name, seed = values.get("name", default_name), values.get("seed", 0)

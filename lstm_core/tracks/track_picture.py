@@ -13,7 +13,7 @@ from lstm_core.analysis.sections import Section
 from lstm_core.catalogue.form import TrackForm
 from lstm_core.notes.chord_symbols import parse_chord
 from lstm_core.notes.instruments import instrument_name
-from lstm_core.notes.score import DRUMS, NoteArray, Score
+from lstm_core.notes.score import DRUMS, NoteArray, Score, bar_starts
 from lstm_core.representations.plan.layout import Plan
 
 Roles = npt.NDArray[np.uint8]  # index into analysis.roles.ROLES: [N]
@@ -22,7 +22,7 @@ Roles = npt.NDArray[np.uint8]  # index into analysis.roles.ROLES: [N]
 def draw_track(score: Score, form: TrackForm, roles: Roles, plan: Plan | None = None) -> bytes:
     """PNG of a track as it was planned, see `draw_analysis`; without a plan what bars repeat is left out.
 
-    `score` is in one meter, `form` that of its record, `roles` those of its notes.
+    `form` is that of its record, `roles` are those of its notes.
     """
     return draw_analysis(score, _as_analysis(score, form, roles, plan))
 
@@ -46,15 +46,18 @@ def roles_by_instrument(notes: NoteArray, form: TrackForm) -> Roles:
 
 def _as_analysis(score: Score, form: TrackForm, roles: Roles, plan: Plan | None) -> Analysis:
     num_bars, slots = form.num_bars, form.slots_per_bar
-    bar_ticks = score.meters[0].bar_ticks
+    last, starts = score.meters[-1], bar_starts(score.meters, score.end_tick)[: num_bars + 1]
+    more = np.arange(1, num_bars + 2 - len(starts)) * last.bar_ticks
+    barlines = np.concatenate([starts, starts[-1] + more])
+    slot = np.arange(slots)[None] * np.diff(barlines)[:, None] // slots
     chords = [parse_chord(name) for name in form.chords]
-    bar = np.minimum(score.notes["onset"].astype(np.int64) // bar_ticks, num_bars - 1)
+    bar = np.clip(np.searchsorted(barlines, score.notes["onset"], side="right") - 1, 0, num_bars - 1)
     bar_roles = np.zeros(num_bars, dtype=np.uint8)
     np.bitwise_or.at(bar_roles, bar, np.uint8(1) << roles)
     nothing = np.full(num_bars, NEW)
     return Analysis(
-        barlines=np.arange(num_bars + 1, dtype=np.int64) * bar_ticks,
-        slots=np.arange(num_bars * slots + 1, dtype=np.int64) * bar_ticks // slots,
+        barlines=barlines,
+        slots=np.append((barlines[:-1, None] + slot).ravel(), barlines[-1]),
         slot_bar=(np.arange(num_bars * slots) // slots).astype(np.int32),
         chord_root=np.array([chord.root for chord in chords], dtype=np.int8),
         chord_quality=np.array([chord.quality for chord in chords], dtype=np.int8),

@@ -36,6 +36,8 @@ class PartRules:
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
     transposition: int = 0  # semitones from the key of the piece to the home key
+    moved: Ints | None = None  # by how many more, at least and at most, in the keys that each bar sounds in: [bars, 2]
+    turns: frozenset[int] = frozenset()  # bars that sound in another key than the one before: the bass begins them
     seed: int = 0
     locked: Mapping[tuple[int, int], Ints] = field(default_factory=dict)  # events of a part and bar, BAR first: [n, K]
     textures: Ints | None = None  # bits of those that each part may have in each bar, 0: any; [parts, bars], None: any
@@ -51,6 +53,7 @@ class PartRuleTables(NamedTuple):
     top_p: npt.NDArray[np.float64]  # [B, K]
     textures: Ints  # [B, C] bits of the textures that each written bar may have, 0: any
     held: Ints  # [B, C] bars that follow each written bar through which its notes are held
+    moved: Ints  # [B, N, 2] see PartRules
     begins: Bytes  # [B, C] 1 for written bars with which their part begins
 
 
@@ -69,8 +72,8 @@ class PartRuleTables(NamedTuple):
 ) = range(11)
 
 
-def make_part_rule_tables(num_rows: int, num_cells: int) -> PartRuleTables:
-    """Tables without rules, for so many written bars."""
+def make_part_rule_tables(num_rows: int, num_bars: int, num_cells: int) -> PartRuleTables:
+    """Tables without rules, for so many bars and written bars."""
     return PartRuleTables(
         np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
         np.ones((num_rows, 12), dtype=np.uint8),
@@ -78,6 +81,7 @@ def make_part_rule_tables(num_rows: int, num_cells: int) -> PartRuleTables:
         np.ones((num_rows, len(STREAMS))),
         np.zeros((num_rows, num_cells), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
+        np.zeros((num_rows, num_bars, 2), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.uint8),
     )
 
@@ -92,7 +96,9 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
-    tables.textures[b] = tables.held[b] = 0
+    tables.textures[b] = tables.held[b] = tables.moved[b] = 0
+    if rules.moved is not None:
+        tables.moved[b, : len(rules.moved)] = rules.moved
     if rules.textures is not None:
         tables.textures[b, : len(cells)] = rules.textures[cells[:, 0], cells[:, 1]]
     if rules.held is not None:

@@ -21,7 +21,7 @@ def end_on_the_tonic(timeline: Timeline, assignment: Assignment) -> Timeline:
     order, plan = assignment.order, assignment.plan
     if plan.final_bar is None:
         return timeline
-    final = plan.final_bar * plan.meter.bar_ticks
+    final = plan.tick_of(plan.final_bar)
     hold = plan.final_hold_ticks
     timeline = timeline.everywhere(lambda span: span.limited(ends_by=final))
     timeline = timeline.within(

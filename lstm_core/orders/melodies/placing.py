@@ -15,7 +15,18 @@ from lstm_core.orders.plan import TrackPlan, usual_hold
 from lstm_core.orders.section_fields import section_ensembles, section_roles
 from lstm_core.orders.timing.course import MIN_TAIL_S
 
-_NOT_BESIDE = ("primer", "form", "bridge", "hits", "tempo_changes", "rit", "fermata", "loop_start")
+_NOT_BESIDE = (
+    "primer",
+    "form",
+    "bridge",
+    "hits",
+    "tempo_changes",
+    "key_changes",
+    "meter_changes",
+    "rit",
+    "fermata",
+    "loop_start",
+)
 
 
 def with_melody(order: TrackOrder, tune: Tune) -> TrackOrder:

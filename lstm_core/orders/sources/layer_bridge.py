@@ -30,11 +30,17 @@ def between_layers(order: TrackOrder, before: MadeTrack, after: MadeTrack) -> Tr
     most of its barlines: there a game can begin it while it fades.
 
     Raises:
-        OrderError: it is one layer twice, or nowhere is the tempo steady for so many bars.
+        OrderError: it is one layer twice, the track changes key or meter, or nowhere is the tempo steady for so many
+            bars.
     """
     if before.layer == after.layer:
         raise OrderError(f'bridge is "{order.bridge}": that is one layer. Name two of them.')
     louder = before if before.layer > after.layer else after
+    if (louder.key, louder.meter) != (louder.last_key, louder.last_meter) or louder.order.get("meter_changes"):
+        raise OrderError(
+            f"bridge is between layers of {louder.track_id}, which changes its key or meter: no one bar fits at its "
+            "barlines. Join layers of a track that keeps them."
+        )
     bars, bpm, starts = _most_frequent(louder, order.bridge_bars)
     own_players = order.instruments or order.ensemble
     row = replace(

@@ -31,8 +31,10 @@ class MadeTrack:
     track_id: str
     name: str
     order: Mapping[str, Any]  # plain fields of its row
-    key: int | None
-    meter: Meter
+    key: int | None  # the first one
+    meter: Meter  # the first one
+    last_key: int | None
+    last_meter: Meter
     bpm: float  # the main one
     tempos: tuple[tuple[float, float], ...]  # bar from which on, and bpm; one at least
     chords: tuple[tuple[ChordSymbol, ...], ...]  # of each bar: one, or one of each half
@@ -75,13 +77,14 @@ class MadeTrack:
         last, first = self.chords[-1][-1], self.chords[0][0]
         return BridgeEnd(
             style=str(self.order.get("style", "")),
-            key=self.key,
+            key=self.last_key,
             scale=str(self.order.get("scale", "")),
-            meter=self.meter,
-            meter_text=str(self.meter),
+            meter=self.last_meter,
+            first_meter=self.meter,
+            meter_text=str(self.last_meter),
             first_bpm=self.tempos[0][1],
             last_bpm=self._last_bpm(),
-            last_chord=last.name if last.root >= 0 else tonic_symbol(self.key),
+            last_chord=last.name if last.root >= 0 else tonic_symbol(self.last_key),
             leads_to=key_of_chord(first, self.key),
             instruments=self.heard_players,
             first_energy=self.energy[0],
@@ -111,15 +114,19 @@ def made_track(content: Mapping[str, Any]) -> MadeTrack:
         )
     meter, bpm = parse_meter(str(content["meter"])), float(content["bpm"])
     step, names = int(form["slots_per_bar"]), form["chords"]
-    if step != slots_per_bar(meter) or not names or len(names) != step * len(form["energy"]):
+    meters, keys = content.get("meters") or (), content.get("keys") or ()
+    if (step != slots_per_bar(meter) and not meters) or not names or len(names) != step * len(form["energy"]):
         raise ValueError(f"{len(names)} chords, {step} a bar of {meter}, and energy of {len(form['energy'])} bars")
     layers = content.get("layers") or ()
+    key = None if order.get("key") == FREE_KEY or not content["key"] else parse_key(content["key"])
     return MadeTrack(
         track_id=track_id,
         name=str(content["name"]),
         order=order,
-        key=None if order.get("key") == FREE_KEY or not content["key"] else parse_key(content["key"]),
+        key=key,
         meter=meter,
+        last_key=parse_key(keys[-1]["key"]) if keys else key,
+        last_meter=parse_meter(str(meters[-1]["meter"])) if meters else meter,
         bpm=bpm,
         tempos=tuple((float(one["bar"]), float(one["bpm"])) for one in content.get("tempos") or ()) or ((0.0, bpm),),
         chords=tuple(tuple(map(parse_chord, names[at : at + step])) for at in range(0, len(names), step)),

@@ -134,6 +134,11 @@ def _read(catalogue: str, track_id: str) -> SourceRecord:
         raise OrderError(f"from is {track_id}, which accompanies a melody, and its record does not hold that.")
     if fields.get("bridge"):
         raise OrderError(f"from is {track_id}, a bridge between two other tracks. Start from one of these.")
+    for name, what in (("key_changes", "key"), ("meter_changes", "meter")):
+        if fields.get(name):
+            raise OrderError(
+                f"from is {track_id}, whose sections are in several {what}s. Start from one in one {what}."
+            )
     if form is None:
         raise OrderError(f"from is {track_id}, which was made without a plan: nothing can start from it.")
     try:

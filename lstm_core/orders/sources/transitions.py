@@ -35,7 +35,8 @@ def joined_places(tracks: Sequence[PlannedTrack], counts: Sequence[int]) -> tupl
                 f"transitions is true in a group of {len(places)} tracks, at most {MOST_JOINED} are joined, with "
                 f"{MOST_JOINED * (MOST_JOINED - 1)} bridges. Lower count, or write the bridges that you want."
             )
-        meters = {str(tracks[place].plan.meter): tracks[place].name for place in places}
+        plans = [(tracks[place].plan, tracks[place].name) for place in places]
+        meters = {str(meter): name for plan, name in plans for meter in (plan.meter, plan.last_meter)}
         if len(meters) > 1:
             (one, first), (other, second) = list(meters.items())[:2]
             raise OrderError(

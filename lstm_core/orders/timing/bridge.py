@@ -27,7 +27,19 @@ DECIDED_FIELDS = (
 )  # by the tracks it joins
 MOST_BRIDGE_BARS = 4
 BRIDGE_TAIL_S = 1.0  # after its last barline what rings dies away
-NOT_WITH = ("loop", "hits", "tempo_changes", "rit", "fermata", "primer", "loop_start", "exact_tempo", "transitions")
+NOT_WITH = (
+    "loop",
+    "hits",
+    "tempo_changes",
+    "key_changes",
+    "meter_changes",
+    "rit",
+    "fermata",
+    "primer",
+    "loop_start",
+    "exact_tempo",
+    "transitions",
+)
 _HOW = (
     'Write the names of two rows above it, such as "forest > cave" or ["forest", "cave"], or the ids of two tracks of '
     "the catalogue."

@@ -21,7 +21,8 @@ class BridgeEnd:
     style: str
     key: int | None
     scale: str
-    meter: Meter
+    meter: Meter  # that it ends in
+    first_meter: Meter
     meter_text: str  # as its order has it
     first_bpm: float
     last_bpm: float
@@ -38,10 +39,11 @@ def planned_end(track: PlannedTrack) -> BridgeEnd:
     tempos = plan.tempos if order.loop else ()
     return BridgeEnd(
         style=order.style,
-        key=plan.key,
+        key=plan.last_key,
         scale=order.scale,
-        meter=plan.meter,
-        meter_text=order.meter,
+        meter=plan.last_meter,
+        first_meter=plan.meter,
+        meter_text=str(plan.last_meter) if plan.section_meters else order.meter,
         first_bpm=plan.tempos[0].bpm if plan.tempos else plan.bpm,
         last_bpm=tempos[-1].bpm if tempos else plan.bpm,
         last_chord=_last_chord(track),
@@ -65,13 +67,13 @@ def key_of_chord(chord: ChordSymbol, key: int | None) -> int | None:
 
 
 def _last_chord(track: PlannedTrack) -> str:
-    """The chord that a track leaves with: the last one of a loop that its order gives, else its tonic; "" without."""
+    """The chord that a track leaves with: the last one of a loop in one key, if given, else its tonic; "" without."""
     texts = section_chords(track.order.chords)
     placed = sections_of(track.order, track.plan)
     bars = for_section(texts, placed[-1].spec) if placed else texts.get("")
     num_bars = placed[-1].num_bars if placed else track.plan.num_bars
-    if track.order.loop and bars:
+    if track.order.loop and bars and not track.plan.section_keys:
         symbol = bars[(num_bars - 1) % len(bars)][-1]
         if symbol.root >= 0:
             return symbol.name
-    return tonic_symbol(track.plan.key)
+    return tonic_symbol(track.plan.last_key)

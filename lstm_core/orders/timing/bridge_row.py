@@ -106,9 +106,9 @@ def _made(name: str, known: Mapping[str, PlannedTrack], made: MadeTracks) -> Mad
 
 
 def _in_one_meter(names: Sequence[str], before: BridgeEnd, after: BridgeEnd) -> tuple[BridgeEnd, BridgeEnd]:
-    if before.meter != after.meter:
+    if before.meter != after.first_meter:
         raise OrderError(
-            f"bridge leads from {before.meter} ({names[0]}) to {after.meter} ({names[1]}). Both tracks must "
+            f"bridge leads from {before.meter} ({names[0]}) to {after.first_meter} ({names[1]}). Both tracks must "
             "be in one meter."
         )
     return before, after

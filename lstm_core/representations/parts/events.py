@@ -91,10 +91,11 @@ def bar_event(rows: Ints) -> Ints:
     )
 
 
-def read_parts(events: EventArray, plan: Plan, semitones: int = 0) -> NoteArray:
-    """The notes that events and the plan's copies make, moved by some semitones: NOTE_DTYPE [N].
+def read_parts(events: EventArray, plan: Plan, semitones: Ints | int = 0) -> NoteArray:
+    """The notes that events and the plan's copies make, moved by some semitones, or each bar by its own, int64 [bars].
 
-    `part` of a note is the number of its part in the plan.
+    Returns:
+        NOTE_DTYPE [N]; `part` of a note is the number of its part in the plan.
 
     Raises:
         ValueError: the events do not belong to the plan.
@@ -106,6 +107,7 @@ def read_parts(events: EventArray, plan: Plan, semitones: int = 0) -> NoteArray:
         raise ValueError(f"these events write {len(written)} bars, the plan wants {len(played)}")
     rows = {(int(p), int(b)): own for (p, b), own in zip(played, written, strict=True)}
     barlines = np.concatenate([[0], np.cumsum(plan.bar_ticks)])
+    moved = np.broadcast_to(semitones, plan.num_bars)
     found: list[NoteArray] = []
     for p in range(plan.num_parts):
         is_drum = plan.programs[p] == DRUMS
@@ -117,7 +119,7 @@ def read_parts(events: EventArray, plan: Plan, semitones: int = 0) -> NoteArray:
             notes["onset"] = barlines[b] + own[:, PLACE]
             notes["duration"] = DURATIONS[own[:, DURATION]]
             notes["program"], notes["part"] = plan.programs[p], p
-            pitch = own[:, PITCH] - FIRST_DRUM + FIRST_DRUM_KEY if is_drum else own[:, PITCH] + semitones
+            pitch = own[:, PITCH] - FIRST_DRUM + FIRST_DRUM_KEY if is_drum else own[:, PITCH] + moved[b]
             notes["pitch"] = pitch
             notes["velocity"] = np.maximum((own[:, VELOCITY] - 1) * VELOCITY_STEP + VELOCITY_STEP // 2, 1)
             found.append(notes[(pitch >= 0) & (pitch <= 127)])

@@ -61,7 +61,7 @@ class PlanTables(NamedTuple):
     roles_in_bar: Ints  # [B, N] bit r: a part of role r plays
     cells: Ints  # [B, C, 2] part and bar of each written bar
     num_cells: Ints  # [B]
-    is_source: Ints  # [B, N] 1 for bars that a later one repeats
+    bass_begins: Ints  # [B, N] 1 for bars that a later one repeats: what is before them may differ
 
 
 # Columns of PartRows.numbers
@@ -141,7 +141,7 @@ def set_plan(tables: PlanTables, b: int, plan: Plan) -> None:
     tables.into[b, :n], tables.left[b, :n] = plan.bars_into_section()
     for part, role in enumerate(plan.roles.tolist()):
         tables.roles_in_bar[b, :n] |= (plan.active >> part & 1) << role
-    tables.is_source[b, plan.source[plan.source != NO_SOURCE]] = 1
+    tables.bass_begins[b, plan.source[plan.source != NO_SOURCE]] = 1
     cells = plan.played()
     tables.cells[b, : len(cells)], tables.num_cells[b] = cells, len(cells)
 
