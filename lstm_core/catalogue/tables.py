@@ -38,6 +38,7 @@ _LAYER = pa.struct(
         ("true_peak_dbtp", pa.float64()),
     ]
 )
+_RECORDING = pa.struct([("file", pa.string()), ("num_notes", pa.int32()), ("confidence", pa.float64())])
 _CHECKPOINT = pa.struct(
     [
         ("fingerprint", pa.string()),
@@ -90,6 +91,7 @@ TRACKS_SCHEMA = pa.schema(
         ("notes_signature", pa.string()),
         ("tempos", pa.list_(_TEMPO)),  # null where there is one, bpm
         ("layers", pa.list_(_LAYER)),  # null where none were ordered
+        ("recording", _RECORDING),  # null where the melody was not found in one
     ]
 )
 
@@ -192,6 +194,8 @@ def _cell(name: str, row: TrackRecord | TrackFailure) -> Any:
         return json.dumps(value, sort_keys=True)
     if name in ("gates", "files", "tempos", "layers"):
         return value and [vars(entry) for entry in value]
+    if name == "recording":
+        return value and vars(value)
     if name in ("checkpoint", "soundfont"):
         return {key: texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}
     return value

@@ -80,6 +80,7 @@ class TrackOrder:
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     melody: str = ""  # URI of a file with a tune that the track accompanies; as that of a primer
     melody_sha256: str = ""  # of its bytes, as that of a primer
+    melody_notes: str = ""  # fingerprint of what was found in it where it is a recording, filled when an order is read
     from_track: str = ""  # id of the track that this one starts from, `from` in an order; "": none
     catalogue: str = ""  # folder or URI of the catalogue that holds it; "": the one that is made
     bars: str = ""  # of it that are made again, from 1 on, "9-16, 17"; "": all
@@ -196,7 +197,8 @@ _MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256")
+    if field.name
+    in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256", "melody_notes")
 }  # and their defaults: a row that does not use them keeps its digest
 _NEVER = object()
 

@@ -14,7 +14,7 @@ from lstm_core.orders.sources.asked import REMADE_FIELDS, SOURCE_FIELDS, SPELLED
 from lstm_core.orders.sources.rearranged import rearranged
 
 _OWN = (  # never taken from a track
-    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256"),
+    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256", "melody_notes"),
     *(*SOURCE_FIELDS, *SPELLED.values()),
 )
 _SOUND = ("loudness_lufs", "sample_rate", "format", "bit_depth", "reverb", "stems")
