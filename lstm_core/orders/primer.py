@@ -81,7 +81,7 @@ class PrimerReader(Closing):
             self.cut_lists.add(uri)
         order = with_hits_read(order, folder)
         if order.melody:
-            order = replace(order, melody=_absolute(order.melody, folder))
+            order = replace(order, melody=storage.absolute(order.melody, folder))
             sha256, tune = self._tune(order)
             if order.melody_sha256 not in ("", sha256):
                 raise OrderError(
@@ -91,7 +91,7 @@ class PrimerReader(Closing):
             order = with_melody(replace(order, melody_sha256=sha256, melody_notes=notes), tune)
         if not order.primer:
             return order
-        uri = _absolute(order.primer, folder)
+        uri = storage.absolute(order.primer, folder)
         sha256 = self._file(uri).sha256
         if order.primer_sha256 not in ("", sha256):
             raise OrderError(f"primer {uri} is not the file that primer_sha256 names: its sha256 is {sha256}.")
@@ -190,13 +190,6 @@ def _melody_bytes(uri: str) -> bytes:
         return storage.read_bytes(uri)
     except StorageError as error:
         raise OrderError(f"The melody cannot be read. {error}") from error
-
-
-def _absolute(uri: str, folder: str) -> str:
-    """The absolute URI of a file, which may be relative to a folder."""
-    local = storage.local_path(uri)
-    is_relative = local is not None and not local.is_absolute()
-    return storage.absolute(storage.join(folder, uri) if is_relative and folder else uri)
 
 
 def _first_bars(score: Score, uri: str, plan: TrackPlan) -> EventArray:

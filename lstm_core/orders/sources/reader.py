@@ -58,7 +58,7 @@ class SourceReader:
         }
         track_id = str(given.get("from", given.get("from_track", ""))).strip()
         own, named = {key.partition(".")[0] for key in given}, str(given.get("catalogue", ""))
-        catalogue = _placed(named, folder) if named else self._catalogue
+        catalogue = storage.absolute(named, folder) if named else self._catalogue
         if not track_id or not catalogue:
             return values
         order_from_fields({"from": track_id})  # an id that is none is refused before it becomes a path
@@ -82,12 +82,6 @@ class SourceReader:
         if key not in self._records:
             self._records[key] = _read(catalogue, track_id)
         return self._records[key]
-
-
-def _placed(catalogue: str, folder: str) -> str:
-    local = storage.local_path(catalogue)
-    is_relative = local is not None and not local.is_absolute()
-    return storage.absolute(storage.join(folder, catalogue) if is_relative and folder else catalogue)
 
 
 def _read(catalogue: str, track_id: str) -> SourceRecord:
