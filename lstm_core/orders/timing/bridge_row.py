@@ -13,11 +13,12 @@ from lstm_core.notes.chord_symbols import parse_chord
 from lstm_core.notes.keys import KEY_NAMES, key_name
 from lstm_core.orders.order import FREE_KEY, TrackOrder, order_fields, order_from_fields, parse_meter
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.orders.section_fields import for_section, section_chords
+from lstm_core.orders.section_fields import for_section, section_chords, split_sections
 from lstm_core.orders.sections import sections_of
 from lstm_core.orders.sources.asked import SOURCE_FIELDS, SPELLED
 from lstm_core.orders.timing.bridge import DECIDED_FIELDS, NOT_WITH, bridge_names, bridge_seconds
 from lstm_core.orders.timing.checks import TIMING_FIELDS
+from lstm_core.orders.timing.slowing import RIT_BARS
 
 
 def bridged(order: TrackOrder, known: Mapping[str, PlannedTrack]) -> TrackOrder:
@@ -80,23 +81,41 @@ def _row(order: TrackOrder, before: PlannedTrack, after: PlannedTrack) -> TrackO
     letters = "ABC"[: min(num_bars, 3)]
     middle = num_bars - 2
     form = " ".join(f"{letter}:{middle if letter == 'B' and middle > 1 else 1}" for letter in letters)
-    tempos = before.plan.tempos if before.order.loop else ()
-    own_players = order.instruments or order.ensemble
     row = replace(
         order,
         style=order.style or before.order.style,
         key=FREE_KEY if key is None else key_name(key),
         scale="" if key is None else before.order.scale,
         meter=before.order.meter,
-        bpm=tempos[-1].bpm if tempos else before.plan.bpm,
+        bpm=_last_tempo(before),
         bridge_bpm=after.plan.tempos[0].bpm if after.plan.tempos else after.plan.bpm,
-        instruments=order.instruments if own_players else before.order.instruments or after.order.instruments,
     )
+    if not (order.instruments or order.ensemble):
+        instruments, ensemble = _players(before, -1)
+        if not (instruments or ensemble):
+            instruments, ensemble = _players(after, 0)
+        row = replace(row, instruments=instruments, ensemble=ensemble)
     first, last = _last_chord(before), _chords_into(after, _has_halves(before))
     chords = {letters[0]: first, letters[-1]: last} if num_bars > 1 else {"A": _in_one_bar(first, last)}
     text = "; ".join(f"{letter}: {chord}" for letter, chord in chords.items() if chord)
     row = replace(row, form=form, chords=text, duration_s=bridge_seconds(row, parse_meter(row.meter)))
     return order_from_fields(order_fields(row))  # spelt as every row is
+
+
+def _last_tempo(track: PlannedTrack) -> float:
+    """The tempo of the end of a track, before a ritardando or a fermata slows it."""
+    plan, order = track.plan, track.order
+    bars = plan.num_bars if plan.final_bar is None else plan.final_bar
+    end = max(bars - (RIT_BARS if order.rit else 0), 0) * plan.meter.bar_ticks
+    return next((tempo.bpm for tempo in reversed(plan.tempos) if tempo.tick < end), plan.bpm)
+
+
+def _players(track: PlannedTrack, place: int) -> tuple[tuple[str, ...], str]:
+    """Instruments and ensemble of the first section of a track, place 0, or of its last, -1, as of a whole track."""
+    placed = sections_of(track.order, track.plan)
+    texts = split_sections(track.order.ensemble)
+    ensemble = (for_section(texts, placed[place].spec) if placed else texts.get("")) or ""
+    return () if ensemble else track.order.instruments, ensemble
 
 
 def _last_chord(track: PlannedTrack) -> str:
