@@ -234,3 +234,12 @@ def test_a_range_and_a_number_of_voices_are_kept() -> None:
         assert most_together(take.notes) <= 3
         melodic = take.notes[take.notes["program"] != DRUMS]
         assert melodic["pitch"].min() >= 55 and melodic["pitch"].max() <= 79
+
+
+def test_a_note_of_a_primer_does_not_sound_into_the_loop(tmp_path: Path) -> None:
+    rows = [(96 * bar, 90, 0, 60 + bar, 80) for bar in range(4)] + [(96, 250, 40, 72, 80)]
+    (tmp_path / "primer.mid").write_bytes(write_midi(Score(notes=make_notes(rows))))
+    order = TrackOrder(primer=str(tmp_path / "primer.mid"), duration_s=24.0, bpm=120.0, loop=True, loop_start=2, seed=2)
+    (take,) = tiny_composer().play([(admit(order), 0)])
+    begun = take.notes[take.notes["onset"] < 192]
+    assert (begun["onset"] + begun["duration"]).max() == 192 and (begun["pitch"] == 72).any()
