@@ -41,7 +41,7 @@ _HELP = {
     "layers": "Files of rising intensity that a game fades between, 2 to 5.",
     "format": "Of the master: flac, wav and others.",
     "primer": "MIDI file that the track continues.",
-    "melody": "File of a tune, such as tune.mid, that the track accompanies.",
+    "melody": "File of a tune, such as tune.mid, or a recording of one, that the track accompanies.",
     "from_track": "Track of OUT that it starts from, by its id.",
     "bars": 'Of that track, to be made again: "9-16, 17".',
     "parts": 'Of that track, to be made again: "bass, drums".',

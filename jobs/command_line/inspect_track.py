@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from jobs.command_line.screen import Screen, heading
-from jobs.command_line.track_facts import instruments_of, keys_of, meters_of, originality_of
+from jobs.command_line.track_facts import instruments_of, keys_of, meters_of, originality_of, recording_of
 from jobs.command_line.track_sections import sections_table
 from lstm_core import storage
 from lstm_core.catalogue.folder import RECORD_NAME, list_tracks
@@ -57,6 +57,8 @@ def _facts(record: TrackRecord) -> Table:
     if record.form is not None:
         facts.add_row("form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1")
         facts.add_row("chords", record.form.chords_text(record.num_bars))
+    if record.recording is not None:
+        facts.add_row("melody", recording_of(record.recording))
     facts.add_row("level", f"{record.loudness_lufs:.2f} LUFS, true peak {record.true_peak_dbtp:.2f} dBTP")
     for layer in record.layers or ():
         facts.add_row(layer.name, f"{layer.loudness_lufs:.2f} LUFS: {', '.join(layer.parts)}")

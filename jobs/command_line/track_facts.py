@@ -9,7 +9,7 @@ from rich.table import Table
 from jobs.command_line.screen import Screen, heading
 from lstm_core.analysis.roles import ROLES
 from lstm_core.catalogue.form import TrackForm, TrackSection
-from lstm_core.catalogue.records import TrackRecord
+from lstm_core.catalogue.records import MelodyRecording, TrackRecord
 from lstm_core.originality.runs import RUN_NOTES
 
 Fact = tuple[str, str]  # its name and its text
@@ -36,6 +36,8 @@ def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
         for section in shown_sections(record.form):
             yield f"chords {section.name}", chords_of(record.form, section)
     yield "instruments", instruments_of(record)
+    if record.recording is not None:
+        yield "melody", recording_of(record.recording)
     yield "sound", f"{record.loudness_lufs:.2f} LUFS, true peak {record.true_peak_dbtp:.2f} dBTP"
     yield "gates", gates_of(record)
     yield "originality", originality_of(record)
@@ -78,6 +80,11 @@ def instruments_of(record: TrackRecord) -> str:
         return ", ".join(record.instruments)
     by_role = sorted(record.form.roles.items(), key=lambda entry: (*ROLES, entry[0]).index(entry[0]))
     return "; ".join(f"{role} {', '.join(names)}" for role, names in by_role)
+
+
+def recording_of(recording: MelodyRecording) -> str:
+    """What a melody was found in, and how sure that is."""
+    return f"found in {recording.file}: {recording.num_notes} notes, confidence {recording.confidence:.2f} of 1"
 
 
 def gates_of(record: TrackRecord) -> str:

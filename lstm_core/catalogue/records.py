@@ -20,6 +20,7 @@ OPTIONAL = (
     *("tempos", "keys", "meters"),
     *("loop_start_bar", "loop_start_sample", "loop_end_sample"),
     "layers",
+    "recording",
 )  # absent when None
 LISTS = ("tempos", "keys", "meters", "layers")  # of those, each of several rows
 T = TypeVar("T")
@@ -82,6 +83,15 @@ class TrackLayer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MelodyRecording:
+    """The recording that a track's melody was found in."""
+
+    file: str  # its name
+    num_notes: int  # of the melody, once through
+    confidence: float  # of the transcription, 0 to 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrackRecord:
     """All that is known of a finished track."""
 
@@ -121,6 +131,7 @@ class TrackRecord:
     keys: tuple[TrackKey, ...] | None = None  # where there is more than one; key is then the first one
     meters: tuple[TrackMeter, ...] | None = None  # the same of meters
     layers: tuple[TrackLayer, ...] | None = None  # from the softest on, where they were ordered
+    recording: MelodyRecording | None = None  # that the melody was found in, where the order named one
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION
@@ -155,6 +166,7 @@ class TrackRecord:
         for name in LISTS:
             if content[name] is not None:
                 content[name] = [vars(entry) for entry in content[name]]
+        content["recording"] = None if self.recording is None else vars(self.recording)
         for name in (name for name in OPTIONAL if content[name] is None):
             del content[name]
         if self.form is None:

@@ -48,6 +48,7 @@ _LAYER = pa.struct(
         ("true_peak_dbtp", pa.float64()),
     ]
 )
+_RECORDING = pa.struct([("file", pa.string()), ("num_notes", pa.int32()), ("confidence", pa.float64())])
 _CHECKPOINT = pa.struct(
     [
         ("fingerprint", pa.string()),
@@ -102,6 +103,7 @@ TRACKS_SCHEMA = pa.schema(
         ("keys", pa.list_(_KEY)),  # null where there is one, key
         ("meters", pa.list_(_METER)),  # null where there is one, meter
         ("layers", pa.list_(_LAYER)),  # null where none were ordered
+        ("recording", _RECORDING),  # null where the melody was not found in one
     ]
 )
 
@@ -204,6 +206,8 @@ def _cell(name: str, row: TrackRecord | TrackFailure) -> Any:
         return json.dumps(value, sort_keys=True)
     if name in ("gates", "files", *LISTS):
         return value and [vars(entry) for entry in value]
+    if name == "recording":
+        return value and vars(value)
     if name in ("checkpoint", "soundfont"):
         return {key: texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}
     return value

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
 from lstm_core.composing.changes.keys import ended_at_borders, shifts_of_bars
-from lstm_core.composing.form_rules import asked_energy
+from lstm_core.composing.form_rules import asked_energy, velocity_of
 from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying, with_staying
 from lstm_core.composing.rules import part_request, plan_request
@@ -26,8 +26,6 @@ from lstm_core.orders.timing.cue import cue_of
 from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
 from lstm_core.representations.plan.layout import Ints
-
-SOFTEST, LOUDEST = 44.0, 108.0  # mean velocity of bars of energy 0 and 1
 
 
 class Composer:
@@ -67,8 +65,9 @@ class Composer:
                 notes = with_chord_held(notes, track)
             if tune is not None:
                 notes = with_tune(notes, attempts[made.number][0], tune, plan)
-            elif not order.primer:  # whose notes stand as they are
+            else:
                 notes = ended_by(notes, track.tick_of(order.loop_start))
+            if tune is None and not order.primer:  # whose notes stand as they are
                 notes = at_most_together(
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources
@@ -84,14 +83,14 @@ class Composer:
 def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> NoteArray:
     """The notes louder and softer by the energy that is asked of their bars, float64 [N]; as they are for None.
 
-    The mean velocity of a bar moves to between SOFTEST and LOUDEST; within a bar and between parts all stays.
+    The mean velocity of a bar becomes what velocity_of says; within a bar and between parts all stays.
     """
     if energy is None or len(notes) == 0:
         return notes
     bar = plan.bars_at(notes["onset"])
     counts = np.maximum(np.bincount(bar, minlength=plan.num_bars), 1)
     mean = np.bincount(bar, weights=notes["velocity"], minlength=plan.num_bars) / counts
-    wanted = SOFTEST + (LOUDEST - SOFTEST) * energy
+    wanted = velocity_of(energy)
     moved = notes.copy()
     moved["velocity"] = np.clip(np.rint(notes["velocity"] + (wanted - mean)[bar]), 8, 127)
     return moved

@@ -21,6 +21,8 @@ from lstm_core.orders.sections import PlacedSection
 from lstm_core.representations.plan.events import EXACT_CODE, NEW_CODE, VARIED_CODE
 from lstm_core.representations.plan.layout import MAX_LETTERS, NO_SOURCE, NUM_ENERGIES, Ints, Plan, chord_value
 
+SOFTEST, LOUDEST = 44.0, 108.0  # mean velocity of bars of energy 0 and 1
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FormRules:
@@ -84,16 +86,22 @@ def form_rules(
 def with_hits(rules: FormRules, hit_bars: Sequence[int]) -> FormRules:
     """The rules of a form without sections of its own in which a section begins with each of these bars.
 
-    Where none does there yet, one that repeats a bar has the letter of that bar, another one a new letter.
+    Where none does there yet, one that repeats a bar has the letter of that bar, another one a new letter. Letters
+    are numbered as they appear, so those that first come after a new one move up: it is no later section's own.
     """
     section = rules.section.copy()
     letters = np.zeros(len(section), dtype=np.int64)  # of each bar so far, from 1 on
+    renamed: dict[int, int] = {1: 1}
+    num_new = 0
     for bar in range(len(section)):
+        if (own := int(section[bar])) > 0:
+            section[bar] = renamed.setdefault(own, min(own + num_new, MAX_LETTERS))
         letters[bar] = section[bar] if section[bar] > 0 else letters[bar - 1] if bar else 1
         if bar in hit_bars and section[bar] <= 0:
             source = bar - rules.back[bar] if rules.back[bar] > 0 else None
             new = min(int(letters[:bar].max()) + 1, MAX_LETTERS)
             section[bar] = letters[bar] = new if source is None else letters[source]
+            num_new += source is None
     return replace(rules, section=section)
 
 
@@ -142,6 +150,11 @@ def _values(symbol: ChordSymbol, shift: int) -> tuple[int, int]:
 def asked_energy(order: TrackOrder, num_bars: int) -> Floats | None:
     """Energy of all bars, 0 to 1, None where the order leaves it open: float64 [N]."""
     return energy_of_bars(parse_energy(order.energy), num_bars) if order.energy else None
+
+
+def velocity_of(energy: Floats) -> Floats:
+    """The mean velocity of the notes of bars of some energies, 0 to 1: float64, shape of `energy`."""
+    return SOFTEST + (LOUDEST - SOFTEST) * energy
 
 
 def energy_steps(energy: Floats) -> Ints:

@@ -87,6 +87,7 @@ class TrackOrder:
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     melody: str = ""  # URI of a file with a tune that the track accompanies; as that of a primer
     melody_sha256: str = ""  # of its bytes, as that of a primer
+    melody_notes: str = ""  # fingerprint of what was found in it where it is a recording, filled when an order is read
     from_track: str = ""  # id of the track that this one starts from, `from` in an order; "": none
     catalogue: str = ""  # folder or URI of the catalogue that holds it; "": the one that is made
     bars: str = ""  # of it that are made again, from 1 on, "9-16, 17"; "": all
@@ -215,10 +216,19 @@ _LATER_FIELDS = {
         *METER_FIELDS,
         "melody",
         "melody_sha256",
+        "melody_notes",
         "transitions",
     )
 }  # and their defaults: a row that does not use them keeps its digest
-FILLED_FIELDS = ("bridge_bpm", "bridge_at", "primer_sha256", "melody_sha256", "from_notes", "from_seed")  # by reading
+FILLED_FIELDS = (
+    "bridge_bpm",
+    "bridge_at",
+    "primer_sha256",
+    "melody_sha256",
+    "melody_notes",
+    "from_notes",
+    "from_seed",
+)  # by reading
 _NEVER = object()
 
 

@@ -25,6 +25,7 @@ from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import BY_SECTION
 from lstm_core.orders.sources.reader import SourceReader
 from lstm_core.orders.sources.transitions import check_table, joined_places
+from lstm_core.orders.timing.bridge import BRIDGE_TAIL_S
 from lstm_core.orders.timing.bridge_row import bridged, check_joined, without_decided
 
 MAX_SHOWN_ERRORS = 8  # shown of one order
@@ -152,6 +153,7 @@ def expand_order(
                 tracks.append(_drawn(settings, fixed, random, folder, primers, known, sources))
                 known[title] = tracks[-1]
                 known.setdefault(str(settings.get("name", title)), tracks[-1])
+        space.check(len(tracks), sum(estimated_size_bytes(track.order) for track in tracks))
         planned = _distinct(tracks, primers, known)
         return Order(
             name=name,
@@ -194,8 +196,13 @@ def _check_num_tracks(count: int) -> None:
 
 
 def _least_bytes(settings: Mapping[str, Any]) -> float:
-    """About the least number of bytes of a track of a group, judged by its shortest duration alone."""
-    duration = settings.get("duration_s", 0.0 if settings.get("melody") else TrackOrder.duration_s)
+    """About the least number of bytes of a track of a group, judged by its shortest duration alone.
+
+    Where that is another file's or another track's, it is not known before the row is read: 0.
+    """
+    is_open = any(settings.get(field) for field in ("melody", "from", "from_track"))
+    length = BRIDGE_TAIL_S if settings.get("bridge") else 0.0 if is_open else TrackOrder.duration_s
+    duration = settings.get("duration_s", length)
     values = [duration.get("min")] if isinstance(duration, Mapping) else duration
     numbers = [value for value in (values if isinstance(values, list) else [values]) if isinstance(value, int | float)]
     shortest = min(numbers, default=0.0)

@@ -9,7 +9,15 @@ import numpy as np
 
 from lstm_core import storage
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.records import GateVerdict, TrackKey, TrackLayer, TrackMeter, TrackRecord, TrackTempo
+from lstm_core.catalogue.records import (
+    GateVerdict,
+    MelodyRecording,
+    TrackKey,
+    TrackLayer,
+    TrackMeter,
+    TrackRecord,
+    TrackTempo,
+)
 from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
@@ -79,6 +87,7 @@ def track_record(
         keys=_keys(track) or None,
         meters=_meters(track, score) or None,
         layers=layers,
+        recording=_recording(track),
         format_version=FORMAT_VERSION,
     )
 
@@ -87,6 +96,16 @@ def _names_of_places(order: TrackOrder) -> dict[str, str]:
     """The names of what an order takes from elsewhere: where that lies is of one machine alone."""
     places = {"primer": order.primer, "melody": order.melody, "catalogue": order.catalogue}
     return {field: storage.name_of(uri) if uri else "" for field, uri in places.items() if uri or field == "primer"}
+
+
+def _recording(track: PlannedTrack) -> MelodyRecording | None:
+    """The recording that the melody of a track was found in, None where it was written down or there is none."""
+    origin = None if track.tune is None else track.tune.origin
+    if origin is None:
+        return None
+    return MelodyRecording(
+        file=storage.name_of(track.order.melody), num_notes=origin.num_notes, confidence=origin.confidence
+    )
 
 
 def _tempos(track: PlannedTrack, score: Score) -> tuple[TrackTempo, ...]:

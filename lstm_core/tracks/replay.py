@@ -14,11 +14,13 @@ from lstm_core.catalogue.folder import RECORD_NAME
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackRecord
 from lstm_core.composing.players import Playable, Player, load_playable, open_player
 from lstm_core.composing.remaking import staying
+from lstm_core.composing.rules import plan_request
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError, StorageError, TonemillError
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder, order_from_fields
 from lstm_core.orders.planned import PlannedTrack, SourceTrack
+from lstm_core.orders.sources.asked import is_rearranged
 from lstm_core.orders.timing.bridge import is_unread
 from lstm_core.tracks.gates import score_fingerprint
 from lstm_core.tracks.sources import source_track
@@ -113,6 +115,8 @@ class Replayer:
             self._sources[key] = self._source(*key)
         found = replace(track, source=self._sources[key])
         staying(found)  # refuses parts that are not there
+        if is_rearranged(order):
+            plan_request(found, 0, self._playable.facts)  # refuses players of whom nobody has the melody
         return found
 
     def _source(self, catalogue: str, track_id: str) -> SourceTrack:

@@ -82,7 +82,7 @@ def placed_tune(order: TrackOrder, plan: TrackPlan, tune: Tune) -> PlacedTune:
         )
     notes["pitch"], notes["program"], notes["part"] = pitches, program, 0
     num_times = 1 + (room - tune.num_bars) // tune.period
-    return PlacedTune(notes=notes, num_bars=tune.num_bars, period=tune.period, num_times=num_times)
+    return PlacedTune(notes=notes, num_bars=tune.num_bars, period=tune.period, num_times=num_times, origin=tune.origin)
 
 
 def _key_of(order: TrackOrder, tune: Tune) -> str:

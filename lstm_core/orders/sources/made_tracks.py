@@ -86,7 +86,8 @@ class MadeTrack:
             last_bpm=self._last_bpm(),
             last_chord=last.name if last.root >= 0 else tonic_symbol(self.last_key),
             leads_to=key_of_chord(first, self.key),
-            instruments=self.heard_players,
+            players=(self.heard_players, ""),
+            first_players=(self.heard_players, ""),
             first_energy=self.energy[0],
             last_energy=self.energy[-1],
         )

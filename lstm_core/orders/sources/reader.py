@@ -15,7 +15,7 @@ from lstm_core.orders.sources.made_tracks import MadeTrack, made_track
 from lstm_core.orders.sources.rearranged import rearranged
 
 _OWN = (  # never taken from a track
-    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256", "transitions"),
+    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256", "melody_notes", "transitions"),
     *(*SOURCE_FIELDS, *SPELLED.values()),
 )
 _SOUND = ("loudness_lufs", "sample_rate", "format", "bit_depth", "reverb", "stems")
@@ -60,7 +60,7 @@ class SourceReader:
         }
         track_id = str(given.get("from", given.get("from_track", ""))).strip()
         own, named = {key.partition(".")[0] for key in given}, str(given.get("catalogue", ""))
-        catalogue = _placed(named, folder) if named else self._catalogue
+        catalogue = storage.absolute(named, folder) if named else self._catalogue
         if not track_id or not catalogue:
             return values
         order_from_fields({"from": track_id})  # an id that is none is refused before it becomes a path
@@ -88,7 +88,7 @@ class SourceReader:
             catalogue: That the row names, "": the one that is made.
             folder: That it may be relative to.
         """
-        place = _placed(catalogue, folder) if catalogue else self._catalogue
+        place = storage.absolute(catalogue, folder) if catalogue else self._catalogue
 
         def made(track_id: str) -> MadeTrack | None:
             if not place:
@@ -104,12 +104,6 @@ class SourceReader:
         if key not in self._records:
             self._records[key] = _read(catalogue, track_id)
         return self._records[key]
-
-
-def _placed(catalogue: str, folder: str) -> str:
-    local = storage.local_path(catalogue)
-    is_relative = local is not None and not local.is_absolute()
-    return storage.absolute(storage.join(folder, catalogue) if is_relative and folder else catalogue)
 
 
 def _read(catalogue: str, track_id: str) -> SourceRecord:

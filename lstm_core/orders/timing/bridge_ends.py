@@ -8,8 +8,9 @@ from lstm_core.notes.chord_symbols import QUALITIES, ChordSymbol
 from lstm_core.notes.keys import KEY_NAMES
 from lstm_core.notes.score import Meter
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.orders.section_fields import for_section, section_chords
+from lstm_core.orders.section_fields import for_section, section_chords, split_sections
 from lstm_core.orders.sections import sections_of
+from lstm_core.orders.timing.slowing import RIT_BARS
 
 _MINOR = frozenset(map(QUALITIES.index, ("min", "dim", "min7", "m7b5", "dim7")))
 
@@ -28,7 +29,8 @@ class BridgeEnd:
     last_bpm: float
     last_chord: str  # that it leaves with; "": none is known
     leads_to: int | None  # root and mode, as a key, of what it begins with; None: unknown
-    instruments: tuple[str, ...]
+    players: tuple[tuple[str, ...], str]  # instruments and ensemble that it ends with
+    first_players: tuple[tuple[str, ...], str]
     first_energy: float | None = None  # of its first bar and of its last one, 0 to 1; None: unknown
     last_energy: float | None = None
 
@@ -36,7 +38,6 @@ class BridgeEnd:
 def planned_end(track: PlannedTrack) -> BridgeEnd:
     """What is known of a track before it is made."""
     order, plan = track.order, track.plan
-    tempos = plan.tempos if order.loop else ()
     return BridgeEnd(
         style=order.style,
         key=plan.last_key,
@@ -45,10 +46,11 @@ def planned_end(track: PlannedTrack) -> BridgeEnd:
         first_meter=plan.meter,
         meter_text=str(plan.last_meter) if plan.section_meters else order.meter,
         first_bpm=plan.tempos[0].bpm if plan.tempos else plan.bpm,
-        last_bpm=tempos[-1].bpm if tempos else plan.bpm,
+        last_bpm=_last_tempo(track),
         last_chord=_last_chord(track),
         leads_to=plan.key,
-        instruments=order.instruments,
+        players=_players(track, -1),
+        first_players=_players(track, 0),
     )
 
 
@@ -64,6 +66,22 @@ def key_of_chord(chord: ChordSymbol, key: int | None) -> int | None:
     if key is not None and chord.root == key % 12:
         return key
     return chord.root + 12 * (chord.quality in _MINOR)
+
+
+def _last_tempo(track: PlannedTrack) -> float:
+    """The tempo of the end of a track, before a ritardando or a fermata slows it."""
+    plan, order = track.plan, track.order
+    bars = plan.num_bars if plan.final_bar is None else plan.final_bar
+    end = plan.tick_of(max(bars - (RIT_BARS if order.rit else 0), 0))
+    return next((tempo.bpm for tempo in reversed(plan.tempos) if tempo.tick < end), plan.bpm)
+
+
+def _players(track: PlannedTrack, place: int) -> tuple[tuple[str, ...], str]:
+    """Instruments and ensemble of the first section of a track, place 0, or of its last, -1, as of a whole track."""
+    placed = sections_of(track.order, track.plan)
+    texts = split_sections(track.order.ensemble)
+    ensemble = (for_section(texts, placed[place].spec) if placed else texts.get("")) or ""
+    return () if ensemble else track.order.instruments, ensemble
 
 
 def _last_chord(track: PlannedTrack) -> str:

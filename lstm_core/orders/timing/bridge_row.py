@@ -119,7 +119,6 @@ def _row(order: TrackOrder, before: BridgeEnd, after: BridgeEnd) -> TrackOrder:
     letters = "ABC"[: min(num_bars, 3)]
     middle = num_bars - 2
     form = " ".join(f"{letter}:{middle if letter == 'B' and middle > 1 else 1}" for letter in letters)
-    own_players = order.instruments or order.ensemble
     row = replace(
         order,
         style=order.style or before.style,
@@ -129,8 +128,10 @@ def _row(order: TrackOrder, before: BridgeEnd, after: BridgeEnd) -> TrackOrder:
         bpm=before.last_bpm,
         bridge_bpm=after.first_bpm,
         bridge_at="",
-        instruments=order.instruments if own_players else before.instruments or after.instruments,
     )
+    if not (order.instruments or order.ensemble):
+        instruments, ensemble = before.players if any(before.players) else after.first_players
+        row = replace(row, instruments=instruments, ensemble=ensemble)
     first, last = before.last_chord, _chords_into(after, slots_per_bar(before.meter) > 1)
     chords = {letters[0]: first, letters[-1]: last} if num_bars > 1 else {"A": _in_one_bar(first, last)}
     text = "; ".join(f"{letter}: {chord}" for letter, chord in chords.items() if chord)
