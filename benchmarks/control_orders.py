@@ -28,6 +28,8 @@ PLAYERS = (
 ROLES = ("no melody", "melody, bass", "harmony, bass", "no drums", "melody", "no bass, no drums", "figure, harmony")
 METERS = ("4/4", "4/4", "4/4", "3/4", "6/8", "5/4", "2/4")
 TEMPO_CHANGES = ("B: 140", "B: 100; C: 150", "A': 96", "chorus: 128", "outro: 70", "B: 20")
+KEY_CHANGES = ("B: +2", "B: Ab; C: C", "A': +5", "chorus: -3", "outro: E", "C: F#")
+METER_CHANGES = ("B: 3/4", "B: 6/8; A: 4/4", "B: 5/4; A': 4/4; A: 4/4", "C: 3/4; A': 4/4", "chorus: 2/4; verse: 4/4")
 CUES = ("stinger", "fanfare", "stinger:2", "fanfare:3")
 _NOT_WITH_MELODY = (
     "form",
@@ -39,6 +41,8 @@ _NOT_WITH_MELODY = (
     "meter",
     "duration_s",
     "exact_tempo",
+    "key_changes",
+    "meter_changes",
 )
 CUE_SHARE, MELODY_SHARE = 0.06, 0.08  # of orders that are short cues, or accompany a tune
 
@@ -75,6 +79,8 @@ def _of_music(random: np.random.Generator) -> dict[str, Any]:
             "bpm": (range(60, 181), 0.3),
             "variation": ((0.0, 0.2, 0.5, 1.0), 0.2),
             "tempo_changes": (TEMPO_CHANGES, 0.12),
+            "key_changes": (KEY_CHANGES, 0.12),
+            "meter_changes": (METER_CHANGES, 0.1),
             "rit": ((0.2, 0.4, 0.9), 0.12),
             "fermata": ((True,), 0.12),
             "loop_start": ((1, 2, 4, 8), 0.2),

@@ -16,12 +16,16 @@ TOLERANCE = 0.03  # by which a tempo may move
 SLOWEST, FASTEST = 30.0, 300.0
 ONE_CHORD_METERS = ("3/4", "2/4", "9/8", "5/4", "7/8")
 MARGIN = 0.05  # of a length that counts as close
+_NOT_WITH_MELODY = ("form", "hits", "tempo_changes", "key_changes", "meter_changes", "rit", "fermata", "loop_start")
 Fields = dict[str, Any]
 
 
 def verdict(fields: Fields) -> str:
     """Why an order is impossible, CLOSE where that hangs on rounding; "" where it is possible."""
-    found = [rule(fields) for rule in (_ending, _form, _tempos, _chords, _players, _cue, _melody, _hits, _bars)]
+    found = [
+        rule(fields)
+        for rule in (_ending, _form, _tempos, _keys, _meters, _chords, _players, _cue, _melody, _hits, _bars)
+    ]
     certain = [reason for reason in found if reason and reason != CLOSE]
     return certain[0] if certain else CLOSE if CLOSE in found else ""
 
@@ -98,8 +102,38 @@ def _tempos(fields: Fields) -> str:
     return ""
 
 
+def _keys(fields: Fields) -> str:
+    names = [name for name, _ in sections(fields)]
+    changes = _changes(fields, "key_changes")
+    if any(name not in names for name in changes):
+        return "key of a section that is not there"
+    return "no key to be changed" if changes and fields.get("key") == "free" else ""
+
+
+def _meters(fields: Fields) -> str:
+    """A letter has one meter; a change holds up to the next."""
+    names = [name for name, _ in sections(fields)]
+    changes = _changes(fields, "meter_changes")
+    if any(name not in names for name in changes):
+        return "meter of a section that is not there"
+    now, meter_of = fields.get("meter", "4/4"), dict[str, str]()
+    for name in names if changes else ():
+        letter = name.rstrip("'")
+        now = changes.get(name, changes.get(letter, now))
+        if meter_of.setdefault(letter, now) != now:
+            return "a letter in two meters"
+    return CLOSE if changes else ""
+
+
+def _changes(fields: Fields, field: str) -> dict[str, str]:
+    pairs = [part.partition(":") for part in fields.get(field, "").split(";") if part.strip()]
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 def _chords(fields: Fields) -> str:
     text = fields.get("chords", "")
+    if fields.get("meter_changes"):
+        return ""
     has_two = "|" in text and any(len(bar.split()) > 1 for bar in text.split("|"))
     return "two chords in a bar of one" if has_two and _meter(fields) in ONE_CHORD_METERS else ""
 
@@ -145,7 +179,7 @@ def _cue(fields: Fields) -> str:
 def _melody(fields: Fields) -> str:
     if not fields.get("melody"):
         return ""
-    if any(fields.get(name) for name in ("form", "hits", "tempo_changes", "rit", "fermata", "loop_start")):
+    if any(fields.get(name) for name in _NOT_WITH_MELODY):
         return "form and time beside a melody"
     if fields.get("roles") and "melody" not in _roles(fields):
         return "a melody without its role"
@@ -164,7 +198,7 @@ def _hits(fields: Fields) -> str:
         return ""
     if fields.get("exact_tempo"):
         return "hits at an exact tempo"
-    if fields.get("melody"):
+    if fields.get("melody") or fields.get("meter_changes"):
         return ""
     if hits[-1] >= fields["duration_s"]:
         return "hit after the end"
@@ -191,14 +225,14 @@ def _meets(fields: Fields, hits: list[float], form: list[tuple[str, int]], bpm: 
         counts = np.arange(1, int(length / bar_s * 1.1) + 2)
         if form and form[number][1]:
             counts = np.array([form[number][1]])
-        if not (np.abs(length / bar_s / counts - 1.0) <= tolerance).any():
+        if not (np.abs(counts * bar_s / length - 1.0) <= tolerance).any():
             return False
     return True
 
 
 def _bars(fields: Fields) -> str:
     """Loops of whole bars, and forms that fill them."""
-    if _is_cue(fields) or fields.get("hits") or fields.get("melody"):
+    if _is_cue(fields) or any(fields.get(name) for name in ("hits", "melody", "meter_changes")):
         return ""
     form, loop_start = sections(fields), fields.get("loop_start", 0)
     if fields.get("tempo_changes"):
