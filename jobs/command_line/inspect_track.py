@@ -42,7 +42,7 @@ def inspect_track(uri: str, picture: str | None = None, checkpoint: str = "base"
     if why_not:
         console.print(f"What each bar repeats, and which note is of which part, is not known: {why_not}.")
     if picture is not None:
-        Path(picture).write_bytes(_picture(uri, record, found))
+        Path(picture).write_bytes(picture_of(uri, record, found))
         console.print(f"drawn into {picture}")
 
 
@@ -83,7 +83,7 @@ def _replayed(uri: str, record: TrackRecord, checkpoint: str) -> tuple[Replay | 
         return None, str(error).rstrip(".")
 
 
-def _picture(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
+def picture_of(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
     """The picture of a track by its take; by its record and score where there is none; by its score alone."""
     from lstm_core.analysis.picture import draw_analysis
     from lstm_core.analysis.piece import analyse
@@ -92,7 +92,8 @@ def _picture(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
 
     if found is not None and found.take.plan is not None and record.form is not None:
         score = found.take.score(found.track.plan)
-        return draw_track(score, record.form, planned_roles(score.notes, found.take.plan), found.take.plan)
+        roles = planned_roles(score.notes, found.take.plan)
+        return draw_track(score, record.form, roles, (found.track, found.take.plan))
     score = read_midi(storage.read_bytes(storage.join(uri, "score.mid")))
     if record.form is None:
         return draw_analysis(score, analyse(score))

@@ -97,13 +97,14 @@ def test_a_picture_shows_the_plan() -> None:
     notes = make_notes(np.array(rows))
     notes["part"] = [programs.index(program) for program in notes["program"]]
     score, roles = Score(notes=notes), planned_roles(notes, plan)
+    track = admit(TrackOrder(duration_s=16.0, bpm=120.0, form="A:2 B:2 A:2 A':2", loop=True))
     shown = _as_analysis(score, form, roles, plan)
     assert [section.name for section in shown.sections] == ["A", "B", "A", "A'"]
     assert shown.relation.tolist() == [NEW] * 4 + [EXACT] * 2 + [VARIED] * 2
     assert shown.source_bar.tolist() == [NO_SOURCE] * 4 + [0, 1, 0, 1] and shown.barlines[-1] == 8 * 96
     assert (shown.chord_root[:4].tolist(), shown.chord_bass[2]) == ([9, 9, 5, 5], 9)
-    with_plan, without = draw_track(score, form, roles, plan), draw_track(score, form, roles)
-    assert with_plan == draw_track(score, form, roles, plan) and with_plan != without
+    with_plan, without = draw_track(score, form, roles, (track, plan)), draw_track(score, form, roles)
+    assert with_plan == draw_track(score, form, roles, (track, plan)) and with_plan != without
     image = np.asarray(Image.open(io.BytesIO(with_plan)))[:SYSTEM_HEIGHT]
     colours = [bytes.fromhex(ROLE_COLOURS[role][1:]) for role in (MELODY, BASS, DRUM, HARMONY, FIGURE)]
     assert all((image == tuple(colour)).all(axis=2).any() for colour in colours)
