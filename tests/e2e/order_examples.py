@@ -1,4 +1,4 @@
-"""The examples of docs/orders.md: whole orders, made as they are printed, and their pictures.
+"""The examples of docs/orders.md and the README: whole orders, made as they are printed, and their pictures.
 
     python -m tests.e2e.order_examples    draws docs/orders/*.png anew
 
@@ -18,8 +18,8 @@ from jobs.command_line.inspect_track import picture_of
 from jobs.generate.attempts import GenerateRecipe
 from jobs.generate.run import GenerateResult, run_generate
 from lstm_core.composing.players import load_playable
-from lstm_core.orders.order_rows import parse_toml
 from lstm_core.orders.order_file import Order, expand_order, read_order
+from lstm_core.orders.order_rows import parse_toml
 from lstm_core.orders.timing.bridge_row import without_decided
 from lstm_core.tracks.replay import Replayer, ReplayError
 from tests.lstm_core.orders.hums import WALTZ, played, write_recording
@@ -27,6 +27,7 @@ from tests.lstm_core.orders.tunes import TUNE, rows_of, write_tune
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT, PICTURES = ROOT / "docs/orders.md", ROOT / "docs/orders"
+README, README_SECTION = ROOT / "README.md", "Music under direction"
 PRINTED_IDS = ("34fbd796ac8547c91b8ada3a", "c09f7ffa96c4fcdf8e98bc3e")
 SOURCES = """
 [track]
@@ -99,14 +100,14 @@ def write_files(folder: Path) -> None:
     (folder / "cut.edl").write_text(CUT_LIST)
 
 
-def document_with_ids(folder: Path) -> str:
-    """The document, with the ids of two tracks that are made in the catalogue of a folder."""
+def documents_with_ids(folder: Path) -> tuple[str, str]:
+    """The document and the README, with the ids of two tracks that are made in the catalogue of a folder."""
     sources = expand_order(parse_toml(SOURCES.encode(), "sources"), default_name="sources")
     result = run_generate("base", sources, str(folder / "catalogue"), GenerateRecipe(), is_here=True)
-    text = DOCUMENT.read_text()
+    texts = [DOCUMENT.read_text(), README.read_text()]
     for printed, record in zip(PRINTED_IDS, result.records, strict=True):
-        text = text.replace(printed, record.track_id)
-    return text
+        texts = [text.replace(printed, record.track_id) for text in texts]
+    return texts[0], texts[1]
 
 
 def order_of(found: list[Example], folder: Path) -> tuple[Order, list[range]]:
@@ -138,7 +139,7 @@ def draw_all() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder)
-        shown = [example for example in examples(document_with_ids(folder)) if example.picture]
+        shown = [example for example in examples(documents_with_ids(folder)[0]) if example.picture]
         order, places = order_of(shown, folder)
         result = make(order, folder)
         catalogue = str(folder / "catalogue")

@@ -1,4 +1,4 @@
-"""Every example of docs/orders.md is made, passes its gates and says in its record what was asked."""
+"""Every example of docs/orders.md and the README is made, passes its gates and says in its record what was asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from tests.e2e.order_examples import (
     DOCUMENT,
     PICTURES,
-    document_with_ids,
+    README,
+    README_SECTION,
+    documents_with_ids,
     examples,
     make,
     order_of,
@@ -31,11 +33,17 @@ def test_every_field_has_an_example_and_a_picture() -> None:
     assert sum(drawn.values()) < MOST_BYTES
 
 
+def test_the_readme_directs_in_six_short_orders() -> None:
+    text = README.read_text()
+    blocks = text.split(f"## {README_SECTION}\n")[1].split("\n## ")[0].split("```toml\n")[1:]
+    assert len(blocks) == 6 and all(len(block.split("```")[0].splitlines()) <= 10 for block in blocks)
+
+
 @pytest.mark.slow
 def test_every_example_is_made_as_it_is_printed(tmp_path: Path) -> None:
     write_files(tmp_path)
-    text = document_with_ids(tmp_path)
-    found = examples(text)
+    text, readme = documents_with_ids(tmp_path)
+    found = examples(text) + [example for example in examples(readme) if example.section == README_SECTION]
     order, places = order_of(found, tmp_path)
     result = make(order, tmp_path)
     assert result.failures == [] and len(result.records) >= len(order.planned)
