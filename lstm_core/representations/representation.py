@@ -87,8 +87,9 @@ class Reading:
 class Representation:
     """How music is spelt in events, and which contexts and conditions a model gets.
 
-    The functions are plain functions of a module, so that a representation can travel to another process. A change of
-    anything below is a new representation and has a new name.
+    The functions are plain functions of a module, so that a representation can travel to another process. A change
+    of what events mean is a new representation and has a new name; contexts, flags and lags may be added, see
+    model/widening.py.
     """
 
     name: str
