@@ -16,7 +16,7 @@ from lstm_core.notes.keys import scale_pitch_classes
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
-from lstm_core.orders.section_fields import for_section, section_chords, section_roles
+from lstm_core.orders.section_fields import for_section, roles_by_name, section_chords, section_roles
 from lstm_core.orders.sections import PlacedSection
 from lstm_core.representations.plan.events import EXACT_CODE, NEW_CODE, VARIED_CODE
 from lstm_core.representations.plan.layout import MAX_LETTERS, NO_SOURCE, NUM_ENERGIES, Ints, Plan, chord_value
@@ -174,6 +174,16 @@ def role_rules(order: TrackOrder, num_bars: int, sections: tuple[PlacedSection, 
             bits[placed.bars] = sum(1 << role for role in roles)
     if not sections and "" in texts:
         bits[:] = sum(1 << role for role in texts[""])
+    return bits
+
+
+def entering_roles(order: TrackOrder, num_bars: int, sections: tuple[PlacedSection, ...]) -> Ints:
+    """Bits of the roles that an order names for a section, at its first bar, where they come in: int64 [N]."""
+    bits, texts = np.zeros(num_bars, dtype=np.int64), roles_by_name(order.roles)
+    for placed in sections:
+        bits[placed.start] = sum(1 << role for role in for_section(texts, placed.spec) or ())
+    if not sections:
+        bits[0] = sum(1 << role for role in texts.get("", ()))
     return bits
 
 

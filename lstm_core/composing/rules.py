@@ -21,6 +21,7 @@ from lstm_core.composing.form_rules import (
     chord_rules,
     chords_of_scale,
     energy_steps,
+    entering_roles,
     final_chord,
     form_rules,
     role_rules,
@@ -109,7 +110,8 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
             has_content[plan.final_bar - 1] = 1
     chord, bass = with_tonics(chord, bass, order, plan, form)
     wanted, wanted_in_bar = _wanted(order, plan, sections)
-    roles_in_bar = role_rules(order, n, sections)
+    roles_in_bar, entering = role_rules(order, n, sections), entering_roles(order, n, sections)
+    must_play |= entering
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
     programs[list(NO_MUSIC)] = 0
     programs |= wanted.any(axis=0)
@@ -130,7 +132,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         fewest_parts=fewest,
         roles=roles,
         fewest_roles=_fewest_roles(wanted, roles),
-        required_roles=1 << BASS if len(wanted) == 0 else 0,
+        required_roles=int(np.bitwise_or.reduce(entering)) | 1 << BASS if len(wanted) == 0 else 0,
         back=form.back,
         relation=form.relation,
         section=form.section,

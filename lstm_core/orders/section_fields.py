@@ -29,6 +29,7 @@ BY_SECTION = ("chords", "ensemble", "roles", *CHANGES)
 MAX_PLAYERS = 32  # of one ensemble
 _EVERYWHERE = ""  # the key of what holds for all sections that have no value of their own
 _WHOLE_TRACK = "all"  # its name in a table
+_EXCLUDED = re.compile(r"(?:no |- ?)(.+)")  # a role that does not sound
 _ROLE_NAMES = {
     **{name: number for number, name in enumerate(ROLES)},
     "lead": 0,
@@ -181,13 +182,12 @@ def parse_roles(value: str | Sequence[str]) -> frozenset[int]:
     Raises:
         ValueError: a role is unknown, some are named and others excluded, or none is left.
     """
-    parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
-    names = [" ".join(str(part).lower().split()) for part in parts if str(part).strip()]
+    names = _role_names(value)
     if not names:
         raise ValueError(f"No roles are named. Write some of {', '.join(ROLES)}.")
     if names == [_WHOLE_TRACK]:
         return frozenset(range(len(ROLES)))
-    without = [found[1] for name in names if (found := re.fullmatch(r"(?:no |- ?)(.+)", name))]
+    without = [found[1] for name in names if (found := _EXCLUDED.fullmatch(name))]
     if without and len(without) < len(names):
         raise ValueError(
             f'roles are "{", ".join(names)}": some are named and others excluded. Write those that sound, '
@@ -198,6 +198,22 @@ def parse_roles(value: str | Sequence[str]) -> frozenset[int]:
     if not left:
         raise ValueError(f'roles are "{", ".join(names)}": none is left that sounds. Leave some of them out.')
     return left
+
+
+def roles_by_name(text: str) -> dict[str, frozenset[int]]:
+    """Those of `section_roles` that are named one by one; none of a section whose roles are "all" or exclude some."""
+
+    def named(part: str) -> frozenset[int]:
+        names = _role_names(part)
+        is_list = names != [_WHOLE_TRACK] and not any(map(_EXCLUDED.fullmatch, names))
+        return parse_roles(part) if is_list else frozenset()
+
+    return read_sections(text, named, "roles")
+
+
+def _role_names(value: str | Sequence[str]) -> list[str]:
+    parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
+    return [" ".join(str(part).lower().split()) for part in parts if str(part).strip()]
 
 
 def check_sections(field: str, names: Sequence[str], form: Sequence[SectionSpec]) -> None:
