@@ -8,6 +8,7 @@ variations and arrangements are made again (control_again.py).
 control_PROMISE         share of the orders that make this promise and keep it (see lstm_core/tracks/promises.py)
 control_rightly_judged  share of the orders, refused ones among them, about which a second judge (control_solver.py),
                         which knows the documentation alone and searches, agrees, or is undecided
+control_delivered       share of all of these tracks of which one of four attempts keeps every promise and gate
 control_cost            seconds a note of tracks of which something is made again, against those of plain ones
 control_of_bars, ...    share of the tracks of this kind of which every promise and every gate is kept
 control_all             share of all orders of which every promise and every gate of the score is kept
@@ -37,6 +38,7 @@ from benchmarks.control_again import made_again, write_tunes
 from benchmarks.control_orders import random_fields
 from benchmarks.control_solver import CLOSE, verdict
 from benchmarks.report import print_metric
+from jobs.generate.attempts import GenerateRecipe
 from lstm_core.composing.players import Player, load_playable, open_player
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError
@@ -97,7 +99,7 @@ class BarValues:
 def bar_values(track: PlannedTrack, take: Take) -> BarValues:
     """What each bar of a take is like, those without notes left out."""
     plan = track.plan
-    bar = take.notes["onset"] // plan.meter.bar_ticks
+    bar = plan.bars_at(take.notes["onset"])
     counts = np.bincount(bar, minlength=plan.num_bars)[: plan.num_bars].astype(np.float64)
     loudness = np.bincount(bar, weights=take.notes["velocity"], minlength=plan.num_bars)[: plan.num_bars]
     energy = energy_of_bars(parse_energy(track.order.energy), plan.num_bars)
@@ -110,7 +112,7 @@ def loudness_correlation(track: PlannedTrack, take: Take, soundfont: SoundFont) 
     plan, score = track.plan, take.score(track.plan)
     stems = render_stems(score, soundfont, sample_rate=TrackOrder.sample_rate, num_samples=plan.num_samples)
     mix = sum(stem[:, : plan.num_samples] for stem in stems.values())
-    barlines = score.seconds(np.arange(plan.num_bars + 1) * plan.meter.bar_ticks) * TrackOrder.sample_rate
+    barlines = score.seconds(np.array([plan.tick_of(bar) for bar in range(plan.num_bars + 1)])) * TrackOrder.sample_rate
     bars = np.split(np.asarray(mix, dtype=np.float64), np.rint(barlines[1:-1]).astype(int), axis=1)
     level = [float(np.mean(bar**2)) for bar in bars]
     energy = energy_of_bars(parse_energy(track.order.energy), plan.num_bars)
@@ -142,6 +144,18 @@ def judge(track: PlannedTrack, take: Take, kept: dict[str, list[bool]], *, kind:
         kept[f"of_{kind.replace(' ', '_')}"].append(kept["all"][-1])
 
 
+def never_kept(tracks: list[PlannedTrack], player: Player) -> list[PlannedTrack]:
+    """Those of some tracks whose further attempts all break a promise or a gate as well."""
+    for attempt in range(1, GenerateRecipe().max_attempts):
+        kept = defaultdict[str, list[bool]](list)
+        order = []
+        for take in player.play([(track, attempt) for track in tracks]):
+            judge(tracks[take.number], take, kept, kind=f"attempt {attempt}")
+            order.append(tracks[take.number])
+        tracks = [track for track, passed in zip(order, kept["all"], strict=True) if not passed]
+    return tracks
+
+
 def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -165,11 +179,12 @@ def main() -> None:
     for take in takes:
         track = tracks[take.number]
         judge(track, take, kept)
-        if track.order.energy and track.order.polyphony == TrackOrder.polyphony:
+        if track.order.energy and not cue_of(track.order.form) and track.order.polyphony == TrackOrder.polyphony:
             values.append(bar_values(track, take))
             if np.ptp(values[-1].energy) > 0 and len(loudness) < options.rendered:
                 loudness.append(loudness_correlation(track, take, soundfont))
-        if take.plan is not None and track.tune is None and not cue_of(track.order.form):
+        is_fixed = track.tune is not None or track.order.key_changes or track.order.meter_changes
+        if take.plan is not None and kept["all"][-1] and not is_fixed and not cue_of(track.order.form):
             again.append((track, take))
     others = list(made_again(again[: options.again]))
     begun = time.perf_counter()
@@ -177,6 +192,10 @@ def main() -> None:
     again_s = time.perf_counter() - begun
     for take in remade:
         judge(others[take.number][1], take, kept, kind=others[take.number][0])
+    all_tracks = [*(tracks[take.number] for take in takes), *(others[take.number][1] for take in remade)]
+    broken = [track for track, passed in zip(all_tracks, kept["all"], strict=True) if not passed]
+    num_never = len(never_kept(broken, player))
+    print_metric("control_delivered", 1.0 - num_never / len(all_tracks), "share", orders=len(all_tracks))
     print_metric("control_rightly_judged", 1.0 - asked.num_wrong / (len(tracks) + asked.num_refused), "share",
                  admitted=len(tracks), refused=asked.num_refused, undecided=asked.num_undecided)  # fmt: skip
     cost = (again_s / sum(len(take.notes) for take in remade)) / (plain_s / num_notes)

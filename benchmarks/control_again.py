@@ -70,7 +70,8 @@ def write_tunes(folder: Path) -> tuple[str, ...]:
         meter = Meter(tick=0, numerator=beats, denominator=unit)
         random, step = np.random.default_rng(bars * beats), TICKS_PER_QUARTER // 2
         count = bars * meter.bar_ticks // step
-        degrees = np.clip(np.cumsum(random.integers(-1, 2, size=count)) + 3, 0, len(_STEPS) - 1)
+        walk = np.cumsum(random.integers(-1, 2, size=count)) % (2 * len(_STEPS))
+        degrees = np.minimum(walk, 2 * len(_STEPS) - 1 - walk)  # turns at either end
         notes = np.zeros(count, dtype=NOTE_DTYPE)
         notes["onset"], notes["duration"], notes["velocity"] = np.arange(count) * step, step, 90
         notes["pitch"], notes["program"] = 64 + np.array(_STEPS)[degrees], 73

@@ -241,7 +241,8 @@ def _varied_shares(track: PlannedTrack, bars: _Bars) -> list[float]:
             for bar in own:
                 one, other = bars.content(bar), bars.content(source + bar - placed.start)
                 both, either = both + len(one & other), either + len(one | other)
-            shares.append(1.0 - both / either if either else 0.0)
+            if own:  # else it is the last chord alone
+                shares.append(1.0 - both / either if either else 0.0)
         first.setdefault(placed.spec.name, placed.start)
         base.setdefault(placed.spec.letter, placed.start)
     return shares

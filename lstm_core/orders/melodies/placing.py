@@ -44,6 +44,12 @@ def with_melody(order: TrackOrder, tune: Tune) -> TrackOrder:
         raise OrderError(f"polyphony is {order.polyphony}, and the melody takes it all. Write 2 or more.")
     if any(MELODY not in roles for roles in section_roles(order.roles).values()):
         raise OrderError(f'roles, "{order.roles}", leave the melody out, and the order gives one. Add melody to them.')
+    num_players = sum(parse_instrument(name)[1] for name in order.instruments)
+    if num_players > 1 and any(roles == {MELODY} for roles in section_roles(order.roles).values()):
+        raise OrderError(
+            f'roles, "{order.roles}", leave nothing to play beside the tune, for which {", ".join(order.instruments)} '
+            "are named. Add roles, such as harmony, or name one player."
+        )
     if order.meter and str(parse_meter(order.meter)) != str(tune.meter):
         raise OrderError(
             f"melody {order.melody} is in {tune.meter}, the order requests {order.meter}. Leave meter out."
