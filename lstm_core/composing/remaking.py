@@ -155,7 +155,7 @@ def _plan_again(plan: Plan, is_new: Bools, notes: NoteArray, order: TrackOrder) 
     copies = plan.copied[None] >> np.arange(plan.num_parts)[:, None] & 1 == 1
     copies &= sounds & (is_new == is_new[:, source]) & sounds[:, source]
     active, copied = (bits * sounds).sum(axis=0), (bits * copies).sum(axis=0)
-    is_whole = (copied == active) & (plan.relation != VARIED)
+    is_whole = (copied == active) & (active == active[source]) & (plan.relation != VARIED)
     changed = np.where(copied == 0, NEW, np.where(is_whole, plan.relation, VARIED))
     relation = np.where((active == plan.active) & (copied == plan.copied), plan.relation, changed)
     again = replace(

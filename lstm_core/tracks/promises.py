@@ -9,6 +9,7 @@ from lstm_core.analysis.roles import BASS, FIGURE, HARMONY
 from lstm_core.composing.accompanying import TUNE_PART
 from lstm_core.composing.changes.keys import key_borders, keys_of_bars
 from lstm_core.composing.form_rules import chord_rules, role_rules
+from lstm_core.composing.remaking import staying
 from lstm_core.composing.rules import players_of
 from lstm_core.composing.take import Take
 from lstm_core.composing.voices import most_together
@@ -41,7 +42,7 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     `asked_chords`, share of its chords that the plan has; `varied_least` and `varied_most`, shares of new notes in
     sections that vary another; `other_roles`, notes of roles that it does not have there; `other_players`, programs
     beyond its players; `missing_players`, players that do not play. A track that starts from another one has the form
-    of that one, apart from what was made again, and the gates of `source_gates`.
+    of that one, apart from what was made again, and the gates of `source_gates`; a bass that stays is not judged.
     """
     plan, hits = take.plan, hit_gates(track, take, primer_bars=_primer_bars(track))
     if plan is None:
@@ -49,7 +50,7 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     in_bars = _Bars(take.notes, plan, _primer_bars(track), take.shift)
     gates = [
         *hits,
-        _all("bass_root", _bass_root(in_bars)),
+        *([] if _keeps_bass(track) else [_all("bass_root", _bass_root(in_bars))]),
         _all("harmony_in_chord", _harmony_in_chord(in_bars)),
         _all("exact_repeats", _exact_repeats(in_bars)),
     ]
@@ -87,6 +88,12 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
         gates.append(GateResult("other_players", num_other == 0, float(num_other), 0.0))
         gates.append(GateResult("missing_players", num_missing == 0, float(num_missing), 0.0))
     return gates
+
+
+def _keeps_bass(track: PlannedTrack) -> bool:
+    """Whether something of another track is made again and all of its bass stays, which is judged there."""
+    stays = staying(track)
+    return stays is not None and not stays.is_new[stays.plan.roles == BASS].any()
 
 
 def _primer_bars(track: PlannedTrack) -> int:
