@@ -46,6 +46,9 @@ _HELP = {
     "bars": 'Of that track, to be made again: "9-16, 17".',
     "parts": 'Of that track, to be made again: "bass, drums".',
     "vary": "How far from that track, 0 to 1.",
+    "between": 'Tracks of OUT that tracks lead from and to: "ID_A > ID_B".',
+    "steps": "How many lead from one to the other, with both: 2 to 16, 5 without it.",
+    "step": "The one of them alone: 1 to the number of steps.",
 }
 _OTHER_HELP = "As in an order file."
 

@@ -29,7 +29,8 @@ def order_of_ideas(
     """An order of tracks that differ in the seed alone: `seed` and those after it.
 
     They bear the seed in their names, but for a single one that has a name. A primer is relative to the folder in which
-    the command runs. `catalogue` is that of a track that they start from.
+    the command runs. `catalogue` is that of a track that they start from. Where they lead from one track to another,
+    each seed is as many tracks as there are steps.
 
     Raises:
         OrderError: a field is unknown or malformed, or the order cannot be met.
@@ -43,6 +44,6 @@ def order_of_ideas(
     with PrimerReader() as primers:
         for number in range(seed, seed + num_takes):
             own = {"seed": number, "name": name if name and num_takes == 1 else f"{stem}-{number}"}
-            order = order_from_fields(sources.completed({**fields, **own}, ""))
-            planned.append(admit(primers.pin(order, ""), primers))
+            for row in sources.rows({**fields, **own}, ""):
+                planned.append(admit(primers.pin(order_from_fields(row), ""), primers))
     return Order(name=title, planned=tuple(planned))

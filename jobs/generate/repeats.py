@@ -23,7 +23,7 @@ def repeated_tracks(records: Iterable[TrackRecord], waiting: Mapping[str, int], 
         waiting: The number of the next attempt at each track that is still to be made.
         max_attempts: At a track, the first included.
     """
-    own = [record for record in records if not record.order.get("from")]
+    own = [record for record in records if not (record.order.get("from") or record.order.get("between"))]
     takes = sorted(own, key=lambda record: (record.attempt, record.track_id))
     table = SignatureTable([take.notes_signature for take in takes])
     to_come = min(((attempt, track_id) for track_id, attempt in waiting.items()), default=None)

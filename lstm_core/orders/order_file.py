@@ -23,6 +23,7 @@ from lstm_core.orders.order_rows import csv_rows, parquet_rows, parse_toml, pres
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import BY_SECTION
+from lstm_core.orders.sources.between import num_steps, without_others
 from lstm_core.orders.sources.reader import SourceReader
 from lstm_core.orders.timing.bridge_row import bridged, check_joined, without_decided
 
@@ -36,6 +37,7 @@ _LISTS = (
     "roles",
     "bridge",
     "parts",
+    "between",
 )  # settings whose value is a list itself: choices are lists of lists
 _TOP_KEYS = ("name", "count", "seed", "track", "group")
 
@@ -125,7 +127,13 @@ def expand_order(
     common = present_fields(common, reported)
     settings_of = [
         {
-            **(without_decided(common) if "bridge" in group else common),
+            **(
+                without_decided(common)
+                if "bridge" in group
+                else without_others(common)
+                if "between" in group
+                else common
+            ),
             **present_fields({key: value for key, value in group.items() if key != "count"}, reported),
         }
         for group in groups
@@ -136,7 +144,9 @@ def expand_order(
                 order_from_fields({field: ""})  # says which field was meant
     least = sum(count * _least_bytes(settings) for count, settings in zip(counts, settings_of, strict=True))
     space.check(sum(counts), least)
-    num_digits = max(3, len(str(sum(counts))))
+    num_tracks = sum(count * num_steps(settings) for count, settings in zip(counts, settings_of, strict=True))
+    _check_num_tracks(num_tracks)
+    num_digits = max(3, len(str(num_tracks)))
     tracks: list[PlannedTrack] = []
     known: dict[str, PlannedTrack] = {}
     sources = SourceReader(catalogue)
@@ -144,11 +154,14 @@ def expand_order(
         for number, (settings, count) in enumerate(zip(settings_of, counts, strict=True)):
             for index in range(count):
                 random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
-                title = f"{settings.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
-                fixed = {"seed": _track_seed(seed, number, index), "name": title}
-                tracks.append(_drawn(settings, fixed, random, folder, primers, known, sources))
-                known[title] = tracks[-1]
-                known.setdefault(str(settings.get("name", title)), tracks[-1])
+                stem = settings.get("name", name)
+                titles = [f"{stem}-{len(tracks) + 1 + i:0{num_digits}d}" for i in range(num_steps(settings))]
+                fixed = {"seed": _track_seed(seed, number, index), "name": titles[0]}
+                drawn = _drawn(settings, fixed, random, folder, primers, known, sources)
+                for title, track in zip(titles, drawn, strict=False):  # fewer where the number of steps is drawn
+                    tracks.append(replace(track, order=replace(track.order, name=title)))
+                    known[title] = tracks[-1]
+                    known.setdefault(str(settings.get("name", title)), tracks[-1])
         planned = _distinct(tracks, primers, known)
         return Order(name=name, planned=planned, cut_lists=frozenset(primers.cut_lists))
 
@@ -202,8 +215,8 @@ def _drawn(
     primers: PrimerReader,
     known: Mapping[str, PlannedTrack],
     sources: SourceReader,
-) -> PlannedTrack:
-    """One track of a group: its settings, on top of a seed and a name.
+) -> list[PlannedTrack]:
+    """One track of a group: its settings, on top of a seed and a name; several that lead from one track to another.
 
     If there are choices, values are drawn again until they can be met together.
     """
@@ -212,8 +225,8 @@ def _drawn(
         try:
             values = {key: _draw(key, value, random) for key, value in settings.items() if key != "name"}
             values = {**fixed, **values, "name": fixed["name"]}
-            order = primers.pin(order_from_fields(sources.completed(values, folder)), folder)
-            return admit(bridged(order, known), primers)
+            orders = [primers.pin(order_from_fields(row), folder) for row in sources.rows(values, folder)]
+            return [admit(bridged(order, known), primers) for order in orders]
         except OrderError as error:
             refusal = error
     raise OrderError(f"{fixed['name']}: {refusal}") from refusal
@@ -279,19 +292,19 @@ def _checked(
     size_bytes = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            values = sources.completed(present_fields(row, reported), folder)
-            order = bridged(primers.pin(order_from_fields(values), folder), known)
-            if "seed" not in row:
-                seedless.append(len(tracks))
-                order = replace(order, seed=_seed_of(order, 0))
-            tracks.append(admit(order, primers))
-            known.setdefault(order.name, tracks[-1])
+            rows_of = sources.rows(present_fields(row, reported), folder)
+            planned = [_row_track(values, folder, primers, known, has_seed="seed" in row) for values in rows_of]
         except OrderError as error:
             errors.append(f"row {number}: {error}")
             continue
-        size_bytes += estimated_size_bytes(order)
+        for track in planned:
+            if "seed" not in row:
+                seedless.append(len(tracks))
+            tracks.append(track)
+            known.setdefault(track.order.name, track)
+            size_bytes += estimated_size_bytes(track.order)
         space.check(number, size_bytes)
-        _check_num_tracks(number)
+        _check_num_tracks(len(tracks) + len(errors))
     if errors:
         more = f"\n... and {len(errors) - MAX_SHOWN_ERRORS} more" if len(errors) > MAX_SHOWN_ERRORS else ""
         raise OrderError(
@@ -306,8 +319,18 @@ def _checked(
     return _distinct(tracks, primers, known)
 
 
+def _row_track(
+    values: Mapping[str, Any], folder: str, primers: PrimerReader, known: Mapping[str, PlannedTrack], *, has_seed: bool
+) -> PlannedTrack:
+    """The track of a row of a table."""
+    order = bridged(primers.pin(order_from_fields(values), folder), known)
+    return admit(order if has_seed else replace(order, seed=_seed_of(order, 0)), primers)
+
+
 def _seed_of(order: TrackOrder, again: int) -> int:
-    """A seed from the row alone, so that the order of the rows does not matter."""
+    """A seed from the row alone, so that the order of the rows does not matter; all tracks of a row have the same."""
+    if order.between:
+        order = TrackOrder(between=order.between, steps=order.steps, between_notes=order.between_notes)
     return _track_seed(int(order_digest(order)[:12], 16), again)
 
 
