@@ -10,6 +10,7 @@ from jobs.command_line.screen import Screen, heading
 from lstm_core.analysis.roles import ROLES
 from lstm_core.catalogue.form import TrackForm, TrackSection
 from lstm_core.catalogue.records import TrackRecord
+from lstm_core.orders.sources.asked import between_ids
 from lstm_core.originality.runs import RUN_NOTES
 
 Fact = tuple[str, str]  # its name and its text
@@ -29,6 +30,8 @@ def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
     """What a person wants to know of a track that was just made, and where it is."""
     length = f"{record.duration_s:.3f} s, {record.num_bars} bars of {record.meter}{', loop' if record.loop else ''}"
     yield "music", f"{record.key or 'no key'}, {record.bpm:.2f} bpm, {length}"
+    if between := between_of(record):
+        yield "between", between
     if record.form is not None:
         yield "form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1"
         for section in shown_sections(record.form):
@@ -39,6 +42,14 @@ def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
     yield "originality", originality_of(record)
     yield "seed", str(record.seed)
     yield "files", f"{folder}: {' '.join(file.name for file in record.files)} track.json"
+
+
+def between_of(record: TrackRecord) -> str:
+    """Which step a track is between which two others; "" where it is none."""
+    if not record.order.get("between"):
+        return ""
+    first, last = between_ids(record.order["between"])
+    return f"step {record.order.get('step')} of {record.order.get('steps')} from {first} to {last}"
 
 
 def shown_sections(form: TrackForm) -> Iterator[TrackSection]:

@@ -1,7 +1,8 @@
 """Which bar of either track stands where in a track between them, and whose it is.
 
-Both tracks are laid on as many places as the longer one has bars: of the shorter one bars before its last section come
-again. A step leaves places out there, so what begins together goes on together.
+Both tracks are laid on as many places as the longer one has bars; what the shorter one lacks are its last bars once
+more, and the last chord is the last of both. So bars keep their place in all steps, and those that a step has fewer are
+left out at the end.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstm_core.analysis.grid import Bools
+from lstm_core.analysis.grid import Bools, Floats
 from lstm_core.orders.order import drawn_number
 from lstm_core.orders.sources.between import bars_at
 from lstm_core.representations.plan.layout import NEW, Ints, Plan
@@ -20,11 +21,12 @@ _PHRASES = (4, 2, 1)  # bars that change hands together at most: the longest of 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value
 class StepBars:
-    """The bars of a track between two others: int64 [N] and bool [N]."""
+    """The bars of a track between two others: int64 [N], float64 [N] and bool [N]."""
 
     of_first: Ints
     of_last: Ints
-    is_last: Bools  # whose bar it is: what is the last track's stays so in all steps that follow
+    turn: Floats  # share of the way from which on each is the last track's, in all steps that follow
+    is_last: Bools  # whose bar it is
 
     def of(self, side: int) -> Ints:
         """The bar of a track, 0 for the first, that stands in each bar: int64 [N]."""
@@ -34,14 +36,13 @@ class StepBars:
 def step_bars(t: float, first: Plan, last: Plan, *, steps: int, seed: int, is_ending: bool) -> StepBars:
     """The bars of a track at a share `t` of the way, above 0 and under 1."""
     counts = first.num_bars, last.num_bars
-    shorter, num_places = (first if counts[0] <= counts[1] else last), max(counts)
-    tail = _tail(shorter) if is_ending else 0
+    num_places, tail = max(counts), int(is_ending)
     of_first, of_last = _laid(first, num_places, tail), _laid(last, num_places, tail)
     turn = _turns(of_first, of_last, first, last, steps=steps, seed=seed, is_ending=is_ending)
     left_out = num_places - bars_at(t, *counts)
     places = np.arange(num_places)
     kept = (places < num_places - tail - left_out) | (places >= num_places - tail)
-    return StepBars(of_first=of_first[kept], of_last=of_last[kept], is_last=turn[kept] <= t)
+    return StepBars(of_first=of_first[kept], of_last=of_last[kept], turn=turn[kept], is_last=turn[kept] <= t)
 
 
 def bar_roots(plan: Plan) -> Ints:
@@ -53,12 +54,6 @@ def bar_roots(plan: Plan) -> Ints:
     return roots
 
 
-def _tail(plan: Plan) -> int:
-    """Bars at the end that stay together with the last chord: the last section, or half of the track at most."""
-    last_section = plan.num_bars - int(plan.section_starts()[-1])
-    return max(1, min(last_section, plan.num_bars // 2))
-
-
 def _laid(plan: Plan, num_places: int, tail: int) -> Ints:
     """The bar of a track that stands in each place: int64 [num_places]."""
     more, head = num_places - plan.num_bars, plan.num_bars - tail
@@ -67,7 +62,7 @@ def _laid(plan: Plan, num_places: int, tail: int) -> Ints:
     return np.concatenate([np.arange(head), again, np.arange(head, plan.num_bars)]).astype(np.int64)
 
 
-def _turns(of_first: Ints, of_last: Ints, first: Plan, last: Plan, *, steps: int, seed: int, is_ending: bool) -> Ints:
+def _turns(of_first: Ints, of_last: Ints, first: Plan, last: Plan, *, steps: int, seed: int, is_ending: bool) -> Floats:
     """The share of the way from which on each place is the last track's: float64 [places].
 
     Phrases turn one after another, those that repeat each other in the first track in a row. The last chord turns

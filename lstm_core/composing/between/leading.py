@@ -1,7 +1,8 @@
 """A track between two others: its plan, the notes that it has of either, and the cells that are written anew.
 
-A bar is the first track's or the last one's, with its chords and its melody. The accompaniment stays in more of the
-bars the nearer their own track is; it is written anew where it does not, and where other players play it.
+A bar is the first track's or the last one's, with its chords and its melody. Before it turns its accompaniment is
+written anew, figures first and the bass at last, and some time after that it is the last track's in the reverse order.
+It is also written anew where other players play it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lstm_core.analysis.grid import Bools
-from lstm_core.analysis.roles import BASS, MELODY
+from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELODY
 from lstm_core.composing.between.bars import StepBars, step_bars
 from lstm_core.composing.between.players import Chair, chairs_at
 from lstm_core.composing.between.taken import NO_CELL, Cells, taken_notes
@@ -19,7 +20,6 @@ from lstm_core.composing.remaking import Staying
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import NoteArray
 from lstm_core.orders.constraints.key import scale_of
-from lstm_core.orders.order import drawn_number
 from lstm_core.orders.planned import PlannedTrack, SourceTrack
 from lstm_core.representations.plan.layout import (
     EXACT,
@@ -34,8 +34,8 @@ from lstm_core.representations.plan.layout import (
     chord_tones,
 )
 
-MOST_NEW = 0.5  # share of the accompaniment that is written anew in bars of either track, half-way and beyond
-_PHRASE_BARS = 4  # that stay or are written anew together
+STAYS = {FIGURE: 2.0, HARMONY: 1.7, COUNTER: 1.7, DRUM: 1.5, BASS: 1.3, MELODY: 1.0}
+# power of the share of the way at which a bar turns that gives the share up to which a role stays in it
 
 
 def led(track: PlannedTrack) -> Staying | None:
@@ -157,23 +157,17 @@ class _Step:
     def _cells(self) -> Cells:
         """The part of the bar's own track whose notes stay in each cell, NO_CELL where none do: int64 [P, N]."""
         cells = np.full((len(self.chairs), self.num_bars), NO_CELL, dtype=np.int64)
-        roots = [_cell_roots(plan) for plan in self.plans]
         for number, chair in enumerate(self.chairs):
+            first_until = self.bars.turn ** STAYS[chair.role]
+            last_from = 1.0 - (1.0 - self.bars.turn) ** STAYS[chair.role]
             for bar, side in enumerate(self.side.tolist()):
                 part, plan = chair.parts[side], self.plans[side]
                 if part is None or chair.role != plan.roles[part]:
                     continue
-                is_own = chair.role == MELODY or chair.program == plan.programs[part]
-                phrase = int(roots[side][part, self.bars.of(side)[bar]]) // _PHRASE_BARS
-                if is_own and (chair.role == MELODY or self._stays(side, part, phrase)):
+                stays = last_from[bar] <= self.t if side else self.t < first_until[bar]
+                if stays and (chair.role == MELODY or chair.program == plan.programs[part]):
                     cells[number, bar] = part
         return cells
-
-    def _stays(self, side: int, part: int, phrase: int) -> bool:
-        """Whether an accompaniment stays in the bars of its own track: in ever fewer phrases away from that."""
-        far = self.t if side == 0 else 1.0 - self.t
-        share = drawn_number("stays", self.track.order.seed, side, part, phrase) / 2**64
-        return share >= min(far, MOST_NEW)
 
     def _without_lost_basses(self, cells: Cells, notes: NoteArray) -> tuple[Cells, NoteArray]:
         """Cells and notes without basses that do not begin with a chord that begins only here."""
@@ -211,7 +205,7 @@ class _Step:
                 copies &= plan.roles != BASS
             plan.copied[bar] = bits[copies].sum()
             if copies.any():
-                is_whole = plan.copied[bar] == plan.active[bar] and relation != VARIED
+                is_whole = plan.copied[bar] == plan.active[bar] == plan.active[source] and relation != VARIED
                 plan.relation[bar], plan.source[bar] = EXACT if is_whole else VARIED, source
         return plan
 
@@ -238,15 +232,6 @@ class _Step:
         """The energy of each bar, as far from either track as the step is: int64 [N]."""
         first, last = self.plans[0].energy[self.bars.of_first], self.plans[1].energy[self.bars.of_last]
         return np.rint(first + self.t * (last - first)).astype(np.int64)
-
-
-def _cell_roots(plan: Plan) -> Ints:
-    """The bar that each part first plays what it plays in each bar, as far as it copies: int64 [P, N]."""
-    roots = np.tile(np.arange(plan.num_bars), (plan.num_parts, 1))
-    for bar in np.flatnonzero(plan.copied).tolist():
-        copied = plan.copied[bar] >> np.arange(plan.num_parts) & 1 == 1
-        roots[copied, bar] = roots[copied, plan.source[bar]]
-    return roots
 
 
 def _with_parts(stays: Staying, used: list[int]) -> Staying:

@@ -60,7 +60,7 @@ def _moved(side: SourceTrack, part: int, program: int, track: PlannedTrack) -> N
     """The notes of a part of either track in the key of a step, by another player if need be: NOTE_DTYPE [N]."""
     notes: NoteArray = side.notes[side.notes["part"] == part].copy()
     up = home_shift(side.track_plan.key) - home_shift(track.plan.key)
-    if program == DRUMS or (not up and (notes["program"] == program).all()):
+    if len(notes) == 0 or program == DRUMS or (not up and (notes["program"] == program).all()):
         return notes
     before = notes["pitch"].astype(np.int64)
     notes["pitch"] = in_range(before + up, before, program, track)
