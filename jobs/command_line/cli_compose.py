@@ -48,6 +48,9 @@ _HELP = {
     "vary": "How far from that track, 0 to 1.",
     "bridge": "Ids of two tracks of OUT, from one of which it leads to the other; of layers ID/layer-1.",
     "transitions": "Bridges between the takes as well, and between the layers.",
+    "between": 'Tracks of OUT that tracks lead from and to: "ID_A > ID_B".',
+    "steps": "How many lead from one to the other, with both: 2 to 16, 5 without it.",
+    "step": "The one of them alone: 1 to the number of steps.",
 }
 _OTHER_HELP = "As in an order file."
 _PAIRS = ("bridge",)  # fields whose option takes two values

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from jobs.command_line.screen import Screen, heading
-from jobs.command_line.track_facts import instruments_of, keys_of, meters_of, originality_of, recording_of
+from jobs.command_line.track_facts import between_of, instruments_of, keys_of, meters_of, originality_of, recording_of
 from jobs.command_line.track_sections import sections_table
 from lstm_core import storage
 from lstm_core.catalogue.folder import RECORD_NAME, list_tracks
@@ -53,6 +53,8 @@ def _facts(record: TrackRecord) -> Table:
     loop = f", loop from sample {record.loop_start_sample:,} on" if record.loop_start_sample else ", loop"
     facts.add_row("length", f"{length}, {record.num_bars} bars of {meters_of(record)}{loop if record.loop else ''}")
     facts.add_row("music", f"{keys_of(record)}, {record.bpm:.2f} bpm, style {record.style or 'open'}")
+    if between := between_of(record):
+        facts.add_row("between", between)
     facts.add_row("instruments", instruments_of(record))
     if record.form is not None:
         facts.add_row("form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1")

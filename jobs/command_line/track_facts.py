@@ -10,6 +10,7 @@ from jobs.command_line.screen import Screen, heading
 from lstm_core.analysis.roles import ROLES
 from lstm_core.catalogue.form import TrackForm, TrackSection
 from lstm_core.catalogue.records import MelodyRecording, TrackRecord
+from lstm_core.orders.sources.asked import between_ids
 from lstm_core.originality.runs import RUN_NOTES
 
 Fact = tuple[str, str]  # its name and its text
@@ -31,6 +32,8 @@ def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
         f"{record.duration_s:.3f} s, {record.num_bars} bars of {meters_of(record)}{', loop' if record.loop else ''}"
     )
     yield "music", f"{keys_of(record) or 'no key'}, {record.bpm:.2f} bpm, {length}"
+    if between := between_of(record):
+        yield "between", between
     if record.form is not None:
         yield "form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1"
         for section in shown_sections(record.form):
@@ -55,6 +58,14 @@ def meters_of(record: TrackRecord) -> str:
     """The meter of a track, or each with the bar that it begins with, as those of keys_of: "4/4, 3/4 from bar 9 on"."""
     changes = (record.meters or ())[1:]
     return ", ".join([record.meter, *(f"{change.meter} from bar {change.bar + 1} on" for change in changes)])
+
+
+def between_of(record: TrackRecord) -> str:
+    """Which step a track is between which two others; "" where it is none."""
+    if not record.order.get("between"):
+        return ""
+    first, last = between_ids(record.order["between"])
+    return f"step {record.order.get('step')} of {record.order.get('steps')} from {first} to {last}"
 
 
 def shown_sections(form: TrackForm) -> Iterator[TrackSection]:

@@ -32,6 +32,7 @@ def order_of_ideas(
 
     They bear the seed in their names, but for a single one that has a name. A primer is relative to the folder in which
     the command runs. `catalogue` is that of tracks that they start from or join. Takes are joined as those of a group.
+    Where they lead from one track to another, each seed is as many tracks as there are steps.
 
     Raises:
         OrderError: a field is unknown or malformed, or the order cannot be met.
@@ -45,6 +46,7 @@ def order_of_ideas(
     with PrimerReader() as primers:
         for number in range(seed, seed + num_takes):
             own = {"seed": number, "name": name if name and num_takes == 1 else f"{stem}-{number}"}
-            order = primers.pin(order_from_fields(sources.completed({**fields, **own}, "")), "")
-            planned.append(admit(bridged(order, {}, sources.finder(order.catalogue, "")), primers))
-    return Order(name=title, planned=tuple(planned), joined=joined_places(planned, [num_takes]))
+            for row in sources.rows({**fields, **own}, ""):
+                order = primers.pin(order_from_fields(row), "")
+                planned.append(admit(bridged(order, {}, sources.finder(order.catalogue, "")), primers))
+    return Order(name=title, planned=tuple(planned), joined=joined_places(planned, [len(planned)]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
+from lstm_core.composing.between.leading import led
 from lstm_core.composing.changes.keys import ended_at_borders, shifts_of_bars
 from lstm_core.composing.form_rules import asked_energy, velocity_of
 from lstm_core.composing.rearranging import with_melody
@@ -39,7 +40,7 @@ class Composer:
     def play(self, attempts: Sequence[tuple[PlannedTrack, int]]) -> Iterator[Take]:
         """A take for each attempt at a track, as soon as it is finished."""
         facts = self.facts
-        stays = [staying(track) for track, _ in attempts]
+        stays = [staying(track) or led(track) for track, _ in attempts]
         open_plans = [number for number, one in enumerate(stays) if one is None]
         requested = [plan_request(*attempts[number], facts) for number in open_plans]
         planned: dict[int, Generated] = {

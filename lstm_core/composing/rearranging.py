@@ -162,8 +162,8 @@ def _melody(plan: Plan, part: int, tune: int, track: PlannedTrack, source: Sourc
     shifts = home_shift(source.track_plan.key), home_shift(track.plan.key)
     home = notes["pitch"].astype(np.int64) + shifts[0]
     moved = np.array([_moved(pitch, *_modes(track, source)) for pitch in home.tolist()], dtype=np.int64)
-    pitch = _in_scale(moved - shifts[1], notes, plan, track)
-    notes["pitch"] = _in_range(pitch, notes["pitch"].astype(np.int64), int(plan.programs[part]), track)
+    pitch = in_scale(moved - shifts[1], notes, plan, track)
+    notes["pitch"] = in_range(pitch, notes["pitch"].astype(np.int64), int(plan.programs[part]), track)
     return tidy(notes)
 
 
@@ -252,7 +252,7 @@ def _on_grid(ticks: Ints) -> Ints:
     return nearest
 
 
-def _in_scale(pitch: Ints, notes: NoteArray, plan: Plan, track: PlannedTrack) -> Ints:
+def in_scale(pitch: Ints, notes: NoteArray, plan: Plan, track: PlannedTrack) -> Ints:
     """The pitches, those moved to the scale that neither it nor the chord has: int64 [N]."""
     scale, shift = scale_of(track.order, track.plan), home_shift(track.plan.key)
     if scale is None:
@@ -272,7 +272,7 @@ def _in_scale(pitch: Ints, notes: NoteArray, plan: Plan, track: PlannedTrack) ->
     return moved
 
 
-def _in_range(pitch: Ints, before: Ints, program: int, track: PlannedTrack) -> Ints:
+def in_range(pitch: Ints, before: Ints, program: int, track: PlannedTrack) -> Ints:
     """The pitches in the octave in which a program has most of them, of equal ones the nearest to what they were."""
     low, high = (
         max(PROGRAM_RANGES[program][0], track.order.pitch_low),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
 from lstm_core.composing.accompanying import accompanying, tune_events
+from lstm_core.composing.between.leading import nearer_track
 from lstm_core.composing.changes.conditions import conditions_of_bars
 from lstm_core.composing.changes.keys import extremes_of, key_borders, shifts_of_bars, with_tonics
 from lstm_core.composing.continuing import continuing, primer_events
@@ -177,8 +178,7 @@ def part_request(
     """The request for the notes of an attempt at a track whose plan is made, and of which something may stay."""
     order, plan = track.order, track.plan
     shift = home_shift(plan.key)
-    keeps_manners = not has_other_manners(order) if is_remade(order) else has_same_players(track)
-    manners_seed = track.source.manners_seed if track.source and keeps_manners else track.seed_of(attempt)
+    manners_seed = _manners_seed(track, attempt)
     drawn = _scheme_of(track, manners_seed, facts)
     textures, held = manners_for(made, drawn, plan.final_bar, manners_seed)
     shifts = shifts_of_bars(order, plan)
@@ -206,6 +206,16 @@ def part_request(
         held=held,
     )
     return PartRequest(plan=made, rules=rules, conditions=conditions_of(track, facts))
+
+
+def _manners_seed(track: PlannedTrack, attempt: int) -> int:
+    """The seed by which the manners of the parts are drawn: that of the track it starts from where they stay."""
+    if track.order.between:
+        kept = nearer_track(track)
+    else:
+        stays = not has_other_manners(track.order) if is_remade(track.order) else has_same_players(track)
+        kept = track.source if stays else None
+    return track.seed_of(attempt) if kept is None else kept.manners_seed
 
 
 def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:

@@ -95,6 +95,10 @@ class TrackOrder:
     vary: float | None = None  # how far from it, 0..1; None: see bars and parts
     from_notes: str = ""  # fingerprint of its notes, filled when an order is read
     from_seed: int = 0  # by which its key, tempo and style were drawn, filled when an order is read
+    between: str = ""  # ids of two tracks of a catalogue that it leads from and to, "ID_A > ID_B"; "": none
+    steps: int = 0  # tracks from the one to the other, with both; 0: 5
+    step: int = 0  # which of them this is, from 1 on; filled when an order is read
+    between_notes: str = ""  # fingerprints of the notes of both, filled when an order is read
     temperature: float = 1.0
     top_p: float = 0.95
     loudness_lufs: float = -16.0
@@ -160,7 +164,7 @@ class TrackOrder:
     @property
     def plan_seed(self) -> int:
         """By which key, tempo and style are drawn that are not given: the seed, or that of the track it starts from."""
-        return self.from_seed if self.from_track else self.seed
+        return self.from_seed if self.from_track or self.between_notes else self.seed
 
     def _check_key(self) -> None:
         if self.scale and self.scale not in SCALES:
@@ -228,6 +232,7 @@ FILLED_FIELDS = (
     "melody_notes",
     "from_notes",
     "from_seed",
+    "between_notes",
 )  # by reading
 _NEVER = object()
 
@@ -266,7 +271,7 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
 def order_digest(order: TrackOrder) -> str:
     """Hash of all fields of an order row but its name, and what is made beside it: equal rows have equal digests.
 
-    A primer or a melody counts by its bytes, and a track that it starts from by its id and notes, wherever they are
+    A primer or a melody counts by its bytes, and tracks that it starts from by their ids and notes, wherever they are
     kept.
     """
     left_out = {"name", "catalogue", "transitions"} | ({"bridge_bars"} if not order.bridge else set())

@@ -23,6 +23,7 @@ from lstm_core.orders.order_rows import csv_rows, parquet_rows, parse_toml, pres
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import BY_SECTION
+from lstm_core.orders.sources.between import num_steps, without_others
 from lstm_core.orders.sources.reader import SourceReader
 from lstm_core.orders.sources.transitions import check_table, joined_places
 from lstm_core.orders.timing.bridge import BRIDGE_TAIL_S
@@ -38,6 +39,7 @@ _LISTS = (
     "roles",
     "bridge",
     "parts",
+    "between",
 )  # settings whose value is a list itself: choices are lists of lists
 _TOP_KEYS = ("name", "count", "seed", "track", "group")
 
@@ -129,7 +131,7 @@ def expand_order(
     common = present_fields(common, reported)
     settings_of = [
         {
-            **(without_decided(common, group["bridge"]) if "bridge" in group else common),
+            **_common_of(common, group),
             **present_fields({key: value for key, value in group.items() if key != "count"}, reported),
         }
         for group in groups
@@ -140,27 +142,41 @@ def expand_order(
                 order_from_fields({field: ""})  # says which field was meant
     least = sum(count * _least_bytes(settings) for count, settings in zip(counts, settings_of, strict=True))
     space.check(sum(counts), least)
-    num_digits = max(3, len(str(sum(counts))))
+    num_tracks = sum(count * num_steps(settings) for count, settings in zip(counts, settings_of, strict=True))
+    _check_num_tracks(num_tracks)
+    num_digits = max(3, len(str(num_tracks)))
     tracks: list[PlannedTrack] = []
+    made_of_group: list[int] = []
     known: dict[str, PlannedTrack] = {}
     sources = SourceReader(catalogue)
     with PrimerReader() as primers:
         for number, (settings, count) in enumerate(zip(settings_of, counts, strict=True)):
             for index in range(count):
                 random = np.random.Generator(np.random.Philox(key=[seed, (number << 40) + index]))
-                title = f"{settings.get('name', name)}-{len(tracks) + 1:0{num_digits}d}"
-                fixed = {"seed": _track_seed(seed, number, index), "name": title}
-                tracks.append(_drawn(settings, fixed, random, folder, primers, known, sources))
-                known[title] = tracks[-1]
-                known.setdefault(str(settings.get("name", title)), tracks[-1])
+                stem = settings.get("name", name)
+                titles = [f"{stem}-{len(tracks) + 1 + i:0{num_digits}d}" for i in range(num_steps(settings))]
+                fixed = {"seed": _track_seed(seed, number, index), "name": titles[0]}
+                drawn = _drawn(settings, fixed, random, folder, primers, known, sources)
+                for title, track in zip(titles, drawn, strict=False):  # fewer where the number of steps is drawn
+                    tracks.append(replace(track, order=replace(track.order, name=title)))
+                    known[title] = tracks[-1]
+                    known.setdefault(str(settings.get("name", title)), tracks[-1])
+            made_of_group.append(len(tracks) - sum(made_of_group))
         space.check(len(tracks), sum(estimated_size_bytes(track.order) for track in tracks))
         planned = _distinct(tracks, primers, known)
         return Order(
             name=name,
             planned=planned,
             cut_lists=frozenset(primers.cut_lists),
-            joined=joined_places(planned, counts),
+            joined=joined_places(planned, made_of_group),
         )
+
+
+def _common_of(common: Mapping[str, Any], group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What holds for all tracks, as far as it means anything to a group whose tracks other tracks decide."""
+    if "bridge" in group:
+        return without_decided(common, group["bridge"])
+    return without_others(common) if "between" in group else common
 
 
 def _spoken(size_bytes: float) -> str:
@@ -217,8 +233,8 @@ def _drawn(
     primers: PrimerReader,
     known: Mapping[str, PlannedTrack],
     sources: SourceReader,
-) -> PlannedTrack:
-    """One track of a group: its settings, on top of a seed and a name.
+) -> list[PlannedTrack]:
+    """One track of a group: its settings, on top of a seed and a name; several that lead from one track to another.
 
     If there are choices, values are drawn again until they can be met together.
     """
@@ -227,8 +243,8 @@ def _drawn(
         try:
             values = {key: _draw(key, value, random) for key, value in settings.items() if key != "name"}
             values = {**fixed, **values, "name": fixed["name"]}
-            order = primers.pin(order_from_fields(sources.completed(values, folder)), folder)
-            return admit(bridged(order, known, sources.finder(order.catalogue, folder)), primers)
+            orders = [primers.pin(order_from_fields(row), folder) for row in sources.rows(values, folder)]
+            return [admit(bridged(one, known, sources.finder(one.catalogue, folder)), primers) for one in orders]
         except OrderError as error:
             refusal = error
     raise OrderError(f"{fixed['name']}: {refusal}") from refusal
@@ -294,20 +310,21 @@ def _checked(
     size_bytes = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            values = sources.completed(present_fields(row, reported), folder)
-            order = primers.pin(order_from_fields(values), folder)
-            order = bridged(order, known, sources.finder(order.catalogue, folder))
-            if "seed" not in row:
-                seedless.append(len(tracks))
-                order = replace(order, seed=_seed_of(order, 0))
-            tracks.append(admit(order, primers))
-            known.setdefault(order.name, tracks[-1])
+            rows_of = sources.rows(present_fields(row, reported), folder)
+            planned = [
+                _row_track(values, folder, primers, known, sources, has_seed="seed" in row) for values in rows_of
+            ]
         except OrderError as error:
             errors.append(f"row {number}: {error}")
             continue
-        size_bytes += estimated_size_bytes(order)
+        for track in planned:
+            if "seed" not in row:
+                seedless.append(len(tracks))
+            tracks.append(track)
+            known.setdefault(track.order.name, track)
+            size_bytes += estimated_size_bytes(track.order)
         space.check(number, size_bytes)
-        _check_num_tracks(number)
+        _check_num_tracks(len(tracks) + len(errors))
     if errors:
         more = f"\n... and {len(errors) - MAX_SHOWN_ERRORS} more" if len(errors) > MAX_SHOWN_ERRORS else ""
         raise OrderError(
@@ -322,8 +339,25 @@ def _checked(
     return _distinct(tracks, primers, known)
 
 
+def _row_track(
+    values: Mapping[str, Any],
+    folder: str,
+    primers: PrimerReader,
+    known: Mapping[str, PlannedTrack],
+    sources: SourceReader,
+    *,
+    has_seed: bool,
+) -> PlannedTrack:
+    """The track of a row of a table."""
+    order = primers.pin(order_from_fields(values), folder)
+    order = bridged(order, known, sources.finder(order.catalogue, folder))
+    return admit(order if has_seed else replace(order, seed=_seed_of(order, 0)), primers)
+
+
 def _seed_of(order: TrackOrder, again: int) -> int:
-    """A seed from the row alone, so that the order of the rows does not matter."""
+    """A seed from the row alone, so that the order of the rows does not matter; all tracks of a row have the same."""
+    if order.between:
+        order = TrackOrder(between=order.between, steps=order.steps, between_notes=order.between_notes)
     return _track_seed(int(order_digest(order)[:12], 16), again)
 
 

@@ -28,8 +28,8 @@ class SourceTrack:
 class PlannedTrack:
     """A track that can be made, as `admission.admit` gives it; no later stage parses or plans anything again.
 
-    It is pickled into the rows of Ray Data: 1 kB, and the events of a primer, the notes of a tune, or the track that it
-    starts from.
+    It is pickled into the rows of Ray Data: 1 kB, and the events of a primer, the notes of a tune, or the tracks
+    that it starts from.
     """
 
     order: TrackOrder
@@ -41,6 +41,9 @@ class PlannedTrack:
     source: SourceTrack | None = field(
         default=None, repr=False, compare=False
     )  # None until the track that it starts from was played again; compared by order.from_notes
+    target: SourceTrack | None = field(
+        default=None, repr=False, compare=False
+    )  # the track that one leads to which leads from `source`; compared by order.between_notes
     track_id: str = ""  # "" until it is known what the track is made with
 
     @property
@@ -51,7 +54,7 @@ class PlannedTrack:
     @property
     def has_given_chords(self) -> bool:
         """Whether chords come from the order, or from what it starts from: their tones may be outside the scale."""
-        return bool(self.order.chords) or self.tune is not None or bool(self.order.from_track)
+        return bool(self.order.chords) or self.tune is not None or bool(self.order.from_track or self.order.between)
 
     def seed_of(self, attempt: int) -> int:
         """Seed of an attempt at the track, 0 for the first. Key, tempo and all else that is planned stay."""

@@ -70,7 +70,7 @@ def fold_fields(values: Mapping[str, Any]) -> dict[str, Any]:
             folded[key] = hits_text(value)
         elif key == "hits_fps":
             folded[key] = _number_text(value)
-        elif key == "bridge":
+        elif key in ("bridge", "between"):
             folded[key] = bridge_text(value)
         elif key == "rit":
             folded[key] = rit_share(value)

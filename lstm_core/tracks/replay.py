@@ -20,7 +20,7 @@ from lstm_core.foundation.errors import OrderError, StorageError, TonemillError
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder, order_from_fields
 from lstm_core.orders.planned import PlannedTrack, SourceTrack
-from lstm_core.orders.sources.asked import is_rearranged
+from lstm_core.orders.sources.asked import between_ids, is_rearranged
 from lstm_core.orders.timing.bridge import is_unread
 from lstm_core.tracks.gates import score_fingerprint
 from lstm_core.tracks.sources import source_track
@@ -99,7 +99,7 @@ class Replayer:
         return Replay(track=track, take=take)
 
     def with_source(self, track: PlannedTrack, catalogue: str | None = None) -> PlannedTrack:
-        """The track with the one that it starts from, as that was played; the same track where it starts from none.
+        """The track with the one that it starts from, or the two, as they were played; the same track without any.
 
         An order that names no catalogue, or one by its mere name, means that of its own track or one beside it.
 
@@ -107,28 +107,34 @@ class Replayer:
             OrderError: that one is not there or cannot be played again, or lacks what the order names.
         """
         order = track.order
-        if not order.from_track:
+        if not order.from_track and not order.between:
             return track
         check_pinned(order)
-        key = (_placed(order.catalogue, self._catalogue if catalogue is None else catalogue), order.from_track)
-        if key not in self._sources:
-            self._sources[key] = self._source(*key)
-        found = replace(track, source=self._sources[key])
+        place = _placed(order.catalogue, self._catalogue if catalogue is None else catalogue)
+        if order.between:
+            ends = [self._known(place, track_id, "between names") for track_id in between_ids(order.between)]
+            return replace(track, source=ends[0], target=ends[1])
+        found = replace(track, source=self._known(place, order.from_track, "from is"))
         staying(found)  # refuses parts that are not there
         if is_rearranged(order):
             plan_request(found, 0, self._playable.facts)  # refuses players of whom nobody has the melody
         return found
 
-    def _source(self, catalogue: str, track_id: str) -> SourceTrack:
+    def _known(self, catalogue: str, track_id: str, said: str) -> SourceTrack:
+        if (catalogue, track_id) not in self._sources:
+            self._sources[catalogue, track_id] = self._source(catalogue, track_id, said)
+        return self._sources[catalogue, track_id]
+
+    def _source(self, catalogue: str, track_id: str, said: str) -> SourceTrack:
         if self._num_open >= MOST_GENERATIONS:
-            raise OrderError(f"from is {track_id}, to which more than {MOST_GENERATIONS} tracks lead. Start from one.")
+            raise OrderError(f"{said} {track_id}, to which more than {MOST_GENERATIONS} tracks lead. Start from one.")
         self._num_open += 1
         try:
             uri = storage.join(catalogue, TRACKS_FOLDER, track_id, RECORD_NAME)
             record = TrackRecord.from_json(storage.read_bytes(uri))
             found = self.replay(record, catalogue)
         except (StorageError, CatalogueError, ReplayError) as error:
-            raise OrderError(f"from is {track_id}, which cannot be played again: {str(error).rstrip('.')}.") from error
+            raise OrderError(f"{said} {track_id}, which cannot be played again: {str(error).rstrip('.')}.") from error
         finally:
             self._num_open -= 1
         return source_track(found.track, found.take, record.attempt)
@@ -152,5 +158,7 @@ def check_pinned(order: TrackOrder) -> None:
     """Raises OrderError for an order whose tracks to start from or to join were not looked up when it was read."""
     if is_unread(order):
         raise OrderError(f"bridge is {order.bridge}, which was not looked up: read the order with its catalogue.")
+    if order.between and not (order.between_notes and order.step):
+        raise OrderError(f"between is {order.between}, which was not looked up: read the order with its catalogue.")
     if order.from_track and not order.from_notes:
         raise OrderError(f"from is {order.from_track}, which was not looked up: read the order with its catalogue.")

@@ -11,16 +11,21 @@ if TYPE_CHECKING:
     from lstm_core.orders.order import TrackOrder
 
 REMADE_FIELDS = ("bars", "parts", "vary")  # one of them: the same track, of which something is made again
-SOURCE_FIELDS = ("from_track", "catalogue", *REMADE_FIELDS, "from_notes", "from_seed")  # of an order row
+BETWEEN_FIELDS = ("between", "steps", "step", "between_notes")  # of a track that leads from one to another
+SOURCE_FIELDS = ("from_track", "catalogue", *REMADE_FIELDS, "from_notes", "from_seed", *BETWEEN_FIELDS)  # of a row
 SPELLED = {"from_track": "from"}  # how fields are written that are no names in Python
 _TRACK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_BETWEEN = 'Write the ids of two tracks of the catalogue: ["ID_A", "ID_B"], in tables ID_A > ID_B.'
+USUAL_STEPS, MOST_STEPS = 5, 16
+_NOT_BETWEEN = ("from_track", *REMADE_FIELDS, "bridge", "melody", "primer")
 _SPAN = re.compile(r"(\d{1,5})(?:\s*[-–]\s*(\d{1,5}))?")
 
 
 def check_source(order: TrackOrder) -> None:
     """Raises ValueError for bars, parts or a variation that are malformed, or that start from no track."""
+    _check_between(order)
     if not order.from_track:
-        alone = REMADE_FIELDS if made_ids(order.bridge) else ("catalogue", *REMADE_FIELDS)
+        alone = REMADE_FIELDS if order.between or made_ids(order.bridge) else ("catalogue", *REMADE_FIELDS)
         given = next((name for name in alone if getattr(order, name) not in ("", (), None)), "")
         if given:
             raise ValueError(f'{given} is given, but not from. Write the track that it is about: from = "TRACK_ID".')
@@ -39,6 +44,37 @@ def check_source(order: TrackOrder) -> None:
             raise ValueError(
                 f"vary and {other} are both given: vary chooses itself what is made again. Leave one of them out."
             )
+
+
+def _check_between(order: TrackOrder) -> None:
+    """Raises ValueError for a track between two others that is malformed, or for what goes with these alone."""
+    if not order.between:
+        given = next((name for name in ("steps", "step", "between_notes") if getattr(order, name)), "")
+        if given:
+            raise ValueError(f'{given} is given, but not between. Write the two tracks: between = ["ID_A", "ID_B"].')
+        return
+    between_ids(order.between)
+    other = next((name for name in _NOT_BETWEEN if getattr(order, name) not in ("", (), None)), "")
+    if other:
+        raise ValueError(f"between does not go with {SPELLED.get(other, other)}. Leave one of them out.")
+    if order.steps and not 2 <= order.steps <= MOST_STEPS:
+        raise ValueError(f"steps is {order.steps}, it must be 2 to {MOST_STEPS}.")
+    if not 0 <= order.step <= (order.steps or USUAL_STEPS):
+        raise ValueError(f"step is {order.step}, it must be 1 to {order.steps or USUAL_STEPS}.")
+
+
+def between_ids(text: str) -> tuple[str, str]:
+    """The ids of the tracks that a row leads from and to.
+
+    Raises:
+        ValueError: there are not two of them, or it is twice the same.
+    """
+    ids = [one.strip() for one in text.split(">")]
+    if len(ids) != 2 or not all(_TRACK_ID.fullmatch(one) for one in ids):
+        raise ValueError(f'between is "{text}". {_BETWEEN}')
+    if ids[0] == ids[1]:
+        raise ValueError(f'between is "{text}", twice the same track. {_BETWEEN}')
+    return ids[0], ids[1]
 
 
 def is_remade(order: TrackOrder) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 from lstm_core import storage
 from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.orders.order import TrackOrder, order_fields, order_from_fields
-from lstm_core.orders.sources.asked import REMADE_FIELDS, SOURCE_FIELDS, SPELLED
+from lstm_core.orders.sources.asked import REMADE_FIELDS, SOURCE_FIELDS, SPELLED, between_ids
+from lstm_core.orders.sources.between import SOUND_FIELDS, rows_between, unread_rows
 from lstm_core.orders.sources.made_tracks import MadeTrack, made_track
 from lstm_core.orders.sources.rearranged import rearranged
 
@@ -18,8 +19,9 @@ _OWN = (  # never taken from a track
     *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256", "melody_notes", "transitions"),
     *(*SOURCE_FIELDS, *SPELLED.values()),
 )
-_SOUND = ("loudness_lufs", "sample_rate", "format", "bit_depth", "reverb", "stems")
-_OPEN = frozenset((*_OWN, *_SOUND, "temperature", "top_p"))  # what may differ where a part of a track is made again
+_OPEN = frozenset(
+    (*_OWN, *SOUND_FIELDS, "temperature", "top_p")
+)  # what may differ where a part of a track is made again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,25 @@ class SourceReader:
         self._records: dict[tuple[str, str], SourceRecord] = {}
         self._made: dict[tuple[str, str], MadeTrack] = {}
 
+    def rows(self, values: Mapping[str, Any], folder: str) -> list[Mapping[str, Any]]:
+        """The rows that a row becomes, each as `completed` gives it: several where it leads from one track to another.
+
+        Raises:
+            OrderError: there is no such track, its record is damaged, or the row says what the tracks decide.
+        """
+        given = {key: value for key, value in values.items() if value is not None and value == value and value != ""}
+        if not given.get("between"):
+            return [self.completed(values, folder)]
+        ids = between_ids(order_from_fields({"between": given["between"]}).between)
+        order_from_fields({key: given[key] for key in ("between", "steps", "step") if key in given})
+        named = str(given.get("catalogue", ""))
+        catalogue = storage.absolute(named, folder) if named else self._catalogue
+        if not catalogue:
+            return unread_rows(given)
+        given["catalogue"] = "" if catalogue == self._catalogue else catalogue
+        first, last = (self._record(catalogue, track_id, "between names") for track_id in ids)
+        return rows_between(first, last, given)
+
     def completed(self, values: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
         """The values of a row with those of the track that it starts from, where it says nothing else.
 
@@ -64,7 +85,7 @@ class SourceReader:
         if not track_id or not catalogue:
             return values
         order_from_fields({"from": track_id})  # an id that is none is refused before it becomes a path
-        source = self._record(catalogue, track_id)
+        source = self._record(catalogue, track_id, "from is")
         if given.get("from_notes", source.notes) != source.notes:
             raise OrderError(f"from is {track_id}, but that track was made anew since. Leave from_notes out.")
         kept = {key: value for key, value in order_fields(source.order).items() if key not in own and key not in _OWN}
@@ -99,14 +120,15 @@ class SourceReader:
 
         return made
 
-    def _record(self, catalogue: str, track_id: str) -> SourceRecord:
+    def _record(self, catalogue: str, track_id: str, said: str) -> SourceRecord:
         key = (catalogue, track_id)
         if key not in self._records:
-            self._records[key] = _read(catalogue, track_id)
+            self._records[key] = _read(catalogue, track_id, f"{said} {track_id}")
         return self._records[key]
 
 
-def _read(catalogue: str, track_id: str) -> SourceRecord:
+def _read(catalogue: str, track_id: str, said: str) -> SourceRecord:
+    """The record of a track, which an order names as `said`."""
     uri = storage.join(catalogue, "tracks", track_id, "track.json")
     try:
         content = json.loads(storage.read_bytes(uri))
@@ -115,30 +137,28 @@ def _read(catalogue: str, track_id: str) -> SourceRecord:
             raise ValueError(f"it is that of {content['track_id']}")
     except storage.MissingError as error:
         raise OrderError(
-            f"from is {track_id}: the catalogue {catalogue} has no such track. Write the name of one of its folders "
+            f"{said}: the catalogue {catalogue} has no such track. Write the name of one of its folders "
             "under tracks/, or name another catalogue."
         ) from error
     except StorageError as error:
-        raise OrderError(f"from is {track_id}, whose record cannot be read: {error}") from error
+        raise OrderError(f"{said}, whose record cannot be read: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OrderError(f"from is {track_id}, whose record is damaged ({error}). Make that track again.") from error
+        raise OrderError(f"{said}, whose record is damaged ({error}). Make that track again.") from error
     if fields.get("primer_sha256"):
-        raise OrderError(f"from is {track_id}, which continues a primer, and its record does not hold that.")
+        raise OrderError(f"{said}, which continues a primer, and its record does not hold that.")
     if fields.get("melody_sha256"):
-        raise OrderError(f"from is {track_id}, which accompanies a melody, and its record does not hold that.")
+        raise OrderError(f"{said}, which accompanies a melody, and its record does not hold that.")
     if fields.get("bridge"):
-        raise OrderError(f"from is {track_id}, a bridge between two other tracks. Start from one of these.")
+        raise OrderError(f"{said}, a bridge between two other tracks. Name one of these.")
     for name, what in (("key_changes", "key"), ("meter_changes", "meter")):
         if fields.get(name):
-            raise OrderError(
-                f"from is {track_id}, whose sections are in several {what}s. Start from one in one {what}."
-            )
+            raise OrderError(f"{said}, whose sections are in several {what}s. Name one in one {what}.")
     if form is None:
-        raise OrderError(f"from is {track_id}, which was made without a plan: nothing can start from it.")
+        raise OrderError(f"{said}, which was made without a plan: nothing can start from it.")
     try:
         order = order_from_fields(fields)
     except OrderError as error:
-        raise OrderError(f"from is {track_id}, whose order is none of this version: {error}") from error
+        raise OrderError(f"{said}, whose order is none of this version: {error}") from error
     return SourceRecord(track_id=track_id, order=order, notes=notes)
 
 
