@@ -113,7 +113,7 @@ def documents_with_ids(folder: Path) -> tuple[str, str]:
 def order_of(found: list[Example], folder: Path) -> tuple[Order, list[range]]:
     """One order of many examples, and the places of each one's tracks in it."""
     groups = [group for example in found for group in example.groups]
-    counts = [sum(int(group.get("count", 1)) for group in example.groups) for example in found]
+    counts = [sum(int(group.get("count", group.get("steps", 1))) for group in example.groups) for example in found]
     starts = [sum(counts[:number]) for number in range(len(counts))]
     values = {"group": groups, "seed": 7}
     order = expand_order(values, default_name="examples", folder=str(folder), catalogue=str(folder / "catalogue"))
@@ -146,7 +146,7 @@ def draw_all() -> None:
         replayer = Replayer(load_playable("base"), catalogue)
         following = result.records[len(order.planned) :]
         for example, own in zip(shown, places, strict=True):
-            record = result.records[own[-1]]
+            record = result.records[own[-2] if example.section == "between" else own[-1]]
             if any(group.get("transitions") for group in example.groups):
                 record = next(one for one in following if one.name.endswith("layer-2-to-3"))
             try:

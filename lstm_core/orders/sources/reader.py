@@ -19,9 +19,7 @@ _OWN = (  # never taken from a track
     *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256", "melody_notes", "transitions"),
     *(*SOURCE_FIELDS, *SPELLED.values()),
 )
-_OPEN = frozenset(
-    (*_OWN, *SOUND_FIELDS, "temperature", "top_p")
-)  # what may differ where a part of a track is made again
+_OPEN = frozenset((*_OWN, *SOUND_FIELDS, "temperature", "top_p"))  # may differ where a part of a track is made again
 
 
 @dataclass(frozen=True, kw_only=True)
