@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from jobs.command_line.screen import Screen, heading
-from lstm_core.analysis.picture import draw_analysis
+from lstm_core.analysis.picture.drawing import draw_analysis
 from lstm_core.analysis.piece import Analysis, analyse
 from lstm_core.analysis.references import RELATIONS
 from lstm_core.analysis.roles import ROLES

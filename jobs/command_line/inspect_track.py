@@ -87,7 +87,7 @@ def _replayed(uri: str, record: TrackRecord, checkpoint: str) -> tuple[Replay | 
 
 def picture_of(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
     """The picture of a track by its take; by its record and score where there is none; by its score alone."""
-    from lstm_core.analysis.picture import draw_analysis
+    from lstm_core.analysis.picture.drawing import draw_analysis
     from lstm_core.analysis.piece import analyse
     from lstm_core.notes.midi import read_midi
     from lstm_core.tracks.track_picture import draw_track, planned_roles, roles_by_instrument
@@ -95,7 +95,7 @@ def picture_of(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
     if found is not None and found.take.plan is not None and record.form is not None:
         score = found.take.score(found.track.plan)
         roles = planned_roles(score.notes, found.take.plan)
-        return draw_track(score, record.form, roles, (found.track, found.take.plan))
+        return draw_track(score, record.form, roles, found)
     score = read_midi(storage.read_bytes(storage.join(uri, "score.mid")))
     if record.form is None:
         return draw_analysis(score, analyse(score))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from lstm_core.analysis.picture import label_font
+from lstm_core.analysis.picture.labels import label_font
 from lstm_core.catalogue.form import TrackForm
 from lstm_core.catalogue.roll_form import FORM_COLOURS, FormLanes, Pixels, bar_seconds, bar_step, change_names
 from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, Score, bar_starts, family_of

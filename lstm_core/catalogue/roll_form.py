@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ImageDraw
 
-from lstm_core.analysis.picture import SECTION_COLOURS, label_font, shown_chords
+from lstm_core.analysis.picture.labels import label_font, shown_chords
+from lstm_core.analysis.picture.system import SECTION_COLOURS
 from lstm_core.catalogue.form import TrackForm
 from lstm_core.notes.keys import key_name
 from lstm_core.notes.score import Score, bar_starts

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jobs.command_line.inspect_track import picture_of
 from jobs.generate.attempts import GenerateRecipe
 from jobs.generate.run import GenerateResult, run_generate
-from lstm_core.composing.players import load_playable
+from lstm_core.catalogue.records import TrackRecord
+from lstm_core.composing.players import load_playable, open_player
+from lstm_core.orders.order import order_digest
 from lstm_core.orders.order_file import Order, expand_order, read_order
-from lstm_core.orders.order_rows import parse_toml
-from lstm_core.orders.timing.bridge_row import without_decided
-from lstm_core.tracks.replay import Replayer, ReplayError
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.tracks.replay import Replay, Replayer
 from tests.lstm_core.orders.hums import WALTZ, played, write_recording
 from tests.lstm_core.orders.tunes import TUNE, rows_of, write_tune
 
@@ -66,17 +66,14 @@ class Example:
     """An order of the document."""
 
     section: str
-    values: Mapping[str, Any]
+    text: str
     picture: str = ""
 
     @property
-    def groups(self) -> list[dict[str, Any]]:
-        """Its groups, with what holds for all of them."""
-        common = self.values.get("track", {})
-        groups = self.values.get("group", [{"name": re.sub(r"\W+", "-", self.section)}])
-        return [
-            {**(without_decided(common, group["bridge"]) if "bridge" in group else common), **group} for group in groups
-        ]
+    def asked(self) -> set[str]:
+        """The fields that it gives."""
+        values = tomllib.loads(self.text)
+        return {name for settings in (values.get("track", {}), *values.get("group", [])) for name in settings}
 
 
 def examples(text: str) -> list[Example]:
@@ -86,7 +83,7 @@ def examples(text: str) -> list[Example]:
         if heading:
             section = heading
         elif block:
-            found.append(Example(section=section, values=parse_toml(block.encode(), f"the example of {section}")))
+            found.append(Example(section=section, text=block))
         elif picture:
             found[-1].picture = picture
     return found
@@ -102,7 +99,7 @@ def write_files(folder: Path) -> None:
 
 def documents_with_ids(folder: Path) -> tuple[str, str]:
     """The document and the README, with the ids of two tracks that are made in the catalogue of a folder."""
-    sources = expand_order(parse_toml(SOURCES.encode(), "sources"), default_name="sources")
+    sources = expand_order(tomllib.loads(SOURCES), default_name="sources")
     result = run_generate("base", sources, str(folder / "catalogue"), GenerateRecipe(), is_here=True)
     texts = [DOCUMENT.read_text(), README.read_text()]
     for printed, record in zip(PRINTED_IDS, result.records, strict=True):
@@ -110,14 +107,18 @@ def documents_with_ids(folder: Path) -> tuple[str, str]:
     return texts[0], texts[1]
 
 
-def order_of(found: list[Example], folder: Path) -> tuple[Order, list[range]]:
-    """One order of many examples, and the places of each one's tracks in it."""
-    groups = [group for example in found for group in example.groups]
-    counts = [sum(int(group.get("count", group.get("steps", 1))) for group in example.groups) for example in found]
-    starts = [sum(counts[:number]) for number in range(len(counts))]
-    values = {"group": groups, "seed": 7}
-    order = expand_order(values, default_name="examples", folder=str(folder), catalogue=str(folder / "catalogue"))
-    return order, [range(start, start + count) for start, count in zip(starts, counts, strict=True)]
+def order_of(found: list[Example], folder: Path) -> tuple[Order, list[list[int]]]:
+    """The tracks that examples order, each as a file of its own, in one order; and the places of each one's tracks."""
+    planned, joined, places = dict[str, PlannedTrack](), list[tuple[int, ...]](), list[list[int]]()
+    for example in found:
+        (folder / "order.toml").write_text(example.text)
+        order = read_order(folder / "order.toml", catalogue=str(folder / "catalogue"))
+        digests = [order_digest(track) for track in order.tracks]
+        for digest, track in zip(digests, order.planned, strict=True):
+            planned.setdefault(digest, track)
+        places.append([list(planned).index(digest) for digest in digests])
+        joined += [tuple(places[-1][place] for place in group) for group in order.joined]
+    return Order(name="examples", planned=tuple(planned.values()), joined=tuple(joined)), places
 
 
 def order_of_rows(text: str, folder: Path) -> Order:
@@ -134,7 +135,7 @@ def make(order: Order, folder: Path) -> GenerateResult:
 
 
 def draw_all() -> None:
-    """Makes all examples that have a picture, and draws the last track of each."""
+    """Makes all examples that have a picture, and draws a track of each."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -142,19 +143,26 @@ def draw_all() -> None:
         shown = [example for example in examples(documents_with_ids(folder)[0]) if example.picture]
         order, places = order_of(shown, folder)
         result = make(order, folder)
-        catalogue = str(folder / "catalogue")
-        replayer = Replayer(load_playable("base"), catalogue)
-        following = result.records[len(order.planned) :]
+        assert result.failures == [], "an example is not made: the test of the examples says why"
+        replayer = Replayer(load_playable("base"), str(folder / "catalogue"))
         for example, own in zip(shown, places, strict=True):
-            record = result.records[own[-2] if example.section == "between" else own[-1]]
-            if any(group.get("transitions") for group in example.groups):
-                record = next(one for one in following if one.name.endswith("layer-2-to-3"))
-            try:
-                replay = replayer.replay(record)
-            except ReplayError:
-                replay = None
-            uri = f"{catalogue}/{record.folder}"
-            (PICTURES / f"{example.picture}.png").write_bytes(picture_of(uri, record, replay))
+            record = _shown_record(example, own, result)
+            replay = _played(order.planned[own[-1]], record) if "melody" in example.asked else replayer.replay(record)
+            picture = picture_of(str(folder / "catalogue" / record.folder), record, replay)
+            (PICTURES / f"{example.picture}.png").write_bytes(picture)
+
+
+def _shown_record(example: Example, places: list[int], result: GenerateResult) -> TrackRecord:
+    """The last track of an example, of those between others the last that is none of them, or a transition."""
+    if "transitions" in example.asked:
+        return next(record for record in result.records if record.name.endswith("layer-2-to-3"))
+    return result.records[places[-2 if "between" in example.asked else -1]]
+
+
+def _played(track: PlannedTrack, record: TrackRecord) -> Replay:
+    """The take of a record with a melody, which a record does not hold."""
+    player = open_player(load_playable("base"), arithmetic=record.arithmetic.partition("-")[0])
+    return Replay(track=track, take=next(player.play([(track, record.attempt)])))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lstm_core.analysis.picture import ROLE_COLOURS, SYSTEM_HEIGHT, draw_analysis, label_font, shown_chords
+from lstm_core.analysis.picture.drawing import draw_analysis
+from lstm_core.analysis.picture.labels import label_font, shown_chords
+from lstm_core.analysis.picture.system import ROLE_COLOURS, SYSTEM_HEIGHT
 from lstm_core.analysis.piece import analyse
 from lstm_core.analysis.roles import BASS, DRUM, FIGURE, MELODY
 from lstm_core.notes.score import Score, make_notes

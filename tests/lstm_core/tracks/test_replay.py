@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lstm_core.analysis.picture import ROLE_COLOURS, SYSTEM_HEIGHT
+from lstm_core.analysis.picture.system import ROLE_COLOURS, SYSTEM_HEIGHT
 from lstm_core.analysis.references import EXACT, NEW, NO_SOURCE, VARIED
 from lstm_core.analysis.roles import BASS, DRUM, FIGURE, HARMONY, MELODY
 from lstm_core.catalogue.records import TrackRecord, make_record
@@ -26,7 +26,7 @@ from lstm_core.orders.order import TrackOrder, order_fields
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.tracks.finishing import form_of_take
 from lstm_core.tracks.gates import score_fingerprint
-from lstm_core.tracks.replay import Replayer, ReplayError, replay
+from lstm_core.tracks.replay import Replay, Replayer, ReplayError, replay
 from lstm_core.tracks.track_picture import _as_analysis, draw_track, planned_roles, roles_by_instrument
 from tests.lstm_core.catalogue.made_up_forms import made_form, made_plan
 from tests.lstm_core.catalogue.made_up_records import content
@@ -103,8 +103,9 @@ def test_a_picture_shows_the_plan() -> None:
     assert shown.relation.tolist() == [NEW] * 4 + [EXACT] * 2 + [VARIED] * 2
     assert shown.source_bar.tolist() == [NO_SOURCE] * 4 + [0, 1, 0, 1] and shown.barlines[-1] == 8 * 96
     assert (shown.chord_root[:4].tolist(), shown.chord_bass[2]) == ([9, 9, 5, 5], 9)
-    with_plan, without = draw_track(score, form, roles, (track, plan)), draw_track(score, form, roles)
-    assert with_plan == draw_track(score, form, roles, (track, plan)) and with_plan != without
+    made = Replay(track=track, take=Take(notes=notes, plan=plan))
+    with_plan, without = draw_track(score, form, roles, made), draw_track(score, form, roles)
+    assert with_plan == draw_track(score, form, roles, made) and with_plan != without
     image = np.asarray(Image.open(io.BytesIO(with_plan)))[:SYSTEM_HEIGHT]
     colours = [bytes.fromhex(ROLE_COLOURS[role][1:]) for role in (MELODY, BASS, DRUM, HARMONY, FIGURE)]
     assert all((image == tuple(colour)).all(axis=2).any() for colour in colours)
