@@ -9,7 +9,7 @@ control_PROMISE         share of the orders that make this promise and keep it (
 control_rightly_judged  share of the orders, refused ones among them, about which a second judge (control_solver.py),
                         which knows the documentation alone and searches, agrees, or is undecided
 control_delivered       share of all of these tracks of which one of four attempts keeps every promise and gate
-control_cost            seconds a note of tracks of which something is made again, against those of plain ones
+control_cost            seconds a note of tracks of which something is made again, against those of as many plain ones
 control_of_bars, ...    share of the tracks of this kind of which every promise and every gate is kept
 control_all             share of all orders of which every promise and every gate of the score is kept
 control_energy_density  Spearman's correlation of the energy that an order asks of a bar with the notes that begin
@@ -144,6 +144,13 @@ def judge(track: PlannedTrack, take: Take, kept: dict[str, list[bool]], *, kind:
         kept[f"of_{kind.replace(' ', '_')}"].append(kept["all"][-1])
 
 
+def timed(player: Player, tracks: list[PlannedTrack]) -> tuple[list[Take], float]:
+    """First takes of tracks, and the seconds that they took."""
+    begun = time.perf_counter()
+    takes = list(player.play([(track, 0) for track in tracks]))
+    return takes, time.perf_counter() - begun
+
+
 def never_kept(tracks: list[PlannedTrack], player: Player) -> list[PlannedTrack]:
     """Those of some tracks whose further attempts all break a promise or a gate as well."""
     for attempt in range(1, GenerateRecipe().max_attempts):
@@ -173,9 +180,7 @@ def main() -> None:
         asked = ask(options.orders, checkpoint.facts.styles, write_tunes(Path(folder)))
     tracks, kept = asked.tracks, defaultdict[str, list[bool]](list)
     values, loudness, again = [], [], []
-    begun, num_notes = time.perf_counter(), 0
     takes = list(player.play([(track, 0) for track in tracks]))
-    plain_s, num_notes = time.perf_counter() - begun, sum(len(take.notes) for take in takes)
     for take in takes:
         track = tracks[take.number]
         judge(track, take, kept)
@@ -187,9 +192,8 @@ def main() -> None:
         if take.plan is not None and kept["all"][-1] and not is_fixed and not cue_of(track.order.form):
             again.append((track, take))
     others = list(made_again(again[: options.again]))
-    begun = time.perf_counter()
-    remade = list(player.play([(track, 0) for _, track in others]))
-    again_s = time.perf_counter() - begun
+    plain, plain_s = timed(player, [track for track, _ in again[: len(others)]])
+    remade, again_s = timed(player, [track for _, track in others])
     for take in remade:
         judge(others[take.number][1], take, kept, kind=others[take.number][0])
     all_tracks = [*(tracks[take.number] for take in takes), *(others[take.number][1] for take in remade)]
@@ -198,8 +202,8 @@ def main() -> None:
     print_metric("control_delivered", 1.0 - num_never / len(all_tracks), "share", orders=len(all_tracks))
     print_metric("control_rightly_judged", 1.0 - asked.num_wrong / (len(tracks) + asked.num_refused), "share",
                  admitted=len(tracks), refused=asked.num_refused, undecided=asked.num_undecided)  # fmt: skip
-    cost = (again_s / sum(len(take.notes) for take in remade)) / (plain_s / num_notes)
-    print_metric("control_cost", cost, "ratio", remade=len(remade), plain=len(takes))
+    notes = [sum(len(take.notes) for take in some) for some in (remade, plain)]
+    print_metric("control_cost", (again_s / notes[0]) / (plain_s / notes[1]), "ratio", tracks=len(remade), notes=notes)
     for name, met in kept.items():
         print_metric(f"control_{name}", float(np.mean(met)), "share", orders=len(met))
     energy = np.concatenate([one.energy for one in values])

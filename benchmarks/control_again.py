@@ -1,4 +1,4 @@
-"""Tracks that start from others: random bars, parts, variations and arrangements of them; and tunes to accompany."""
+"""Tracks that start from others: bars, parts, variations, arrangements, steps between two; tunes to accompany."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from lstm_core.notes.score import NOTE_DTYPE, TICKS_PER_QUARTER, Meter, Score, T
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import order_fields, order_from_fields
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.sources.between import rows_between
+from lstm_core.orders.sources.reader import SourceRecord
 from lstm_core.orders.sources.rearranged import rearranged
 from lstm_core.tracks.sources import source_track
 
-KINDS = ("bars", "parts", "bars and parts", "vary", "arrangement")
+KINDS = ("bars", "parts", "bars and parts", "vary", "arrangement", "between")
 ARRANGED = (("meter", ("3/4", "6/8", "5/4", "4/4")), ("key", ("C", "Dm", "Ab")), ("bpm", (70.0, 100.0, 150.0)),
             ("instruments", (("violin", "piano", "cello"), ("flute", "harp", "bass"), ("organ",))))  # fmt: skip
 TUNES = ((4, 4, 16, 120), (3, 4, 12, 96), (6, 8, 16, 90))  # meter, bars, tempo
 _STEPS = (0, 2, 4, 5, 7, 9, 11, 12)
+STEPS = 4  # from one track to another
 SOURCE = "source"  # id of a track that is in no catalogue
 
 
@@ -34,7 +37,10 @@ def made_again(tracks: list[tuple[PlannedTrack, Take]]) -> Iterator[tuple[str, P
     for number, (track, take) in enumerate(tracks):
         random, kind = np.random.default_rng([11, number]), KINDS[number % len(KINDS)]
         try:
-            yield kind, _again(track, take, kind, random, number)
+            if kind == "between":
+                yield kind, _between(tracks, number, random)
+            else:
+                yield kind, _again(track, take, kind, random, number)
         except OrderError as error:
             print(f"# {kind} is refused: {error}", flush=True)
 
@@ -61,6 +67,34 @@ def _again(track: PlannedTrack, take: Take, kind: str, random: np.random.Generat
     found = replace(admit(order), source=source_track(track, take, 0))
     staying(found)  # refuses bars and parts in which nothing plays
     return found
+
+
+def _between(tracks: list[tuple[PlannedTrack, Take]], number: int, random: np.random.Generator) -> PlannedTrack:
+    """One of several steps from a track to the next one that it can lead to.
+
+    Raises:
+        OrderError: there is none.
+    """
+    first, refusal = tracks[number], OrderError("between needs two tracks")
+    given = {
+        "between": ["a" * 24, "b" * 24],
+        "steps": STEPS,
+        "step": int(random.integers(1, STEPS + 1)),
+        "seed": number,
+    }
+    for last in [*tracks[number + 1 :], *tracks[:number]]:
+        ends = [
+            SourceRecord(track_id=name * 24, order=one[0].order, notes=name)
+            for name, one in zip("ab", (first, last), strict=True)
+        ]
+        try:
+            (row,) = rows_between(ends[0], ends[1], given)
+        except OrderError as error:
+            refusal = error
+            continue
+        sources = [source_track(track, take, 0) for track, take in (first, last)]
+        return replace(admit(order_from_fields(row)), source=sources[0], target=sources[1])
+    raise refusal
 
 
 def write_tunes(folder: Path) -> tuple[str, ...]:

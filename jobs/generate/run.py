@@ -40,7 +40,8 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import order_fields
-from lstm_core.orders.order_file import FreeSpace, Order
+from lstm_core.orders.order_file import Order
+from lstm_core.orders.order_tables import FreeSpace
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import total_seconds

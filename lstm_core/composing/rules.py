@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
+from lstm_core.analysis.roles import BASS, HARMONY, MELODY
 from lstm_core.composing.accompanying import accompanying, tune_events
+from lstm_core.composing.asked_players import CHORD_PLAYERS, fewest_roles, wanted_players
 from lstm_core.composing.between.leading import nearer_track
 from lstm_core.composing.changes.conditions import conditions_of_bars
 from lstm_core.composing.changes.keys import extremes_of, key_borders, shifts_of_bars, with_tonics
@@ -39,12 +40,10 @@ from lstm_core.engine.plans.rules import (
     ANY_CHORDS,
     FREE,
     NUM_PROGRAMS,
-    NUM_ROLES,
     OTHER_CHORDS,
     SAME_CHORDS,
     PlanRules,
 )
-from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import CheckpointFacts
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import home_shift
@@ -53,18 +52,16 @@ from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.orders.section_fields import for_section, section_ensembles
-from lstm_core.orders.sections import PlacedSection, sections_of
+from lstm_core.orders.sections import sections_of
 from lstm_core.orders.sources.asked import is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
 from lstm_core.representations.plan.events import bars_of
-from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints, Plan
+from lstm_core.representations.plan.layout import NUM_CHORDS, Ints, Plan
 from lstm_core.representations.plan.plan import plan_conditions
 from lstm_core.representations.plan.schemes import Scheme
 
-CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
 MOST_PARTS = np.ones(NUM_PROGRAMS, dtype=np.int64)  # of one player, by program: a flute has one line
 MOST_PARTS[list(CHORD_PLAYERS)] = 3  # such as a tune, chords and a bass
 MOST_PARTS.setflags(write=False)
@@ -110,7 +107,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         if not sections and plan.final_bar > 0:
             has_content[plan.final_bar - 1] = 1
     chord, bass = with_tonics(chord, bass, order, plan, form)
-    wanted, wanted_in_bar = _wanted(order, plan, sections)
+    wanted, wanted_in_bar = wanted_players(order, plan, sections)
     roles_in_bar, entering = role_rules(order, n, sections), entering_roles(order, n, sections)
     must_play |= entering
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
@@ -132,7 +129,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         most_of_program=MOST_PARTS,
         fewest_parts=fewest,
         roles=roles,
-        fewest_roles=_fewest_roles(wanted, roles),
+        fewest_roles=fewest_roles(wanted, roles),
         required_roles=int(np.bitwise_or.reduce(entering)) | 1 << BASS if len(wanted) == 0 else 0,
         back=form.back,
         relation=form.relation,
@@ -281,64 +278,3 @@ def _home_classes(order: TrackOrder, plan: TrackPlan, shift: int) -> frozenset[i
 
 def _mask(classes: frozenset[int] | None) -> npt.NDArray[np.uint8]:
     return np.array([classes is None or pitch_class in classes for pitch_class in range(12)], dtype=np.uint8)
-
-
-def players_of(order: TrackOrder, plan: TrackPlan) -> list[tuple[int, ...]]:
-    """The players that an order names, each as the programs that it may be; [] where it names none.
-
-    A player of one program stands before one of a family: a violin is not taken for "strings".
-
-    Raises:
-        OrderError: there are more than a plan has parts.
-    """
-    sections = sections_of(order, plan)
-    texts = section_ensembles(order.ensemble)
-    players = [tuple(programs) for programs in plan.programs]
-    if not sections and "" in texts:
-        players = _each(texts[""])
-    for placed in sections:
-        named = _each(for_section(texts, placed.spec) or ())
-        for programs in dict.fromkeys(named):
-            players += [programs] * max(named.count(programs) - players.count(programs), 0)
-    if len(players) > MAX_PARTS:
-        raise OrderError(f"{len(players)} players are asked for, a plan has at most {MAX_PARTS} parts. Name fewer.")
-    return sorted(players, key=len)
-
-
-def _each(players: Iterable[tuple[Sequence[int], int]]) -> list[tuple[int, ...]]:
-    """Programs of each single player."""
-    return [tuple(programs) for programs, count in players for _ in range(count)]
-
-
-def _wanted(
-    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...]
-) -> tuple[npt.NDArray[np.uint8], Ints]:
-    """A row of programs for each player, uint8 [I, NUM_PROGRAMS], and bits of those that each bar may have."""
-    players = players_of(order, plan)
-    texts = section_ensembles(order.ensemble)
-    of_section = [for_section(texts, placed.spec) for placed in sections]
-    wanted = np.zeros((len(players), NUM_PROGRAMS), dtype=np.uint8)
-    for row, programs in zip(wanted, players, strict=True):
-        row[list(programs)] = 1
-    in_bar = np.full(plan.num_bars, FREE)
-    for placed, named in zip(sections, of_section, strict=True):
-        if named is not None:
-            left = _each(named)
-            bits = 0
-            for i, programs in enumerate(players):
-                if programs in left:
-                    left.remove(programs)
-                    bits |= 1 << i
-            in_bar[placed.bars] = bits
-    return wanted, in_bar
-
-
-def _fewest_roles(wanted: npt.NDArray[np.uint8], roles: int) -> int:
-    """Different roles that the parts have at least."""
-    num_roles = sum(roles >> role & 1 for role in range(NUM_ROLES))
-    if len(wanted) == 0:
-        return min(FEWEST_ROLES, num_roles)
-    pitched = roles & ~(1 << DRUM)
-    num_pitched = sum(pitched >> role & 1 for role in range(NUM_ROLES))
-    accompanies = any(row[list(CHORD_PLAYERS)].any() for row in wanted)
-    return min(max(2 if accompanies else 1, 1), num_pitched) if num_pitched else 1

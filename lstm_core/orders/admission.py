@@ -16,7 +16,7 @@ from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.melodies.placing import placed_tune, with_melody
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
+from lstm_core.orders.plan import TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.section_fields import check_chords, for_section, section_chords, section_ensembles, section_roles
@@ -24,6 +24,7 @@ from lstm_core.orders.sections import sections_of
 from lstm_core.orders.sources.asked import check_bars
 from lstm_core.orders.timing.cue import with_cue
 from lstm_core.orders.timing.hit_file import with_hits_read
+from lstm_core.orders.track_key import FEWEST_PITCHES
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
 

@@ -11,22 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.errors import OrderError
-from lstm_core.notes.chord_symbols import ChordBar
 from lstm_core.notes.instruments import parse_instrument
-from lstm_core.notes.keys import key_in_scale, parse_key, scale_pitch_classes, tonic_chord
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, KeyChange, Meter, Tempo
-from lstm_core.orders.changes.keys import first_key, keys_of_sections
+from lstm_core.orders.changes.keys import keys_of_sections
 from lstm_core.orders.changes.meters import first_meter, meter_map, meters_of
 from lstm_core.orders.form_text import fit_form, form_fits, parse_form
-from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
-from lstm_core.orders.section_fields import for_section, section_chords
+from lstm_core.orders.order import MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
 from lstm_core.orders.timing.bridge import bridge_tempos, is_unread
 from lstm_core.orders.timing.course import MIN_TAIL_S, TEMPO_TOLERANCE, Course, is_moving, moving_course
 from lstm_core.orders.timing.cue import cue_bars, cue_of
+from lstm_core.orders.track_key import key_of_track
 from lstm_core.representations.plan.layout import Ints
 
 NEAREST_BARS = 16  # more or fewer than the drawn tempo gives, for a form that fills a loop evenly
-FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that was not requested
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +114,7 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         course = _steady_course(order, meter)
     players = [parse_instrument(name) for name in order.instruments]
     programs = tuple(programs for programs, count in players for _ in range(count))
-    key = _key_of(order, is_drums_only=bool(programs) and all(names == (DRUMS,) for names in programs))
+    key = key_of_track(order, is_drums_only=bool(programs) and all(names == (DRUMS,) for names in programs))
     section_keys = _section_keys(order, key)
     return TrackPlan(
         num_samples=round(order.duration_s * order.sample_rate),
@@ -275,56 +272,6 @@ def _section_bars(order: TrackOrder, meter: Meter, course: Course) -> tuple[int,
     return tuple(bars)
 
 
-def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:
-    """The requested key, or one drawn from those whose scale and last chord lie within the range."""
-    if order.key == FREE_KEY:
-        return None
-    if name := order.key or first_key(order):
-        return key_in_scale(parse_key(name), order.scale)
-    keys = [key for key in range(24) if key_in_scale(key, order.scale) == key]
-    if order.chords:
-        return _key_of_chords(order, keys)
-    if not is_drums_only:
-        pitches = range(order.pitch_low, order.pitch_high + 1)
-        keys = [key for key in keys if _is_within(key, order, pitches)] or keys
-    return keys[draw_key(order.plan_seed) % len(keys)]
-
-
-def _key_of_chords(order: TrackOrder, keys: list[int]) -> int:
-    """The key whose scale has most tones of an order's chords; of equal ones that of the first or the last chord."""
-    bars = [bar for sequence in _chords_in_key(order).values() for bar in sequence]
-    chords = [symbol for bar in bars for symbol in bar if symbol.root >= 0]
-    if not chords:
-        return keys[draw_key(order.plan_seed) % len(keys)]
-
-    def fit(key: int) -> tuple[int, int]:
-        scale = scale_pitch_classes(key, order.scale)
-        inside = sum(pitch_class in scale for symbol in chords for pitch_class in symbol.pitch_classes)
-        third = 3 if key >= 12 else 4
-        is_tonic = [
-            symbol.root == key % 12 and (symbol.root + third) % 12 in symbol.pitch_classes
-            for symbol in (chords[0], chords[-1])
-        ]
-        return inside, 2 * is_tonic[0] + is_tonic[1]
-
-    return max(keys, key=fit)
-
-
-def _chords_in_key(order: TrackOrder) -> dict[str, list[ChordBar]]:
-    """The chords of an order that are in its own key: with `key_changes` those of the first section."""
-    texts = section_chords(order.chords)
-    first = for_section(texts, parse_form(order.form)[0]) if order.key_changes else None
-    return texts if not order.key_changes else {"": first or []}
-
-
-def _is_within(key: int, order: TrackOrder, pitches: range) -> bool:
-    if len(pitches) >= 12:
-        return True
-    scale, chord = scale_pitch_classes(key, order.scale), tonic_chord(key, order.scale)
-    playable = sum(pitch % 12 in scale for pitch in pitches)
-    return playable >= FEWEST_PITCHES and (order.loop or any(pitch % 12 in chord for pitch in pitches))
-
-
 def _spoken_kind(order: TrackOrder) -> str:
     if order.loop_start:
         return f"a loop after an intro of {order.loop_start} bar{'s' if order.loop_start > 1 else ''}"
@@ -344,8 +291,3 @@ def _no_loop(order: TrackOrder, bpm: float, exact_bars: float, quarters: float) 
 def draw_bpm(seed: int) -> float:
     """A tempo from 80 to 132 for an order that names none."""
     return 80.0 + drawn_number("bpm", seed) % 53
-
-
-def draw_key(seed: int) -> int:
-    """A number, to be taken modulo the number of keys to choose from, for an order that names none."""
-    return drawn_number("key", seed)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from lstm_core.notes.score import DRUMS, NoteArray, Score
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.track_key import FEWEST_PITCHES
 from lstm_core.originality.index import SharedRun
 from lstm_core.originality.runs import RUN_NOTES
 from lstm_core.representations.plan.layout import Ints

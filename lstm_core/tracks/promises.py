@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS, FIGURE, HARMONY
 from lstm_core.composing.accompanying import TUNE_PART
+from lstm_core.composing.asked_players import players_of
 from lstm_core.composing.changes.keys import key_borders, keys_of_bars
 from lstm_core.composing.form_rules import chord_rules, role_rules
 from lstm_core.composing.remaking import staying
-from lstm_core.composing.rules import players_of
 from lstm_core.composing.take import Take
 from lstm_core.composing.voices import most_together
 from lstm_core.engine.plans.rules import FREE

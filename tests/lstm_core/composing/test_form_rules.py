@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lstm_core.composing.asked_players import players_of
 from lstm_core.composing.form_rules import (
     bars_behind,
     chord_rules,
@@ -17,7 +18,7 @@ from lstm_core.composing.form_rules import (
     varied_bars,
     with_hits,
 )
-from lstm_core.composing.rules import draw_style, players_of, strangers_to
+from lstm_core.composing.rules import draw_style, strangers_to
 from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.chord_symbols import QUALITIES
 from lstm_core.orders.order import TrackOrder

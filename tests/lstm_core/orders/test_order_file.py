@@ -13,7 +13,8 @@ import pytest
 from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import TrackOrder, order_digest
-from lstm_core.orders.order_file import MAX_TRACKS, FreeSpace, expand_order, read_order
+from lstm_core.orders.order_file import expand_order, read_order
+from lstm_core.orders.order_tables import MAX_TRACKS, FreeSpace
 
 ORDER = """
 name = "night"
