@@ -83,6 +83,25 @@ def form_rules(
     return rules
 
 
+def varied_where_asked(rules: FormRules, chord: Ints, bass: Ints, roles: Ints) -> FormRules:
+    """The same rules, but bars that an order wants other than those they repeat are varied: A' has chords of its own.
+
+    Args:
+        rules: Of sections that an order names.
+        chord: That it gives, FREE where it gives none: [N, 2].
+        bass: The same of lowest notes.
+        roles: Bits of the roles that may sound in each bar: [N].
+    """
+    bars = np.flatnonzero((rules.relation == EXACT_CODE) & (rules.back > 0))
+    source = bars - rules.back[bars]
+    is_other = (roles[source] & ~roles[bars]) != 0
+    for given in (chord, bass):
+        is_other |= ((given[bars] != FREE) & (given[bars] != given[source])).any(axis=1)
+    relation = rules.relation.copy()
+    relation[bars[is_other]] = VARIED_CODE
+    return replace(rules, relation=relation)
+
+
 def with_hits(rules: FormRules, hit_bars: Sequence[int]) -> FormRules:
     """The rules of a form without sections of its own in which a section begins with each of these bars.
 

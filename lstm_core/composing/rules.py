@@ -27,6 +27,7 @@ from lstm_core.composing.form_rules import (
     final_chord,
     form_rules,
     role_rules,
+    varied_where_asked,
     with_hits,
 )
 from lstm_core.composing.manners import manners_for
@@ -94,6 +95,9 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
     if plan.hit_bars and not sections:
         form = with_hits(form, plan.hit_bars)
     chord, bass = chord_rules(order, plan, sections, shifts)
+    roles_in_bar, entering = role_rules(order, n, sections), entering_roles(order, n, sections)
+    if sections:
+        form = varied_where_asked(form, chord, bass, roles_in_bar)
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
     must_play = np.zeros(n, dtype=np.int64)
@@ -108,7 +112,6 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
             has_content[plan.final_bar - 1] = 1
     chord, bass = with_tonics(chord, bass, order, plan, form)
     wanted, wanted_in_bar = wanted_players(order, plan, sections)
-    roles_in_bar, entering = role_rules(order, n, sections), entering_roles(order, n, sections)
     must_play |= entering
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
     programs[list(NO_MUSIC)] = 0

@@ -16,6 +16,7 @@ from lstm_core.composing.form_rules import (
     form_rules,
     role_rules,
     varied_bars,
+    varied_where_asked,
     with_hits,
 )
 from lstm_core.composing.rules import draw_style, strangers_to
@@ -50,6 +51,31 @@ def test_repeats_are_exact_and_variants_vary_their_last_bars() -> None:
 def test_variation_is_a_share_of_the_bars(variation: float, count: int) -> None:
     varied = varied_bars(8, variation)
     assert len(varied) == count and (count in (0, 8) or 3 in varied)
+
+
+@pytest.mark.parametrize(
+    ("fields", "relation"),
+    [
+        ({}, [1, 1, 2, 2]),
+        ({"chords": "Am F C G"}, [1, 1, 2, 2]),
+        ({"chords": "A: Am F C G; A': Am G C G"}, [1, 2, 2, 2]),
+        ({"chords": "A': Dm"}, [2, 2, 2, 2]),
+        ({"chords": "A: F; A': F/A"}, [2, 2, 2, 2]),
+        ({"roles": "A': no melody"}, [2, 2, 2, 2]),
+        ({"roles": "A: harmony, bass; A': harmony, bass, melody"}, [1, 1, 2, 2]),
+    ],
+)
+def test_a_variant_with_chords_or_roles_of_its_own_is_varied_where_they_are_others(
+    fields: dict[str, str], relation: list[int]
+) -> None:
+    """Its bars were exact copies all the same, so four takes in a row had other chords or roles than the order."""
+    order = replace(LOOP, **fields)
+    plan = plan_track(order)
+    sections = sections_of(order, plan)
+    rules, roles = form_rules(sections, plan, 0.5), role_rules(order, plan.num_bars, sections)
+    asked = varied_where_asked(rules, *chord_rules(order, plan, sections, 0), roles)
+    assert asked.relation[4:8].tolist() == relation
+    assert asked.relation[8:].tolist() == rules.relation[8:].tolist(), "A again is A"
 
 
 def test_the_last_chord_is_of_its_own_and_nothing_repeats_it() -> None:
