@@ -96,6 +96,9 @@ class _Step:
         has_notes[notes["part"], notes["onset"] // self.track.plan.meter.bar_ticks] = True
         is_new = plays & (cells == NO_CELL)
         sounds = is_new | has_notes  # what stays plays where it has notes: bounds may have taken some
+        for bar in range(1, self.num_bars):
+            if not sounds[:, bar - 1 : bar + 1].any():  # pauses of both tracks in a row would be too long
+                is_new[:, bar] = sounds[:, bar] = self._plays_in(bar, 1 - int(self.side[bar]))
         plan = self._plan(sounds, is_new)
         used = np.flatnonzero(sounds.any(axis=1)).tolist()
         return _with_parts(Staying(plan=plan, notes=notes, is_new=is_new), used)
@@ -144,14 +147,14 @@ class _Step:
 
     def _plays(self) -> Bools:
         """What plays as in the track whose bar it is, a player that has no part there as in the other: bool [P, N]."""
-        plays = np.zeros((len(self.chairs), self.num_bars), dtype=bool)
+        return np.stack([self._plays_in(bar, side) for bar, side in enumerate(self.side.tolist())], axis=1)
+
+    def _plays_in(self, bar: int, side: int) -> Bools:
+        """Who plays in a bar as in one of the tracks, a player that has no part there as in the other: bool [P]."""
+        plays = np.zeros(len(self.chairs), dtype=bool)
         for number, chair in enumerate(self.chairs):
-            for bar, side in enumerate(self.side.tolist()):
-                part = chair.parts[side]
-                at = side if part is not None else 1 - side
-                part = chair.parts[at]
-                assert part is not None
-                plays[number, bar] = self.plans[at].active[self.bars.of(at)[bar]] >> part & 1
+            at = side if chair.parts[side] is not None else 1 - side
+            plays[number] = self.plans[at].active[self.bars.of(at)[bar]] >> (chair.parts[at] or 0) & 1
         return plays
 
     def _cells(self) -> Cells:
@@ -223,7 +226,8 @@ class _Step:
         sections = np.zeros(self.num_bars, dtype=np.int64)
         for bar, side in enumerate(self.side.tolist()):
             at = int(self.bars.of(side)[bar])
-            if bar == 0 or self.plans[side].section[at] or side != self.side[bar - 1]:
+            turns = bar > 0 and side != self.side[bar - 1] and bar != self.track.plan.final_bar
+            if bar == 0 or turns or self.plans[side].section[at]:
                 letter = named.setdefault((side, int(letters[side][at])), len(named))
                 sections[bar] = 1 + min(letter, MAX_LETTERS - 1)
         return sections
