@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
-from lstm_core.composing.between.leading import led
+from lstm_core.composing.between.leading import led, step_loudness
 from lstm_core.composing.form_rules import asked_energy
 from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying, with_staying
@@ -72,6 +72,7 @@ class Composer:
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources
             notes = with_energy(notes, asked_energy(order, track.num_bars), track)
+            notes = with_loudness(notes, step_loudness(attempts[made.number][0]), track)
             stay = stays[made.number]
             if stay is not None:
                 notes = with_staying(notes, stay, order.polyphony)
@@ -84,12 +85,16 @@ def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> Not
 
     The mean velocity of a bar moves to between SOFTEST and LOUDEST; within a bar and between parts all stays.
     """
-    if energy is None or len(notes) == 0:
+    return with_loudness(notes, None if energy is None else SOFTEST + (LOUDEST - SOFTEST) * energy, plan)
+
+
+def with_loudness(notes: NoteArray, wanted: Floats | None, plan: TrackPlan) -> NoteArray:
+    """The notes with the mean velocity in each bar that is wanted, float64 [N]; as they are for None."""
+    if wanted is None or len(notes) == 0:
         return notes
     bar = np.minimum(notes["onset"] // plan.meter.bar_ticks, plan.num_bars - 1)
     counts = np.maximum(np.bincount(bar, minlength=plan.num_bars), 1)
     mean = np.bincount(bar, weights=notes["velocity"], minlength=plan.num_bars) / counts
-    wanted = SOFTEST + (LOUDEST - SOFTEST) * energy
     moved = notes.copy()
     moved["velocity"] = np.clip(np.rint(notes["velocity"] + (wanted - mean)[bar]), 8, 127)
     return moved
