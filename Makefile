@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-faults fuzz check check-infra bench golden golden-tracks lock clean setup
+.PHONY: help demo test test-unit test-faults fuzz check check-infra bench golden golden-tracks pictures lock clean setup
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -45,6 +45,9 @@ check-infra:  ## Terraform and Kubernetes: format, tests, renders, security (nee
 bench: $(READY)  ## Run every benchmark; each prints JSON lines (long: tens of minutes)
 	@for program in benchmarks/[a-z]*.py; do \
 		name=$$(basename "$$program" .py); echo "# $$name" >&2; $(PY) -m "benchmarks.$$name"; done
+
+pictures: $(READY)  ## Renew the pictures of docs/orders.md from its examples; look at them
+	@$(PY) -m tests.e2e.order_examples
 
 golden: $(READY)  ## Renew what the overlays of k8s/ render to (needs kubectl); look at the difference
 	@$(PY) -m tests.k8s.render

@@ -72,7 +72,7 @@ def chain(pair: list[PlannedTrack], steps: int, player: Player) -> tuple[npt.NDA
     for row in rows:
         step = replace(admit(order_from_fields(row)), source=ends[0], target=ends[1])
         take, _, is_kept = best_take(step, player)
-        apart.append([distance(in_home_key(take.notes, take.shift), home) for home in homes])
+        apart.append([distance(in_home_key(take.notes, home_shift(step.plan.key)), home) for home in homes])
         kept.append(is_kept)
     return np.array(apart), kept
 

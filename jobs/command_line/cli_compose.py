@@ -19,7 +19,7 @@ from jobs.generate.run import GenerateResult, run_generate
 from jobs.runtime.recipe import load_recipe, parse_overrides
 from lstm_core import storage
 from lstm_core.foundation.compiling import is_compiled
-from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.order import FILLED_FIELDS, TrackOrder
 
 if TYPE_CHECKING:
     from lstm_core.orders.order_file import Order
@@ -41,20 +41,26 @@ _HELP = {
     "layers": "Files of rising intensity that a game fades between, 2 to 5.",
     "format": "Of the master: flac, wav and others.",
     "primer": "MIDI file that the track continues.",
-    "melody": "File of a tune, such as tune.mid, that the track accompanies.",
+    "melody": "File of a tune, such as tune.mid, or a recording of one, that the track accompanies.",
     "from_track": "Track of OUT that it starts from, by its id.",
     "bars": 'Of that track, to be made again: "9-16, 17".',
     "parts": 'Of that track, to be made again: "bass, drums".',
     "vary": "How far from that track, 0 to 1.",
+    "bridge": "Ids of two tracks of OUT, from one of which it leads to the other; of layers ID/layer-1.",
+    "transitions": "Bridges between the takes as well, and between the layers.",
     "between": 'Tracks of OUT that tracks lead from and to: "ID_A > ID_B".',
     "steps": "How many lead from one to the other, with both: 2 to 16, 5 without it.",
     "step": "The one of them alone: 1 to the number of steps.",
 }
 _OTHER_HELP = "As in an order file."
+_PAIRS = ("bridge",)  # fields whose option takes two values
 
 
 def compose_command(*, verbose: bool = False) -> Callable[..., Any]:
-    """The command line of compose: an option for each field of an order, so that a new field has one too."""
+    """The command line of compose: an option for each field of an order, so that a new field has one too.
+
+    Those that reading fills have none: nobody chooses them.
+    """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
     def compose(
@@ -84,7 +90,7 @@ def compose_command(*, verbose: bool = False) -> Callable[..., Any]:
         "Without a seed one is drawn and printed. The same words and seed give the same bytes as `generate`."
     )
     own = _own_parameters()
-    names = {parameter.name for parameter in own}
+    names = {*(parameter.name for parameter in own), *FILLED_FIELDS}
     parameters = [*own, *(_parameter(field) for field in fields(TrackOrder) if field.name not in names)]
     compose.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     compose.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -142,6 +148,9 @@ def _parameter(field: Field[Any]) -> inspect.Parameter:
     if isinstance(field.default, bool):
         flag = typer.Option(f"{option}/--no-{option[2:]}", help=help_text, rich_help_panel=panel)
         return _keyword(field.name, Annotated[bool | None, flag], None)
+    if field.name in _PAIRS:
+        pair = typer.Option(option, metavar="ID ID", help=help_text, rich_help_panel=panel)
+        return _keyword(field.name, Annotated[tuple[str, str] | None, pair], None)
     shown = f"{help_text} Default: {field.default}." if field.default else help_text
     metavar = "NUMBER" if isinstance(field.default, int | float) else "TEXT"
     option_of_text = typer.Option(*names, metavar=metavar, help=shown, rich_help_panel=panel)

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from jobs.command_line.screen import Screen, heading
-from jobs.command_line.track_facts import between_of, instruments_of, originality_of
+from jobs.command_line.track_facts import between_of, instruments_of, keys_of, meters_of, originality_of, recording_of
 from jobs.command_line.track_sections import sections_table
 from lstm_core import storage
 from lstm_core.catalogue.folder import RECORD_NAME, list_tracks
@@ -42,7 +42,7 @@ def inspect_track(uri: str, picture: str | None = None, checkpoint: str = "base"
     if why_not:
         console.print(f"What each bar repeats, and which note is of which part, is not known: {why_not}.")
     if picture is not None:
-        Path(picture).write_bytes(_picture(uri, record, found))
+        Path(picture).write_bytes(picture_of(uri, record, found))
         console.print(f"drawn into {picture}")
 
 
@@ -51,14 +51,16 @@ def _facts(record: TrackRecord) -> Table:
     facts.add_row("track", f"{record.name} ({record.track_id})")
     length = f"{record.duration_s:.3f} s, {record.num_samples:,} samples at {record.sample_rate} Hz"
     loop = f", loop from sample {record.loop_start_sample:,} on" if record.loop_start_sample else ", loop"
-    facts.add_row("length", f"{length}, {record.num_bars} bars of {record.meter}{loop if record.loop else ''}")
-    facts.add_row("music", f"{record.key}, {record.bpm:.2f} bpm, style {record.style or 'open'}")
+    facts.add_row("length", f"{length}, {record.num_bars} bars of {meters_of(record)}{loop if record.loop else ''}")
+    facts.add_row("music", f"{keys_of(record)}, {record.bpm:.2f} bpm, style {record.style or 'open'}")
     if between := between_of(record):
         facts.add_row("between", between)
     facts.add_row("instruments", instruments_of(record))
     if record.form is not None:
         facts.add_row("form", f"{record.form.text}, energy {record.form.mean_energy:g} of 1")
         facts.add_row("chords", record.form.chords_text(record.num_bars))
+    if record.recording is not None:
+        facts.add_row("melody", recording_of(record.recording))
     facts.add_row("level", f"{record.loudness_lufs:.2f} LUFS, true peak {record.true_peak_dbtp:.2f} dBTP")
     for layer in record.layers or ():
         facts.add_row(layer.name, f"{layer.loudness_lufs:.2f} LUFS: {', '.join(layer.parts)}")
@@ -83,7 +85,7 @@ def _replayed(uri: str, record: TrackRecord, checkpoint: str) -> tuple[Replay | 
         return None, str(error).rstrip(".")
 
 
-def _picture(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
+def picture_of(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
     """The picture of a track by its take; by its record and score where there is none; by its score alone."""
     from lstm_core.analysis.picture import draw_analysis
     from lstm_core.analysis.piece import analyse
@@ -92,7 +94,8 @@ def _picture(uri: str, record: TrackRecord, found: Replay | None) -> bytes:
 
     if found is not None and found.take.plan is not None and record.form is not None:
         score = found.take.score(found.track.plan)
-        return draw_track(score, record.form, planned_roles(score.notes, found.take.plan), found.take.plan)
+        roles = planned_roles(score.notes, found.take.plan)
+        return draw_track(score, record.form, roles, (found.track, found.take.plan))
     score = read_midi(storage.read_bytes(storage.join(uri, "score.mid")))
     if record.form is None:
         return draw_analysis(score, analyse(score))

@@ -9,7 +9,7 @@ from rich.table import Table
 from jobs.command_line.screen import Screen, heading
 from lstm_core.analysis.roles import ROLES
 from lstm_core.catalogue.form import TrackForm, TrackSection
-from lstm_core.catalogue.records import TrackRecord
+from lstm_core.catalogue.records import MelodyRecording, TrackRecord
 from lstm_core.orders.sources.asked import between_ids
 from lstm_core.originality.runs import RUN_NOTES
 
@@ -28,8 +28,10 @@ def print_facts(record: TrackRecord, facts: Iterable[Fact]) -> None:
 
 def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
     """What a person wants to know of a track that was just made, and where it is."""
-    length = f"{record.duration_s:.3f} s, {record.num_bars} bars of {record.meter}{', loop' if record.loop else ''}"
-    yield "music", f"{record.key or 'no key'}, {record.bpm:.2f} bpm, {length}"
+    length = (
+        f"{record.duration_s:.3f} s, {record.num_bars} bars of {meters_of(record)}{', loop' if record.loop else ''}"
+    )
+    yield "music", f"{keys_of(record) or 'no key'}, {record.bpm:.2f} bpm, {length}"
     if between := between_of(record):
         yield "between", between
     if record.form is not None:
@@ -37,11 +39,25 @@ def summary_of(record: TrackRecord, folder: str) -> Iterator[Fact]:
         for section in shown_sections(record.form):
             yield f"chords {section.name}", chords_of(record.form, section)
     yield "instruments", instruments_of(record)
+    if record.recording is not None:
+        yield "melody", recording_of(record.recording)
     yield "sound", f"{record.loudness_lufs:.2f} LUFS, true peak {record.true_peak_dbtp:.2f} dBTP"
     yield "gates", gates_of(record)
     yield "originality", originality_of(record)
     yield "seed", str(record.seed)
     yield "files", f"{folder}: {' '.join(file.name for file in record.files)} track.json"
+
+
+def keys_of(record: TrackRecord) -> str:
+    """The key of a track, or each with the bar, from 1 on, that it begins with: "C major, G major from bar 9 on"."""
+    changes = (record.keys or ())[1:]
+    return ", ".join([record.key, *(f"{change.key} from bar {change.bar + 1} on" for change in changes)])
+
+
+def meters_of(record: TrackRecord) -> str:
+    """The meter of a track, or each with the bar that it begins with, as those of keys_of: "4/4, 3/4 from bar 9 on"."""
+    changes = (record.meters or ())[1:]
+    return ", ".join([record.meter, *(f"{change.meter} from bar {change.bar + 1} on" for change in changes)])
 
 
 def between_of(record: TrackRecord) -> str:
@@ -75,6 +91,11 @@ def instruments_of(record: TrackRecord) -> str:
         return ", ".join(record.instruments)
     by_role = sorted(record.form.roles.items(), key=lambda entry: (*ROLES, entry[0]).index(entry[0]))
     return "; ".join(f"{role} {', '.join(names)}" for role, names in by_role)
+
+
+def recording_of(recording: MelodyRecording) -> str:
+    """What a melody was found in, and how sure that is."""
+    return f"found in {recording.file}: {recording.num_notes} notes, confidence {recording.confidence:.2f} of 1"
 
 
 def gates_of(record: TrackRecord) -> str:

@@ -13,6 +13,8 @@ from lstm_core.orders.order_file import Order
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
 from lstm_core.orders.sources.reader import SourceReader
+from lstm_core.orders.sources.transitions import joined_places
+from lstm_core.orders.timing.bridge_row import bridged
 
 MAX_TAKES = 1000  # more are an order file
 _NUM_DRAWN = 1_000_000  # seeds that are drawn: short, as people type them again
@@ -29,8 +31,8 @@ def order_of_ideas(
     """An order of tracks that differ in the seed alone: `seed` and those after it.
 
     They bear the seed in their names, but for a single one that has a name. A primer is relative to the folder in which
-    the command runs. `catalogue` is that of a track that they start from. Where they lead from one track to another,
-    each seed is as many tracks as there are steps.
+    the command runs. `catalogue` is that of tracks that they start from or join. Takes are joined as those of a group.
+    Where they lead from one track to another, each seed is as many tracks as there are steps.
 
     Raises:
         OrderError: a field is unknown or malformed, or the order cannot be met.
@@ -45,5 +47,6 @@ def order_of_ideas(
         for number in range(seed, seed + num_takes):
             own = {"seed": number, "name": name if name and num_takes == 1 else f"{stem}-{number}"}
             for row in sources.rows({**fields, **own}, ""):
-                planned.append(admit(primers.pin(order_from_fields(row), ""), primers))
-    return Order(name=title, planned=tuple(planned))
+                order = primers.pin(order_from_fields(row), "")
+                planned.append(admit(bridged(order, {}, sources.finder(order.catalogue, "")), primers))
+    return Order(name=title, planned=tuple(planned), joined=joined_places(planned, [len(planned)]))

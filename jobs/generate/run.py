@@ -3,6 +3,7 @@
 What is committed is never made again, so that a run that was killed goes on by running it again. A track that a gate
 holds back is made from a derived seed, three times at most, and then reported. So is one with nearly the notes of
 another: of a track that the catalogue held when the run began, or of the same order (repeats.py).
+The transitions that an order asks for follow when its tracks are there (transitions.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from jobs.generate.attempts import Attempting, Attempts, GenerateRecipe, TrackWo
 from jobs.generate.repeats import repeated_tracks
 from jobs.generate.track_errors import ErrorWatch
 from jobs.generate.track_pipeline import attempting_with_ray
+from jobs.generate.transitions import Transitions, check_plans, is_transition
 from jobs.runtime.progress import Progress
 from jobs.runtime.recipe import save_recipe
 from jobs.runtime.sent_files import SentFile
@@ -38,7 +40,8 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import order_fields
-from lstm_core.orders.order_file import FreeSpace, Order
+from lstm_core.orders.order_file import Order
+from lstm_core.orders.order_tables import FreeSpace
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.soundfont import identity_of, refer_to_soundfont
 from lstm_core.tracks.finishing import total_seconds
@@ -86,6 +89,7 @@ def run_generate(
     checkpoint = load_playable(run)
     _check_styles(order, checkpoint)
     check_accompanies(checkpoint, order.tracks)
+    check_plans(checkpoint, order)
     bf16 = "bf16" if str(arithmetic_of(recipe.arithmetic, recipe.device)).endswith("bfloat16") else "float32"
     soundfont = refer_to_soundfont(recipe.soundfont)
     provenance = Provenance(
@@ -101,7 +105,8 @@ def run_generate(
     known = KnownTracks(catalogue)
     before = known.refresh()
     kept = {record.track_id: record for record in before if record.track_id in wanted}
-    others = [record for record in before if record.track_id not in wanted]
+    joining = {record.track_id: record for record in before if is_transition(record, wanted)}
+    others = [record for record in before if record.track_id not in kept and record.track_id not in joining]
     missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
     FreeSpace(free_bytes=_free_bytes(catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
     replayer = Replayer(checkpoint, catalogue, run)
@@ -122,7 +127,8 @@ def run_generate(
         recipe=replace(recipe, arithmetic=bf16),
         num_workers=num_workers or default_workers(len(missing)),
     )
-    made = _make(work, wanted, kept, is_here=is_here, verbose=verbose)
+    transitions = Transitions(order, named, provenance, joining)
+    made = _make(work, wanted, kept, transitions, is_here=is_here, verbose=verbose)
     everything = known.refresh()
     failures = _failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
     page = write_catalog(catalogue, everything, failures, title=order.name, stamps=known.stamps)
@@ -193,17 +199,18 @@ def _make(
     work: TrackWork,
     wanted: dict[str, PlannedTrack],
     kept: dict[str, TrackRecord],
+    transitions: Transitions,
     *,
     is_here: bool,
     verbose: bool,
 ) -> _Made:
-    """Attempts at all missing tracks until each is committed or has failed for good.
+    """Attempts at all missing tracks, and at those that follow, until each is committed or has failed for good.
 
     Everything is decided by what is committed and by the outcomes of whole rounds, so that a run that was killed
     decides the same when it is run again.
     """
     made = _Made(dict(kept), {}, set(), [], [])
-    waiting = _next_attempts(work, wanted, made)
+    waiting = _next_attempts(work, wanted, made) or _follow(work, wanted, made, transitions)
     if waiting:
         here = nullcontext((attempting_here(work), None)) if is_here else None
         with (
@@ -217,10 +224,28 @@ def _make(
                 waiting = _next_attempts(work, wanted, made)
                 if num_withdrawn := num_made - len(made.records):
                     progress.advance(-num_withdrawn)
+                if not waiting:
+                    waiting = _follow(work, wanted, made, transitions)
+                    progress.expect(len(waiting))
     made.failures = [
         _failure(wanted[track_id], made.outcomes[track_id]) for track_id in wanted if track_id not in made.records
     ]
     return made
+
+
+def _follow(work: TrackWork, wanted: dict[str, PlannedTrack], made: _Made, transitions: Transitions) -> dict[str, int]:
+    """The first attempts at what follows the tracks of an order, which is wanted from now on; nothing the second time.
+
+    Raises:
+        StorageError: there is not enough free space for it.
+    """
+    rows = transitions.after(made.records)
+    new = {track_id: track for track_id, track in rows.items() if track_id not in wanted}
+    wanted.update(new)
+    made.records.update({track_id: transitions.there[track_id] for track_id in new if track_id in transitions.there})
+    missing = [track.order for track_id, track in new.items() if track_id not in made.records]
+    FreeSpace(free_bytes=_free_bytes(work.catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
+    return _next_attempts(work, wanted, made) if missing else {}
 
 
 def _play_round(attempting: Attempting, attempts: Attempts, made: _Made, progress: Progress) -> None:

@@ -56,6 +56,12 @@ class Progress:
             self._last = time.monotonic()
             self._print_line()
 
+    def expect(self, count: int) -> None:
+        """`count` more things are to be done than was known."""
+        self.total += count
+        if self._bar is not None:
+            self._bar.update(self._task, total=self.total)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -24,10 +24,20 @@ _MARGIN, _LEGEND = 8, 22
 _SECTION, _CHORD, _DRUMS, _ENERGY = 16, 14, 18, 26  # heights of the lanes of a system, in pixels
 _PAPER, _INK, _LINE, _HALF_LINE, _ENERGY_COLOUR = "#ffffff", "#262b36", "#aab0bd", "#e3e6ec", "#f2b366"
 _REFERENCE = "#7a8194"  # what a bar repeats
+_MARK, _CHANGED = "#b0126b", "#0f8f8c"  # lines at marks; a strip under bars that were made again
+_LEAST_BETWEEN_MARKS = 12  # pixels; of nearer ones the first has its text
 SECTION_COLOURS = ("#e8eef7", "#f7eee3", "#e9f4ea", "#f5e9f2", "#f3f3df", "#e6f3f3")  # one for each letter, in turn
 LABEL_GAP = 4  # pixels between one chord and the next
 _LEFT_OUT = 0.1  # of them, and one more, may be left out because they do not fit
 _CHORD_STEPS = (2, 4, 8, 16, 32)  # bars of which one may have a chord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A place that is named in a picture, such as a hit or another tempo."""
+
+    tick: int
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +68,17 @@ class _System:
         return self.roll_bottom - (pitch - self.low_pitch) * (self.roll_bottom - self.roll_top) / rows
 
 
-def draw_analysis(score: Score, analysis: Analysis, *, width: int = 1600) -> bytes:
+def draw_analysis(
+    score: Score,
+    analysis: Analysis,
+    *,
+    width: int = 1600,
+    marks: Sequence[Mark] = (),
+    changed: Collection[int] = (),
+) -> bytes:
     """PNG of a score and its analysis, BARS_PER_SYSTEM bars per row; equal bytes for equal input.
+
+    `marks` are lines with names; under bars that are `changed`, made again while the rest stayed, is a strip.
 
     Above the bars stand the sections with what each bar repeats (=7 bar 7 exactly, ~7 varied, +2=7 two semitones up)
     and the chords, below them drums and energy. Notes of the melody line are edged.
@@ -79,7 +98,8 @@ def draw_analysis(score: Score, analysis: Analysis, *, width: int = 1600) -> byt
         _draw_chords(pen, analysis, system)
         _draw_notes(pen, score, analysis, system)
         _draw_energy(pen, analysis, system)
-    _draw_legend(pen, num_systems * SYSTEM_HEIGHT)
+        _draw_marks(pen, analysis, system, marks, changed)
+    _draw_legend(pen, num_systems * SYSTEM_HEIGHT, has_changed=bool(changed))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=6)
     return buffer.getvalue()
@@ -220,10 +240,36 @@ def _draw_energy(pen: ImageDraw.ImageDraw, analysis: Analysis, system: _System) 
         pen.rectangle((x0, base - _ENERGY * float(analysis.energy[bar]), x1 - 1, base), fill=_ENERGY_COLOUR)
 
 
-def _draw_legend(pen: ImageDraw.ImageDraw, top: int) -> None:
+def _draw_marks(
+    pen: ImageDraw.ImageDraw, analysis: Analysis, system: _System, marks: Sequence[Mark], changed: Collection[int]
+) -> None:
+    """Lines at marks with their names, and a strip under the bars that were made again."""
+    base = system.roll_bottom + _DRUMS + _ENERGY
+    for bar in range(system.first_bar, system.last_bar):
+        if bar in changed:
+            x0, x1 = system.x(analysis.barlines[bar]), system.x(analysis.barlines[bar + 1])
+            pen.rectangle((x0, base + 2, x1 - 1, base + 6), fill=_CHANGED)
+    free = -1.0
+    for mark in marks:
+        if not system.start <= mark.tick < int(analysis.barlines[system.last_bar]):
+            continue
+        x = system.x(mark.tick)
+        for y in range(system.roll_top, base, 6):
+            pen.line((x, y, x, y + 3), fill=_MARK)
+        if x >= free:
+            pen.text((x + 3, base - 12), mark.text, fill=_MARK, font=label_font(10))
+            free = x + label_font(10).getlength(mark.text) + _LEAST_BETWEEN_MARKS
+
+
+def _draw_legend(pen: ImageDraw.ImageDraw, top: int, *, has_changed: bool) -> None:
     x = _MARGIN
     for name, colour in zip(ROLES, ROLE_COLOURS, strict=True):
         pen.rectangle((x, top + 4, x + 12, top + 14), fill=colour)
         pen.text((x + 17, top + 2), name, fill=_INK, font=label_font(12))
         x += 30 + round(label_font(12).getlength(name))
-    pen.text((x + 20, top + 2), "=7 as bar 7    ~7 varies bar 7", fill=_REFERENCE, font=label_font(12))
+    text = "=7 as bar 7    ~7 varies bar 7"
+    pen.text((x + 20, top + 2), text, fill=_REFERENCE, font=label_font(12))
+    if has_changed:
+        x += 50 + round(label_font(12).getlength(text))
+        pen.rectangle((x, top + 8, x + 24, top + 12), fill=_CHANGED)
+        pen.text((x + 29, top + 2), "made again, the rest is locked", fill=_REFERENCE, font=label_font(12))

@@ -87,7 +87,11 @@ def _page_data(
         plain["energy"] = [record.form and record.form.mean_energy for record in records]
         coded["form"] = _coded(_sections(record.form) for record in records)
         coded["chords"] = _coded(_section_chords(record.form) for record in records)
-    if any(record.tempos for record in records):
+    if any(record.keys for record in records):
+        coded["keys"] = _coded(tuple(change.key for change in record.keys or ()) for record in records)
+    if any(record.meters for record in records):
+        coded["meters"] = _coded(_meters(record) for record in records)
+    if any(record.tempos or record.meters for record in records):
         coded["tempos"] = _coded(_tempos(record) for record in records)
     return {
         "plot": [PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM],
@@ -110,9 +114,21 @@ def _sections(form: TrackForm | None) -> tuple[str | int, ...]:
 
 
 def _tempos(record: TrackRecord) -> tuple[float, ...]:
-    """Bar, second and bpm of each tempo, one after the other; () where there is one."""
+    """Bar, second and bpm of each tempo, one after the other; () where there is one.
+
+    Where a meter begins, so does a tempo: from there on bars are as long as it says.
+    """
     tempos = record.tempos or ()
-    return tuple(round(part, 4) for tempo in tempos for part in (tempo.bar, tempo.start_s, tempo.bpm))
+    rows = {tempo.bar: (tempo.start_s, tempo.bpm) for tempo in tempos}
+    for meter in record.meters or ():
+        bpm = next((tempo.bpm for tempo in reversed(tempos) if tempo.bar <= meter.bar), record.bpm)
+        rows.setdefault(meter.bar, (meter.start_s, bpm))
+    return tuple(round(part, 4) for bar in sorted(rows) for part in (bar, *rows[bar]))
+
+
+def _meters(record: TrackRecord) -> tuple[float | str, ...]:
+    """Bar and name of each meter, one after the other; () where there is one."""
+    return tuple(part for meter in record.meters or () for part in (meter.bar, meter.meter))
 
 
 def _section_chords(form: TrackForm | None) -> str:

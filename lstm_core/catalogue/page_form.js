@@ -52,9 +52,22 @@ function tempoText(i) {
   const [low, high] = [Math.min, Math.max].map((most) => +most(...temposOf(i).map(({ bpm }) => bpm)).toFixed(1));
   return low === high ? `${low}` : `${low}–${high}`;
 }
+function keysText(i) {
+  const keys = coded.keys ? of("keys", i) : [];
+  return keys.length ? keys.join(" – ") : of("key", i);
+}
+/* The meters of a track: the bar that each begins with, and its name. */
+function metersOf(i) {
+  const flat = coded.meters ? of("meters", i) : [];
+  if (!flat.length) return [{ bar: 0, meter: of("meter", i) }];
+  return Array.from({ length: flat.length / 2 }, (_, n) => ({ bar: flat[2 * n], meter: flat[2 * n + 1] }));
+}
+function metersText(i) {
+  return metersOf(i).map(({ meter }) => meter).join(" – ");
+}
 /* Seconds of a bar at a tempo of a track. */
-function barSeconds(i, { bpm }) {
-  const [beats, unit] = of("meter", i).split("/").map(Number);
+function barSeconds(i, { bar, bpm }) {
+  const [beats, unit] = metersOf(i).findLast((one) => one.bar <= bar).meter.split("/").map(Number);
   return (240 * beats) / unit / bpm;
 }
 /* The bar at a time, and the time of a bar; both may lie between bars. */

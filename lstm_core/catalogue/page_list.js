@@ -124,7 +124,7 @@ function makeRow(i) {
   fillRoll(part(".roll"), i);
   const duration = plain.duration_s[i], fraction = duration % 1 ? (duration % 1).toFixed(3).replace(/^0|0+$/g, "") : "";
   part(".facts").append(fact("Duration", clock(duration) + fraction, ""), fact("Tempo", tempoText(i), "bpm"),
-    fact("Key", of("key", i), ""), fact("Meter", of("meter", i), ""),
+    fact("Key", keysText(i), ""), fact("Meter", metersText(i), ""),
     fact("Loudness", signed(plain.loudness_lufs[i], 1), "LUFS"), fact("True peak", signed(plain.true_peak_dbtp[i], 1), "dBTP"));
   const gates = of("gates", i), numPassed = gates.filter(([, isPassed]) => isPassed).length;
   part(".gates").textContent = gates.length ? `${numPassed === gates.length ? "✓" : "✗"} ${numPassed}/${gates.length}` : "";

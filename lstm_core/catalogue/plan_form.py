@@ -17,12 +17,14 @@ from lstm_core.representations.plan.layout import EXACT, NO_CHORD, NUM_ENERGIES,
 _MOST_PRIMES = 4  # further variants have a number: A'5
 
 
-def form_of_plan(plan: Plan, shift: int, names: Sequence[str] | None = None, *, loop_start: int = 0) -> TrackForm:
+def form_of_plan(
+    plan: Plan, shift: Ints | int, names: Sequence[str] | None = None, *, loop_start: int = 0
+) -> TrackForm:
     """The form of a track that was made from a plan.
 
     Args:
         plan: Of at least one bar, in the home key.
-        shift: Semitones from the key of the track to the home key.
+        shift: Semitones from the key of the track to the home key, or from that of each bar: int64 [bars].
         names: Of the plan's sections, where an order gives them; else they are letters, with a prime for each new
             variant. A section all of whose bars are exact copies of a section of its letter has that one's name.
         loop_start: Bars that are played once before the loop: a section of so many is called intro.
@@ -38,12 +40,13 @@ def form_of_plan(plan: Plan, shift: int, names: Sequence[str] | None = None, *, 
             f"which begin with bars {', '.join(map(str, starts.tolist()))}. Give one name for each."
         )
     slots = int(plan.num_slots.max())
+    shifts = np.repeat(np.broadcast_to(shift, plan.num_bars), slots).tolist()
     return TrackForm(
         sections=placed_sections(_section_names(plan, starts, loop_start) if names is None else names, counts),
         chords=tuple(
-            _chord_name(value, bass, -shift)
-            for value, bass in zip(
-                plan.chord[:, :slots].ravel().tolist(), plan.bass[:, :slots].ravel().tolist(), strict=True
+            _chord_name(value, bass, -up)
+            for value, bass, up in zip(
+                plan.chord[:, :slots].ravel().tolist(), plan.bass[:, :slots].ravel().tolist(), shifts, strict=True
             )
         ),
         slots_per_bar=slots,

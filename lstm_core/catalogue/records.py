@@ -17,10 +17,12 @@ RECORD_VERSION = 2  # of the fields of a record; 1 had no field that said so
 TRACKS_FOLDER = "tracks"
 OPTIONAL = (
     *("form", "longest_shared_run", "nearest_piece", "nearest_similarity", "notes_signature"),
-    "tempos",
+    *("tempos", "keys", "meters"),
     *("loop_start_bar", "loop_start_sample", "loop_end_sample"),
     "layers",
+    "recording",
 )  # absent when None
+LISTS = ("tempos", "keys", "meters", "layers")  # of those, each of several rows
 T = TypeVar("T")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -54,6 +56,23 @@ class TrackTempo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrackKey:
+    """A key of a track, up to the next one."""
+
+    bar: int  # it begins with, the first being 0
+    key: str  # "D minor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackMeter:
+    """A meter of a track, up to the next one."""
+
+    bar: int  # it begins with, the first being 0
+    start_s: float
+    meter: str  # "3/4"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrackLayer:
     """One of the files of a track that a game fades between."""
 
@@ -61,6 +80,15 @@ class TrackLayer:
     parts: tuple[str, ...]  # that play, those that this layer adds last: "bass: fingered bass"
     loudness_lufs: float
     true_peak_dbtp: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyRecording:
+    """The recording that a track's melody was found in."""
+
+    file: str  # its name
+    num_notes: int  # of the melody, once through
+    confidence: float  # of the transcription, 0 to 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +128,10 @@ class TrackRecord:
     nearest_similarity: float | None = None  # 0 to 1: the share of its short runs that it holds, by rarity
     notes_signature: str | None = None  # for near-duplicates, see originality/signatures.py; None: too few notes
     tempos: tuple[TrackTempo, ...] | None = None  # where there is more than one; bpm is then the main one
+    keys: tuple[TrackKey, ...] | None = None  # where there is more than one; key is then the first one
+    meters: tuple[TrackMeter, ...] | None = None  # the same of meters
     layers: tuple[TrackLayer, ...] | None = None  # from the softest on, where they were ordered
+    recording: MelodyRecording | None = None  # that the melody was found in, where the order named one
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION
@@ -132,9 +163,10 @@ class TrackRecord:
         content = {key: value for key, value in vars(self).items() if key != "extra"} | self.extra
         content["gates"] = [vars(gate) for gate in self.gates]
         content["files"] = [vars(file) for file in self.files]
-        for name in ("tempos", "layers"):
+        for name in LISTS:
             if content[name] is not None:
                 content[name] = [vars(entry) for entry in content[name]]
+        content["recording"] = None if self.recording is None else vars(self.recording)
         for name in (name for name in OPTIONAL if content[name] is None):
             del content[name]
         if self.form is None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from lstm_core.analysis.picture import label_font
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.roll_form import FORM_COLOURS, FormLanes, Pixels, bar_seconds, bar_step
+from lstm_core.catalogue.roll_form import FORM_COLOURS, FormLanes, Pixels, bar_seconds, bar_step, change_names
 from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, Score, bar_starts, family_of
 
 # Where the time axis lies, as shares of width and height: the page moves its playhead inside this box.
@@ -116,6 +116,7 @@ def draw_roll(
         columns = np.minimum(plot.x(bar_seconds(score, form.num_bars)), plot.right)
         lanes = FormLanes(
             form=form,
+            changes=change_names(score),
             columns=columns,
             top=plot.top,
             floor=plot.floor,

@@ -10,6 +10,7 @@ from PIL import ImageDraw
 
 from lstm_core.analysis.picture import SECTION_COLOURS, label_font, shown_chords
 from lstm_core.catalogue.form import TrackForm
+from lstm_core.notes.keys import key_name
 from lstm_core.notes.score import Score, bar_starts
 
 Pixels = npt.NDArray[np.uint8]  # index into the palette, [height, width]
@@ -32,11 +33,22 @@ def bar_seconds(score: Score, num_bars: int) -> npt.NDArray[np.float64]:
     return score.seconds(np.concatenate([bars, bars[-1] + more]))
 
 
+def change_names(score: Score) -> dict[int, str]:
+    """The keys and the meters of a score, of each where it has several, by the bar that they begin with."""
+    bars, found = bar_starts(score.meters, score.end_tick), dict[int, list[str]]()
+    for change in score.keys:
+        found.setdefault(int(np.searchsorted(bars, change.tick)), []).append(key_name(change.key))
+    for meter in score.meters if len(score.meters) > 1 else ():
+        found.setdefault(int(np.searchsorted(bars, meter.tick)), []).append(str(meter))
+    return {bar: ", ".join(names) for bar, names in found.items()}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FormLanes:
     """Where a form stands in a picture."""
 
     form: TrackForm
+    changes: dict[int, str]  # of bars with which another key or meter begins, what it is
     columns: npt.NDArray[np.int64]  # at which each bar begins, and the end of the last: [bars + 1]
     top: int  # rows of the plot: where it begins, where its pitches end, where it ends
     floor: int
@@ -93,10 +105,14 @@ class FormLanes:
             pixels[: self.top, x0] = self.first_colour + _BOUNDARY
             if section.start_bar:
                 pixels[self.top : self.bottom, x0] = self.first_colour + _BOUNDARY
-            width = label_font(size).getlength(section.name)
-            if x0 + 3 + width <= x1:
-                pen.text((x0 + 4, middle - 3), section.name, fill=255, font=label_font(size), anchor="ls")
+            change = self.changes.get(section.start_bar)
+            for label in ([f"{section.name}, {change}"] if change else []) + [section.name]:
+                width = label_font(size).getlength(label)
+                if x0 + 3 + width > x1:
+                    continue
+                pen.text((x0 + 4, middle - 3), label, fill=255, font=label_font(size), anchor="ls")
                 free_from[bars] = np.maximum(free_from[bars], round(x0 + 4 + width))
+                break
         return free_from
 
     def _draw_numbers(self, pen: ImageDraw.ImageDraw, middle: int, size: int, free_from: npt.NDArray[np.int64]) -> None:

@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.records import OPTIONAL, CatalogueError, TrackFailure, TrackRecord, make_failure, stored_record
+from lstm_core.catalogue.records import (
+    LISTS,
+    OPTIONAL,
+    CatalogueError,
+    TrackFailure,
+    TrackRecord,
+    make_failure,
+    stored_record,
+)
 
 TABLES_FOLDER = "catalog"
 TRACKS_NAME, FAILURES_NAME, LISTING_NAME = "tracks.parquet", "failures.parquet", "listing.parquet"
@@ -30,6 +38,8 @@ _FORM_CELLS: dict[str, Callable[[TrackForm], Any]] = {
 }  # columns that are made of a record's form
 _EARLIER: dict[str, Any] = {"record_version": 1} | dict.fromkeys((*_FORM_CELLS, *OPTIONAL))  # of tables without these
 _TEMPO = pa.struct([("bar", pa.float64()), ("start_s", pa.float64()), ("bpm", pa.float64())])
+_KEY = pa.struct([("bar", pa.int32()), ("key", pa.string())])
+_METER = pa.struct([("bar", pa.int32()), ("start_s", pa.float64()), ("meter", pa.string())])
 _LAYER = pa.struct(
     [
         ("name", pa.string()),
@@ -38,6 +48,7 @@ _LAYER = pa.struct(
         ("true_peak_dbtp", pa.float64()),
     ]
 )
+_RECORDING = pa.struct([("file", pa.string()), ("num_notes", pa.int32()), ("confidence", pa.float64())])
 _CHECKPOINT = pa.struct(
     [
         ("fingerprint", pa.string()),
@@ -89,7 +100,10 @@ TRACKS_SCHEMA = pa.schema(
         ("nearest_similarity", pa.float64()),
         ("notes_signature", pa.string()),
         ("tempos", pa.list_(_TEMPO)),  # null where there is one, bpm
+        ("keys", pa.list_(_KEY)),  # null where there is one, key
+        ("meters", pa.list_(_METER)),  # null where there is one, meter
         ("layers", pa.list_(_LAYER)),  # null where none were ordered
+        ("recording", _RECORDING),  # null where the melody was not found in one
     ]
 )
 
@@ -190,8 +204,10 @@ def _cell(name: str, row: TrackRecord | TrackFailure) -> Any:
     value = getattr(row, name)
     if name == "order":
         return json.dumps(value, sort_keys=True)
-    if name in ("gates", "files", "tempos", "layers"):
+    if name in ("gates", "files", *LISTS):
         return value and [vars(entry) for entry in value]
+    if name == "recording":
+        return value and vars(value)
     if name in ("checkpoint", "soundfont"):
         return {key: texts(inner) if key == "licences" else str(inner) for key, inner in value.items()}
     return value

@@ -9,7 +9,8 @@ import numpy as np
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
 from lstm_core.composing.between.leading import led, step_loudness
-from lstm_core.composing.form_rules import asked_energy
+from lstm_core.composing.changes.keys import ended_at_borders, shifts_of_bars
+from lstm_core.composing.form_rules import asked_energy, velocity_of
 from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying, with_staying
 from lstm_core.composing.rules import part_request, plan_request
@@ -19,15 +20,13 @@ from lstm_core.composing.writing_order import in_order, in_plan_order, writing_o
 from lstm_core.engine.engine import Engine, Generated
 from lstm_core.model.composer_checkpoint import ComposerCheckpoint
 from lstm_core.notes.keys import home_shift
-from lstm_core.notes.score import Meter, NoteArray
+from lstm_core.notes.score import NoteArray
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.timing.cue import cue_of
 from lstm_core.representations.parts.events import read_parts
 from lstm_core.representations.plan.events import bars_of, read_plan
 from lstm_core.representations.plan.layout import Ints
-
-SOFTEST, LOUDEST = 44.0, 108.0  # mean velocity of bars of energy 0 and 1
 
 
 class Composer:
@@ -58,16 +57,18 @@ class Composer:
         written = [in_order(request, order) for request, order in zip(requests, orders, strict=True)]
         for made in self.arranger.generate(written):
             track, plan = attempts[made.number][0].plan, requests[made.number].plan
-            shift = home_shift(track.key)
             order, tune = attempts[made.number][0].order, attempts[made.number][0].tune
-            notes = read_parts(made.events, written[made.number].plan, -shift)
+            shifts = shifts_of_bars(order, track)
+            notes = read_parts(made.events, written[made.number].plan, -shifts)
             notes = _within(in_plan_order(notes, orders[made.number]), track)
+            notes = ended_at_borders(notes, shifts, np.cumsum(plan.bar_ticks))
             if cue_of(order.form):
                 notes = with_chord_held(notes, track)
             if tune is not None:
                 notes = with_tune(notes, attempts[made.number][0], tune, plan)
-            elif not order.primer:  # whose notes stand as they are
-                notes = ended_by(notes, order.loop_start * track.meter.bar_ticks)
+            else:
+                notes = ended_by(notes, track.tick_of(order.loop_start))
+            if tune is None and not order.primer:  # whose notes stand as they are
                 notes = at_most_together(
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources
@@ -77,22 +78,23 @@ class Composer:
             if stay is not None:
                 notes = with_staying(notes, stay, order.polyphony)
             count = len(made.events) + (len(planned[made.number].events) if made.number in planned else 0)
+            shift = shifts if track.section_keys else home_shift(track.key)
             yield Take(number=made.number, plan=plan, shift=shift, notes=notes, num_events=count)
 
 
 def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> NoteArray:
     """The notes louder and softer by the energy that is asked of their bars, float64 [N]; as they are for None.
 
-    The mean velocity of a bar moves to between SOFTEST and LOUDEST; within a bar and between parts all stays.
+    The mean velocity of a bar becomes what velocity_of says; within a bar and between parts all stays.
     """
-    return with_loudness(notes, None if energy is None else SOFTEST + (LOUDEST - SOFTEST) * energy, plan)
+    return with_loudness(notes, None if energy is None else velocity_of(energy), plan)
 
 
 def with_loudness(notes: NoteArray, wanted: Floats | None, plan: TrackPlan) -> NoteArray:
     """The notes with the mean velocity in each bar that is wanted, float64 [N]; as they are for None."""
     if wanted is None or len(notes) == 0:
         return notes
-    bar = np.minimum(notes["onset"] // plan.meter.bar_ticks, plan.num_bars - 1)
+    bar = plan.bars_at(notes["onset"])
     counts = np.maximum(np.bincount(bar, minlength=plan.num_bars), 1)
     mean = np.bincount(bar, weights=notes["velocity"], minlength=plan.num_bars) / counts
     moved = notes.copy()
@@ -101,8 +103,7 @@ def with_loudness(notes: NoteArray, wanted: Floats | None, plan: TrackPlan) -> N
 
 
 def _bars(plan: TrackPlan) -> tuple[Ints, Ints]:
-    meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
-    return bars_of((meter,), plan.num_bars)
+    return bars_of(plan.meters, plan.num_bars)
 
 
 def _within(notes: NoteArray, plan: TrackPlan) -> NoteArray:
@@ -110,7 +111,7 @@ def _within(notes: NoteArray, plan: TrackPlan) -> NoteArray:
     end = plan.total_ticks
     stop = np.full(len(notes), end, dtype=np.int64)
     if plan.final_bar is not None:
-        final = plan.final_bar * plan.meter.bar_ticks
+        final = plan.tick_of(plan.final_bar)
         stop = np.where(notes["onset"] < final, final, final + plan.final_hold_ticks)
     shortened = notes.copy()
     shortened["duration"] = np.maximum(np.minimum(notes["duration"], stop - notes["onset"]), 1)

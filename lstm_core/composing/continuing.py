@@ -14,7 +14,7 @@ from lstm_core.orders.planned import PlannedTrack
 from lstm_core.representations.note_events import decode_events
 from lstm_core.representations.parts.events import BAR, PLACE, spell_parts
 from lstm_core.representations.plan.events import FIRST_BASS, SECOND_BASS, THIRD, content_of
-from lstm_core.representations.plan.from_score import PlannedScore, planned_note_for_note
+from lstm_core.representations.plan.from_score import PlannedScore, is_played, planned_note_for_note
 from lstm_core.representations.plan.layout import MAX_PARTS, Ints
 
 BASSES = range(32, 40)  # General MIDI programs whose usual role is the bass
@@ -81,9 +81,18 @@ def _entering(rules: PlanRules, programs: Ints) -> Ints:
 def primer_events(track: PlannedTrack, shift: int) -> dict[tuple[int, int], Ints]:
     """Events of each part and bar of the primer, BAR first: int64 [n, K] each."""
     primer = primer_of(track, shift)
-    if primer is None:
+    return {} if primer is None else spelled_cells(primer)
+
+
+def spelled_cells(planned: PlannedScore) -> dict[tuple[int, int], Ints]:
+    """Events of each part and bar of some music that is written and not copied, BAR first: int64 [n, K] each."""
+    plan, written = planned.plan, is_played(planned)
+    if not written.any():
         return {}
-    events = spell_parts(primer).astype(np.int64)
+    events = spell_parts(planned).astype(np.int64)
     starts = np.flatnonzero(events[:, PLACE] == BAR).tolist()
-    cells = primer.plan.played().tolist()
-    return {(part, bar): events[start:stop] for (part, bar), (start, stop) in zip(cells, pairwise(starts), strict=True)}
+    cells = np.unique(planned.part[written].astype(np.int64) * plan.num_bars + planned.bar[written]).tolist()
+    return {
+        divmod(cell, plan.num_bars): events[start:stop]
+        for cell, (start, stop) in zip(cells, pairwise(starts), strict=True)
+    }

@@ -11,15 +11,17 @@ import numpy.typing as npt
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.engine.plans.rules import FREE, NUM_ROLES
-from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordBar, ChordSymbol
+from lstm_core.notes.chord_symbols import CHORD_STEPS, ChordSymbol
 from lstm_core.notes.keys import scale_pitch_classes
 from lstm_core.orders.energy_curve import energy_of_bars, parse_energy
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
-from lstm_core.orders.section_fields import for_section, section_chords, section_roles
+from lstm_core.orders.section_fields import for_section, roles_by_name, section_chords, section_roles
 from lstm_core.orders.sections import PlacedSection
 from lstm_core.representations.plan.events import EXACT_CODE, NEW_CODE, VARIED_CODE
 from lstm_core.representations.plan.layout import MAX_LETTERS, NO_SOURCE, NUM_ENERGIES, Ints, Plan, chord_value
+
+SOFTEST, LOUDEST = 44.0, 108.0  # mean velocity of bars of energy 0 and 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,16 +86,22 @@ def form_rules(
 def with_hits(rules: FormRules, hit_bars: Sequence[int]) -> FormRules:
     """The rules of a form without sections of its own in which a section begins with each of these bars.
 
-    Where none does there yet, one that repeats a bar has the letter of that bar, another one a new letter.
+    Where none does there yet, one that repeats a bar has the letter of that bar, another one a new letter. Letters
+    are numbered as they appear, so those that first come after a new one move up: it is no later section's own.
     """
     section = rules.section.copy()
     letters = np.zeros(len(section), dtype=np.int64)  # of each bar so far, from 1 on
+    renamed: dict[int, int] = {1: 1}
+    num_new = 0
     for bar in range(len(section)):
+        if (own := int(section[bar])) > 0:
+            section[bar] = renamed.setdefault(own, min(own + num_new, MAX_LETTERS))
         letters[bar] = section[bar] if section[bar] > 0 else letters[bar - 1] if bar else 1
         if bar in hit_bars and section[bar] <= 0:
             source = bar - rules.back[bar] if rules.back[bar] > 0 else None
             new = min(int(letters[:bar].max()) + 1, MAX_LETTERS)
             section[bar] = letters[bar] = new if source is None else letters[source]
+            num_new += source is None
     return replace(rules, section=section)
 
 
@@ -108,22 +116,28 @@ def bars_behind(hit_bars: Sequence[int], plan: Plan) -> frozenset[int]:
 
 
 def chord_rules(
-    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...], shift: int
+    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...], shift: Ints | int
 ) -> tuple[Ints, Ints]:
-    """Chords and basses that bars must have in the home key: int64 [N, 2] twice, FREE where the model may choose."""
+    """Chords and basses that bars must have in the home key: int64 [N, 2] twice, FREE where the model may choose.
+
+    `shift` is from the key of the track to the home key, or of each bar from its own: int64 [N]. What an order gives is
+    in the key of the first section that has it, and is moved with the later ones.
+    """
     n = plan.num_bars
     chord, bass = np.full((n, 2), FREE), np.full((n, 2), FREE)
     texts = section_chords(order.chords)
     if not texts:
         return chord, bass
-    spans: list[tuple[slice, list[ChordBar] | None]] = [
-        (placed.bars, for_section(texts, placed.spec)) for placed in sections
-    ] or [(slice(0, n), texts.get(""))]
-    for bars, sequence in spans:
+    shifts, first = np.broadcast_to(shift, n), dict[str, int]()
+    named = {name: (name, sequence) for name, sequence in texts.items()}
+    spans = [(placed.bars, for_section(named, placed.spec)) for placed in sections] or [(slice(0, n), named.get(""))]
+    for bars, given in spans:
+        name, sequence = given or ("", [])
         for place, bar in enumerate(range(n)[bars]):
             if sequence:
+                as_written = first.setdefault(name, int(shifts[bar]))
                 for slot, symbol in enumerate(sequence[place % len(sequence)]):
-                    chord[bar, slot], bass[bar, slot] = _values(symbol, shift)
+                    chord[bar, slot], bass[bar, slot] = _values(symbol, as_written)
     return chord, bass
 
 
@@ -136,6 +150,11 @@ def _values(symbol: ChordSymbol, shift: int) -> tuple[int, int]:
 def asked_energy(order: TrackOrder, num_bars: int) -> Floats | None:
     """Energy of all bars, 0 to 1, None where the order leaves it open: float64 [N]."""
     return energy_of_bars(parse_energy(order.energy), num_bars) if order.energy else None
+
+
+def velocity_of(energy: Floats) -> Floats:
+    """The mean velocity of the notes of bars of some energies, 0 to 1: float64, shape of `energy`."""
+    return SOFTEST + (LOUDEST - SOFTEST) * energy
 
 
 def energy_steps(energy: Floats) -> Ints:
@@ -155,6 +174,16 @@ def role_rules(order: TrackOrder, num_bars: int, sections: tuple[PlacedSection, 
             bits[placed.bars] = sum(1 << role for role in roles)
     if not sections and "" in texts:
         bits[:] = sum(1 << role for role in texts[""])
+    return bits
+
+
+def entering_roles(order: TrackOrder, num_bars: int, sections: tuple[PlacedSection, ...]) -> Ints:
+    """Bits of the roles that an order names for a section, at its first bar, where they come in: int64 [N]."""
+    bits, texts = np.zeros(num_bars, dtype=np.int64), roles_by_name(order.roles)
+    for placed in sections:
+        bits[placed.start] = sum(1 << role for role in for_section(texts, placed.spec) or ())
+    if not sections:
+        bits[0] = sum(1 << role for role in texts.get("", ()))
     return bits
 
 

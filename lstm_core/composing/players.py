@@ -49,7 +49,7 @@ class NotePlayer:
         for made in self.engine.generate([request_of(track, attempt, facts) for track, attempt in attempts]):
             track, notes = attempts[made.number][0], decode_events(made.events).notes
             if track.primer is None:  # whose notes stand as they are
-                notes = ended_by(notes, track.order.loop_start * track.plan.meter.bar_ticks)
+                notes = ended_by(notes, track.plan.tick_of(track.order.loop_start))
             if cue_of(track.order.form):
                 notes = with_chord_held(notes, track.plan)
             yield Take(number=made.number, notes=notes, num_events=len(made.events))
@@ -70,13 +70,17 @@ def load_playable(name: str | Path) -> Playable:
 
 
 def check_accompanies(checkpoint: Playable, orders: Iterable[TrackOrder]) -> None:
-    """Raises OrderError for an order with a melody and a checkpoint that makes no plans."""
-    melody = next((order.melody for order in orders if order.melody), None)
-    if melody is not None and not isinstance(checkpoint, ComposerCheckpoint):
-        raise OrderError(
-            f"The checkpoint {checkpoint.facts.name} writes notes without a plan and cannot accompany melody {melody}. "
-            "Use base, or a run of the levels plan and parts."
-        )
+    """Raises OrderError for an order with a melody or changes of key or meter and a checkpoint that makes no plans."""
+    if isinstance(checkpoint, ComposerCheckpoint):
+        return
+    for order in orders:
+        name = next((name for name in ("melody", "key_changes", "meter_changes") if getattr(order, name)), "")
+        if name:
+            what = f"{'accompany' if name == 'melody' else 'follow'} {name} {getattr(order, name)}"
+            raise OrderError(
+                f"The checkpoint {checkpoint.facts.name} writes notes without a plan and cannot {what}. "
+                "Use base, or a run of the levels plan and parts."
+            )
 
 
 def load_training_runs(name: str | Path, checkpoint: Playable) -> tuple[OriginalityIndex, ...]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from lstm_core.analysis.roles import MELODY
+from lstm_core.composing.form_rules import asked_energy, velocity_of
 from lstm_core.composing.remaking import Staying
 from lstm_core.engine.plans.rules import Bytes, PlanRules
 from lstm_core.foundation.errors import OrderError
@@ -156,6 +157,7 @@ def _melody(plan: Plan, part: int, tune: int, track: PlannedTrack, source: Sourc
     if final is not None:
         is_last = notes["onset"] >= final * new
         notes["duration"][is_last] = np.minimum(notes["duration"][is_last], track.plan.final_hold_ticks)
+    notes["velocity"] = _velocities(notes, track, source)
     notes["part"], notes["program"] = part, plan.programs[part]
     shifts = home_shift(source.track_plan.key), home_shift(track.plan.key)
     home = notes["pitch"].astype(np.int64) + shifts[0]
@@ -163,6 +165,21 @@ def _melody(plan: Plan, part: int, tune: int, track: PlannedTrack, source: Sourc
     pitch = in_scale(moved - shifts[1], notes, plan, track)
     notes["pitch"] = in_range(pitch, notes["pitch"].astype(np.int64), int(plan.programs[part]), track)
     return tidy(notes)
+
+
+def _velocities(melody: NoteArray, track: PlannedTrack, source: SourceTrack) -> Ints:
+    """Velocities of a melody in an arrangement: another energy moves those of a bar as far as it moves the bar."""
+    before = melody["velocity"].astype(np.int64)
+    energy = asked_energy(track.order, track.plan.num_bars)
+    if energy is None or track.order.energy == source.order.energy:
+        return before
+    num_bars = track.plan.num_bars
+    of_all = np.minimum(source.notes["onset"] // source.track_plan.meter.bar_ticks, num_bars - 1)
+    counts = np.maximum(np.bincount(of_all, minlength=num_bars), 1)
+    mean = np.bincount(of_all, weights=source.notes["velocity"], minlength=num_bars) / counts
+    bar = np.minimum(melody["onset"] // track.plan.meter.bar_ticks, num_bars - 1)
+    moved: Ints = np.clip(np.rint(before + (velocity_of(energy) - mean)[bar]), 8, 127).astype(np.int64)
+    return moved
 
 
 def _modes(track: PlannedTrack, source: SourceTrack) -> tuple[bool, bool]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from lstm_core.analysis.grid import Bools
 from lstm_core.analysis.roles import ROLES
+from lstm_core.composing.continuing import spelled_cells
 from lstm_core.composing.varying import varied_cells, varied_plan
 from lstm_core.composing.voices import beside
 from lstm_core.foundation.errors import OrderError
@@ -22,7 +22,6 @@ from lstm_core.notes.score import DRUMS, NoteArray, tidy
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sources.asked import is_remade, parse_bars
-from lstm_core.representations.parts.events import BAR, PLACE, spell_parts
 from lstm_core.representations.plan.from_score import PlannedScore
 from lstm_core.representations.plan.layout import NEW, NO_SOURCE, VARIED, Ints, Plan
 
@@ -66,17 +65,7 @@ def locked_events(stays: Staying, shift: int) -> dict[tuple[int, int], Ints]:
     barlines = np.concatenate([[0], np.cumsum(plan.bar_ticks)])
     bar = np.minimum(notes["onset"] // plan.bar_ticks[0], plan.num_bars - 1).astype(np.int64)
     part = notes["part"].astype(np.int64)
-    written = (plan.active & ~plan.copied)[bar] >> part & 1 == 1
-    if not written.any():
-        return {}
-    spelled = PlannedScore(plan=plan, notes=notes, part=part, bar=bar, barlines=barlines, num_left_out=0)
-    events = spell_parts(spelled).astype(np.int64)
-    starts = np.flatnonzero(events[:, PLACE] == BAR).tolist()
-    cells = np.unique(part[written] * plan.num_bars + bar[written]).tolist()
-    return {
-        divmod(cell, plan.num_bars): events[start:stop]
-        for cell, (start, stop) in zip(cells, pairwise(starts), strict=True)
-    }
+    return spelled_cells(PlannedScore(plan=plan, notes=notes, part=part, bar=bar, barlines=barlines, num_left_out=0))
 
 
 def with_staying(notes: NoteArray, stays: Staying, polyphony: int) -> NoteArray:
@@ -166,7 +155,7 @@ def _plan_again(plan: Plan, is_new: Bools, notes: NoteArray, order: TrackOrder) 
     copies = plan.copied[None] >> np.arange(plan.num_parts)[:, None] & 1 == 1
     copies &= sounds & (is_new == is_new[:, source]) & sounds[:, source]
     active, copied = (bits * sounds).sum(axis=0), (bits * copies).sum(axis=0)
-    is_whole = (copied == active) & (plan.relation != VARIED)
+    is_whole = (copied == active) & (active == active[source]) & (plan.relation != VARIED)
     changed = np.where(copied == 0, NEW, np.where(is_whole, plan.relation, VARIED))
     relation = np.where((active == plan.active) & (copied == plan.copied), plan.relation, changed)
     again = replace(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.analysis.grid import slots_per_bar
-from lstm_core.analysis.roles import BASS, DRUM, HARMONY, MELODY
+from lstm_core.analysis.roles import BASS, HARMONY, MELODY
 from lstm_core.composing.accompanying import accompanying, tune_events
+from lstm_core.composing.asked_players import CHORD_PLAYERS, fewest_roles, wanted_players
 from lstm_core.composing.between.leading import nearer_track
+from lstm_core.composing.changes.conditions import conditions_of_bars
+from lstm_core.composing.changes.keys import extremes_of, key_borders, shifts_of_bars, with_tonics
 from lstm_core.composing.continuing import continuing, primer_events
 from lstm_core.composing.drawn_schemes import FEWEST_ROLES, NO_MUSIC, DrawnScheme, drawn_scheme
 from lstm_core.composing.form_rules import (
@@ -21,6 +23,7 @@ from lstm_core.composing.form_rules import (
     chord_rules,
     chords_of_scale,
     energy_steps,
+    entering_roles,
     final_chord,
     form_rules,
     role_rules,
@@ -37,12 +40,10 @@ from lstm_core.engine.plans.rules import (
     ANY_CHORDS,
     FREE,
     NUM_PROGRAMS,
-    NUM_ROLES,
     OTHER_CHORDS,
     SAME_CHORDS,
     PlanRules,
 )
-from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import CheckpointFacts
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import home_shift
@@ -51,17 +52,16 @@ from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.orders.section_fields import for_section, section_ensembles
-from lstm_core.orders.sections import PlacedSection, sections_of
+from lstm_core.orders.sections import sections_of
 from lstm_core.orders.sources.asked import is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
-from lstm_core.representations.plan.layout import MAX_PARTS, NUM_CHORDS, Ints, Plan
+from lstm_core.representations.plan.events import bars_of
+from lstm_core.representations.plan.layout import NUM_CHORDS, Ints, Plan
 from lstm_core.representations.plan.plan import plan_conditions
 from lstm_core.representations.plan.schemes import Scheme
 
-CHORD_PLAYERS = (*range(8), *range(16, 32), 46, *range(48, 52))  # programs that accompany themselves
 MOST_PARTS = np.ones(NUM_PROGRAMS, dtype=np.int64)  # of one player, by program: a flute has one line
 MOST_PARTS[list(CHORD_PLAYERS)] = 3  # such as a tune, chords and a bass
 MOST_PARTS.setflags(write=False)
@@ -80,7 +80,7 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         OrderError: more instruments are asked for than a plan has parts.
     """
     order, plan = track.order, track.plan
-    n, shift = plan.num_bars, home_shift(plan.key)
+    n, shift, shifts = plan.num_bars, home_shift(plan.key), shifts_of_bars(order, plan)
     sections = sections_of(order, plan)
     variation = VARIATION if order.variation is None else order.variation
     form = form_rules(sections, plan, variation, order.loop_start)
@@ -93,20 +93,23 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         scheme = scheme if _has_open_parts(order) else None
     if plan.hit_bars and not sections:
         form = with_hits(form, plan.hit_bars)
-    chord, bass = chord_rules(order, plan, sections, shift)
+    chord, bass = chord_rules(order, plan, sections, shifts)
     classes = _home_classes(order, plan, shift)
     has_content = np.zeros(n, dtype=np.uint8)
     must_play = np.zeros(n, dtype=np.int64)
-    num_slots = np.full(n, slots_per_bar(plan.meter))
+    num_slots = bars_of(plan.meters, n)[1]
     if plan.final_bar is not None:
         num_slots[plan.final_bar] = 1
-        if plan.key is not None:
-            chord[plan.final_bar], bass[plan.final_bar] = final_chord(plan.key, order.scale, shift), 0
+        if plan.last_key is not None:
+            last_shift = int(shifts[plan.final_bar])
+            chord[plan.final_bar], bass[plan.final_bar] = final_chord(plan.last_key, order.scale, last_shift), 0
         must_play[plan.final_bar] = 1 << BASS | 1 << HARMONY | 1 << MELODY
         if not sections and plan.final_bar > 0:
             has_content[plan.final_bar - 1] = 1
-    wanted, wanted_in_bar = _wanted(order, plan, sections)
-    roles_in_bar = role_rules(order, n, sections)
+    chord, bass = with_tonics(chord, bass, order, plan, form)
+    wanted, wanted_in_bar = wanted_players(order, plan, sections)
+    roles_in_bar, entering = role_rules(order, n, sections), entering_roles(order, n, sections)
+    must_play |= entering
     programs = np.ones(NUM_PROGRAMS, dtype=np.uint8)
     programs[list(NO_MUSIC)] = 0
     programs |= wanted.any(axis=0)
@@ -126,8 +129,8 @@ def plan_request(track: PlannedTrack, attempt: int, facts: CheckpointFacts) -> P
         most_of_program=MOST_PARTS,
         fewest_parts=fewest,
         roles=roles,
-        fewest_roles=_fewest_roles(wanted, roles),
-        required_roles=1 << BASS if len(wanted) == 0 else 0,
+        fewest_roles=fewest_roles(wanted, roles),
+        required_roles=int(np.bitwise_or.reduce(entering)) | 1 << BASS if len(wanted) == 0 else 0,
         back=form.back,
         relation=form.relation,
         section=form.section,
@@ -175,6 +178,7 @@ def part_request(
     manners_seed = _manners_seed(track, attempt)
     drawn = _scheme_of(track, manners_seed, facts)
     textures, held = manners_for(made, drawn, plan.final_bar, manners_seed)
+    shifts = shifts_of_bars(order, plan)
     rules = PartRules(
         pitch_low=max(order.pitch_low + shift, 0),
         pitch_high=min(order.pitch_high + shift, 127),
@@ -189,6 +193,8 @@ def part_request(
         temperature=np.full(len(PART_STREAMS), order.temperature),
         top_p=np.full(len(PART_STREAMS), order.top_p),
         transposition=shift,
+        moved=extremes_of(shifts, made) - shift if plan.section_keys else None,
+        turns=frozenset(key_borders(shifts)),
         seed=track.seed_of(attempt),
         locked=primer_events(track, shift) | tune_events(track, shift)
         if stays is None
@@ -210,11 +216,12 @@ def _manners_seed(track: PlannedTrack, attempt: int) -> int:
 
 
 def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:
-    """What models are told of a whole track: style, mode, tempo, meter; int64 [4]."""
+    """What models are told of a track: style, mode, tempo, meter; int64 [4], or [N, 4] of bars where some change."""
     plan = track.plan
     style = style_of(track, facts)
     is_minor = None if plan.key is None else plan.key >= 12
-    return plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+    of_track = plan_conditions(style or None, is_minor, plan.bpm, meter_value(plan.meter), facts.styles)
+    return conditions_of_bars(of_track, track.order, plan)
 
 
 def _has_open_parts(order: TrackOrder) -> bool:
@@ -271,64 +278,3 @@ def _home_classes(order: TrackOrder, plan: TrackPlan, shift: int) -> frozenset[i
 
 def _mask(classes: frozenset[int] | None) -> npt.NDArray[np.uint8]:
     return np.array([classes is None or pitch_class in classes for pitch_class in range(12)], dtype=np.uint8)
-
-
-def players_of(order: TrackOrder, plan: TrackPlan) -> list[tuple[int, ...]]:
-    """The players that an order names, each as the programs that it may be; [] where it names none.
-
-    A player of one program stands before one of a family: a violin is not taken for "strings".
-
-    Raises:
-        OrderError: there are more than a plan has parts.
-    """
-    sections = sections_of(order, plan)
-    texts = section_ensembles(order.ensemble)
-    players = [tuple(programs) for programs in plan.programs]
-    if not sections and "" in texts:
-        players = _each(texts[""])
-    for placed in sections:
-        named = _each(for_section(texts, placed.spec) or ())
-        for programs in dict.fromkeys(named):
-            players += [programs] * max(named.count(programs) - players.count(programs), 0)
-    if len(players) > MAX_PARTS:
-        raise OrderError(f"{len(players)} players are asked for, a plan has at most {MAX_PARTS} parts. Name fewer.")
-    return sorted(players, key=len)
-
-
-def _each(players: Iterable[tuple[Sequence[int], int]]) -> list[tuple[int, ...]]:
-    """Programs of each single player."""
-    return [tuple(programs) for programs, count in players for _ in range(count)]
-
-
-def _wanted(
-    order: TrackOrder, plan: TrackPlan, sections: tuple[PlacedSection, ...]
-) -> tuple[npt.NDArray[np.uint8], Ints]:
-    """A row of programs for each player, uint8 [I, NUM_PROGRAMS], and bits of those that each bar may have."""
-    players = players_of(order, plan)
-    texts = section_ensembles(order.ensemble)
-    of_section = [for_section(texts, placed.spec) for placed in sections]
-    wanted = np.zeros((len(players), NUM_PROGRAMS), dtype=np.uint8)
-    for row, programs in zip(wanted, players, strict=True):
-        row[list(programs)] = 1
-    in_bar = np.full(plan.num_bars, FREE)
-    for placed, named in zip(sections, of_section, strict=True):
-        if named is not None:
-            left = _each(named)
-            bits = 0
-            for i, programs in enumerate(players):
-                if programs in left:
-                    left.remove(programs)
-                    bits |= 1 << i
-            in_bar[placed.bars] = bits
-    return wanted, in_bar
-
-
-def _fewest_roles(wanted: npt.NDArray[np.uint8], roles: int) -> int:
-    """Different roles that the parts have at least."""
-    num_roles = sum(roles >> role & 1 for role in range(NUM_ROLES))
-    if len(wanted) == 0:
-        return min(FEWEST_ROLES, num_roles)
-    pitched = roles & ~(1 << DRUM)
-    num_pitched = sum(pitched >> role & 1 for role in range(NUM_ROLES))
-    accompanies = any(row[list(CHORD_PLAYERS)].any() for row in wanted)
-    return min(max(2 if accompanies else 1, 1), num_pitched) if num_pitched else 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstm_core.notes.score import Meter, NoteArray, Score, Tempo
+from lstm_core.notes.score import NoteArray, Score, Tempo
 from lstm_core.orders.plan import TrackPlan
-from lstm_core.representations.plan.layout import Plan
+from lstm_core.representations.plan.layout import Ints, Plan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value
@@ -16,11 +16,10 @@ class Take:
     number: int = 0  # place of the attempt in the input
     notes: NoteArray  # in the key of the track; of a planned take `part` is the number of the part in the plan
     plan: Plan | None = None  # in the home key
-    shift: int = 0  # semitones from the key of the track to the home key
+    shift: Ints | int = 0  # semitones from the key of the track to the home key, or from those of its bars: [N]
     num_events: int = 0  # that models chose
 
     def score(self, plan: TrackPlan, *, title: str = "") -> Score:
-        """The score, in the tempos and meter of the track's plan."""
-        meter = Meter(tick=0, numerator=plan.meter.numerator, denominator=plan.meter.denominator)
+        """The score, in the tempos, meters and keys of the track's plan."""
         tempos = plan.tempos or (Tempo(tick=0, bpm=plan.bpm),)
-        return Score(notes=self.notes, tempos=tempos, meters=(meter,), title=title)
+        return Score(notes=self.notes, tempos=tempos, meters=plan.meters, keys=plan.keys, title=title)

@@ -103,7 +103,7 @@ def with_chord_held(notes: NoteArray, plan: TrackPlan) -> NoteArray:
     if plan.final_bar is None:
         return notes
     held = notes.copy()
-    is_last = (notes["onset"] == plan.final_bar * plan.meter.bar_ticks) & (notes["program"] != DRUMS)
+    is_last = (notes["onset"] == plan.tick_of(plan.final_bar)) & (notes["program"] != DRUMS)
     held["duration"][is_last] = plan.final_hold_ticks
     return held
 

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     """One window of the lanes of a worker."""
 
     inputs: Inputs
-    is_event: Tensor  # bool [B, T]; False after the end of a piece
+    is_event: Tensor  # bool [B, T] that is learnt; False after the end of a piece, and where events are given
     is_start: Tensor  # bool [B]; True where the window begins a piece, so that the state is zero
     pieces: list[int]  # number of the piece in each lane
 
@@ -127,7 +127,7 @@ def stack_windows(windows: Sequence[_Window], length: int) -> StackedWindows:
         flags[b, :size] = arrays.flags if arrays.flags.ndim == 1 else arrays.flags[start:stop]
         onset_contexts[b, :size] = arrays.onset_contexts[start:stop]
         recalled[b, :size] = arrays.recalled[start:stop]
-        is_event[b, :size] = True
+        is_event[b, :size] = True if arrays.is_given is None else ~arrays.is_given[start:stop]
     tensors = (torch.from_numpy(a) for a in (events, previous, contexts, flags, onset_contexts, recalled))
     return StackedWindows(Inputs(*tensors), torch.from_numpy(is_event))
 

@@ -31,8 +31,8 @@ from lstm_core.engine.rows import (
 )
 from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
 from lstm_core.foundation.compiling import borrowing, njit
-from lstm_core.orders.rules import Rules
-from lstm_core.orders.timeline import MAX_SOUNDING
+from lstm_core.orders.constraints.rules import Rules
+from lstm_core.orders.constraints.timeline import MAX_SOUNDING
 from lstm_core.representations.note_events import (
     DRUM_INSTRUMENT,
     DURATION,

@@ -67,6 +67,9 @@ class Chooser(Protocol):
     def record(self, was_busy: npt.NDArray[np.bool_]) -> None:
         """Moves the rows that were busy past the event that was chosen."""
 
+    def renewed(self) -> Sequence[tuple[int, packing.RowConditions]]:
+        """Rows whose conditions are others from the next event on, and what they are then."""
+
     def take(self, b: int) -> EventArray:
         """The events of a finished row: [T, K]."""
 
@@ -203,6 +206,8 @@ class Batch:
             chooser.choose(stream, self.step.logits(stream))
             self.step.feed(stream, chooser.event[:, stream], chooser.onset_contexts)
         chooser.record(was_busy)
+        for b, conditions in chooser.renewed():
+            self.conditions[b] = self.step.condition_vector(*conditions)
         return np.flatnonzero(was_busy & ~chooser.is_busy).tolist()
 
 

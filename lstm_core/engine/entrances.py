@@ -12,9 +12,9 @@ import numpy.typing as npt
 from lstm_core.engine.onsets import can_sound, max_sounding, num_sounding, span_at
 from lstm_core.engine.rows import ENTRANCE, EVENT, NEW_TICK, PLAYED, TICK, Rows
 from lstm_core.foundation.compiling import borrowing
+from lstm_core.orders.constraints.rules import Rules
+from lstm_core.orders.constraints.timeline import NEVER
 from lstm_core.orders.order import MAX_INSTRUMENTS
-from lstm_core.orders.rules import Rules
-from lstm_core.orders.timeline import NEVER
 from lstm_core.representations.note_events import DRUM_INSTRUMENT, INSTRUMENT
 
 

@@ -104,6 +104,10 @@ class FreeChooser:
             if has_ended or (request is not None and self.num_events[b] >= request.num_events):
                 self.is_busy[b] = False
 
+    def renewed(self) -> tuple[()]:
+        """Nothing: conditions hold for a whole piece."""
+        return ()
+
     def take(self, b: int) -> EventArray:
         return self.history.of_row(b, int(self.num_events[b])).copy()
 

@@ -13,9 +13,9 @@ from lstm_core.engine.rows import EVENT, IS_DONE, NEW_TICK, STUCK, TICK, Rows, m
 from lstm_core.model.packing import RowConditions
 from lstm_core.notes.score import Meter
 from lstm_core.orders.constraints import make_rules
+from lstm_core.orders.constraints.rules import Rules, set_row, stack_rules, transposed_rules
 from lstm_core.orders.order import FREE_KEY, TrackOrder
 from lstm_core.orders.plan import plan_track
-from lstm_core.orders.rules import Rules, set_row, stack_rules, transposed_rules
 from lstm_core.representations import lookback
 from lstm_core.representations.conditions import (
     MAX_BARS,
@@ -107,6 +107,10 @@ class NoteChooser:
         lookback.look_back_rows(history.events, history.onsets, history.counts, self.bar_ticks, self.lookback)
         if numbers[:, IS_DONE].max() == STUCK:
             raise AssertionError("the rules of a row left nothing to choose")
+
+    def renewed(self) -> tuple[()]:
+        """Nothing: conditions hold for a whole piece."""
+        return ()
 
     def take(self, b: int) -> EventArray:
         return transposed_events(self.history.of_row(b, int(self.rows.numbers[b, EVENT])), -self.shifts[b])

@@ -21,8 +21,8 @@ from lstm_core.engine.rows import (
     Rows,
 )
 from lstm_core.foundation.compiling import borrowing
-from lstm_core.orders.rules import Rules
-from lstm_core.orders.timeline import FREE, LOCKED_FIRST, NEVER
+from lstm_core.orders.constraints.rules import Rules
+from lstm_core.orders.constraints.timeline import FREE, LOCKED_FIRST, NEVER
 from lstm_core.representations.note_events import (
     DRUM_INSTRUMENT,
     DURATION,

@@ -10,10 +10,10 @@ from lstm_core.model.checkpoint import CheckpointFacts
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import family_of
 from lstm_core.orders.constraints import make_rules
+from lstm_core.orders.constraints.rules import can_transpose
 from lstm_core.orders.ensembles import draw_density, draw_ensemble
 from lstm_core.orders.order import with_seed
 from lstm_core.orders.planned import PlannedTrack
-from lstm_core.orders.rules import can_transpose
 from lstm_core.representations.conditions import Conditions, transposed_key
 from lstm_core.representations.note_events import EventArray, decode_events
 from lstm_core.representations.notes import NOTES

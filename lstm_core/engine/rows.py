@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.orders.timeline import MAX_SOUNDING
+from lstm_core.orders.constraints.timeline import MAX_SOUNDING
 from lstm_core.representations.note_events import STREAMS
 
 # Columns of Rows.numbers

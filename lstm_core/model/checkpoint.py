@@ -27,8 +27,10 @@ from lstm_core import storage
 from lstm_core.foundation.errors import CheckpointError, StorageError
 from lstm_core.foundation.json_text import json_bytes
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
+from lstm_core.model.widening import widened
 from lstm_core.originality.index import OriginalityIndex, from_bytes
 from lstm_core.representations.representation import Stream
+from lstm_core.representations.table import REPRESENTATIONS
 
 FORMAT = "tonemill-checkpoint-1"
 JSON_NAME = "checkpoint.json"
@@ -140,7 +142,7 @@ def copy_checkpoint(from_uri: str | Path, to_uri: str | Path) -> str:
 
 
 def load_checkpoint(uri: str | Path) -> Checkpoint:
-    """The model of a checkpoint folder, in float32 and evaluation mode.
+    """The model of a checkpoint folder, in float32 and evaluation mode; an earlier one is widened, see widening.py.
 
     Raises:
         CheckpointError: the folder holds none, or a file of it is truncated or altered; the message names it.
@@ -151,8 +153,11 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
         settings = _settings(described["model"])
         facts = described["facts"]
         facts = CheckpointFacts(**(facts | {"styles": tuple(facts["styles"]), "parents": tuple(facts["parents"])}))
+        tensors = _float32(load_tensors(weights))
+        if (representation := REPRESENTATIONS.get(facts.representation)) is not None:
+            settings, tensors = widened(settings, tensors, representation, facts.styles)
         model = MusicLSTM(settings)
-        model.load_state_dict(_float32(load_tensors(weights)))
+        model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
     return Checkpoint(model=model.eval(), facts=facts, fingerprint=fingerprint_of_description(described))

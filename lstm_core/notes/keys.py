@@ -59,6 +59,12 @@ def key_name(key: int) -> str:
     return f"{KEY_NAMES[key % 12]} {'minor' if key >= 12 else 'major'}"
 
 
+def num_sharps(key: int) -> int:
+    """Sharps of the signature of key 0..23, -5 to 6, flats below 0."""
+    major = (key + 3 * (key >= 12)) % 12
+    return (7 * major + 5) % 12 - 5
+
+
 def home_shift(key: int | None) -> int:
     """Semitones, -6 to 5, that take a key to the home key of its mode: C major or A minor. 0 for no key."""
     if key is None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lstm_core.foundation.errors import ScoreError
 from lstm_core.notes.instruments import instrument_name
+from lstm_core.notes.keys import num_sharps
 from lstm_core.notes.limits import (
     MAX_BPM,
     MAX_DURATION_S,
@@ -88,7 +89,7 @@ def read_midi(data: bytes) -> Score:
 
 
 def write_midi(score: Score, *, by_part: bool = False) -> bytes:
-    """A standard MIDI file of the score: a track of tempos and meters, then one track per program, drums on channel 10.
+    """A standard MIDI file of the score: a track of tempos, meters and keys, then one per program, drums on channel 10.
 
     With `by_part` each part of a program has its own track, so that `read_midi` tells the parts apart.
 
@@ -231,7 +232,7 @@ def _text(raw: bytes) -> str:
 
 
 def _conductor_events(score: Score) -> list[tuple[int, bytes]]:
-    """Rows of (tick, message): title, tags, meters, tempos."""
+    """Rows of (tick, message): title, tags, meters, keys, tempos."""
     rows = [(0, _meta(3, score.title.encode()[:120]))]
     rows += [
         (0, _meta(kind, score.tags.get(name, "").encode()[:120])) for kind, name in ((2, "copyright"), (1, "text"))
@@ -240,6 +241,9 @@ def _conductor_events(score: Score) -> list[tuple[int, bytes]]:
     for meter in score.meters:
         click = max(1, 96 // meter.denominator)  # MIDI clocks per metronome click
         rows.append((meter.tick, _meta(0x58, bytes([meter.numerator, meter.denominator.bit_length() - 1, click, 8]))))
+    for change in score.keys:
+        signature = bytes([num_sharps(change.key) & 0xFF, int(change.key >= 12)])
+        rows.append((change.tick, _meta(0x59, signature)))
     for tempo in score.tempos:
         mspq = min(max(round(MICROSECONDS / tempo.bpm), 1), 0xFFFFFF)
         rows.append((tempo.tick, _meta(0x51, mspq.to_bytes(3, "big"))))

@@ -70,7 +70,13 @@ class Meter:
         return f"{self.numerator}/{self.denominator}"
 
 
-Change = TypeVar("Change", Tempo, Meter)
+@dataclass(frozen=True, kw_only=True)
+class KeyChange:
+    tick: int  # a bar starts here
+    key: int  # 0..11 major from C up, 12..23 minor
+
+
+Change = TypeVar("Change", Tempo, Meter, KeyChange)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +89,7 @@ class Score:
     notes: NoteArray  # NOTE_DTYPE [N]
     tempos: tuple[Tempo, ...] = (Tempo(tick=0, bpm=120.0),)  # the first at tick 0
     meters: tuple[Meter, ...] = (Meter(tick=0, numerator=4, denominator=4),)  # the first at tick 0
+    keys: tuple[KeyChange, ...] = ()  # where there are several, the first at tick 0; (): not told
     title: str = ""
     tags: dict[str, str] = field(default_factory=dict)  # facts from the source: composer, copyright, ...
 
@@ -125,13 +132,14 @@ def bar_starts(meters: tuple[Meter, ...], end_tick: int) -> npt.NDArray[np.int64
 def cut_score(score: Score, tick: int) -> tuple[Score, Score]:
     """The score of what begins before a tick, and that of what begins from it on, whose tick 0 it is.
 
-    Notes keep their lengths. Tempo and meter of either are those that hold there; a bar begins at `tick`.
+    Notes keep their lengths. Tempo, meter and key of either are those that hold there; a bar begins at `tick`.
     """
     is_first = score.notes["onset"] < tick
     first, second = score.notes[is_first], score.notes[~is_first].copy()
     second["onset"] -= tick
     tempos, meters = _changes_from(score.tempos, tick), _changes_from(score.meters, tick)
-    return replace(score, notes=first), replace(score, notes=second, tempos=tempos, meters=meters)
+    keys = _changes_from(score.keys, tick) if score.keys else ()
+    return replace(score, notes=first), replace(score, notes=second, tempos=tempos, meters=meters, keys=keys)
 
 
 def make_notes(rows: list[tuple[int, int, int, int, int]] | npt.NDArray[np.int64]) -> NoteArray:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from lstm_core.analysis.grid import slots_per_bar
 from lstm_core.analysis.roles import DRUM
 from lstm_core.foundation.errors import OrderError
-from lstm_core.notes.score import DRUMS
+from lstm_core.notes.chord_symbols import ChordBar
+from lstm_core.notes.score import DRUMS, Meter
+from lstm_core.orders.changes.keys import spread_of
 from lstm_core.orders.constraints import make_rules
 from lstm_core.orders.form_text import parse_form
 from lstm_core.orders.melodies.placing import placed_tune, with_melody
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan, plan_track
+from lstm_core.orders.plan import TrackPlan, plan_track
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.primer import PrimerReader
-from lstm_core.orders.section_fields import check_chords, section_chords, section_ensembles, section_roles
+from lstm_core.orders.section_fields import check_chords, for_section, section_chords, section_ensembles, section_roles
 from lstm_core.orders.sections import sections_of
 from lstm_core.orders.sources.asked import check_bars
 from lstm_core.orders.timing.cue import with_cue
 from lstm_core.orders.timing.hit_file import with_hits_read
+from lstm_core.orders.track_key import FEWEST_PITCHES
 from lstm_core.representations.note_events import FIRST_DRUM
 from lstm_core.sound.output_formats import output_format
 
+OCTAVE = 12  # semitones
 OTHER_FILES_BYTES = 100_000  # of a track: MIDI, picture, record
 
 
@@ -55,6 +60,7 @@ def admit(order: TrackOrder, primers: PrimerReader | None = None) -> PlannedTrac
     _check_form(order, plan)
     _check_roles(order)
     _check_layers(order, plan)
+    _check_keys(order, plan)
     rules = make_rules(order, plan, primer=track.primer)
     num_pitches = int(rules.pitches[0, 0, 0, :FIRST_DRUM].sum())
     if rules.spans[0, 0]["last_instrument"] and num_pitches < FEWEST_PITCHES:
@@ -77,11 +83,11 @@ def _check_source(order: TrackOrder, plan: TrackPlan) -> None:
 def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
     """Raises OrderError for a form that does not fit the bars of a track, and for chords that do not fit the form."""
     chords = section_chords(order.chords)
-    for sequence in chords.values() if slots_per_bar(plan.meter) == 1 else ():
-        for first, second in sequence:
+    for meter, sequence in _chords_in_meters(order, plan):
+        for first, second in sequence if slots_per_bar(meter) == 1 else ():
             if first != second:
                 raise OrderError(
-                    f"a bar of {plan.meter} has one chord, chords gives one {first.name} and {second.name}. Write each "
+                    f"a bar of {meter} has one chord, chords gives one {first.name} and {second.name}. Write each "
                     "in a bar of its own."
                 )
     if len(chords.get("", ())) > plan.num_bars:
@@ -91,6 +97,28 @@ def _check_form(order: TrackOrder, plan: TrackPlan) -> None:
         check_chords(chords, [one.spec for one in placed], [one.num_bars for one in placed])
     except ValueError as error:
         raise OrderError(str(error)) from error
+
+
+def _chords_in_meters(order: TrackOrder, plan: TrackPlan) -> list[tuple[Meter, Sequence[ChordBar]]]:
+    """The chords of an order with the meters of the sections that have them."""
+    chords = section_chords(order.chords)
+    if not plan.section_meters:
+        return [(plan.meter, sequence) for sequence in chords.values()]
+    named = zip(parse_form(order.form), plan.section_meters, strict=True)
+    return [(meter, for_section(chords, section) or ()) for section, meter in named]
+
+
+def _check_keys(order: TrackOrder, plan: TrackPlan) -> None:
+    """Raises OrderError for a range of pitches that is too small for music that is moved to several keys."""
+    if not plan.section_keys or plan.key is None:
+        return
+    lowest, highest = spread_of(plan.section_keys, plan.key)
+    least = OCTAVE + highest - lowest
+    if order.pitch_high - order.pitch_low < least:
+        raise OrderError(
+            f"pitches {order.pitch_low} to {order.pitch_high} leave no octave for music that key_changes moves by "
+            f"{lowest:+d} to {highest:+d} semitones. Let pitch_low and pitch_high be {least} apart or more."
+        )
 
 
 def _check_roles(order: TrackOrder) -> None:

@@ -157,6 +157,15 @@ def check_loop_start(bars: Sequence[int], loop_start: int) -> None:
         )
 
 
+def form_fits(sections: Sequence[SectionSpec], num_bars: int, loop_start: int) -> bool:
+    """Whether a form fills a loop of so many bars, with a section that begins after `loop_start`."""
+    try:
+        check_loop_start(fit_form(sections, num_bars, is_loop=True, loop_start=loop_start), loop_start)
+    except ValueError:
+        return False
+    return True
+
+
 def _starts(bars: Sequence[int]) -> list[int]:
     """Bars at which all sections but the first begin."""
     return [int(start) for start in np.cumsum(bars[:-1])]

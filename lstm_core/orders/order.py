@@ -13,7 +13,9 @@ from lstm_core.foundation.errors import OrderError
 from lstm_core.foundation.plain import PlainReader, UnknownKeyError
 from lstm_core.notes.instruments import parse_instrument
 from lstm_core.notes.keys import SCALES, has_mode, key_in_scale, parse_key
-from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
+from lstm_core.notes.score import Meter
+from lstm_core.orders.changes.keys import KEY_FIELDS, check_keys
+from lstm_core.orders.changes.meters import METER_FIELDS, check_meters, read_meter
 from lstm_core.orders.energy_curve import parse_energy
 from lstm_core.orders.form_text import check_form, parse_form
 from lstm_core.orders.section_fields import (
@@ -32,6 +34,7 @@ from lstm_core.sound.output_formats import output_format
 
 MAX_DURATION_S = 3600.0
 MIN_BPM, MAX_BPM = 30.0, 300.0
+MIN_LUFS, MAX_LUFS = -40.0, -8.0
 MAX_INSTRUMENTS = 32  # players in an order
 MAX_INTRO_BARS = 999  # before a loop
 FEWEST_LAYERS, MOST_LAYERS = 2, 5
@@ -51,6 +54,7 @@ class TrackOrder:
     style: str = ""  # "": not given
     key: str = ""  # "": drawn from the seed; "free": whatever the model plays
     scale: str = ""  # "": that of the key's mode; or one of keys.SCALES
+    key_changes: str = ""  # keys from sections on, "B: D; C: +2" semitones from the track's; "": one key
     duration_s: float = 60.0  # 0: as long as its melody
     bpm: float = 0.0  # 0: drawn from the seed
     exact_tempo: bool = False  # False: the tempo may move by TEMPO_TOLERANCE so that whole bars fill the length
@@ -60,6 +64,7 @@ class TrackOrder:
     rit: float = 0.0  # share of the tempo that is lost by the last chord; 0: none
     fermata: bool = False  # the last chord is held twice as long
     meter: str = "4/4"  # "": that of its melody
+    meter_changes: str = ""  # meters from sections on, "B: 3/4; C: 4/4"; "": one meter
     instruments: tuple[str, ...] = ()  # families, programs or drums, "strings*3" for three; each will sound; (): drawn
     density: float = 0.0  # notes per quarter; 0: not given
     polyphony: int = 24  # melodic notes that sound together at most
@@ -73,13 +78,16 @@ class TrackOrder:
     roles: str = ""  # that sound: "harmony, bass", "no melody", or by sections; "": drawn
     loop: bool = False
     loop_start: int = 0  # bars of an intro that is played once, before the loop; 0: the whole track goes round
-    bridge: str = ""  # rows above that it leads from and to, "forest > cave", which decide key, tempo, length
+    bridge: str = ""  # rows above, or ids of tracks, that it leads from and to, "forest > cave"; they decide key, tempo
     bridge_bars: int = 2  # of a bridge
     bridge_bpm: float = 0.0  # that it leads to; filled when an order is read
+    bridge_at: str = ""  # bars from 1 on at which one between layers fits, "1, 5"; filled when an order is read
+    transitions: bool = False  # make what leads between the tracks of its group as well, and between its layers
     primer: str = ""  # URI of a MIDI file that the track continues; in an order file relative to it
     primer_sha256: str = ""  # of the primer's bytes, filled when an order is read: a changed primer is another track
     melody: str = ""  # URI of a file with a tune that the track accompanies; as that of a primer
     melody_sha256: str = ""  # of its bytes, as that of a primer
+    melody_notes: str = ""  # fingerprint of what was found in it where it is a recording, filled when an order is read
     from_track: str = ""  # id of the track that this one starts from, `from` in an order; "": none
     catalogue: str = ""  # folder or URI of the catalogue that holds it; "": the one that is made
     bars: str = ""  # of it that are made again, from 1 on, "9-16, 17"; "": all
@@ -113,7 +121,7 @@ class TrackOrder:
         _check_range("pitch_high", self.pitch_high, 0, 127, "(MIDI number)")
         _check_range("temperature", self.temperature, 0.05, 3.0, "")
         _check_range("top_p", self.top_p, 0.05, 1.0, "")
-        _check_range("loudness_lufs", self.loudness_lufs, -40.0, -8.0, "LUFS")
+        _check_range("loudness_lufs", self.loudness_lufs, MIN_LUFS, MAX_LUFS, "LUFS")
         _check_range("loop_start", self.loop_start, 0, MAX_INTRO_BARS, "bars")
         _check_range("seed", self.seed, 0, 2**63 - 1, "")
         self._check_layers()
@@ -129,6 +137,8 @@ class TrackOrder:
             check_cue(self)
             check_bridge(self)
             check_time(self, slowest=MIN_BPM, fastest=MAX_BPM)
+            check_keys(self, FREE_KEY)
+            check_meters(self)
             check_source(self)
         except (AudioError, ValueError) as error:
             raise OrderError(str(error)) from error
@@ -200,8 +210,30 @@ _MUSIC_FIELDS = ("form", "variation", "chords", "energy", "ensemble", "roles", "
 _LATER_FIELDS = {
     field.name: field.default
     for field in fields(TrackOrder)
-    if field.name in (*_MUSIC_FIELDS, *TIMING_FIELDS, *BRIDGE_FIELDS, *SOURCE_FIELDS, "melody", "melody_sha256")
+    if field.name
+    in (
+        *_MUSIC_FIELDS,
+        *TIMING_FIELDS,
+        *BRIDGE_FIELDS,
+        *SOURCE_FIELDS,
+        *KEY_FIELDS,
+        *METER_FIELDS,
+        "melody",
+        "melody_sha256",
+        "melody_notes",
+        "transitions",
+    )
 }  # and their defaults: a row that does not use them keeps its digest
+FILLED_FIELDS = (
+    "bridge_bpm",
+    "bridge_at",
+    "primer_sha256",
+    "melody_sha256",
+    "melody_notes",
+    "from_notes",
+    "from_seed",
+    "between_notes",
+)  # by reading
 _NEVER = object()
 
 
@@ -237,12 +269,12 @@ def order_fields(order: TrackOrder) -> dict[str, Any]:
 
 
 def order_digest(order: TrackOrder) -> str:
-    """Hash of all fields of an order row but its name: equal rows have equal digests.
+    """Hash of all fields of an order row but its name, and what is made beside it: equal rows have equal digests.
 
     A primer or a melody counts by its bytes, and tracks that it starts from by their ids and notes, wherever they are
     kept.
     """
-    left_out = {"name", "catalogue"}
+    left_out = {"name", "catalogue", "transitions"} | ({"bridge_bars"} if not order.bridge else set())
     if order.primer_sha256:
         left_out.add("primer")
     if order.melody_sha256:
@@ -255,13 +287,10 @@ def order_digest(order: TrackOrder) -> str:
 
 def parse_meter(text: str) -> Meter:
     """The meter of a name such as "6/8"."""
-    found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(1|2|4|8|16)\s*", text)
-    if found is None or not 1 <= int(found[1]) <= 24:
-        raise OrderError(f'meter is "{text}", it must be a fraction such as 4/4, 3/4 or 6/8.')
-    meter = Meter(tick=0, numerator=int(found[1]), denominator=int(found[2]))
-    if meter.bar_ticks > 2 * 4 * TICKS_PER_QUARTER:
-        raise OrderError(f'meter is "{text}": a bar longer than two of 4/4 is not supported.')
-    return meter
+    try:
+        return read_meter(text)
+    except ValueError as error:
+        raise OrderError(str(error)) from error
 
 
 def derived_seed(seed: int, attempt: int) -> int:

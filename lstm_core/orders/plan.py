@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.instruments import parse_instrument
-from lstm_core.notes.keys import key_in_scale, parse_key, scale_pitch_classes, tonic_chord
-from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, Meter, Tempo
-from lstm_core.orders.form_text import parse_form
-from lstm_core.orders.order import FREE_KEY, MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
-from lstm_core.orders.section_fields import section_chords
-from lstm_core.orders.timing.bridge import bridge_tempos
+from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, KeyChange, Meter, Tempo
+from lstm_core.orders.changes.keys import keys_of_sections
+from lstm_core.orders.changes.meters import first_meter, meter_map, meters_of
+from lstm_core.orders.form_text import fit_form, form_fits, parse_form
+from lstm_core.orders.order import MAX_BPM, MIN_BPM, TrackOrder, drawn_number, parse_meter
+from lstm_core.orders.timing.bridge import bridge_tempos, is_unread
 from lstm_core.orders.timing.course import MIN_TAIL_S, TEMPO_TOLERANCE, Course, is_moving, moving_course
 from lstm_core.orders.timing.cue import cue_bars, cue_of
+from lstm_core.orders.track_key import key_of_track
+from lstm_core.representations.plan.layout import Ints
 
-FEWEST_PITCHES = 3  # an ostinato has as many; fewer are not delivered, nor offered by a key that was not requested
+NEAREST_BARS = 16  # more or fewer than the drawn tempo gives, for a form that fills a loop evenly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +39,62 @@ class TrackPlan:
     key: int | None  # 0..23, None for FREE_KEY
     programs: tuple[tuple[int, ...], ...]  # General MIDI programs of each requested player
     tempos: tuple[Tempo, ...] = ()  # where there is more than one
-    section_bars: tuple[int, ...] = ()  # of each section of the form, where hits or tempos decide them
+    section_bars: tuple[int, ...] = ()  # of each section of the form, where hits or what changes make them matter
     hit_bars: tuple[int, ...] = ()  # that begin on the hits
+    section_keys: tuple[int, ...] = ()  # of each section of the form, where they differ; `key` is that of the first
+    section_meters: tuple[Meter, ...] = ()  # the same of meters, each as if it began at tick 0
 
     @property
     def total_ticks(self) -> int:
         """Ticks of all bars."""
-        return self.num_bars * self.meter.bar_ticks
+        return self.tick_of(self.num_bars)
+
+    @property
+    def bar_ticks(self) -> Ints:
+        """The length of each bar: int64 [num_bars]."""
+        if not self.section_meters:
+            return np.full(self.num_bars, self.meter.bar_ticks, dtype=np.int64)
+        lengths = [meter.bar_ticks for meter in self.section_meters]
+        return np.repeat(lengths, self.section_bars)
+
+    @property
+    def barlines(self) -> Ints:
+        """Ticks at which bars begin, and the end of the last: int64 [num_bars + 1]."""
+        return np.concatenate([[0], np.cumsum(self.bar_ticks)])
+
+    def tick_of(self, bar: int) -> int:
+        """The tick at which a bar begins."""
+        return int(self.barlines[bar]) if self.section_meters else bar * self.meter.bar_ticks
+
+    def bars_at(self, ticks: npt.NDArray[np.integer[Any]]) -> Ints:
+        """The bars that ticks lie in, the last one for those after it: int64, shape of `ticks`."""
+        bars = np.searchsorted(self.barlines, ticks, side="right") - 1
+        return np.clip(bars, 0, self.num_bars - 1)
+
+    @property
+    def meters(self) -> tuple[Meter, ...]:
+        """The meters, the first at tick 0."""
+        first = Meter(tick=0, numerator=self.meter.numerator, denominator=self.meter.denominator)
+        return meter_map(self.section_meters, self.section_bars) if self.section_meters else (first,)
+
+    @property
+    def last_meter(self) -> Meter:
+        """The meter that it ends in."""
+        return self.section_meters[-1] if self.section_meters else self.meter
+
+    @property
+    def keys(self) -> tuple[KeyChange, ...]:
+        """The keys where there are several."""
+        found: list[KeyChange] = []
+        for bar, key in zip(accumulate((0, *self.section_bars)), self.section_keys, strict=False):
+            if not found or found[-1].key != key:
+                found.append(KeyChange(tick=self.tick_of(bar), key=key))
+        return tuple(found)
+
+    @property
+    def last_key(self) -> int | None:
+        """The key that it ends in."""
+        return self.section_keys[-1] if self.section_keys else self.key
 
 
 def plan_track(order: TrackOrder) -> TrackPlan:
@@ -47,17 +103,19 @@ def plan_track(order: TrackOrder) -> TrackPlan:
     Raises:
         OrderError: no whole number of bars fits the length, or nothing is left to play; the message says what would.
     """
-    meter = parse_meter(order.meter)
+    meter = first_meter(order) if order.meter_changes else parse_meter(order.meter)
     if order.bridge:
         course = _bridge_course(order, meter)
     elif cue_of(order.form):
         course = _cue_course(order, meter)
     elif is_moving(order):
-        course = moving_course(order, meter, draw_bpm(order.plan_seed))
+        course = moving_course(order, draw_bpm(order.plan_seed))
     else:
         course = _steady_course(order, meter)
     players = [parse_instrument(name) for name in order.instruments]
     programs = tuple(programs for programs, count in players for _ in range(count))
+    key = key_of_track(order, is_drums_only=bool(programs) and all(names == (DRUMS,) for names in programs))
+    section_keys = _section_keys(order, key)
     return TrackPlan(
         num_samples=round(order.duration_s * order.sample_rate),
         meter=meter,
@@ -65,15 +123,20 @@ def plan_track(order: TrackOrder) -> TrackPlan:
         num_bars=course.num_bars,
         final_bar=course.final_bar,
         final_hold_ticks=course.final_hold_ticks,
-        key=_key_of(order, is_drums_only=bool(programs) and all(names == (DRUMS,) for names in programs)),
+        key=key,
         programs=programs,
         tempos=course.tempos,
-        section_bars=course.section_bars,
+        section_bars=course.section_bars or (_section_bars(order, meter, course) if section_keys else ()),
         hit_bars=course.hit_bars,
+        section_keys=section_keys,
+        section_meters=_section_meters(order),
     )
 
 
 def _bridge_course(order: TrackOrder, meter: Meter) -> Course:
+    if is_unread(order):
+        bpm = order.bpm or draw_bpm(order.plan_seed)
+        order = replace(order, bpm=bpm, bridge_bpm=bpm)
     if not order.bridge_bpm:
         raise OrderError(f'bridge is "{order.bridge}": it joins tracks of one order file, a row alone cannot be one.')
     tempos = bridge_tempos(order, meter)
@@ -96,7 +159,7 @@ def _cue_course(order: TrackOrder, meter: Meter) -> Course:
 
 
 def _steady_course(order: TrackOrder, meter: Meter) -> Course:
-    num_bars, bpm = _fit_bars(order, meter)
+    num_bars, bpm = _fit_form(order, meter, *_fit_bars(order, meter))
     final_bar, hold = (None, 0) if order.loop else _ending(num_bars, bpm, meter, order.duration_s)
     num_bars = num_bars if final_bar is None else final_bar + 1
     return Course(bpm=bpm, num_bars=num_bars, final_bar=final_bar, final_hold_ticks=hold)
@@ -136,6 +199,25 @@ def _fit_bars(order: TrackOrder, meter: Meter) -> tuple[int, float]:
     return num_bars, bpm
 
 
+def _fit_form(order: TrackOrder, meter: Meter, num_bars: int, bpm: float) -> tuple[int, float]:
+    """The nearest number of bars that the form of a loop can fill, and its tempo; the same where there is none.
+
+    A tempo that is given moves by TEMPO_TOLERANCE at most, one that is drawn to any that bars may have.
+    """
+    sections = parse_form(order.form) if order.form else ()
+    if not order.loop or not sections or order.exact_tempo:
+        return num_bars, bpm
+    drawn = order.bpm or bpm
+    counts = range(max(1, num_bars - NEAREST_BARS), num_bars + NEAREST_BARS + 1)
+    for loop_start in dict.fromkeys((order.loop_start, 0)):  # without it for the message alone
+        for count in sorted(counts, key=lambda n: abs(n - num_bars)):
+            moved = bpm * count / num_bars
+            is_near = abs(moved / drawn - 1.0) <= TEMPO_TOLERANCE if order.bpm else MIN_BPM <= moved <= MAX_BPM
+            if is_near and form_fits(sections, count, loop_start):
+                return count, moved
+    return num_bars, bpm
+
+
 def _tempo_of_form(order: TrackOrder, quarters: float) -> float:
     """The tempo at which a form whose bars are all written fills the length; 0 if there is none."""
     bars = [section.num_bars for section in parse_form(order.form)] if order.form else [None]
@@ -163,47 +245,31 @@ def _ending(num_bars: int, bpm: float, meter: Meter, duration_s: float) -> tuple
     return final_bar, max(unit, min(unit * num_units, usual_hold(meter)))
 
 
-def _key_of(order: TrackOrder, *, is_drums_only: bool) -> int | None:
-    """The requested key, or one drawn from those whose scale and last chord lie within the range."""
-    if order.key == FREE_KEY:
-        return None
-    if order.key:
-        return key_in_scale(parse_key(order.key), order.scale)
-    keys = [key for key in range(24) if key_in_scale(key, order.scale) == key]
-    if order.chords:
-        return _key_of_chords(order, keys)
-    if not is_drums_only:
-        pitches = range(order.pitch_low, order.pitch_high + 1)
-        keys = [key for key in keys if _is_within(key, order, pitches)] or keys
-    return keys[draw_key(order.plan_seed) % len(keys)]
+def _section_keys(order: TrackOrder, key: int | None) -> tuple[int, ...]:
+    try:
+        return () if key is None else keys_of_sections(order, key)
+    except ValueError as error:
+        raise OrderError(str(error)) from error
 
 
-def _key_of_chords(order: TrackOrder, keys: list[int]) -> int:
-    """The key whose scale has most tones of an order's chords; of equal ones that of the first or the last chord."""
-    bars = [bar for sequence in section_chords(order.chords).values() for bar in sequence]
-    chords = [symbol for bar in bars for symbol in bar if symbol.root >= 0]
-    if not chords:
-        return keys[draw_key(order.plan_seed) % len(keys)]
-
-    def fit(key: int) -> tuple[int, int]:
-        scale = scale_pitch_classes(key, order.scale)
-        inside = sum(pitch_class in scale for symbol in chords for pitch_class in symbol.pitch_classes)
-        third = 3 if key >= 12 else 4
-        is_tonic = [
-            symbol.root == key % 12 and (symbol.root + third) % 12 in symbol.pitch_classes
-            for symbol in (chords[0], chords[-1])
-        ]
-        return inside, 2 * is_tonic[0] + is_tonic[1]
-
-    return max(keys, key=fit)
+def _section_meters(order: TrackOrder) -> tuple[Meter, ...]:
+    meters = meters_of(order, parse_form(order.form)) if order.meter_changes else []
+    return tuple(meters) if len(set(map(str, meters))) > 1 else ()
 
 
-def _is_within(key: int, order: TrackOrder, pitches: range) -> bool:
-    if len(pitches) >= 12:
-        return True
-    scale, chord = scale_pitch_classes(key, order.scale), tonic_chord(key, order.scale)
-    playable = sum(pitch % 12 in scale for pitch in pitches)
-    return playable >= FEWEST_PITCHES and (order.loop or any(pitch % 12 in chord for pitch in pitches))
+def _section_bars(order: TrackOrder, meter: Meter, course: Course) -> tuple[int, ...]:
+    try:
+        bars = fit_form(
+            parse_form(order.form),
+            course.num_bars,
+            is_loop=order.loop,
+            loop_start=order.loop_start,
+            bpm=course.bpm,
+            bar_quarters=meter.bar_ticks / TICKS_PER_QUARTER,
+        )
+    except ValueError as error:
+        raise OrderError(str(error)) from error
+    return tuple(bars)
 
 
 def _spoken_kind(order: TrackOrder) -> str:
@@ -225,8 +291,3 @@ def _no_loop(order: TrackOrder, bpm: float, exact_bars: float, quarters: float) 
 def draw_bpm(seed: int) -> float:
     """A tempo from 80 to 132 for an order that names none."""
     return 80.0 + drawn_number("bpm", seed) % 53
-
-
-def draw_key(seed: int) -> int:
-    """A number, to be taken modulo the number of keys to choose from, for an order that names none."""
-    return drawn_number("key", seed)

@@ -41,9 +41,8 @@ class PlannedTrack:
     source: SourceTrack | None = field(
         default=None, repr=False, compare=False
     )  # None until the track that it starts from was played again; compared by order.from_notes
-    target: SourceTrack | None = field(
-        default=None, repr=False, compare=False
-    )  # the track that one leads to which leads from `source`; compared by order.between_notes
+    # The track that one leads to which leads from `source`; compared by order.between_notes.
+    target: SourceTrack | None = field(default=None, repr=False, compare=False)
     track_id: str = ""  # "" until it is known what the track is made with
 
     @property

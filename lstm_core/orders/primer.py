@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +31,10 @@ from lstm_core.representations.note_events import (
     event_onsets,
 )
 
+if TYPE_CHECKING:
+    from lstm_core.orders.melodies.recording import TuneRecorder
+    from lstm_core.transcription.recording_transcriber import Transcribed
+
 PRIMER_SHARE = 0.5  # of a track's bars that a primer may fill at most
 MAX_KEPT = 256  # primers of one order that are kept in memory
 
@@ -52,12 +57,16 @@ class PrimerReader(Closing):
     def __init__(self) -> None:
         self._files: dict[str, _Primer] = {}  # by URI, the last ones read
         self._tunes: dict[str, tuple[str, Tune]] = {}  # by URI, each with the hash of its bytes
+        self._recordings: dict[str, tuple[str, Transcribed]] = {}  # the same of recordings
         self._reader = IsolatedReader()
+        self._recorder: TuneRecorder | None = None  # None until a recording is met
         self.cut_lists: set[str] = set()  # URIs of those that orders named, whose seconds their rows hold
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the processes."""
         self._reader.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
     def pin(self, order: TrackOrder, folder: str) -> TrackOrder:
         """The order with the absolute URI of its primer, which may be relative to `folder`, and the hash of its bytes.
@@ -72,14 +81,17 @@ class PrimerReader(Closing):
             self.cut_lists.add(uri)
         order = with_hits_read(order, folder)
         if order.melody:
-            uri = _absolute(order.melody, folder)
-            sha256, tune = self._tune(uri)
+            order = replace(order, melody=storage.absolute(order.melody, folder))
+            sha256, tune = self._tune(order)
             if order.melody_sha256 not in ("", sha256):
-                raise OrderError(f"melody {uri} is not the file that melody_sha256 names: its sha256 is {sha256}.")
-            order = with_melody(replace(order, melody=uri, melody_sha256=sha256), tune)
+                raise OrderError(
+                    f"melody {order.melody} is not the file that melody_sha256 names: its sha256 is {sha256}."
+                )
+            notes = "" if tune.origin is None else tune.origin.notes
+            order = with_melody(replace(order, melody_sha256=sha256, melody_notes=notes), tune)
         if not order.primer:
             return order
-        uri = _absolute(order.primer, folder)
+        uri = storage.absolute(order.primer, folder)
         sha256 = self._file(uri).sha256
         if order.primer_sha256 not in ("", sha256):
             raise OrderError(f"primer {uri} is not the file that primer_sha256 names: its sha256 is {sha256}.")
@@ -112,23 +124,21 @@ class PrimerReader(Closing):
         """
         if not order.melody:
             return None
-        sha256, tune = self._tune(order.melody)
+        sha256, tune = self._tune(order)
         if order.melody_sha256 not in ("", sha256):
             raise OrderError(f"melody {order.melody} was changed since the order was read. Run the order again.")
         return tune
 
-    def _tune(self, uri: str) -> tuple[str, Tune]:
+    def _tune(self, order: TrackOrder) -> tuple[str, Tune]:
+        """The hash of the bytes of the melody of an order, and its tune."""
+        uri = order.melody
+        suffix = "." + storage.name_of(uri).rpartition(".")[2].lower()
+        if suffix not in SUFFIXES:
+            return self._recorded(order, suffix)
+        if order.melody_notes:
+            raise OrderError(f"melody_notes is given, but melody {uri} is no recording. Leave melody_notes out.")
         if uri not in self._tunes:
-            suffix = "." + storage.name_of(uri).rpartition(".")[2].lower()
-            if suffix not in SUFFIXES:
-                raise OrderError(
-                    f"melody {uri} is no score: known are {', '.join(SUFFIXES)}. A recording is not read; write the "
-                    "tune down, or play it into a MIDI file."
-                )
-            try:
-                data = storage.read_bytes(uri)
-            except StorageError as error:
-                raise OrderError(f"The melody cannot be read. {error}") from error
+            data = _melody_bytes(uri)
             (scores,) = self._reader.read_many([(data, suffix)])
             if isinstance(scores, ScoreError):
                 raise OrderError(f"melody {uri}: {scores}") from scores
@@ -138,6 +148,28 @@ class PrimerReader(Closing):
             if len(self._tunes) > MAX_KEPT:
                 del self._tunes[next(iter(self._tunes))]
         return self._tunes[uri]
+
+    def _recorded(self, order: TrackOrder, suffix: str) -> tuple[str, Tune]:
+        """The same where the melody is a recording; torch is imported here, with the first one."""
+        from lstm_core.recordings import recording
+
+        uri = order.melody
+        if suffix not in recording.SUFFIXES:
+            raise OrderError(
+                f"melody {uri} is neither a score nor a recording: known are "
+                f"{', '.join((*SUFFIXES, *recording.SUFFIXES))}."
+            )
+        from lstm_core.orders.melodies.recording import TuneRecorder, recorded_tune
+
+        if uri not in self._recordings:
+            data = _melody_bytes(uri)
+            if self._recorder is None:
+                self._recorder = TuneRecorder()
+            self._recordings[uri] = hashlib.sha256(data).hexdigest(), self._recorder.transcribed(data, uri)
+            if len(self._recordings) > MAX_KEPT:
+                del self._recordings[next(iter(self._recordings))]
+        sha256, found = self._recordings[uri]
+        return sha256, recorded_tune(found, order, uri)
 
     def _file(self, uri: str) -> _Primer:
         if uri not in self._files:
@@ -153,11 +185,11 @@ class PrimerReader(Closing):
         return self._files[uri]
 
 
-def _absolute(uri: str, folder: str) -> str:
-    """The absolute URI of a file, which may be relative to a folder."""
-    local = storage.local_path(uri)
-    is_relative = local is not None and not local.is_absolute()
-    return storage.absolute(storage.join(folder, uri) if is_relative and folder else uri)
+def _melody_bytes(uri: str) -> bytes:
+    try:
+        return storage.read_bytes(uri)
+    except StorageError as error:
+        raise OrderError(f"The melody cannot be read. {error}") from error
 
 
 def _first_bars(score: Score, uri: str, plan: TrackPlan) -> EventArray:

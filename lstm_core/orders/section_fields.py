@@ -1,4 +1,4 @@
-"""Fields of an order whose value may differ from section to section: chords, ensemble, roles, tempos.
+"""Fields of an order whose value may differ from section to section: chords, ensemble, roles, what changes.
 
 An order row holds each as one text: "Am F C G" for the whole track, "A: Am F C G; B: F G" by sections, and
 "Am F; B: F G" for all sections but B. In TOML a table gives the sections (`chords.A = "Am F C G"`), in CSV and Parquet
@@ -24,10 +24,12 @@ from lstm_core.orders.timing.slowing import rit_share
 
 T = TypeVar("T")
 Players = tuple[tuple[tuple[int, ...], int], ...]  # programs and number of players of each instrument
-BY_SECTION = ("chords", "ensemble", "roles", "tempo_changes")
+CHANGES = ("tempo_changes", "key_changes", "meter_changes")  # whose values hold up to the next section that has one
+BY_SECTION = ("chords", "ensemble", "roles", *CHANGES)
 MAX_PLAYERS = 32  # of one ensemble
 _EVERYWHERE = ""  # the key of what holds for all sections that have no value of their own
 _WHOLE_TRACK = "all"  # its name in a table
+_EXCLUDED = re.compile(r"(?:no |- ?)(.+)")  # a role that does not sound
 _ROLE_NAMES = {
     **{name: number for number, name in enumerate(ROLES)},
     "lead": 0,
@@ -110,13 +112,24 @@ def for_section(values: Mapping[str, T], section: SectionSpec) -> T | None:
     return None
 
 
+def held_on(values: Mapping[str, T], sections: Sequence[SectionSpec]) -> list[T | None]:
+    """The value of each section: its own or that of the section before it; None until the first that has one."""
+    now: T | None = None
+    found = []
+    for section in sections:
+        own = for_section(values, section)
+        now = now if own is None else own
+        found.append(now)
+    return found
+
+
 def section_chords(text: str) -> dict[str, list[ChordBar]]:
     """Chords of each bar by the name of a section, "" for the whole track; they are repeated to its end.
 
     Raises:
         ValueError: the text is malformed, or a symbol unknown.
     """
-    return _read(text, parse_chord_sequence, "chords")
+    return read_sections(text, parse_chord_sequence, "chords")
 
 
 def section_ensembles(text: str) -> dict[str, Players]:
@@ -125,7 +138,7 @@ def section_ensembles(text: str) -> dict[str, Players]:
     Raises:
         ValueError: the text is malformed, an instrument unknown, or there are too many players.
     """
-    return _read(text, _parse_ensemble, "ensemble")
+    return read_sections(text, _parse_ensemble, "ensemble")
 
 
 def section_roles(text: str) -> dict[str, frozenset[int]]:
@@ -134,7 +147,7 @@ def section_roles(text: str) -> dict[str, frozenset[int]]:
     Raises:
         ValueError: the text is malformed, or a role unknown.
     """
-    return _read(text, parse_roles, "roles")
+    return read_sections(text, parse_roles, "roles")
 
 
 def section_tempos(text: str) -> dict[str, float]:
@@ -143,7 +156,22 @@ def section_tempos(text: str) -> dict[str, float]:
     Raises:
         ValueError: the text is malformed, or a tempo is no number.
     """
-    return _read(text.replace(",", ";"), _parse_tempo, "tempo_changes")
+    return read_sections(text.replace(",", ";"), _parse_tempo, "tempo_changes")
+
+
+def read_sections(text: str, parse: Callable[[str], T], field: str) -> dict[str, T]:
+    """What `parse` makes of the texts of a field, by the name of their section, "" for the whole track.
+
+    Raises:
+        ValueError: the text is malformed, or `parse` refuses a part of it.
+    """
+    values = {}
+    for key, part in split_sections(text).items():
+        try:
+            values[key] = parse(part)
+        except ValueError as error:
+            raise ValueError(f"{field}{'.' if key else ''}{key}: {error}") from error
+    return values
 
 
 def parse_roles(value: str | Sequence[str]) -> frozenset[int]:
@@ -154,13 +182,12 @@ def parse_roles(value: str | Sequence[str]) -> frozenset[int]:
     Raises:
         ValueError: a role is unknown, some are named and others excluded, or none is left.
     """
-    parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
-    names = [" ".join(str(part).lower().split()) for part in parts if str(part).strip()]
+    names = _role_names(value)
     if not names:
         raise ValueError(f"No roles are named. Write some of {', '.join(ROLES)}.")
     if names == [_WHOLE_TRACK]:
         return frozenset(range(len(ROLES)))
-    without = [found[1] for name in names if (found := re.fullmatch(r"(?:no |- ?)(.+)", name))]
+    without = [found[1] for name in names if (found := _EXCLUDED.fullmatch(name))]
     if without and len(without) < len(names):
         raise ValueError(
             f'roles are "{", ".join(names)}": some are named and others excluded. Write those that sound, '
@@ -171,6 +198,22 @@ def parse_roles(value: str | Sequence[str]) -> frozenset[int]:
     if not left:
         raise ValueError(f'roles are "{", ".join(names)}": none is left that sounds. Leave some of them out.')
     return left
+
+
+def roles_by_name(text: str) -> dict[str, frozenset[int]]:
+    """Those of `section_roles` that are named one by one; none of a section whose roles are "all" or exclude some."""
+
+    def named(part: str) -> frozenset[int]:
+        names = _role_names(part)
+        is_list = names != [_WHOLE_TRACK] and not any(map(_EXCLUDED.fullmatch, names))
+        return parse_roles(part) if is_list else frozenset()
+
+    return read_sections(text, named, "roles")
+
+
+def _role_names(value: str | Sequence[str]) -> list[str]:
+    parts = re.split(r"[;,|]", value) if isinstance(value, str) else value
+    return [" ".join(str(part).lower().split()) for part in parts if str(part).strip()]
 
 
 def check_sections(field: str, names: Sequence[str], form: Sequence[SectionSpec]) -> None:
@@ -203,8 +246,8 @@ def _add(texts: dict[str, str], field: str, name: str, value: Any) -> None:
     where = field if name == _WHOLE_TRACK else f"{field}.{name}"
     if value is None or value != value:  # a gap in a column of Parquet
         return
-    if field == "tempo_changes":
-        value = re.sub("[,|]", ";", _number_text(value)) if isinstance(value, str | int | float) else repr(value)
+    if field in CHANGES:
+        value = re.sub("[,|]", ";", _change_text(field, value)) if isinstance(value, str | int | float) else repr(value)
     is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if not isinstance(value, str) and (field == "chords" or not is_list):
         wanted = "a text" if field == "chords" else "a list of names"
@@ -222,8 +265,8 @@ def _add(texts: dict[str, str], field: str, name: str, value: Any) -> None:
     for key, part in given.items():
         if key in texts:
             raise ValueError(f"{field} is given twice {f'for section {key}' if key else 'for the whole track'}.")
-        if field == "tempo_changes":
-            part = _number_text(part)
+        if field in CHANGES:
+            part = _change_text(field, part)
         elif field != "chords":
             part = ", ".join(stripped for item in re.split(r"[;,|]", part) if (stripped := item.strip()))
         elif ";" in part:
@@ -239,21 +282,18 @@ def _section_key(name: str) -> str:
     return section.name
 
 
-def _read(text: str, parse: Callable[[str], T], field: str) -> dict[str, T]:
-    values = {}
-    for key, part in split_sections(text).items():
-        try:
-            values[key] = parse(part)
-        except ValueError as error:
-            raise ValueError(f"{field}{'.' if key else ''}{key}: {error}") from error
-    return values
-
-
 def _parse_tempo(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
         raise ValueError(f'"{text}" is no tempo. Write quarters per minute, such as "B: 140; C: 100".') from error
+
+
+def _change_text(field: str, value: Any) -> str:
+    """A value of one of CHANGES as an order row holds it: numbers in one spelling, semitones with their sign."""
+    text = _number_text(value)
+    is_step = field == "key_changes" and re.fullmatch(r"[+-]?\d+", text) is not None
+    return f"{int(text):+d}" if is_step else text
 
 
 def _number_text(value: Any) -> str:

@@ -99,8 +99,8 @@ def add_copies(
 ) -> None:
     """Adds the copy weights, the last L columns of logits [B, V + L], to the values that the lags offer.
 
-    A lag that contradicts the values chosen so far, int64 [B, K], in the first `num_compared` streams offers nothing.
-    Sets offered, uint8 [B, V or more].
+    A lag that contradicts the values chosen so far, int64 [B, K], in the first `num_compared` streams offers nothing,
+    nor does one of weight 0, which the model has never learnt. Sets offered, uint8 [B, V or more].
     """
     num_lags = recalled.shape[1]
     offered[:] = 0
@@ -112,7 +112,8 @@ def add_copies(
                 agrees = agrees and recalled[b, lag, earlier] == chosen[b, earlier]
             if agrees:
                 logits[b, recalled[b, lag, stream]] += logits[b, first + lag]
-                offered[b, recalled[b, lag, stream]] = 1
+                if logits[b, first + lag] != 0.0:
+                    offered[b, recalled[b, lag, stream]] = 1
 
 
 @njit(cache=True, nogil=True)

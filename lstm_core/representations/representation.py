@@ -52,6 +52,7 @@ class PieceArrays(NamedTuple):
     flags: npt.NDArray[np.float32]  # [number of flags], or [T, number of flags] where they change
     onset_contexts: npt.NDArray[np.int64]  # [T, number of onset contexts]
     recalled: npt.NDArray[np.int64]  # [T, number of lags, K]
+    is_given: npt.NDArray[np.bool_] | None = None  # [T] True for events that are known and not learnt; None: no such
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +63,12 @@ class AugmentSettings:
     condition_dropout: float = 0.2  # share of times that a condition is left open
     thinned_share: float = 0.0  # share of times that a piece loses some of its instruments
     reordered_share: float = 0.0  # share of times that the parts of a piece are written in some other order
+    given_share: float = 0.0  # share of times that some bars of the parts are given, and the others written to them
 
     def __post_init__(self) -> None:
         if not 0 <= self.transpose <= 12:
             raise ValueError(f"transpose is {self.transpose} semitones, it must be 0 to 12")
-        for name in ("condition_dropout", "thinned_share", "reordered_share"):
+        for name in ("condition_dropout", "thinned_share", "reordered_share", "given_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be in [0, 1]")
 
@@ -85,8 +87,9 @@ class Reading:
 class Representation:
     """How music is spelt in events, and which contexts and conditions a model gets.
 
-    The functions are plain functions of a module, so that a representation can travel to another process. A change of
-    anything below is a new representation and has a new name.
+    The functions are plain functions of a module, so that a representation can travel to another process. A change
+    of what events mean is a new representation and has a new name; contexts, flags and lags may be added, see
+    model/widening.py.
     """
 
     name: str

@@ -40,10 +40,15 @@ def local_path(uri: str | Path) -> Path | None:
     return None if _SCHEME.match(text) else Path(text)
 
 
-def absolute(uri: str | Path) -> str:
-    """The URI as every process of a job understands it: a local path from the root of the file system."""
+def absolute(uri: str | Path, folder: str = "") -> str:
+    """The URI as every process of a job understands it: a local path from the root of the file system.
+
+    A relative path is one in `folder`, which may be a URI, or without that in the folder of the process.
+    """
     path = local_path(uri)
-    return str(path.expanduser().absolute()) if path is not None else str(uri)
+    if path is None:
+        return str(uri)
+    return absolute(join(folder, str(uri))) if folder and not path.is_absolute() else str(path.expanduser().absolute())
 
 
 def join(uri: str | Path, *names: str) -> str:

@@ -27,7 +27,7 @@ def cue_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     if not cue or plan.final_bar is None:
         return []
     score = take.score(plan)
-    start = plan.final_bar * plan.meter.bar_ticks
+    start = plan.tick_of(plan.final_bar)
     first, last = take.notes[take.notes["onset"] < plan.meter.bar_ticks], take.notes[take.notes["onset"] >= start]
     chord = last[last["onset"] == start]
     end = int((chord["onset"] + chord["duration"]).max(initial=start))

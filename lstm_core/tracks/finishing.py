@@ -162,7 +162,7 @@ def loop_points_of(track: PlannedTrack, score: Score) -> LoopPoints | None:
     order, plan = track.order, track.plan
     if not order.loop_start:
         return None
-    start_s = float(score.seconds(np.array([order.loop_start * plan.meter.bar_ticks]))[0])
+    start_s = float(score.seconds(np.array([plan.tick_of(order.loop_start)]))[0])
     return LoopPoints(start=round(start_s * order.sample_rate), end=plan.num_samples)
 
 
@@ -202,7 +202,7 @@ def _stems_of(
     render: Callable[..., Stems] = render_stems if order.stems or order.duration_s < LONG_TRACK_S else iter_stems
     if loop_points is None:
         return render(score, soundfont, sample_rate=order.sample_rate, num_samples=plan.num_samples), None
-    before, body = cut_score(score, order.loop_start * plan.meter.bar_ticks)
+    before, body = cut_score(score, plan.tick_of(order.loop_start))
     start = loop_points.start
     intro = render(before, soundfont, sample_rate=order.sample_rate, num_samples=start, tail_s=END_FADE_S)
     stems = render(body, soundfont, sample_rate=order.sample_rate, num_samples=loop_points.end - start)

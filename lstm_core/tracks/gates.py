@@ -12,9 +12,11 @@ import numpy.typing as npt
 from lstm_core.notes.score import DRUMS, NoteArray, Score
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import FEWEST_PITCHES, TrackPlan
+from lstm_core.orders.plan import TrackPlan
+from lstm_core.orders.track_key import FEWEST_PITCHES
 from lstm_core.originality.index import SharedRun
 from lstm_core.originality.runs import RUN_NOTES
+from lstm_core.representations.plan.layout import Ints
 from lstm_core.sound.audio import AudioError, Waveform
 from lstm_core.sound.levelling import LOUDNESS_TOLERANCE_LU
 from lstm_core.sound.loops.joining import joined_peak_dbtp
@@ -97,15 +99,16 @@ def audio_gates(
 
 
 def score_gates(
-    score: Score, *, key_pitch_classes: frozenset[int] | None, num_bars: int, bar_ticks: int
+    score: Score, *, key_pitch_classes: frozenset[int] | None, num_bars: int, bar_ticks: Ints | int
 ) -> list[GateResult]:
-    """Results of all gates that the music must pass.
+    """Results of all gates that the music must pass; bar_ticks: of each bar, int64 [num_bars], or of all.
 
     `in_key`, share of the melodic notes, if a key is given; `one_pitch`, largest share of a single pitch, and
     `pitches`, how many there are, of melodic notes unless the score is drums only; `distinct_bars`, how many bars
     differ from all before; `silence`, the longest in bars; `bars_with_notes`, share in which something sounds.
     """
-    notes, end = score.notes, num_bars * bar_ticks
+    notes, barlines = score.notes, _barlines(num_bars, bar_ticks)
+    end, lengths = int(barlines[-1]), np.diff(barlines)
     results: list[GateResult] = []
     melodic = notes["pitch"][notes["program"] != DRUMS].astype(np.int64)
     if key_pitch_classes is not None:
@@ -117,36 +120,42 @@ def score_gates(
         results.append(at_most("one_pitch", share, LARGEST_SHARE_OF_ONE_PITCH))
         results.append(at_least("pitches", float(np.count_nonzero(counts)), FEWEST_PITCHES))
     fewest = max(min(num_bars, FEWEST_DISTINCT_BARS), np.ceil(num_bars * SMALLEST_SHARE_OF_DISTINCT_BARS))
-    results.append(at_least("distinct_bars", _num_distinct_bars(score, bar_ticks), fewest))
+    results.append(at_least("distinct_bars", _num_distinct_bars(score, barlines), fewest))
     starts, stops = notes["onset"].astype(np.int64), (notes["onset"] + notes["duration"]).astype(np.int64)
     sounding_until = np.maximum.accumulate(np.concatenate([[0], stops]))
     silences = np.concatenate([starts, [end]]) - sounding_until
-    results.append(at_most("silence", max(float(silences.max()), 0.0) / bar_ticks, LONGEST_SILENCE_BARS))
+    in_bars = silences / lengths[np.clip(_bars_at(sounding_until, barlines), 0, num_bars - 1)]
+    results.append(at_most("silence", max(float(in_bars.max()), 0.0), LONGEST_SILENCE_BARS))
     share = share_of_bars(notes, num_bars=num_bars, bar_ticks=bar_ticks)
     results.append(at_least("bars_with_notes", share, SMALLEST_SHARE_OF_BARS_WITH_NOTES))
     return results
 
 
-def share_of_bars(notes: NoteArray, *, num_bars: int, bar_ticks: int) -> float:
-    """Share of the bars in which some of the notes sound."""
+def share_of_bars(notes: NoteArray, *, num_bars: int, bar_ticks: Ints | int) -> float:
+    """Share of the bars in which some of the notes sound; bar_ticks as in `score_gates`."""
+    barlines = _barlines(num_bars, bar_ticks)
     starts, stops = notes["onset"].astype(np.int64), (notes["onset"] + notes["duration"]).astype(np.int64)
     edges = np.zeros(num_bars + 1, dtype=np.int64)
-    np.add.at(edges, np.clip(starts // bar_ticks, 0, num_bars), 1)
-    np.add.at(edges, np.clip(-(-stops // bar_ticks), 0, num_bars), -1)
+    np.add.at(edges, np.clip(_bars_at(starts, barlines), 0, num_bars), 1)
+    np.add.at(edges, np.clip(np.searchsorted(barlines, stops), 0, num_bars), -1)
     return float((np.cumsum(edges)[:num_bars] > 0).mean()) if num_bars else 0.0
+
+
+_OF_VARIETY = ("one_pitch", "pitches", "distinct_bars")
 
 
 def order_gates(score: Score, order: TrackOrder, plan: TrackPlan, *, has_key_gate: bool = False) -> list[GateResult]:
     """Results of all gates that the music of an order must pass: those of `score_gates`, and its instruments.
 
-    With `has_key_gate` the key is judged elsewhere.
+    With `has_key_gate` the key is judged elsewhere. How varied a tune is that the order gives is not judged.
     """
     gates = score_gates(
         score,
         key_pitch_classes=None if order.primer or has_key_gate else scale_of(order, plan),
         num_bars=plan.num_bars,
-        bar_ticks=plan.meter.bar_ticks,
+        bar_ticks=plan.bar_ticks,
     )
+    gates = [gate for gate in gates if not (order.melody and gate.name in _OF_VARIETY)]
     played = {int(program) for program in np.unique(score.notes["program"])}
     missing = sum(1 for programs in plan.programs if not played.intersection(programs))
     gates.append(GateResult("asked_instruments_missing", missing == 0, float(missing), 0.0))
@@ -192,14 +201,23 @@ def longest_flat_top(waveform: Waveform) -> int:
     return longest
 
 
-def _num_distinct_bars(score: Score, bar_ticks: int) -> int:
+def _barlines(num_bars: int, bar_ticks: Ints | int) -> Ints:
+    """Ticks at which bars begin, and the end of the last: int64 [num_bars + 1]."""
+    return np.concatenate([[0], np.cumsum(np.broadcast_to(bar_ticks, num_bars))]).astype(np.int64)
+
+
+def _bars_at(ticks: Ints, barlines: Ints) -> Ints:
+    return np.searchsorted(barlines, ticks, side="right") - 1
+
+
+def _num_distinct_bars(score: Score, barlines: Ints) -> int:
     """How many different bars there are by the notes that begin in them; empty bars do not count."""
-    notes = score.notes
+    notes, bar = score.notes, _bars_at(score.notes["onset"], barlines)
     content = np.stack(
-        [notes["onset"] % bar_ticks, *(notes[name].astype(np.int64) for name in ("program", "pitch", "duration"))],
+        [notes["onset"] - barlines[bar], *(notes[name].astype(np.int64) for name in ("program", "pitch", "duration"))],
         axis=1,
     )
-    borders = np.flatnonzero(np.diff(notes["onset"] // bar_ticks)) + 1
+    borders = np.flatnonzero(np.diff(bar)) + 1
     return len({bar.tobytes() for bar in np.split(content, borders) if len(bar)})
 
 

@@ -19,12 +19,12 @@ def hit_gates(track: PlannedTrack, take: Take, *, primer_bars: int = 0) -> list[
     hits = np.array(parse_hits(track.order.hits))
     if len(hits) == 0:
         return []
-    score, bar_ticks = take.score(track.plan), track.plan.meter.bar_ticks
+    score, barlines = take.score(track.plan), track.plan.barlines
     bars = np.array(track.plan.hit_bars)
-    apart = np.abs(score.seconds(bars * bar_ticks) - hits)
+    apart = np.abs(score.seconds(barlines[bars]) - hits)
     if take.plan is not None:
         judged = bars >= primer_bars
-        for ticks in (take.plan.section_starts() * bar_ticks, np.unique(take.notes["onset"]).astype(np.int64)):
+        for ticks in (barlines[take.plan.section_starts()], np.unique(take.notes["onset"]).astype(np.int64)):
             nearest = np.abs(score.seconds(ticks)[None] - hits[:, None]).min(axis=1, initial=track.order.duration_s)
             apart = np.maximum(apart, np.where(judged, nearest, 0.0))
     worst = float(apart.max())

@@ -120,4 +120,4 @@ def _worth(take: Take, plan: TrackPlan, parts: Sequence[_Part], borders: tuple[i
 
 
 def _share(notes: NoteArray, plan: TrackPlan) -> float:
-    return share_of_bars(notes, num_bars=plan.num_bars, bar_ticks=plan.meter.bar_ticks)
+    return share_of_bars(notes, num_bars=plan.num_bars, bar_ticks=plan.bar_ticks)

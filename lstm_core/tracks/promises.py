@@ -7,13 +7,15 @@ import numpy.typing as npt
 
 from lstm_core.analysis.roles import BASS, FIGURE, HARMONY
 from lstm_core.composing.accompanying import TUNE_PART
+from lstm_core.composing.asked_players import players_of
+from lstm_core.composing.changes.keys import key_borders, keys_of_bars
 from lstm_core.composing.form_rules import chord_rules, role_rules
-from lstm_core.composing.rules import players_of
+from lstm_core.composing.remaking import staying
 from lstm_core.composing.take import Take
 from lstm_core.composing.voices import most_together
 from lstm_core.engine.plans.rules import FREE
+from lstm_core.notes.keys import scale_pitch_classes
 from lstm_core.notes.score import DRUMS, TICKS_PER_QUARTER, NoteArray
-from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.melodies.tune import PlacedTune
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import PlacedSection, sections_of
@@ -40,22 +42,23 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     `asked_chords`, share of its chords that the plan has; `varied_least` and `varied_most`, shares of new notes in
     sections that vary another; `other_roles`, notes of roles that it does not have there; `other_players`, programs
     beyond its players; `missing_players`, players that do not play. A track that starts from another one has the form
-    of that one, apart from what was made again, and the gates of `source_gates`.
+    of that one, apart from what was made again, and the gates of `source_gates`; a bass that stays is not judged.
     """
     plan, hits = take.plan, hit_gates(track, take, primer_bars=_primer_bars(track))
     if plan is None:
         return hits
-    in_bars = _Bars(take.notes, plan, _primer_bars(track))
+    in_bars = _Bars(take.notes, plan, _primer_bars(track), take.shift)
     gates = [
         *hits,
-        _all("bass_root", _bass_root(in_bars, take.shift)),
-        _all("harmony_in_chord", _harmony_in_chord(in_bars, take.shift)),
+        *([] if _keeps_bass(track) else [_all("bass_root", _bass_root(in_bars))]),
+        _all("harmony_in_chord", _harmony_in_chord(in_bars)),
         _all("exact_repeats", _exact_repeats(in_bars)),
     ]
-    scale = scale_of(track.order, track.plan)
-    if scale is not None:
+    keys = keys_of_bars(track.order, track.plan)
+    if keys is not None:
         judged = take.notes["part"] != TUNE_PART if track.tune is not None else np.ones(len(take.notes), dtype=bool)
-        gates.append(_all("in_key", _in_key(in_bars, take.shift, scale, judged, chord_wins=track.has_given_chords)))
+        in_scale = np.array([_in_scale(key, track.order.scale) for key in keys.tolist()])
+        gates.append(_all("in_key", _in_key(in_bars, in_scale, judged, chord_wins=track.has_given_chords)))
     if track.tune is not None:
         gates.append(_all("melody_kept", _melody_kept(track, track.tune, take.notes)))
     if track.primer is None:
@@ -66,7 +69,7 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     elif track.order.form:
         gates.append(_all("asked_form", _sections_again(track, in_bars)))
     if track.order.chords:
-        gates.append(_all("asked_chords", _asked_chords(track, in_bars, take.shift)))
+        gates.append(_all("asked_chords", _asked_chords(track, in_bars)))
     shares = _varied_shares(track, in_bars) if track.source is None else []
     if shares:
         variation = track.order.variation
@@ -87,6 +90,12 @@ def promise_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     return gates
 
 
+def _keeps_bass(track: PlannedTrack) -> bool:
+    """Whether something of another track is made again and all of its bass stays, which is judged there."""
+    stays = staying(track)
+    return stays is not None and not stays.is_new[stays.plan.roles == BASS].any()
+
+
 def _primer_bars(track: PlannedTrack) -> int:
     if track.primer is None:
         return 0
@@ -96,8 +105,9 @@ def _primer_bars(track: PlannedTrack) -> int:
 class _Bars:
     """The notes of a take by bar."""
 
-    def __init__(self, notes: NoteArray, plan: Plan, primer_bars: int) -> None:
+    def __init__(self, notes: NoteArray, plan: Plan, primer_bars: int, shift: Ints | int) -> None:
         self.plan = plan
+        self.shifts = np.broadcast_to(shift, plan.num_bars)
         # What a primer brings is not judged, nor are bars that repeat it.
         self.is_judged = np.arange(plan.num_bars) >= primer_bars
         for bar in np.flatnonzero(plan.source != NO_SOURCE).tolist():
@@ -109,13 +119,17 @@ class _Bars:
         self.place = onset - self.barlines[self.bar]
         halved = plan.num_slots[self.bar] == 2
         self.slot = np.where(halved & (2 * self.place >= plan.bar_ticks[self.bar]), 1, 0)
+        pitch = notes["pitch"].astype(np.int64)
+        self.home_pitch = np.where(notes["program"] == DRUMS, pitch, pitch + self.shifts[self.bar])
+        end = onset + notes["duration"]
+        self.last_bar = np.clip(np.searchsorted(self.barlines, end, side="left") - 1, self.bar, plan.num_bars - 1)
         self.role = plan.roles[np.minimum(notes["part"], plan.num_parts - 1)]
 
     def content(self, bar: int) -> set[tuple[int, int, int]]:
-        """What begins in a bar: (place, program, pitch)."""
-        own = self.notes[self.bar == bar]
-        places = self.place[self.bar == bar].tolist()
-        return set(zip(places, own["program"].tolist(), own["pitch"].tolist(), strict=True))
+        """What begins in a bar: (place, program, pitch in the home key)."""
+        own = self.bar == bar
+        columns = (self.place[own], self.notes["program"][own], self.home_pitch[own])
+        return set(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _all(name: str, kept: list[bool] | npt.NDArray[np.bool_]) -> GateResult:
@@ -123,51 +137,59 @@ def _all(name: str, kept: list[bool] | npt.NDArray[np.bool_]) -> GateResult:
     return GateResult(name, share == 1.0, share, 1.0)
 
 
-def _bass_root(bars: _Bars, shift: int) -> list[bool]:
+def _bass_root(bars: _Bars) -> list[bool]:
     plan = bars.plan
     of_bass = np.flatnonzero(plan.roles == BASS)
     bits = sum(1 << int(part) for part in of_bass)
     programs = plan.programs[of_bass]
     begins = {
         (int(bar), int(place), int(pitch) % 12)
-        for bar, place, pitch, program in zip(
-            bars.bar, bars.place, bars.notes["pitch"], bars.notes["program"], strict=True
-        )
+        for bar, place, pitch, program in zip(bars.bar, bars.place, bars.home_pitch, bars.notes["program"], strict=True)
         if program in programs
     }
     kept: list[bool] = []
-    before = (NO_CHORD, -1)
+    before, turns = (NO_CHORD, -1), key_borders(bars.shifts)
     for bar in range(plan.num_bars):
         for slot in range(int(plan.num_slots[bar])):
             now = int(plan.chord[bar, slot]), int(plan.bass[bar, slot])
-            if now != before and now[0] != NO_CHORD and plan.active[bar] & bits and bars.is_judged[bar]:
+            is_other = now != before or (slot == 0 and bar in turns)
+            if is_other and now[0] != NO_CHORD and plan.active[bar] & bits and bars.is_judged[bar]:
                 place = slot * int(plan.bar_ticks[bar]) // 2
-                kept.append((bar, place, (now[1] - shift) % 12) in begins)
+                kept.append((bar, place, now[1]) in begins)
             before = now
     return kept
 
 
-def _harmony_in_chord(bars: _Bars, shift: int) -> npt.NDArray[np.bool_]:
+def _harmony_in_chord(bars: _Bars) -> npt.NDArray[np.bool_]:
     plan = bars.plan
     tones = chord_tones()
     judged = np.isin(bars.role, (HARMONY, FIGURE)) & (bars.place % TICKS_PER_QUARTER == 0)
     judged &= (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar]
     chord = plan.chord[bars.bar[judged], bars.slot[judged]]
-    home = (bars.notes["pitch"][judged].astype(np.int64) + shift) % 12
-    found: npt.NDArray[np.bool_] = tones[chord, home] == 1
+    found: npt.NDArray[np.bool_] = tones[chord, bars.home_pitch[judged] % 12] == 1
     return found
 
 
+def _in_scale(key: int, scale: str) -> list[bool]:
+    """Of each pitch class whether it is of the scale on a key."""
+    return [pitch_class in scale_pitch_classes(key, scale) for pitch_class in range(12)]
+
+
 def _in_key(
-    bars: _Bars, shift: int, scale: frozenset[int], judged: npt.NDArray[np.bool_], *, chord_wins: bool
+    bars: _Bars, in_scale: npt.NDArray[np.bool_], judged: npt.NDArray[np.bool_], *, chord_wins: bool
 ) -> npt.NDArray[np.bool_]:
-    """Of each judged melodic note whether it is of the scale or, where chords win, of the chord."""
+    """Of each judged melodic note whether it is of the scale of its bar or, where chords win, of the chord.
+
+    in_scale: of each bar and pitch class, bool [N, 12]. No note may sound on into another key.
+    """
     melodic = (bars.notes["program"] != DRUMS) & bars.is_judged[bars.bar] & judged
-    pitch = bars.notes["pitch"][melodic].astype(np.int64)
-    found: npt.NDArray[np.bool_] = np.isin(pitch % 12, sorted(scale))
+    bar = bars.bar[melodic]
+    found: npt.NDArray[np.bool_] = in_scale[bar, bars.notes["pitch"][melodic] % 12]
     if chord_wins:
-        chord = bars.plan.chord[bars.bar[melodic], bars.slot[melodic]]
-        found = found | ((chord_tones()[chord, (pitch + shift) % 12] == 1) & (chord != NO_CHORD))
+        chord = bars.plan.chord[bar, bars.slot[melodic]]
+        found = found | ((chord_tones()[chord, bars.home_pitch[melodic] % 12] == 1) & (chord != NO_CHORD))
+    key_number = np.cumsum(np.diff(bars.shifts, prepend=bars.shifts[:1]) != 0)
+    found &= key_number[bar] == key_number[bars.last_bar[melodic]]
     return found
 
 
@@ -198,10 +220,10 @@ def _sections_again(track: PlannedTrack, bars: _Bars) -> list[bool]:
     return kept
 
 
-def _asked_chords(track: PlannedTrack, bars: _Bars, shift: int) -> npt.NDArray[np.bool_]:
+def _asked_chords(track: PlannedTrack, bars: _Bars) -> npt.NDArray[np.bool_]:
     """Of each chord that the order gives whether the plan has it, and its bass; but for the last chord of a track."""
     plan = track.plan
-    chord, above = chord_rules(track.order, plan, sections_of(track.order, plan), shift)
+    chord, above = chord_rules(track.order, plan, sections_of(track.order, plan), bars.shifts)
     judged = (chord != FREE) & bars.is_judged[:, None]
     if plan.final_bar is not None:
         judged[plan.final_bar] = False
@@ -226,7 +248,8 @@ def _varied_shares(track: PlannedTrack, bars: _Bars) -> list[float]:
             for bar in own:
                 one, other = bars.content(bar), bars.content(source + bar - placed.start)
                 both, either = both + len(one & other), either + len(one | other)
-            shares.append(1.0 - both / either if either else 0.0)
+            if own:  # else it is the last chord alone
+                shares.append(1.0 - both / either if either else 0.0)
         first.setdefault(placed.spec.name, placed.start)
         base.setdefault(placed.spec.letter, placed.start)
     return shares

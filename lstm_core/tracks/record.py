@@ -9,12 +9,21 @@ import numpy as np
 
 from lstm_core import storage
 from lstm_core.catalogue.form import TrackForm
-from lstm_core.catalogue.records import GateVerdict, TrackLayer, TrackRecord, TrackTempo
+from lstm_core.catalogue.records import (
+    GateVerdict,
+    MelodyRecording,
+    TrackKey,
+    TrackLayer,
+    TrackMeter,
+    TrackRecord,
+    TrackTempo,
+)
 from lstm_core.notes.describe import describe
 from lstm_core.notes.instruments import instrument_name
 from lstm_core.notes.keys import key_name
 from lstm_core.notes.score import Score
 from lstm_core.orders.order import TrackOrder, order_fields
+from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.loops.points import LoopPoints
 from lstm_core.sound.mastering import Master
@@ -75,7 +84,10 @@ def track_record(
         nearest_similarity=likeness.nearest_similarity,
         notes_signature=likeness.signature,
         tempos=_tempos(track, score) or None,
+        keys=_keys(track) or None,
+        meters=_meters(track, score) or None,
         layers=layers,
+        recording=_recording(track),
         format_version=FORMAT_VERSION,
     )
 
@@ -86,14 +98,48 @@ def _names_of_places(order: TrackOrder) -> dict[str, str]:
     return {field: storage.name_of(uri) if uri else "" for field, uri in places.items() if uri or field == "primer"}
 
 
+def _recording(track: PlannedTrack) -> MelodyRecording | None:
+    """The recording that the melody of a track was found in, None where it was written down or there is none."""
+    origin = None if track.tune is None else track.tune.origin
+    if origin is None:
+        return None
+    return MelodyRecording(
+        file=storage.name_of(track.order.melody), num_notes=origin.num_notes, confidence=origin.confidence
+    )
+
+
 def _tempos(track: PlannedTrack, score: Score) -> tuple[TrackTempo, ...]:
     """The tempos of a score where the plan of its track has more than one."""
-    tempos, bar_ticks = track.plan.tempos, track.plan.meter.bar_ticks
+    tempos, plan = track.plan.tempos, track.plan
     starts = score.seconds(np.array([tempo.tick for tempo in tempos], dtype=np.int64)).tolist()
     return tuple(
-        TrackTempo(bar=tempo.tick / bar_ticks, start_s=start, bpm=tempo.bpm)
+        TrackTempo(bar=_bar_of(plan, tempo.tick), start_s=start, bpm=tempo.bpm)
         for tempo, start in zip(tempos, starts, strict=True)
     )
+
+
+def _keys(track: PlannedTrack) -> tuple[TrackKey, ...]:
+    """The keys of a track where its plan has more than one."""
+    plan = track.plan
+    return tuple(TrackKey(bar=round(_bar_of(plan, change.tick)), key=key_name(change.key)) for change in plan.keys)
+
+
+def _meters(track: PlannedTrack, score: Score) -> tuple[TrackMeter, ...]:
+    """The meters of a track where its plan has more than one."""
+    plan = track.plan
+    starts = score.seconds(np.array([meter.tick for meter in plan.meters], dtype=np.int64)).tolist()
+    return tuple(
+        TrackMeter(bar=round(_bar_of(plan, meter.tick)), start_s=start, meter=str(meter))
+        for meter, start in zip(plan.meters if plan.section_meters else (), starts, strict=False)
+    )
+
+
+def _bar_of(plan: TrackPlan, tick: int) -> float:
+    """The bar that a tick lies in, with the share of it that is over."""
+    if not plan.section_meters:
+        return tick / plan.meter.bar_ticks
+    bar = int(plan.bars_at(np.array(tick)))
+    return bar + (tick - plan.tick_of(bar)) / int(plan.bar_ticks[bar])
 
 
 def verdict(gate: GateResult) -> GateVerdict:

@@ -14,12 +14,14 @@ from lstm_core.catalogue.folder import RECORD_NAME
 from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackRecord
 from lstm_core.composing.players import Playable, Player, load_playable, open_player
 from lstm_core.composing.remaking import staying
+from lstm_core.composing.rules import plan_request
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError, StorageError, TonemillError
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder, order_from_fields
 from lstm_core.orders.planned import PlannedTrack, SourceTrack
-from lstm_core.orders.sources.asked import between_ids
+from lstm_core.orders.sources.asked import between_ids, is_rearranged
+from lstm_core.orders.timing.bridge import is_unread
 from lstm_core.tracks.gates import score_fingerprint
 from lstm_core.tracks.sources import source_track
 from lstm_core.tracks.warm_up import compile_player
@@ -114,6 +116,8 @@ class Replayer:
             return replace(track, source=ends[0], target=ends[1])
         found = replace(track, source=self._known(place, order.from_track, "from is"))
         staying(found)  # refuses parts that are not there
+        if is_rearranged(order):
+            plan_request(found, 0, self._playable.facts)  # refuses players of whom nobody has the melody
         return found
 
     def _known(self, catalogue: str, track_id: str, said: str) -> SourceTrack:
@@ -151,7 +155,9 @@ def _placed(catalogue: str, own: str) -> str:
 
 
 def check_pinned(order: TrackOrder) -> None:
-    """Raises OrderError for an order whose tracks to start from were not looked up when it was read."""
+    """Raises OrderError for an order whose tracks to start from or to join were not looked up when it was read."""
+    if is_unread(order):
+        raise OrderError(f"bridge is {order.bridge}, which was not looked up: read the order with its catalogue.")
     if order.between and not (order.between_notes and order.step):
         raise OrderError(f"between is {order.between}, which was not looked up: read the order with its catalogue.")
     if order.from_track and not order.from_notes:

@@ -73,7 +73,7 @@ def _between_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     gates = [GateResult("kept", share == 1.0, share, 1.0)]
     if is_end(track):
         return gates
-    own = in_home_key(take.notes, take.shift)
+    own = in_home_key(take.notes, home_shift(track.plan.key))
     for name, end in (("first_apart", first), ("last_apart", last)):
         apart = distance(own, in_home_key(end.notes, home_shift(end.track_plan.key)))
         gates.append(GateResult(name, apart > 0.0, apart, 0.0))

@@ -51,9 +51,9 @@ def choose_parts(
     for b in range(logits.shape[0]):
         if rows.numbers[b, FINISHED] or tables.num_bars[b] == 0:
             continue
-        locked = _locked_event(b, stream, rules, rows, event[b])
+        locked = _locked_event(b, stream, rows, event[b])
         if locked >= 0:
-            event[b, stream] = rules.locked[b, locked, stream]
+            event[b, stream] = rows.given[b, locked, stream]
             continue
         allowed[:] = 0
         if stream == PLACE:
@@ -79,15 +79,15 @@ def choose_parts(
 
 
 @borrowing
-def _locked_event(b: int, stream: int, rules: PartRuleTables, rows: PartRows, event: Ints) -> int:
+def _locked_event(b: int, stream: int, rows: PartRows, event: Ints) -> int:
     """Number of the locked event that comes next in a row, -1 for none."""
     numbers = rows.numbers[b]
     cell, first = numbers[CELL], -1
     if cell >= 0:
-        first, stop = rules.locked_of_cell[b, cell, 0], rules.locked_of_cell[b, cell, 1]
+        first, stop = rows.given_of_cell[b, cell, 0], rows.given_of_cell[b, cell, 1]
         if first >= 0 and first + 1 + numbers[IN_BAR] < stop:
             return int(first + 1 + numbers[IN_BAR])
     is_over = cell < 0 or first >= 0 or (stream > PLACE and event[PLACE] == BAR)
-    if is_over and cell + 1 < rules.locked_of_cell.shape[1]:
-        return int(rules.locked_of_cell[b, cell + 1, 0])
+    if is_over and cell + 1 < rows.given_of_cell.shape[1]:
+        return int(rows.given_of_cell[b, cell + 1, 0])
     return -1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.engine.bar_conditions import BarConditions
 from lstm_core.engine.history import History
 from lstm_core.engine.parts.choosers import choose_parts
 from lstm_core.engine.parts.rules import PartRules, make_part_rule_tables, set_part_rules
@@ -14,18 +15,19 @@ from lstm_core.engine.row_slices import some_rows
 from lstm_core.foundation.compiling import njit
 from lstm_core.model.packing import RowConditions
 from lstm_core.representations.lookback import add_copies
+from lstm_core.representations.parts.ahead import NUM_FLAGS
 from lstm_core.representations.parts.events import PLACE
 from lstm_core.representations.parts.steps import (
     MOVING,
-    NUM_FLAGS,
     ONSET_CONTEXTS,
     advance_parts,
-    hear,
+    give,
     tell_onset,
     tell_parts,
 )
 from lstm_core.representations.parts.tables import (
     FINISHED,
+    HERE,
     STEP,
     PartRows,
     PlanTables,
@@ -46,7 +48,7 @@ class PartRequest:
 
     plan: Plan
     rules: PartRules
-    conditions: Ints  # values of plan.condition_contexts: [4]
+    conditions: Ints  # values of plan.condition_contexts: [4], or of each bar: [N, 4]
 
 
 class PartChooser:
@@ -58,9 +60,11 @@ class PartChooser:
         num_streams = len(representation.streams)
         self.representation = representation
         self.tables = make_tables(num_rows, num_bars, num_cells)
-        self.rows = make_part_rows(num_rows, num_bars, min(MAX_NOTES_PER_BAR * num_bars, 1 << 15), num_cells)
+        num_notes = min(MAX_NOTES_PER_BAR * num_bars, 1 << 15)
         num_locked = max((sum(map(len, request.rules.locked.values())) for request in requests), default=0)
-        self.rules = make_part_rule_tables(num_rows, num_cells, num_locked)
+        self.rows = make_part_rows(num_rows, num_bars, num_notes, num_cells, num_locked)
+        self.rules = make_part_rule_tables(num_rows, num_bars, num_cells)
+        self.conditions = BarConditions(num_rows, len(MOVING), NUM_FLAGS)
         self.event = np.zeros((num_rows, num_streams), dtype=np.int64)
         self.before = np.zeros_like(self.event)
         self.moving = np.zeros((num_rows, len(MOVING)), dtype=np.int64)
@@ -76,14 +80,14 @@ class PartChooser:
 
     def start(self, b: int, request: PartRequest) -> RowConditions:
         set_plan(self.tables, b, request.plan)
+        self.tables.bass_begins[b, sorted(request.rules.turns)] = 1
         set_part_rules(self.rules, b, request.rules, request.plan.played())
         start_part_row(self.rows, b)
         for cell, (part, bar) in enumerate(request.plan.played().tolist()):
             if (part, bar) in request.rules.locked:
-                hear(b, cell, request.rules.locked[part, bar][1:], self.tables, self.rows)
+                give(b, cell, request.rules.locked[part, bar], self.tables, self.rows)
         self.event[b] = self.before[b] = 0
-        contexts = np.concatenate([np.full(len(MOVING), -1), request.conditions])
-        return RowConditions(contexts, np.zeros(NUM_FLAGS, dtype=np.float32))
+        return self.conditions.start(b, request.conditions)
 
     def moving_contexts(self) -> npt.NDArray[np.int64]:
         _tell_all(self.tables, self.rows, self.moving, self.flags)
@@ -104,6 +108,9 @@ class PartChooser:
         self.before[was_busy] = self.event[was_busy]
         steps = self.rows.numbers[:, STEP]
         self.history.record(was_busy, steps, self.before, steps)
+
+    def renewed(self) -> list[tuple[int, RowConditions]]:
+        return self.conditions.renewed(self.rows.numbers[:, HERE])
 
     def take(self, b: int) -> EventArray:
         return self.history.of_row(b, int(self.rows.numbers[b, STEP])).copy()

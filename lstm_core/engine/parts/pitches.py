@@ -70,11 +70,13 @@ def set_pitches(
     if role in (HARMONY, FIGURE, COUNTER, MELODY) and _starts_slot(b, bar, place, tables):
         lowest = int(rows.lowest[b, bar, min(place // CELL_TICKS, CELLS - 1)])
         floor = lowest if lowest < 255 else -1
-    low, high = max(rules.numbers[b, LOW], above + 1), rules.numbers[b, HIGH]
+    least, most = rules.moved[b, bar, 0], rules.moved[b, bar, 1]
+    low, high = max(rules.numbers[b, LOW] + most, above + 1, 0), min(rules.numbers[b, HIGH] + least, FIRST_DRUM - 1)
     program, up = tables.programs[b, part], rules.numbers[b, TRANSPOSITION]
-    lowest_of_it, highest_of_it = _RANGES[program, 0] + up, _RANGES[program, 1] + up
+    lowest_of_it, highest_of_it = _RANGES[program, 0] + up + most, _RANGES[program, 1] + up + least
     if role == BASS:
-        lowest_of_it, highest_of_it = min(lowest_of_it, _HIGHEST_BASS - 12 + up), min(highest_of_it, _HIGHEST_BASS + up)
+        lowest_of_it = min(lowest_of_it, _HIGHEST_BASS - 12 + up + most)
+        highest_of_it = min(highest_of_it, _HIGHEST_BASS + up + least)
     for attempt in range(4):
         some = False
         for pitch in range(low, high + 1):
@@ -109,14 +111,14 @@ def _starts_slot(b: int, bar: int, place: int, tables: PlanTables) -> bool:
 def due_place(b: int, bar: int, last_place: int, tables: PlanTables) -> int:
     """The next place after `last_place` at which the bass must begin a note in a bar, -1 for none.
 
-    That is wherever the chord or its bass changes, and at the beginning of a bar that is repeated: there the chord
-    before may be another one.
+    That is wherever the chord or its bass changes, and at the beginning of a bar that is repeated, where the chord
+    before may be another one, or that sounds in another key than the one before.
     """
     before = bar - 1
     if last_place < 0 and _has_chord(b, bar, 0, tables):
         is_same = (
             before >= 0
-            and not tables.is_source[b, bar]
+            and not tables.bass_begins[b, bar]
             and tables.chord[b, before, 1] == tables.chord[b, bar, 0]
             and tables.bass[b, before, 1] == tables.bass[b, bar, 0]
         )

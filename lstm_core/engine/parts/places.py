@@ -41,7 +41,7 @@ _MOST_TOGETHER = np.array([3, 3, 8, 5, 2, 6])  # notes of one part at a time, by
 @borrowing
 def allow_places(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartRows, allowed: Bytes) -> None:
     numbers = rows.numbers[b]
-    if numbers[CELL] < 0 or rules.locked_of_cell[b, numbers[CELL], 0] >= 0:  # all of a locked bar has come
+    if numbers[CELL] < 0 or rows.given_of_cell[b, numbers[CELL], 0] >= 0:  # all of a locked bar has come
         allowed[BAR] = 1
         return
     bar, last = numbers[HERE], numbers[LAST_PLACE]

@@ -36,6 +36,8 @@ class PartRules:
     temperature: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(len(STREAMS)))
     top_p: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(STREAMS), 0.95))
     transposition: int = 0  # semitones from the key of the piece to the home key
+    moved: Ints | None = None  # by how many more, at least and at most, in the keys that each bar sounds in: [bars, 2]
+    turns: frozenset[int] = frozenset()  # bars that sound in another key than the one before: the bass begins them
     seed: int = 0
     locked: Mapping[tuple[int, int], Ints] = field(default_factory=dict)  # events of a part and bar, BAR first: [n, K]
     textures: Ints | None = None  # bits of those that each part may have in each bar, 0: any; [parts, bars], None: any
@@ -49,10 +51,9 @@ class PartRuleTables(NamedTuple):
     pitch_classes: Bytes  # [B, 12]
     temperature: npt.NDArray[np.float64]  # [B, K]
     top_p: npt.NDArray[np.float64]  # [B, K]
-    locked: Ints  # [B, L, K] events that are given
-    locked_of_cell: Ints  # [B, C, 2] first of those of each written bar, and the one after the last; -1: none
     textures: Ints  # [B, C] bits of the textures that each written bar may have, 0: any
     held: Ints  # [B, C] bars that follow each written bar through which its notes are held
+    moved: Ints  # [B, N, 2] see PartRules
     begins: Bytes  # [B, C] 1 for written bars with which their part begins
 
 
@@ -71,17 +72,16 @@ class PartRuleTables(NamedTuple):
 ) = range(11)
 
 
-def make_part_rule_tables(num_rows: int, num_cells: int, num_locked: int) -> PartRuleTables:
-    """Tables without rules, for so many written bars and locked events."""
+def make_part_rule_tables(num_rows: int, num_bars: int, num_cells: int) -> PartRuleTables:
+    """Tables without rules, for so many bars and written bars."""
     return PartRuleTables(
         np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
         np.ones((num_rows, 12), dtype=np.uint8),
         np.ones((num_rows, len(STREAMS))),
         np.ones((num_rows, len(STREAMS))),
-        np.zeros((num_rows, num_locked, len(STREAMS)), dtype=np.int64),
-        np.full((num_rows, num_cells, 2), -1, dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
+        np.zeros((num_rows, num_bars, 2), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.uint8),
     )
 
@@ -96,17 +96,12 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
     tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
-    tables.textures[b] = tables.held[b] = 0
+    tables.textures[b] = tables.held[b] = tables.moved[b] = 0
+    if rules.moved is not None:
+        tables.moved[b, : len(rules.moved)] = rules.moved
     if rules.textures is not None:
         tables.textures[b, : len(cells)] = rules.textures[cells[:, 0], cells[:, 1]]
     if rules.held is not None:
         tables.held[b, : len(cells)] = rules.held[cells[:, 0], cells[:, 1]]
-    tables.locked_of_cell[b], tables.begins[b] = -1, 0
-    count = 0
-    for cell, (part, bar) in enumerate(cells.tolist()):
-        tables.begins[b, cell] = bar in rules.beginning
-        events = rules.locked.get((part, bar))
-        if events is not None:
-            tables.locked[b, count : count + len(events)] = events
-            tables.locked_of_cell[b, cell] = count, count + len(events)
-            count += len(events)
+    tables.begins[b] = 0
+    tables.begins[b, : len(cells)] = [bar in rules.beginning for bar in cells[:, 1].tolist()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.engine.bar_conditions import BarConditions
 from lstm_core.engine.history import History
 from lstm_core.engine.plans import choosers
 from lstm_core.engine.plans.rules import PlanRules
@@ -17,6 +18,7 @@ from lstm_core.model.packing import RowConditions
 from lstm_core.representations.lookback import add_copies
 from lstm_core.representations.plan.layout import Ints
 from lstm_core.representations.plan.steps import (
+    BAR,
     FINISHED,
     MOVING,
     NOTHING,
@@ -36,7 +38,7 @@ class PlanRequest:
     """One plan to be made."""
 
     rules: PlanRules
-    conditions: Ints  # values of plan.condition_contexts: [4]
+    conditions: Ints  # values of plan.condition_contexts: [4], or of each bar: [N, 4]
 
 
 class PlanChooser:
@@ -50,6 +52,7 @@ class PlanChooser:
         self.rows = make_plan_rows(num_rows, num_bars)
         self.tables = make_rule_tables(num_rows, num_bars, num_wanted)
         self.ensembles = make_ensembles(num_rows, num_wanted)
+        self.conditions = BarConditions(num_rows, len(MOVING), 0)
         self.event = np.zeros((num_rows, num_streams), dtype=np.int64)
         self.before = np.zeros_like(self.event)
         self.moving = np.zeros((num_rows, len(MOVING)), dtype=np.int64)
@@ -70,8 +73,7 @@ class PlanChooser:
         for part in self.ensembles:
             part[b] = 0
         self.event[b] = self.before[b] = 0
-        contexts = np.concatenate([np.full(len(MOVING), -1), request.conditions])
-        return RowConditions(contexts, np.zeros(0, dtype=np.float32))
+        return self.conditions.start(b, request.conditions)
 
     def moving_contexts(self) -> npt.NDArray[np.int64]:
         _tell_all(self.rows, self.moving, self.recalled)
@@ -90,6 +92,9 @@ class PlanChooser:
         _advance_all(was_busy, self.tables, self.ensembles, self.rows, self.event)
         self.before[was_busy] = self.event[was_busy]
         self.history.record(was_busy, self.ensembles.steps, self.before, self.ensembles.steps)
+
+    def renewed(self) -> list[tuple[int, RowConditions]]:
+        return self.conditions.renewed(self.rows.numbers[:, BAR])
 
     def take(self, b: int) -> EventArray:
         return self.history.of_row(b, int(self.ensembles.steps[b])).copy()

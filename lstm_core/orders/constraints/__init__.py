@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lstm_core.orders.compilation import compile_timeline
+from lstm_core.orders.constraints.compilation import compile_timeline
 from lstm_core.orders.constraints.ending import end_on_the_tonic
 from lstm_core.orders.constraints.key import keep_to_the_key
 from lstm_core.orders.constraints.pitch_range import keep_to_the_range
 from lstm_core.orders.constraints.polyphony import limit_polyphony
 from lstm_core.orders.constraints.primer import begin_with_the_primer
 from lstm_core.orders.constraints.requested_instruments import play_the_requested_instruments
+from lstm_core.orders.constraints.rules import Rules
 from lstm_core.orders.constraints.silence import limit_silence
+from lstm_core.orders.constraints.timeline import Assignment, Timeline, empty_timeline
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
-from lstm_core.orders.rules import Rules
-from lstm_core.orders.timeline import Assignment, Timeline, empty_timeline
 from lstm_core.representations.note_events import EventArray
 
 Constraint = Callable[[Timeline, Assignment], Timeline]

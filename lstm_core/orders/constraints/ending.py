@@ -5,8 +5,8 @@ from __future__ import annotations
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.keys import scale_pitch_classes, tonic_chord
 from lstm_core.notes.score import TICKS_PER_QUARTER
+from lstm_core.orders.constraints.timeline import NEVER, Assignment, Span, Timeline
 from lstm_core.orders.plan import TrackPlan
-from lstm_core.orders.timeline import NEVER, Assignment, Span, Timeline
 from lstm_core.representations.note_events import FIRST_DRUM
 
 _DOMINANT_SEVENTH = (7, 10, 11, 2, 5)  # semitones above the tonic, with the third of either mode
@@ -21,7 +21,7 @@ def end_on_the_tonic(timeline: Timeline, assignment: Assignment) -> Timeline:
     order, plan = assignment.order, assignment.plan
     if plan.final_bar is None:
         return timeline
-    final = plan.final_bar * plan.meter.bar_ticks
+    final = plan.tick_of(plan.final_bar)
     hold = plan.final_hold_ticks
     timeline = timeline.everywhere(lambda span: span.limited(ends_by=final))
     timeline = timeline.within(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.keys import SCALES, scale_pitch_classes
+from lstm_core.orders.constraints.timeline import Assignment, Timeline
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import TrackPlan
-from lstm_core.orders.timeline import Assignment, Timeline
 from lstm_core.representations.note_events import FIRST_DRUM
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstm_core.orders.timeline import Assignment, Timeline
+from lstm_core.orders.constraints.timeline import Assignment, Timeline
 
 
 def keep_to_the_range(timeline: Timeline, assignment: Assignment) -> Timeline:

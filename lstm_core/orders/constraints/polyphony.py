@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstm_core.orders.timeline import MAX_SOUNDING, Assignment, Timeline
+from lstm_core.orders.constraints.timeline import MAX_SOUNDING, Assignment, Timeline
 
 
 def limit_polyphony(timeline: Timeline, assignment: Assignment) -> Timeline:

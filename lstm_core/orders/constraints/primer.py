@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstm_core.orders.timeline import LOCKED_FIRST, Assignment, Timeline, notes_of
+from lstm_core.orders.constraints.timeline import LOCKED_FIRST, Assignment, Timeline, notes_of
 
 
 def begin_with_the_primer(timeline: Timeline, assignment: Assignment) -> Timeline:

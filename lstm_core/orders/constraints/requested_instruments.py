@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lstm_core.orders.timeline import Assignment, Timeline
+from lstm_core.orders.constraints.timeline import Assignment, Timeline
 
 
 def play_the_requested_instruments(timeline: Timeline, assignment: Assignment) -> Timeline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lstm_core.orders.timeline import Assignment, Timeline
+from lstm_core.orders.constraints.timeline import Assignment, Timeline
 
 SILENCE_BARS = 2  # the longest silence
 

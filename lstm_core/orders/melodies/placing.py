@@ -15,7 +15,18 @@ from lstm_core.orders.plan import TrackPlan, usual_hold
 from lstm_core.orders.section_fields import section_ensembles, section_roles
 from lstm_core.orders.timing.course import MIN_TAIL_S
 
-_NOT_BESIDE = ("primer", "form", "bridge", "hits", "tempo_changes", "rit", "fermata", "loop_start")
+_NOT_BESIDE = (
+    "primer",
+    "form",
+    "bridge",
+    "hits",
+    "tempo_changes",
+    "key_changes",
+    "meter_changes",
+    "rit",
+    "fermata",
+    "loop_start",
+)
 
 
 def with_melody(order: TrackOrder, tune: Tune) -> TrackOrder:
@@ -33,6 +44,12 @@ def with_melody(order: TrackOrder, tune: Tune) -> TrackOrder:
         raise OrderError(f"polyphony is {order.polyphony}, and the melody takes it all. Write 2 or more.")
     if any(MELODY not in roles for roles in section_roles(order.roles).values()):
         raise OrderError(f'roles, "{order.roles}", leave the melody out, and the order gives one. Add melody to them.')
+    num_players = sum(parse_instrument(name)[1] for name in order.instruments)
+    if num_players > 1 and any(roles == {MELODY} for roles in section_roles(order.roles).values()):
+        raise OrderError(
+            f'roles, "{order.roles}", leave nothing to play beside the tune, for which {", ".join(order.instruments)} '
+            "are named. Add roles, such as harmony, or name one player."
+        )
     if order.meter and str(parse_meter(order.meter)) != str(tune.meter):
         raise OrderError(
             f"melody {order.melody} is in {tune.meter}, the order requests {order.meter}. Leave meter out."
@@ -71,7 +88,7 @@ def placed_tune(order: TrackOrder, plan: TrackPlan, tune: Tune) -> PlacedTune:
         )
     notes["pitch"], notes["program"], notes["part"] = pitches, program, 0
     num_times = 1 + (room - tune.num_bars) // tune.period
-    return PlacedTune(notes=notes, num_bars=tune.num_bars, period=tune.period, num_times=num_times)
+    return PlacedTune(notes=notes, num_bars=tune.num_bars, period=tune.period, num_times=num_times, origin=tune.origin)
 
 
 def _key_of(order: TrackOrder, tune: Tune) -> str:

@@ -17,6 +17,15 @@ from lstm_core.orders.order import MAX_BPM, MIN_BPM, parse_meter
 LEGATO_TICKS = TICKS_PER_QUARTER // 4  # by which a played note may reach into the next one or over the last barline
 
 
+@dataclass(frozen=True, kw_only=True)
+class TuneOrigin:
+    """The recording that a tune was found in."""
+
+    num_notes: int  # of the tune
+    confidence: float  # of the transcription, 0 to 1
+    notes: str  # fingerprint of what was found
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no truth value
 class Tune:
     """A tune as its file has it."""
@@ -26,6 +35,7 @@ class Tune:
     bpm: float
     key: int  # 0..23
     num_bars: int
+    origin: TuneOrigin | None = None  # None for a tune that was written down
 
     @property
     def period(self) -> int:
@@ -55,6 +65,7 @@ class PlacedTune:
     num_bars: int
     period: int  # bars from one time to the next
     num_times: int
+    origin: TuneOrigin | None = None  # as of the tune
 
     @property
     def bars_in_all(self) -> int:

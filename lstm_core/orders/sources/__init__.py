@@ -1,1 +1,1 @@
-"""Orders that start from a track of a catalogue."""
+"""Orders that start from tracks of a catalogue, or lead from one of these to another."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from lstm_core.orders.timing.bridge import made_ids
+
 if TYPE_CHECKING:
     from lstm_core.orders.order import TrackOrder
 
@@ -23,8 +25,8 @@ def check_source(order: TrackOrder) -> None:
     """Raises ValueError for bars, parts or a variation that are malformed, or that start from no track."""
     _check_between(order)
     if not order.from_track:
-        asking = REMADE_FIELDS if order.between else ("catalogue", *REMADE_FIELDS)
-        given = next((name for name in asking if getattr(order, name) not in ("", (), None)), "")
+        alone = REMADE_FIELDS if order.between or made_ids(order.bridge) else ("catalogue", *REMADE_FIELDS)
+        given = next((name for name in alone if getattr(order, name) not in ("", (), None)), "")
         if given:
             raise ValueError(f'{given} is given, but not from. Write the track that it is about: from = "TRACK_ID".')
         return

@@ -22,10 +22,8 @@ GIVEN_FIELDS = frozenset(  # all that a row may say of such tracks
     (*SOUND_FIELDS, *BETWEEN_FIELDS, "layers", "catalogue", "name", "seed", "temperature", "top_p")
 )
 _NEVER_TAKEN = frozenset((*SOURCE_FIELDS, *SPELLED.values(), "name", "seed", "layers"))  # from the two tracks
-_MOVING = ("hits", "tempo_changes", "rit", "fermata")
-_MOST_MOVED = (
-    16  # quarters of a beat by which a step is longer or shorter, so that its bars are as many as they must be
-)
+_MOVING = ("hits", "tempo_changes", "key_changes", "meter_changes", "rit", "fermata")
+_MOST_MOVED = 16  # quarters of a beat by which a step is longer or shorter, so that its bars are as many
 
 
 def num_steps(settings: Mapping[str, Any]) -> int:

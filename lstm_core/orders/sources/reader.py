@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,14 @@ from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.orders.order import TrackOrder, order_fields, order_from_fields
 from lstm_core.orders.sources.asked import REMADE_FIELDS, SOURCE_FIELDS, SPELLED, between_ids
 from lstm_core.orders.sources.between import SOUND_FIELDS, rows_between, unread_rows
+from lstm_core.orders.sources.made_tracks import MadeTrack, made_track
 from lstm_core.orders.sources.rearranged import rearranged
 
 _OWN = (  # never taken from a track
-    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256"),
+    *("name", "seed", "primer", "primer_sha256", "melody", "melody_sha256", "melody_notes", "transitions"),
     *(*SOURCE_FIELDS, *SPELLED.values()),
 )
-_OPEN = frozenset(
-    (*_OWN, *SOUND_FIELDS, "temperature", "top_p")
-)  # what may differ where a part of a track is made again
+_OPEN = frozenset((*_OWN, *SOUND_FIELDS, "temperature", "top_p"))  # may differ where a part of a track is made again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +32,7 @@ class SourceRecord:
 
 
 class SourceReader:
-    """Completes order rows that start from a track; each record is read once.
+    """Completes order rows that start from a track, and finds tracks to be joined; each record is read once.
 
     Args:
         catalogue: Of tracks for which a row names none, "": rows are left as they are until the catalogue is known.
@@ -42,6 +41,7 @@ class SourceReader:
     def __init__(self, catalogue: str = "") -> None:
         self._catalogue = storage.absolute(catalogue) if catalogue else ""
         self._records: dict[tuple[str, str], SourceRecord] = {}
+        self._made: dict[tuple[str, str], MadeTrack] = {}
 
     def rows(self, values: Mapping[str, Any], folder: str) -> list[Mapping[str, Any]]:
         """The rows that a row becomes, each as `completed` gives it: several where it leads from one track to another.
@@ -55,7 +55,7 @@ class SourceReader:
         ids = between_ids(order_from_fields({"between": given["between"]}).between)
         order_from_fields({key: given[key] for key in ("between", "steps", "step") if key in given})
         named = str(given.get("catalogue", ""))
-        catalogue = _placed(named, folder) if named else self._catalogue
+        catalogue = storage.absolute(named, folder) if named else self._catalogue
         if not catalogue:
             return unread_rows(given)
         given["catalogue"] = "" if catalogue == self._catalogue else catalogue
@@ -79,7 +79,7 @@ class SourceReader:
         }
         track_id = str(given.get("from", given.get("from_track", ""))).strip()
         own, named = {key.partition(".")[0] for key in given}, str(given.get("catalogue", ""))
-        catalogue = _placed(named, folder) if named else self._catalogue
+        catalogue = storage.absolute(named, folder) if named else self._catalogue
         if not track_id or not catalogue:
             return values
         order_from_fields({"from": track_id})  # an id that is none is refused before it becomes a path
@@ -98,17 +98,31 @@ class SourceReader:
         _check_remade(source, order_from_fields(completed), own)
         return completed
 
+    def finder(self, catalogue: str, folder: str) -> Callable[[str], MadeTrack | None]:
+        """Finds tracks that a bridge names by their ids; None where it is not known in which catalogue.
+
+        It raises OrderError where there is no such track, or its record is damaged or knows no chords.
+
+        Args:
+            catalogue: That the row names, "": the one that is made.
+            folder: That it may be relative to.
+        """
+        place = storage.absolute(catalogue, folder) if catalogue else self._catalogue
+
+        def made(track_id: str) -> MadeTrack | None:
+            if not place:
+                return None
+            if (place, track_id) not in self._made:
+                self._made[place, track_id] = _read_made(place, track_id)
+            return self._made[place, track_id]
+
+        return made
+
     def _record(self, catalogue: str, track_id: str, said: str) -> SourceRecord:
         key = (catalogue, track_id)
         if key not in self._records:
             self._records[key] = _read(catalogue, track_id, f"{said} {track_id}")
         return self._records[key]
-
-
-def _placed(catalogue: str, folder: str) -> str:
-    local = storage.local_path(catalogue)
-    is_relative = local is not None and not local.is_absolute()
-    return storage.absolute(storage.join(folder, catalogue) if is_relative and folder else catalogue)
 
 
 def _read(catalogue: str, track_id: str, said: str) -> SourceRecord:
@@ -133,7 +147,10 @@ def _read(catalogue: str, track_id: str, said: str) -> SourceRecord:
     if fields.get("melody_sha256"):
         raise OrderError(f"{said}, which accompanies a melody, and its record does not hold that.")
     if fields.get("bridge"):
-        raise OrderError(f"{said}, a bridge between two other tracks. Start from one of these.")
+        raise OrderError(f"{said}, a bridge between two other tracks. Name one of these.")
+    for name, what in (("key_changes", "key"), ("meter_changes", "meter")):
+        if fields.get(name):
+            raise OrderError(f"{said}, whose sections are in several {what}s. Name one in one {what}.")
     if form is None:
         raise OrderError(f"{said}, which was made without a plan: nothing can start from it.")
     try:
@@ -141,6 +158,27 @@ def _read(catalogue: str, track_id: str, said: str) -> SourceRecord:
     except OrderError as error:
         raise OrderError(f"{said}, whose order is none of this version: {error}") from error
     return SourceRecord(track_id=track_id, order=order, notes=notes)
+
+
+def _read_made(catalogue: str, track_id: str) -> MadeTrack:
+    uri = storage.join(catalogue, "tracks", track_id, "track.json")
+    try:
+        content = json.loads(storage.read_bytes(uri))
+        track = made_track(content)
+        if track.track_id != track_id:
+            raise ValueError(f"it is that of {track.track_id}")
+    except storage.MissingError as error:
+        raise OrderError(
+            f"bridge names track {track_id}: the catalogue {catalogue} has no such track. Write the name of one of its "
+            "folders under tracks/, or name another catalogue."
+        ) from error
+    except StorageError as error:
+        raise OrderError(f"bridge names track {track_id}, whose record cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise OrderError(
+            f"bridge names track {track_id}, whose record is damaged ({error}). Make that track again."
+        ) from error
+    return track
 
 
 def _check_remade(source: SourceRecord, order: TrackOrder, own: set[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +13,7 @@ from lstm_core.notes.score import TICKS_PER_QUARTER, Meter, Tempo
 if TYPE_CHECKING:
     from lstm_core.orders.order import TrackOrder
 
-BRIDGE_FIELDS = ("bridge", "bridge_bars", "bridge_bpm")  # of an order row
+BRIDGE_FIELDS = ("bridge", "bridge_bars", "bridge_bpm", "bridge_at")  # of an order row
 DECIDED_FIELDS = (
     "duration_s",
     "key",
@@ -21,11 +23,52 @@ DECIDED_FIELDS = (
     "form",
     "chords",
     "bridge_bpm",
+    "bridge_at",
 )  # by the tracks it joins
 MOST_BRIDGE_BARS = 4
 BRIDGE_TAIL_S = 1.0  # after its last barline what rings dies away
-NOT_WITH = ("loop", "hits", "tempo_changes", "rit", "fermata", "primer", "loop_start", "exact_tempo")
-_HOW = 'Write the names of two rows above it, such as "forest > cave" or ["forest", "cave"].'
+NOT_WITH = (
+    "loop",
+    "hits",
+    "tempo_changes",
+    "key_changes",
+    "meter_changes",
+    "rit",
+    "fermata",
+    "primer",
+    "loop_start",
+    "exact_tempo",
+    "transitions",
+)
+_HOW = (
+    'Write the names of two rows above it, such as "forest > cave" or ["forest", "cave"], or the ids of two tracks of '
+    "the catalogue."
+)
+_MADE = re.compile(r"([0-9a-f]{24})(?:/layer-([1-9]))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeName:
+    """A name of a bridge that means a track of a catalogue, or one of its layers."""
+
+    track_id: str
+    layer: int  # from 1 on; 0: the track
+
+
+def made_name(name: str) -> MadeName | None:
+    """What a name such as "34fbd796ac8547c91b8ada3a" or "34fbd796ac8547c91b8ada3a/layer-2" means; None for others."""
+    found = _MADE.fullmatch(name)
+    return None if found is None else MadeName(track_id=found[1], layer=int(found[2] or 0))
+
+
+def made_ids(text: str) -> frozenset[str]:
+    """The ids of tracks of a catalogue that a bridge names."""
+    return frozenset(made.track_id for name in text.split(">") if (made := made_name(name.strip())) is not None)
+
+
+def is_unread(order: TrackOrder) -> bool:
+    """Whether an order is a bridge of tracks that were not looked up yet, whose key, tempo and bars are unknown."""
+    return bool(order.bridge) and not order.bridge_bpm and bool(made_ids(order.bridge))
 
 
 def bridge_text(value: object) -> object:
@@ -49,14 +92,14 @@ def bridge_names(text: str) -> tuple[str, str]:
 
 def check_bridge(order: TrackOrder) -> None:
     """Raises ValueError for a bridge that is malformed, or for what goes with bridges alone."""
+    if not 1 <= order.bridge_bars <= MOST_BRIDGE_BARS:
+        raise ValueError(f"bridge_bars is {order.bridge_bars}, it must be 1 to {MOST_BRIDGE_BARS}.")
     if not order.bridge:
-        for name in ("bridge_bars", "bridge_bpm"):
+        for name in BRIDGE_FIELDS[2 if order.transitions else 1 :]:
             if getattr(order, name) != type(order).__dataclass_fields__[name].default:
                 raise ValueError(f"{name} is given, but no bridge. {_HOW}")
         return
     bridge_names(order.bridge)
-    if not 1 <= order.bridge_bars <= MOST_BRIDGE_BARS:
-        raise ValueError(f"bridge_bars is {order.bridge_bars}, it must be 1 to {MOST_BRIDGE_BARS}.")
     for name in NOT_WITH:
         if getattr(order, name):
             raise ValueError(f"{name} does not go with a bridge. Leave one of them out.")

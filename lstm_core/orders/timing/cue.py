@@ -21,7 +21,7 @@ LEAD_SHARE = {STINGER: 0.4, FANFARE: 0.6}  # of the length is played before the 
 CHORD_SHARE = 0.35  # of the length at least is left to the last chord
 RING_SHARE = 0.5  # of that it dies away, at most a second
 _FANFARE_BPM = 160.0  # that the bars of a fanfare without a tempo are near
-_NOT_WITH = ("tempo_changes", "hits", "rit", "fermata", "primer", "loop_start")
+_NOT_WITH = ("tempo_changes", "key_changes", "meter_changes", "hits", "rit", "fermata", "primer", "loop_start")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,7 @@ MAX_FILE_BYTES = 10_000_000  # a list of 200 hits has 20 kB
 
 def cut_list_uri(order: TrackOrder, folder: str = "") -> str:
     """The cut list that an order names for its hits, which may be relative to `folder`; "" for none."""
-    if not is_cut_list(order.hits):
-        return ""
-    local = storage.local_path(order.hits)
-    is_relative = local is not None and not local.is_absolute()
-    return storage.absolute(storage.join(folder, order.hits) if is_relative and folder else order.hits)
+    return storage.absolute(order.hits, folder) if is_cut_list(order.hits) else ""
 
 
 def with_hits_read(order: TrackOrder, folder: str = "") -> TrackOrder:

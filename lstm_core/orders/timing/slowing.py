@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ def rit_share(value: Any) -> Any:
 class Slowing:
     """What the last bars of a track do with its tempo; without rit and fermata nothing."""
 
-    meter: Meter
+    meter: Meter  # of these bars
     rit: float = 0.0
     fermata: bool = False
 
@@ -61,18 +62,20 @@ class Slowing:
                 weights[final_bar - RIT_BARS : final_bar] = of_beats
         return weights
 
-    def tempos(self, bar_bpm: Floats, final_bar: int | None) -> tuple[Tempo, ...]:
-        """The tempo map of bars of these tempos, slowed at their end; each tempo that differs from the one before."""
-        bar_ticks = self.meter.bar_ticks
-        rows = [(bar * bar_ticks, float(bpm)) for bar, bpm in enumerate(bar_bpm)]
+    def tempos(self, bar_bpm: Floats, starts: Sequence[int], final_bar: int | None) -> tuple[Tempo, ...]:
+        """The tempo map of bars of these tempos, slowed at their end; each tempo that differs from the one before.
+
+        starts: ticks at which the bars begin.
+        """
+        rows = [(tick, float(bpm)) for tick, bpm in zip(starts, bar_bpm, strict=False)]
         if final_bar is not None and self.chord_share != 1.0:
             rows = rows[: final_bar - RIT_BARS if self.rit else final_bar]
-            beat_ticks = bar_ticks // self.meter.numerator
+            beat_ticks = self.meter.bar_ticks // self.meter.numerator
             for beat, share in enumerate(self.beat_shares if self.rit else ()):
                 bar = final_bar - RIT_BARS + beat // self.meter.numerator
-                tick = bar * bar_ticks + beat % self.meter.numerator * beat_ticks
+                tick = starts[bar] + beat % self.meter.numerator * beat_ticks
                 rows.append((tick, float(bar_bpm[bar] * share)))
-            rows.append((final_bar * bar_ticks, float(bar_bpm[final_bar] * self.chord_share)))
+            rows.append((starts[final_bar], float(bar_bpm[final_bar] * self.chord_share)))
         before = [None, *(bpm for _, bpm in rows)]
         return tuple(Tempo(tick=tick, bpm=bpm) for (tick, bpm), last in zip(rows, before, strict=False) if bpm != last)
 

@@ -115,13 +115,18 @@ def filled_at(stretches: Sequence[Stretch], bpm: float, *, is_loop: bool, is_ask
     Raises:
         OrderError: one cannot be filled; the message says at which seconds near by it could.
     """
-    found = _all_filled(stretches, bpm)
-    for place, (stretch, one) in enumerate(zip(stretches, found, strict=True), start=1):
+    if why := _refusal(stretches, bpm, is_loop=is_loop, is_asked=is_asked):
+        raise OrderError(why)
+    return [one for one in _all_filled(stretches, bpm) if one is not None]
+
+
+def _refusal(stretches: Sequence[Stretch], bpm: float, *, is_loop: bool, is_asked: bool) -> str:
+    """Why the first stretch that cannot be filled cannot; "" where all can."""
+    for place, (stretch, one) in enumerate(zip(stretches, _all_filled(stretches, bpm), strict=True), start=1):
         if one is None:
             is_last = place == len(stretches)
-            near = stretch.bpm or bpm
-            raise OrderError(stretch.refusal(near, is_last=is_last, is_loop=is_loop, is_asked=is_asked))
-    return [one for one in found if one is not None]
+            return stretch.refusal(stretch.bpm or bpm, is_last=is_last, is_loop=is_loop, is_asked=is_asked)
+    return ""
 
 
 def filled_near(
@@ -147,15 +152,13 @@ def filled_near(
         np.geomspace(slowest, fastest, _NUM_TRIED).tolist(),
         key=lambda one: (sum(found is not None for found in _all_filled(stretches, one)), -abs(math.log(one / bpm))),
     )
-    if max(stretch.fewest * stretch.one_bar_bpm for stretch in stretches) > fastest:  # too short for any tempo
-        near = fastest
-    try:
-        filled_at(stretches, near, is_loop=is_loop, is_asked=False)
-    except OrderError as error:
-        raise OrderError(
-            f"No tempo from {slowest:g} to {fastest:g} bpm meets all hits; {near:.4g} comes nearest. {error}"
-        ) from error
-    raise AssertionError("a tempo that fills all stretches was not found")
+    too_short = [stretch for stretch in stretches if stretch.fewest * stretch.one_bar_bpm > fastest]  # for any tempo
+    if too_short:
+        near, is_last = fastest, too_short[0] is stretches[-1]
+        why = too_short[0].refusal(fastest, is_last=is_last, is_loop=is_loop, is_asked=False)
+    else:
+        why = _refusal(stretches, near, is_loop=is_loop, is_asked=False)
+    raise OrderError(f"No tempo from {slowest:g} to {fastest:g} bpm meets all hits; {near:.4g} comes nearest. {why}")
 
 
 def _all_filled(stretches: Sequence[Stretch], bpm: float) -> list[tuple[int, float] | None]:

@@ -14,10 +14,12 @@ The notes of a bar stand in ascending (place, pitch). Everything is in the home 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
+from lstm_core.analysis.grid import Bools
 from lstm_core.notes.score import DRUMS, NOTE_DTYPE, NoteArray, tidy
 from lstm_core.representations.note_events import (
     DURATIONS,
@@ -89,10 +91,11 @@ def bar_event(rows: Ints) -> Ints:
     )
 
 
-def read_parts(events: EventArray, plan: Plan, semitones: int = 0) -> NoteArray:
-    """The notes that events and the plan's copies make, moved by some semitones: NOTE_DTYPE [N].
+def read_parts(events: EventArray, plan: Plan, semitones: Ints | int = 0) -> NoteArray:
+    """The notes that events and the plan's copies make, moved by some semitones, or each bar by its own, int64 [bars].
 
-    `part` of a note is the number of its part in the plan.
+    Returns:
+        NOTE_DTYPE [N]; `part` of a note is the number of its part in the plan.
 
     Raises:
         ValueError: the events do not belong to the plan.
@@ -104,6 +107,7 @@ def read_parts(events: EventArray, plan: Plan, semitones: int = 0) -> NoteArray:
         raise ValueError(f"these events write {len(written)} bars, the plan wants {len(played)}")
     rows = {(int(p), int(b)): own for (p, b), own in zip(played, written, strict=True)}
     barlines = np.concatenate([[0], np.cumsum(plan.bar_ticks)])
+    moved = np.broadcast_to(semitones, plan.num_bars)
     found: list[NoteArray] = []
     for p in range(plan.num_parts):
         is_drum = plan.programs[p] == DRUMS
@@ -115,7 +119,7 @@ def read_parts(events: EventArray, plan: Plan, semitones: int = 0) -> NoteArray:
             notes["onset"] = barlines[b] + own[:, PLACE]
             notes["duration"] = DURATIONS[own[:, DURATION]]
             notes["program"], notes["part"] = plan.programs[p], p
-            pitch = own[:, PITCH] - FIRST_DRUM + FIRST_DRUM_KEY if is_drum else own[:, PITCH] + semitones
+            pitch = own[:, PITCH] - FIRST_DRUM + FIRST_DRUM_KEY if is_drum else own[:, PITCH] + moved[b]
             notes["pitch"] = pitch
             notes["velocity"] = np.maximum((own[:, VELOCITY] - 1) * VELOCITY_STEP + VELOCITY_STEP // 2, 1)
             found.append(notes[(pitch >= 0) & (pitch <= 127)])
@@ -138,6 +142,32 @@ def with_parts(events: EventArray, plan: Plan, kept: Sequence[int]) -> EventArra
     part = np.append(plan.played()[:, 0], -1)  # of the end none
     of_event = part[np.cumsum(events[:, PLACE] == BAR) - 1]
     return np.concatenate([*(events[of_event == one] for one in kept), events[-1:]])
+
+
+def with_written(events: EventArray, plan: Plan, cells: Bools) -> tuple[EventArray, Plan]:
+    """The same piece with some copied bars of its parts written out, bool [P, N]: events, uint8 [T, 4], and plan.
+
+    Bars whose source is silent stay copies. Relation and source of bars stay as they are.
+    """
+    played = [(int(p), int(b)) for p, b in plan.played()]
+    rows = dict(zip(played, _bars_of_events(events.astype(np.int64)), strict=True))
+    barlines = dict(zip(played, events[events[:, PLACE] == BAR], strict=False))  # the last one is the end
+    copied = plan.copied.copy()
+    for p in range(plan.num_parts):
+        for b in np.flatnonzero(plan.copied >> p & 1).tolist():
+            source = (p, int(plan.source[b]))
+            if source not in rows:
+                continue
+            own = moved_rows(rows[source], int(plan.shift[b]))
+            if len(own) == 0:
+                continue
+            rows[p, b] = own
+            if cells[p, b]:
+                copied[b] &= ~(1 << p)
+                barlines[p, b] = bar_event(own)
+    again = replace(plan, copied=copied)
+    written = [np.concatenate([barlines[p, b][None], rows[p, b]]) for p, b in again.played().tolist()]
+    return np.concatenate([*written, events[-1:]]).astype(np.uint8), again
 
 
 def _bars_of_events(table: Ints) -> list[Ints]:

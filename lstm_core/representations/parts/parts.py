@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from lstm_core.analysis.grid import Bools
 from lstm_core.notes.score import Meter, Score, Tempo
+from lstm_core.representations.parts.ahead import NUM_FLAGS
 from lstm_core.representations.parts.events import (
     BAR,
     PLACE,
@@ -16,9 +18,10 @@ from lstm_core.representations.parts.events import (
     read_parts,
     spell_parts,
     with_parts,
+    with_written,
 )
 from lstm_core.representations.parts.manners import manners_of_events
-from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, ONSET_CONTEXTS, part_steps
+from lstm_core.representations.parts.steps import MOVING, ONSET_CONTEXTS, part_steps
 from lstm_core.representations.parts.tables import NUM_LAGS
 from lstm_core.representations.plan.events import REPRESENTATION as PLAN_NAME
 from lstm_core.representations.plan.from_score import plan_score
@@ -39,6 +42,8 @@ from lstm_core.representations.representation import (
     Stream,
 )
 
+LONGEST_SPAN = 8  # bars that a variation gives or leaves open
+ALIKE_SHARE = 0.5  # of variations whose given bars are those of all parts
 LEAST_PARTS = 2  # that stay where a variation leaves out some
 
 
@@ -54,22 +59,33 @@ def part_events(score: Score) -> EventArray | None:
 
 
 def part_arrays(piece: Piece, reading: Reading) -> PieceArrays:
-    """The parts of a piece as the model reads them; a variation may leave out some of them, or reorder them.
+    """The parts of a piece as the model reads them; a variation may leave out some of them, or reorder them,
+    or give some bars in advance, which the model is told of and does not learn.
 
     Parts that are written later hear those before: in other orders a model learns to write a part for any others.
     """
     if piece.given is None:
         raise ValueError(f"{piece.piece_id} was loaded without its plan")
-    plan, events = plan_of_piece(piece.given, piece), piece.events
+    plan, events, given = plan_of_piece(piece.given, piece), piece.events, None
     if reading.augment is not None and (random := reading.random) is not None:
         parts = _varied_parts(plan.num_parts, reading.augment, random)
         if parts != list(range(plan.num_parts)):
             events, plan = with_parts(events, plan, parts), plan_of_parts(plan, parts)
+        if reading.augment.given_share and random.random() < reading.augment.given_share:
+            events, plan, given = _with_given(events, plan, random)
+    return arrays_of_parts(piece, events, plan, reading, given)
+
+
+def arrays_of_parts(piece: Piece, events: EventArray, plan: Plan, reading: Reading, given: Bools | None) -> PieceArrays:
+    """What a model reads of a piece with these events and plan, some written bars of which are `given`, bool [C]."""
     table = events.astype(np.int64)
     num_notes = int((table[:, PLACE] != BAR).sum()) * 8 + plan.num_bars
-    moving, flags, onsets, recalled = part_steps(table, plan, num_notes)
+    moving, flags, onsets, recalled = part_steps(table, plan, num_notes, given)
     fixed = np.broadcast_to(conditions_of_piece(piece, reading), (len(table), NUM_CONDITIONS))
-    return PieceArrays(table, np.concatenate([moving, fixed], axis=1), flags.astype(np.float32), onsets, recalled)
+    cell = np.cumsum(table[:, PLACE] == BAR) - 1
+    is_given = None if given is None else np.append(given, False)[cell]  # the end belongs to no bar
+    contexts = np.concatenate([moving, fixed], axis=1)
+    return PieceArrays(table, contexts, flags.astype(np.float32), onsets, recalled, is_given)
 
 
 def score_of_parts(
@@ -93,6 +109,26 @@ def _varied_parts(num_parts: int, augment: AugmentSettings, random: np.random.Ge
     if augment.reordered_share and random.random() < augment.reordered_share:
         parts = [parts[place] for place in random.permutation(len(parts)).tolist()]
     return parts
+
+
+def _with_given(events: EventArray, plan: Plan, random: np.random.Generator) -> tuple[EventArray, Plan, Bools]:
+    """A piece, some bars of which are given: spans of bars, of all parts alike or of each; and which of its cells, [C].
+
+    Copies in given bars whose source is not given are written out: they tell what it may be.
+    """
+    of_part = np.stack([_spans(plan.num_bars, random) for _ in range(plan.num_parts)])
+    if random.random() < ALIKE_SHARE:
+        of_part[:] = of_part[0]
+    events, plan = with_written(events, plan, of_part & ~of_part[:, np.maximum(plan.source, 0)])
+    cells = plan.played()
+    return events, plan, of_part[cells[:, 0], cells[:, 1]]
+
+
+def _spans(num_bars: int, random: np.random.Generator) -> Bools:
+    """Bars in spans of 1 to 8, every second of which is given: bool [N]."""
+    lengths = random.integers(1, LONGEST_SPAN + 1, size=num_bars + 1)
+    found: Bools = np.repeat(np.arange(num_bars + 1) % 2 == int(random.integers(2)), lengths)[:num_bars]
+    return found
 
 
 def plan_of_parts(plan: Plan, parts: Sequence[int]) -> Plan:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstm_core.analysis.grid import Bools
 from lstm_core.analysis.roles import BASS, DRUM, MELODY
 from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.notes.score import DRUMS
 from lstm_core.representations.note_events import DURATIONS
+from lstm_core.representations.parts.ahead import CELLS_TOLD, CHROMA, NUM_FLAGS, look_ahead, tell_half_bars
+from lstm_core.representations.parts.beside import compare_parts, find_partner, remember
 from lstm_core.representations.parts.events import (
     BAR,
     DURATION,
@@ -28,11 +31,13 @@ from lstm_core.representations.parts.events import (
 )
 from lstm_core.representations.parts.recall import DECAY_BITS, FULL_SCORE, NUM_AGREEMENTS, recall
 from lstm_core.representations.parts.tables import (
+    AHEAD,
     CELL,
     CELL_TICKS,
     CELLS,
     COUNT,
     FINISHED,
+    GIVEN_HERE,
     GROUPS,
     HERE,
     IN_BAR,
@@ -66,9 +71,6 @@ from lstm_core.representations.plan.layout import (
 )
 from lstm_core.representations.representation import Stream
 
-CELLS_TOLD = 24  # of the bar whose onsets the model is told
-CHROMA = GROUPS * CELLS_TOLD  # flag of pitch class 0, which sounds in the cell of the event before
-NUM_FLAGS = CHROMA + 12
 MAX_COUNT, MAX_INTO, MAX_TOGETHER = 24, 16, 8
 
 MOVING = (
@@ -93,8 +95,10 @@ MOVING = (
     Stream("register", 1 + NUM_REGISTERS),
     Stream("roles_in_bar", 1 + 64),
     Stream("roles_written", 1 + 64),
+    Stream("ahead", 1 + GIVEN_HERE),
     *(Stream(f"agreement_{lag}", 1 + NUM_AGREEMENTS) for lag in range(NUM_LAGS)),
 )
+_AHEAD = len(MOVING) - NUM_LAGS - 1
 _FIRST_AGREEMENT = len(MOVING) - NUM_LAGS
 ONSET_CONTEXTS = (
     Stream("place", 1 + BAR + 1),
@@ -108,8 +112,8 @@ _DURATIONS = DURATIONS.astype(np.int64)
 _GROUP_OF_ROLE = np.array([0 if r == MELODY else 1 if r == BASS else 2 if r == DRUM else 3 for r in range(6)])
 
 
-def part_steps(events: Ints, plan: Plan, num_notes: int) -> tuple[Ints, Bytes, Ints, Ints]:
-    """What each step of a whole piece is told.
+def part_steps(events: Ints, plan: Plan, num_notes: int, given: Bools | None = None) -> tuple[Ints, Bytes, Ints, Ints]:
+    """What each step of a whole piece is told, some written bars of which are `given`, bool [C].
 
     Returns:
         Moving contexts, int64 [T, M], flags, uint8 [T, F], onset contexts, int64 [T, O], recalled events,
@@ -117,8 +121,12 @@ def part_steps(events: Ints, plan: Plan, num_notes: int) -> tuple[Ints, Bytes, I
     """
     tables = make_tables(1, plan.num_bars, len(plan.played()) + 1)
     set_plan(tables, 0, plan)
-    rows = make_part_rows(1, plan.num_bars, num_notes, len(plan.played()) + 1)
+    rows = make_part_rows(1, plan.num_bars, num_notes, len(plan.played()) + 1, 0 if given is None else len(events))
     start_part_row(rows, 0)
+    if given is not None:
+        barlines = np.flatnonzero(events[:, PLACE] == BAR)
+        for cell in np.flatnonzero(given).tolist():
+            give(0, cell, events[barlines[cell] : barlines[cell + 1]], tables, rows)
     moving = np.zeros((len(events), len(MOVING)), dtype=np.int64)
     flags = np.zeros((len(events), NUM_FLAGS), dtype=np.uint8)
     onsets = np.zeros((len(events), len(ONSET_CONTEXTS)), dtype=np.int64)
@@ -160,12 +168,14 @@ def tell_parts(b: int, tables: PlanTables, rows: PartRows, moving: Ints, flags: 
         moving[18] = 1 + numbers[REGISTER] - FIRST_REGISTER
         moving[19] = 1 + tables.roles_in_bar[b, bar]
         moving[20] = 1 + numbers[WRITTEN]
+        moving[_AHEAD] = numbers[AHEAD]
         place = min(max(numbers[LAST_PLACE], 0) // CELL_TICKS, CELLS - 1)
         for group in range(GROUPS):
             for i in range(CELLS_TOLD):
                 flags[group * CELLS_TOLD + i] = rows.begun[b, group, bar, i]
         for pitch_class in range(12):
             flags[CHROMA + pitch_class] = 1 if rows.sounding[b, pitch_class, bar, place] else 0
+        tell_half_bars(b, bar, place, tables, rows, flags)
     if cell + 1 < tables.num_cells[b]:
         next_part, next_bar = tables.cells[b, cell + 1, 0], tables.cells[b, cell + 1, 1]
         moving[3] = 1 + tables.roles[b, next_part]
@@ -216,7 +226,7 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
             rows.scores[b, lag] += ((FULL_SCORE if agrees else 0) - rows.scores[b, lag]) >> DECAY_BITS
     if event[PLACE] != BAR:
         _add_note(b, numbers[HERE], event, tables, rows)
-        if not rows.heard[b, numbers[CELL]]:
+        if rows.given_of_cell[b, numbers[CELL], 0] < 0:
             _sound(b, numbers[PART], numbers[HERE], event, tables, rows)
         numbers[TOGETHER] = numbers[TOGETHER] + 1 if event[PLACE] == numbers[LAST_PLACE] else 1
         numbers[LAST_PLACE], numbers[LAST_PITCH] = event[PLACE], event[PITCH]
@@ -225,6 +235,8 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
     numbers[CELL] += 1
     is_over = event[PITCH] == END or numbers[CELL] >= tables.num_cells[b]
     part, bar = numbers[PART], numbers[HERE]
+    if part >= 0:
+        compare_parts(b, tables, rows)
     next_part = -1 if is_over else tables.cells[b, numbers[CELL], 0]
     if part >= 0 and next_part != part:
         _fill(b, bar + 1, tables.num_bars[b], tables, rows)
@@ -235,7 +247,7 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
     if next_part != part:
         numbers[PART], numbers[COUNT] = next_part, 0
         numbers[WRITTEN] |= 1 << tables.roles[b, next_part]
-        rows.scores[b] = 0
+        rows.scores[b] = rows.likeness[b] = 0
         _fill(b, 0, next_bar, tables, rows)
     else:
         _fill(b, bar + 1, next_bar, tables, rows)
@@ -247,13 +259,17 @@ def advance_parts(b: int, event: Ints, tables: PlanTables, rows: PartRows) -> No
     numbers[LAST_PLACE], numbers[LAST_PITCH] = -1, -1
     numbers[TOGETHER] = numbers[IN_BAR] = 0
     numbers[TEXTURE], numbers[REGISTER], numbers[LOUDNESS] = event[PITCH], event[DURATION], event[VELOCITY]
+    look_ahead(b, tables, rows)
+    find_partner(b, tables, rows)
 
 
 @njit(cache=True, nogil=True)
-def hear(b: int, cell: int, events: Ints, tables: PlanTables, rows: PartRows) -> None:
-    """Lets all parts hear the notes of a written bar, [n, K] without its BAR, before any of them is written."""
-    rows.heard[b, cell] = 1
-    for event in events:
+def give(b: int, cell: int, events: Ints, tables: PlanTables, rows: PartRows) -> None:
+    """Gives the events of a written bar, [n, K], BAR first, before anything is written: all parts hear its notes."""
+    first = max(0, rows.given_of_cell[b].max())
+    rows.given[b, first : first + len(events)] = events
+    rows.given_of_cell[b, cell, 0], rows.given_of_cell[b, cell, 1] = first, first + len(events)
+    for event in events[1:]:
         _sound(b, tables.cells[b, cell, 0], tables.cells[b, cell, 1], event, tables, rows)
 
 
@@ -296,6 +312,7 @@ def _add_note(b: int, bar: int, event: Ints, tables: PlanTables, rows: PartRows)
 @borrowing
 def _sound(b: int, part: int, bar: int, event: Ints, tables: PlanTables, rows: PartRows) -> None:
     """Lets all parts hear a note of a part in a bar."""
+    remember(b, part, bar, event, rows)
     role = tables.roles[b, part]
     cell = min(event[PLACE] // CELL_TICKS, CELLS - 1)
     rows.begun[b, _GROUP_OF_ROLE[role], bar, cell] = 1

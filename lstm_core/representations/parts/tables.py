@@ -27,8 +27,14 @@ CELLS = BAR // CELL_TICKS  # of the longest bar
 GROUPS = 4  # melody, bass, drums, other parts
 LAGS = (1, 2, 4)  # bars back whose notes may be copied as they are
 MOVED_LAG, SOURCE, MOVED_SOURCE = 3, 4, 5  # the bar before moved with the chords, the source, the source moved
-NUM_LAGS = 6
+FIRST_AHEAD = 6  # lags of bars that are given
+BARS_AHEAD = (1, 2, 4)
+ECHO = FIRST_AHEAD + len(BARS_AHEAD)  # the first given bar whose source this one is
+BESIDE = ECHO + 1  # the same bar of the part that is most like this one
+NUM_LAGS = BESIDE + 1
+NUM_AHEAD = BESIDE - FIRST_AHEAD
 NOTHING = -1
+MAX_PARTS_HEARD = 4  # the notes of so many parts at their fullest are remembered
 _K = len(STREAMS)
 _TAKEN = ("bar_ticks", "num_slots", "source", "relation", "shift", "chord", "bass", "energy", "active", "copied")
 
@@ -55,7 +61,7 @@ class PlanTables(NamedTuple):
     roles_in_bar: Ints  # [B, N] bit r: a part of role r plays
     cells: Ints  # [B, C, 2] part and bar of each written bar
     num_cells: Ints  # [B]
-    is_source: Ints  # [B, N] 1 for bars that a later one repeats
+    bass_begins: Ints  # [B, N] 1 for bars that a later one repeats: what is before them may differ
 
 
 # Columns of PartRows.numbers
@@ -74,8 +80,13 @@ class PlanTables(NamedTuple):
     COUNT,  # notes of this part in `notes`
     FINISHED,  # 1 after the end
     STEP,  # events so far
+    AHEAD,  # bars until the next one of this part that is given, 0 for none, GIVEN_HERE where this one is
+    NUM_HEARD,  # notes in `all_notes`
+    PARTNER,  # part that this one is most like, of those that play in this bar, -1 for none
     NUM_COLUMNS,
-) = range(15)
+) = range(18)
+
+GIVEN_HERE = 9
 
 
 class PartRows(NamedTuple):
@@ -94,7 +105,13 @@ class PartRows(NamedTuple):
     recalled: Ints  # [B, NUM_LAGS, K] what each offers
     agreements: Ints  # [B, NUM_LAGS]
     scratch: Ints  # [B, K]
-    heard: Bytes  # [B, C] 1 for written bars whose notes are given, and heard by all parts from the beginning
+    given: Ints  # [B, G, K] events of written bars that are given, and heard by all parts from the beginning
+    given_of_cell: Ints  # [B, C, 2] first of those of each written bar, its BAR, and the one after the last; -1: none
+    ahead: Ints  # [B, NUM_AHEAD] written bars, all given, that the lags from FIRST_AHEAD on offer; -1 for none
+    all_notes: Bytes  # [B, H, K] of all parts, those that are given first
+    notes_of: Ints  # [B, MAX_PARTS, N, 2] first of those of each part in each bar, and the one after the last
+    likeness: Ints  # [B, MAX_PARTS] how much of what this part plays each other part has too, 0 to 255
+    interval: Ints  # [B, MAX_PARTS] semitones from each other part to this one
 
 
 def make_tables(num_rows: int, num_bars: int, num_cells: int) -> PlanTables:
@@ -124,13 +141,13 @@ def set_plan(tables: PlanTables, b: int, plan: Plan) -> None:
     tables.into[b, :n], tables.left[b, :n] = plan.bars_into_section()
     for part, role in enumerate(plan.roles.tolist()):
         tables.roles_in_bar[b, :n] |= (plan.active >> part & 1) << role
-    tables.is_source[b, plan.source[plan.source != NO_SOURCE]] = 1
+    tables.bass_begins[b, plan.source[plan.source != NO_SOURCE]] = 1
     cells = plan.played()
     tables.cells[b, : len(cells)], tables.num_cells[b] = cells, len(cells)
 
 
-def make_part_rows(num_rows: int, num_bars: int, num_notes: int, num_cells: int) -> PartRows:
-    """Rows before their first event; `num_notes` is the most that a part may have."""
+def make_part_rows(num_rows: int, num_bars: int, num_notes: int, num_cells: int, num_given: int = 0) -> PartRows:
+    """Rows before their first event: `num_notes` is the most that a part may have, `num_given` events are given."""
     grid = (num_rows, num_bars, CELLS)
     return PartRows(
         np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
@@ -146,7 +163,13 @@ def make_part_rows(num_rows: int, num_bars: int, num_notes: int, num_cells: int)
         np.full((num_rows, NUM_LAGS, _K), NOTHING, dtype=np.int64),
         np.zeros((num_rows, NUM_LAGS), dtype=np.int64),
         np.zeros((num_rows, _K), dtype=np.int64),
-        np.zeros((num_rows, num_cells), dtype=np.uint8),
+        np.zeros((num_rows, num_given, _K), dtype=np.int64),
+        np.full((num_rows, num_cells, 2), -1, dtype=np.int64),
+        np.full((num_rows, NUM_AHEAD), -1, dtype=np.int64),
+        np.zeros((num_rows, MAX_PARTS_HEARD * num_notes, _K), dtype=np.uint8),
+        np.zeros((num_rows, MAX_PARTS, num_bars, 2), dtype=np.int64),
+        np.zeros((num_rows, MAX_PARTS), dtype=np.int64),
+        np.zeros((num_rows, MAX_PARTS), dtype=np.int64),
     )
 
 
@@ -155,7 +178,9 @@ def start_part_row(rows: PartRows, b: int) -> None:
     for part in rows:
         part[b] = 0
     rows.recalled[b], rows.bar_events[b], rows.lowest[b] = NOTHING, NOTHING, 255
-    rows.numbers[b, CELL] = rows.numbers[b, PART] = rows.numbers[b, LAST_PLACE] = -1
+    rows.given_of_cell[b], rows.ahead[b] = -1, -1
+    for column in (CELL, PART, LAST_PLACE, PARTNER):
+        rows.numbers[b, column] = -1
 
 
 @borrowing

@@ -31,7 +31,7 @@ from lstm_core.representations.representation import (
     Stream,
 )
 
-NUM_CONDITIONS = 4
+STYLE, MODE, TEMPO, METER, NUM_CONDITIONS = range(5)  # columns of condition_contexts
 
 
 def condition_contexts(styles: tuple[str, ...]) -> tuple[Stream, ...]:

@@ -42,6 +42,14 @@ class GriddedScore:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class GivenBeats:
+    """Beats that somebody knows better than the recording shows."""
+
+    beats: Beats  # taken as they are, at no other octave of tempo
+    is_compound: bool  # whether they are dotted quarters
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Grid:
     """Beats without a gap, from a barline before the first note to the end of the last."""
 
@@ -59,8 +67,9 @@ def score_of(
     title: str = "",
     tags: Mapping[str, str] | None = None,
     settings: BeatSettings | None = None,
+    given: GivenBeats | None = None,
 ) -> GriddedScore:
-    """The score of a recording on the beats that are found in it.
+    """The score of a recording on the beats that are found in it, or on those that are given.
 
     Without a beat the grid is a plain one, 4/4 at 120 bpm from the start of the recording, onsets at the nearest tick.
     A pickup is preceded by rests. `part` is the role of a note, an index into roles.ROLE_NAMES. Tags added: `source`
@@ -70,13 +79,12 @@ def score_of(
         ScoreError: the transcription is empty, or holds more than a score may.
     """
     check_num_notes(len(transcription.notes) + len(transcription.drums))
-    beats = track_beats(
-        transcription.beat_activation, transcription.frame_rate, settings, tempo=transcription.tempo_activation
-    )
+    beats = given.beats if given is not None else tracked(transcription, settings)
     onsets_s, ends_s, order = _times(transcription)
     if beats.has_beat:
-        grid = _grid(_resolved(beats, onsets_s), onsets_s, float(ends_s.max()))
-        ticks, quantised, is_compound = _on_beats(grid, onsets_s, ends_s)
+        felt = beats if given is not None else _resolved(beats, onsets_s)
+        grid = _grid(felt, onsets_s, float(ends_s.max()))
+        ticks, quantised, is_compound = _on_beats(grid, onsets_s, ends_s, None if given is None else given.is_compound)
         unit = TICKS_PER_QUARTER * 3 // 2 if is_compound else TICKS_PER_QUARTER
         tempos, meter = _tempos(grid, unit), _meter(grid.meter, is_compound)
         start_s, grid_share = float(grid.times_s[0]), float(quantised.is_near.mean())
@@ -96,6 +104,13 @@ def score_of(
     score = replace(score, title=cleaned_text(title), tags={**(tags or {}), **tags_added})
     check_duration(score)
     return GriddedScore(score=score, beats=beats, start_s=start_s, grid_share=grid_share, confidence=confidence)
+
+
+def tracked(transcription: Transcription, settings: BeatSettings | None = None) -> Beats:
+    """The beats that are found in a recording."""
+    return track_beats(
+        transcription.beat_activation, transcription.frame_rate, settings, tempo=transcription.tempo_activation
+    )
 
 
 def _times(transcription: Transcription) -> tuple[Floats, Floats, Ints]:
@@ -154,8 +169,11 @@ def _grid(beats: Beats, onsets_s: Floats, end_s: float) -> _Grid:
     return _Grid(times_s=times_s[max(late, 0) // meter * meter :], meter=meter)
 
 
-def _on_beats(grid: _Grid, onsets_s: Floats, ends_s: Floats) -> tuple[Ints, Quantised, bool]:
-    """Onset and end ticks of notes, int64 [N, 2], the moments they come from, whether beats are dotted quarters."""
+def _on_beats(grid: _Grid, onsets_s: Floats, ends_s: Floats, is_compound: bool | None) -> tuple[Ints, Quantised, bool]:
+    """Onset and end ticks of notes, int64 [N, 2], the moments they come from, whether beats are dotted quarters.
+
+    The last is as given, or found where that is None.
+    """
     moment = moments(onsets_s)
     weights = np.bincount(moment).astype(np.float64)
     times_s = np.bincount(moment, weights=onsets_s) / weights
@@ -165,7 +183,8 @@ def _on_beats(grid: _Grid, onsets_s: Floats, ends_s: Floats) -> tuple[Ints, Quan
     onset = quantised.ticks[moment]
     ends = quantise_ends(grid.positions(ends_s), onset, quantised)
     ticks = np.column_stack([onset, ends])
-    is_compound = grid.meter < 4 and _is_compound(quantised)
+    if is_compound is None:
+        is_compound = grid.meter < 4 and _is_compound(quantised)
     return (ticks * 3 + 1) // 2 if is_compound else ticks, quantised, is_compound
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from jobs.command_line import main as cli
 from tests.cluster.fake_dashboard import FakeDashboard
+from tests.lstm_core.orders.made_up_tracks import CAVE, FOREST
 from tests.lstm_core.orders.tunes import TUNE, rows_of, write_tune
 from tests.themes import THEME
 
@@ -119,6 +120,12 @@ def test_a_cut_list_travels_with_its_order(server: FakeDashboard, order: Path) -
     package = server.packages[job["runtime_env"]["working_dir"].removeprefix("gcs://")]
     with zipfile.ZipFile(io.BytesIO(package)) as packed:
         assert packed.read("order/cuts/scene.csv") == b"8.0,door\n16.0,out\n"
+
+
+def test_a_bridge_of_made_tracks_is_left_to_the_cluster(server: FakeDashboard, order: Path) -> None:
+    """Its catalogue cannot be seen from here."""
+    order.write_text(f'[track]\nbridge = ["{FOREST}", "{CAVE}"]\n')
+    assert submit_generate(order) == 0 and len(server.jobs) == 1
 
 
 def test_prices_of_the_cluster_travel(server: FakeDashboard, order: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,14 @@ def test_the_later_of_two_takes_is_repeated() -> None:
     assert repeated_tracks([take("a", 0, 5), take("b", 0, 7)], {}, max_attempts=MOST) == []
     same = [take("a", 0, 0, "notes"), take("b", 0, 9, "notes")]
     assert repeated_tracks(same, {}, max_attempts=MOST) == ["b"]
+
+
+def test_bridges_of_made_tracks_are_not_judged() -> None:
+    """They follow when the others are settled: judged with them, one could take a track away that it is made of."""
+    bridge = replace(take("a", 0, 5), order={"bridge": f"{'0' * 24}/layer-1 > {'0' * 24}/layer-2"})
+    assert repeated_tracks([take("b", 0, 5), bridge], {}, max_attempts=MOST) == []
+    of_rows = replace(take("a", 0, 5), order={"bridge": "forest > cave"})
+    assert repeated_tracks([take("b", 0, 5), of_rows], {}, max_attempts=MOST) == ["b"]
 
 
 def test_a_take_is_near_none_that_is_repeated_itself() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.control import possible_orders
+from benchmarks.control import ask
+from lstm_core.analysis.roles import BASS, FIGURE, HARMONY, MELODY
 from lstm_core.catalogue.plan_form import form_of_plan
 from lstm_core.composing.composer import with_energy
 from lstm_core.composing.take import Take
@@ -21,6 +22,7 @@ from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.sections import sections_of
 from lstm_core.representations.note_events import decode_events
 from lstm_core.representations.plan.layout import EXACT, VARIED
 from lstm_core.tracks.promises import promise_gates
@@ -36,14 +38,14 @@ def takes_of(tracks: list[PlannedTrack]) -> list[Take]:
 
 
 def test_every_promise_is_kept_whatever_the_weights() -> None:
-    tracks = possible_orders(40, STYLES)
+    tracks = ask(40, STYLES, ()).tracks
     for track, take in zip(tracks, takes_of(tracks), strict=True):
         broken = [gate for gate in promise_gates(track, take) if not gate.is_passed and gate.name not in CHANCE]
         assert broken == [], track.order
 
 
 def test_a_take_depends_on_its_attempt_alone() -> None:
-    tracks = possible_orders(6, STYLES)
+    tracks = ask(6, STYLES, ()).tracks
     together = takes_of(tracks)
     for number in (0, 3, 5):
         (alone,) = tiny_composer().play([(tracks[number], 0)])
@@ -234,3 +236,27 @@ def test_a_range_and_a_number_of_voices_are_kept() -> None:
         assert most_together(take.notes) <= 3
         melodic = take.notes[take.notes["program"] != DRUMS]
         assert melodic["pitch"].min() >= 55 and melodic["pitch"].max() <= 79
+
+
+def test_a_note_of_a_primer_does_not_sound_into_the_loop(tmp_path: Path) -> None:
+    rows = [(96 * bar, 90, 0, 60 + bar, 80) for bar in range(4)] + [(96, 250, 40, 72, 80)]
+    (tmp_path / "primer.mid").write_bytes(write_midi(Score(notes=make_notes(rows))))
+    order = TrackOrder(primer=str(tmp_path / "primer.mid"), duration_s=24.0, bpm=120.0, loop=True, loop_start=2, seed=2)
+    (take,) = tiny_composer().play([(admit(order), 0)])
+    begun = take.notes[take.notes["onset"] < 192]
+    assert (begun["onset"] + begun["duration"]).max() == 192 and (begun["pitch"] == 72).any()
+
+
+def test_roles_that_are_named_come_in_with_their_section() -> None:
+    orders = [
+        TrackOrder(form="A B A", roles="A: harmony, bass; B: melody, figure", duration_s=24.0, bpm=120.0, seed=seed)
+        for seed in range(6)
+    ]
+    tracks = [admit(order) for order in orders]
+    for track, take in zip(tracks, takes_of(tracks), strict=True):
+        assert take.plan is not None
+        for placed, named in zip(
+            sections_of(track.order, track.plan), ((HARMONY, BASS), (MELODY, FIGURE)), strict=False
+        ):
+            first = np.flatnonzero(take.plan.active[placed.start] >> np.arange(take.plan.num_parts) & 1)
+            assert set(take.plan.roles[first].tolist()) >= set(named), track.order.seed

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lstm_core.composing.asked_players import players_of
 from lstm_core.composing.form_rules import (
     bars_behind,
     chord_rules,
@@ -17,7 +18,7 @@ from lstm_core.composing.form_rules import (
     varied_bars,
     with_hits,
 )
-from lstm_core.composing.rules import draw_style, players_of, strangers_to
+from lstm_core.composing.rules import draw_style, strangers_to
 from lstm_core.engine.plans.rules import FREE
 from lstm_core.notes.chord_symbols import QUALITIES
 from lstm_core.orders.order import TrackOrder
@@ -109,11 +110,14 @@ def test_a_variant_that_ends_the_track_is_varied_before_the_last_chord() -> None
 
 
 def test_sections_begin_on_hits_where_there_is_no_form() -> None:
-    """The second bar begins a section of its own, the sixth one of the letter of the bar that it repeats."""
+    """The second bar begins a section of its own, the sixth one of the letter of the bar that it repeats.
+
+    The section of the third bar, which was the second letter, had the letter of the second bar, and so its music.
+    """
     rules = form_rules((), plan_track(replace(LOOP, form="")), 0.5)
     rules.back[5], rules.section[2] = 5, 2
     section = with_hits(rules, (1, 2, 5)).section
-    assert section[[1, 2, 5]].tolist() == [2, 2, 1] and (np.delete(section, [1, 2, 5]) == FREE).all()
+    assert section[[1, 2, 5]].tolist() == [2, 3, 1] and (np.delete(section, [1, 2, 5]) == FREE).all()
     assert with_hits(rules, ()).section.tolist() == rules.section.tolist()
 
 

@@ -191,3 +191,14 @@ def test_inherited_fields_give_way_to_those_that_replace_them() -> None:
     moved = order_with(source, key="C")
     assert (moved.chords, moved.scale, moved.ensemble) == ("", "", "flute, bass")
     assert order_with(source, bpm=90.0).chords == "Dm A7" and order_with(source, meter="3/4").chords == ""
+
+
+def test_another_energy_moves_the_melody_too() -> None:
+    """It kept the loudness that it had in the track."""
+    track, soft = arranged(bpm=150.0, energy="0.1")
+    _, loud = arranged(bpm=150.0, energy="0.9")
+    tunes = [tune_of(track, take)[1]["velocity"].astype(int) for take in (soft, loud)]
+    assert np.median(tunes[1] - tunes[0]) > 30 and broken(track, soft) == []
+    _, same = arranged(bpm=150.0)
+    melody, tune = tune_of(track, same)
+    assert (melody["velocity"] == tune["velocity"]).all()

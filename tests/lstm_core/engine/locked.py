@@ -8,9 +8,7 @@ from lstm_core.engine.engine import Engine
 from lstm_core.engine.note_chooser import Request
 from lstm_core.notes.score import Score, make_notes
 from lstm_core.orders.constraints import CONSTRAINTS, Constraint, make_rules, make_timeline
-from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import plan_track
-from lstm_core.orders.timeline import (
+from lstm_core.orders.constraints.timeline import (
     FREE,
     LOCKED_FIRST,
     LOCKED_ONLY,
@@ -20,6 +18,8 @@ from lstm_core.orders.timeline import (
     instrument_values,
     notes_of,
 )
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import plan_track
 from lstm_core.representations.conditions import Conditions
 from lstm_core.representations.note_events import (
     DURATION,

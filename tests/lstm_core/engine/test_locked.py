@@ -14,15 +14,15 @@ from lstm_core.engine.engine import Engine
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import DRUMS
 from lstm_core.orders.constraints import CONSTRAINTS, Constraint, make_rules
-from lstm_core.orders.order import TrackOrder
-from lstm_core.orders.plan import plan_track
-from lstm_core.orders.timeline import (
+from lstm_core.orders.constraints.timeline import (
     LOCKED_FIRST,
     LOCKED_ONLY,
     Assignment,
     Timeline,
     notes_of,
 )
+from lstm_core.orders.order import TrackOrder
+from lstm_core.orders.plan import plan_track
 from lstm_core.representations.note_events import (
     DRUM_INSTRUMENT,
     DURATIONS,

@@ -10,10 +10,10 @@ import pytest
 from lstm_core.foundation.errors import OrderError
 from lstm_core.orders.constraints import GRAMMAR, make_rules, make_timeline
 from lstm_core.orders.constraints.key import scale_of
+from lstm_core.orders.constraints.rules import Rules, can_transpose, set_row, stack_rules, transposed_rules
+from lstm_core.orders.constraints.timeline import NEVER, Assignment, Timeline
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.plan import plan_track
-from lstm_core.orders.rules import Rules, can_transpose, set_row, stack_rules, transposed_rules
-from lstm_core.orders.timeline import NEVER, Assignment, Timeline
 from lstm_core.representations.note_events import DRUM_INSTRUMENT, FIRST_DRUM, FIRST_PITCH, FIRST_PROGRAM
 
 BODY, DOMINANT, FINAL = range(3)  # the spans of a track that ends

@@ -169,7 +169,7 @@ def check_other_files(tmp_path: Path, primers: PrimerReader) -> None:
     for name, data, message in (
         ("none.mid", b"", "none.mid"),
         ("bad.mid", b"no MIDI", r"bad\.mid: .*MIDI"),
-        ("song.wav", b"RIFF", "is no score: known are .* A recording is not read"),
+        ("song.txt", b"RIFF", "is neither a score nor a recording: known are .*mid.*wav"),
         ("both.abc", ABC.encode() + b"\n" + ABC.replace("X:1", "X:2").encode(), "holds 2 pieces"),
     ):
         (tmp_path / name).write_bytes(data)

@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lstm_core.foundation.errors import OrderError, StorageError
+from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order import TrackOrder, order_digest
-from lstm_core.orders.order_file import MAX_TRACKS, FreeSpace, expand_order, read_order
+from lstm_core.orders.order_file import expand_order, read_order
+from lstm_core.orders.order_tables import MAX_TRACKS, FreeSpace
 
 ORDER = """
 name = "night"
@@ -340,3 +342,14 @@ def test_layers_in_every_kind_of_file(tmp_path: Path) -> None:
     assert {order.layers for order in read_order(tmp_path / "b.toml").tracks} == {2, 3, 4}
     with pytest.raises(OrderError, match="row 1: layers is 7, it must be 2 to 5"):
         read_order(write(tmp_path, "c.csv", "layers\n7\n"))
+
+
+def test_the_space_of_bridges_and_of_tracks_that_start_from_others_is_not_guessed() -> None:
+    """Both counted as a minute."""
+    groups = [{"name": name, "duration_s": 10.0, "loop": True, "bpm": 96.0} for name in ("a", "b")]
+    groups.append({"name": "way", "bridge": ["a", "b"], "count": 40})
+    tracks = expand_order({"group": groups}, default_name="x").tracks
+    size = sum(estimated_size_bytes(track) for track in tracks)
+    assert len(expand_order({"group": groups}, default_name="x", space=FreeSpace(free_bytes=size + 1)).tracks) == 42
+    with pytest.raises(StorageError, match="42 tracks take about"):
+        expand_order({"group": groups}, default_name="x", space=FreeSpace(free_bytes=size - 1))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lstm_core.notes.score import DRUMS, Score
 from lstm_core.representations.note_events import DURATIONS, VELOCITY_STEP, nearest_duration
+from lstm_core.representations.parts.ahead import NUM_FLAGS
 from lstm_core.representations.parts.events import (
     BAR,
     DURATION,
@@ -26,10 +27,11 @@ from lstm_core.representations.parts.events import (
     read_parts,
     spell_parts,
     with_parts,
+    with_written,
 )
 from lstm_core.representations.parts.parts import LEAST_PARTS, PARTS, plan_of_parts, score_of_parts
-from lstm_core.representations.parts.steps import MOVING, NUM_FLAGS, ONSET_CONTEXTS, part_steps
-from lstm_core.representations.parts.tables import NUM_LAGS
+from lstm_core.representations.parts.steps import MOVING, ONSET_CONTEXTS, part_steps
+from lstm_core.representations.parts.tables import BARS_AHEAD, FIRST_AHEAD, GIVEN_HERE, NOTHING, NUM_LAGS
 from lstm_core.representations.plan.from_score import PlannedScore, plan_score
 from lstm_core.representations.plan.layout import EXACT, TRANSPOSED, VARIED
 from lstm_core.representations.plan.plan import NUM_CONDITIONS
@@ -149,7 +151,7 @@ def test_events_of_another_plan_are_refused() -> None:
 @given(SEEDS)
 def test_what_a_model_reads_has_the_sizes_that_it_expects(seed: int) -> None:
     piece = piece_of(drawn(seed), parts=True)
-    augment = AugmentSettings(condition_dropout=0.5, thinned_share=0.5)
+    augment = AugmentSettings(condition_dropout=0.5, thinned_share=0.5, given_share=0.5)
     random = np.random.Generator(np.random.Philox(key=[1, seed]))
     for reading in (Reading(styles=(STYLE,)), Reading(styles=(STYLE,), augment=augment, random=random)):
         arrays = PARTS.piece_arrays(piece, reading)
@@ -169,6 +171,70 @@ def test_what_a_model_reads_has_the_sizes_that_it_expects(seed: int) -> None:
 def test_parts_are_not_read_without_their_plan() -> None:
     with pytest.raises(ValueError, match="0 was loaded without its plan"):
         PARTS.piece_arrays(replace(piece_of(form(), parts=True), given=None), Reading())
+
+
+@share(0.2)
+@given(SEEDS)
+def test_copies_that_are_written_out_are_the_same_music(seed: int) -> None:
+    found = planned(form() if seed % 2 else drawn(seed))
+    events = spell_parts(found)
+    cells = np.random.default_rng(seed).random((found.plan.num_parts, found.plan.num_bars)) < 0.5
+    written, plan = with_written(events, found.plan, cells)
+    ours, theirs = read_parts(written, plan), read_parts(events, found.plan)
+    assert np.array_equal(np.sort(ours), np.sort(theirs))
+    assert len(written) >= len(events) and (plan.source == found.plan.source).all()
+
+
+def _some_given(found: PlannedScore, seed: int) -> np.ndarray:
+    """Which written bars of a piece are given: a third."""
+    return np.random.default_rng(seed).random(len(found.plan.played())) < 0.3
+
+
+@share(0.2)
+@given(SEEDS)
+def test_a_step_is_told_nothing_of_the_events_from_it_on_but_of_bars_that_are_given(seed: int) -> None:
+    """Events from t on that are not given are other ones: what is told up to t stays."""
+    found = planned(drawn(seed))
+    events = spell_parts(found).astype(np.int64)
+    num_notes = 8 * len(events) + found.plan.num_bars
+    is_given = _some_given(found, seed)
+    whole = part_steps(events, found.plan, num_notes, is_given)
+    cell = np.cumsum(events[:, PLACE] == BAR) - 1
+    is_open = ~np.append(is_given, False)[cell] & (events[:, PLACE] != BAR)
+    for t in np.random.default_rng([2, seed]).permutation(np.flatnonzero(is_open))[:4].tolist():
+        other = events.copy()
+        later = np.flatnonzero(is_open[t:]) + t
+        low = np.where(other[later, PITCH] >= FIRST_DRUM, FIRST_DRUM, 0)
+        high = np.where(low == 0, FIRST_DRUM, END)
+        other[later, PITCH] = low + (other[later, PITCH] - low + 1) % (high - low)
+        other[later, VELOCITY] = 1 + other[later, VELOCITY] % 15
+        told = part_steps(other, found.plan, num_notes, is_given)
+        for ours, theirs in zip(told, whole, strict=True):
+            assert np.array_equal(ours[: t + 1], theirs[: t + 1])
+
+
+@share(0.2)
+@given(SEEDS)
+def test_given_bars_are_offered_where_they_stand(seed: int) -> None:
+    """Of a form whose later bars are given: in each bar a lag offers the first note of the bar so far ahead."""
+    found = planned(drawn(seed))
+    events = spell_parts(found).astype(np.int64)
+    cells = found.plan.played()
+    is_given = _some_given(found, seed)
+    moving, _, _, recalled = part_steps(events, found.plan, 8 * len(events) + found.plan.num_bars, is_given)
+    starts = np.flatnonzero(events[:, PLACE] == BAR)
+    ahead = [context.name for context in MOVING].index("ahead")
+    for cell, start in enumerate(starts[:-1].tolist()):
+        told = moving[start + 1, ahead]
+        own = [n for n in range(cell + 1, len(cells)) if cells[n, 0] == cells[cell, 0] and is_given[n]]
+        distances = {int(cells[n, 1] - cells[cell, 1]): n for n in own}
+        assert told == (GIVEN_HERE if is_given[cell] else min(min(distances, default=0), GIVEN_HERE - 1))
+        for number, bars in enumerate(BARS_AHEAD):
+            offered = recalled[start + 1, FIRST_AHEAD + number]
+            if bars in distances:
+                assert offered.tolist() == events[starts[distances[bars]] + 1].tolist()
+            else:
+                assert (offered == NOTHING).all()
 
 
 @share(0.2)

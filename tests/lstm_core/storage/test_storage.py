@@ -177,3 +177,11 @@ def test_a_write_leaves_the_mode_of_other_new_files_alone(tmp_path: Path) -> Non
         os.umask(before)
     assert after == 0o027
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}
+
+
+def test_a_relative_path_lies_in_the_folder_that_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert storage.absolute("a/b.mid") == str(tmp_path / "a/b.mid") == storage.absolute("b.mid", "a")
+    assert storage.absolute("b.mid", "s3://bucket/orders") == "s3://bucket/orders/b.mid"
+    assert storage.absolute("s3://bucket/b.mid", "/x") == "s3://bucket/b.mid"
+    assert storage.absolute("/y/b.mid", "/x") == "/y/b.mid"

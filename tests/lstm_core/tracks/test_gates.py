@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lstm_core.notes.score import DRUMS, Score, make_notes
-from lstm_core.orders.plan import FEWEST_PITCHES
+from lstm_core.orders.track_key import FEWEST_PITCHES
 from lstm_core.originality.index import SharedRun
 from lstm_core.sound.mastering import MasterSettings, master
 from lstm_core.sound.output_formats import encode

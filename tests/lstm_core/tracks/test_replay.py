@@ -17,6 +17,7 @@ from lstm_core.analysis.roles import BASS, DRUM, FIGURE, HARMONY, MELODY
 from lstm_core.catalogue.records import TrackRecord, make_record
 from lstm_core.composing.players import load_playable
 from lstm_core.composing.take import Take
+from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
 from lstm_core.model.composer_checkpoint import LEVELS, write_composer
 from lstm_core.notes.score import DRUMS, Score, make_notes
@@ -25,7 +26,7 @@ from lstm_core.orders.order import TrackOrder, order_fields
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.tracks.finishing import form_of_take
 from lstm_core.tracks.gates import score_fingerprint
-from lstm_core.tracks.replay import ReplayError, replay
+from lstm_core.tracks.replay import Replayer, ReplayError, replay
 from lstm_core.tracks.track_picture import _as_analysis, draw_track, planned_roles, roles_by_instrument
 from tests.lstm_core.catalogue.made_up_forms import made_form, made_plan
 from tests.lstm_core.catalogue.made_up_records import content
@@ -96,13 +97,14 @@ def test_a_picture_shows_the_plan() -> None:
     notes = make_notes(np.array(rows))
     notes["part"] = [programs.index(program) for program in notes["program"]]
     score, roles = Score(notes=notes), planned_roles(notes, plan)
+    track = admit(TrackOrder(duration_s=16.0, bpm=120.0, form="A:2 B:2 A:2 A':2", loop=True))
     shown = _as_analysis(score, form, roles, plan)
     assert [section.name for section in shown.sections] == ["A", "B", "A", "A'"]
     assert shown.relation.tolist() == [NEW] * 4 + [EXACT] * 2 + [VARIED] * 2
     assert shown.source_bar.tolist() == [NO_SOURCE] * 4 + [0, 1, 0, 1] and shown.barlines[-1] == 8 * 96
     assert (shown.chord_root[:4].tolist(), shown.chord_bass[2]) == ([9, 9, 5, 5], 9)
-    with_plan, without = draw_track(score, form, roles, plan), draw_track(score, form, roles)
-    assert with_plan == draw_track(score, form, roles, plan) and with_plan != without
+    with_plan, without = draw_track(score, form, roles, (track, plan)), draw_track(score, form, roles)
+    assert with_plan == draw_track(score, form, roles, (track, plan)) and with_plan != without
     image = np.asarray(Image.open(io.BytesIO(with_plan)))[:SYSTEM_HEIGHT]
     colours = [bytes.fromhex(ROLE_COLOURS[role][1:]) for role in (MELODY, BASS, DRUM, HARMONY, FIGURE)]
     assert all((image == tuple(colour)).all(axis=2).any() for colour in colours)
@@ -114,3 +116,20 @@ def test_roles_follow_from_instruments_where_parts_are_unknown() -> None:
     notes = make_notes(np.array(rows))
     found = dict(zip(notes["program"].tolist(), roles_by_instrument(notes, form).tolist(), strict=True))
     assert found == {73: MELODY, 33: BASS, DRUMS: DRUM, 48: HARMONY, 24: FIGURE, 100: HARMONY}
+
+
+def test_players_of_whom_nobody_has_the_melody_are_refused_when_the_track_is_read(
+    composer: Path, tmp_path: Path
+) -> None:
+    """They were refused by the engine, as a crash of a worker."""
+    record, _, take = made_record(composer)
+    assert take.plan is not None and MELODY in take.plan.roles
+    folder = tmp_path / "tracks" / record.track_id
+    folder.mkdir(parents=True)
+    (folder / "track.json").write_bytes(record.to_json())
+    asked = {"from_track": record.track_id, "from_notes": "n", "from_seed": ORDER.seed}
+    track = admit(replace(ORDER, **asked, form="", instruments=("drums",)))
+    replayer = Replayer(load_playable(composer), str(tmp_path))
+    with pytest.raises(OrderError, match="instruments are drums alone"):
+        replayer.with_source(track)
+    assert replayer.with_source(admit(replace(ORDER, **asked, form="", instruments=("flute",)))).source is not None

@@ -146,3 +146,27 @@ def test_other_refusals(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("name,duration_s,bridge\nb,20,\na,20,\nway,,b > a\n")
     with pytest.raises(OrderError, match="which requests the same as another row"):
         read_order(tmp_path / "a.csv")
+
+
+def test_the_players_are_those_of_the_end_of_the_first_track() -> None:
+    """An ensemble of the first track was not looked at, and the second track's instruments were taken."""
+    formed = {
+        **FOREST,
+        "instruments": [],
+        "form": "A:4 B:4",
+        "chords": "",
+        "ensemble": {"A": "flute", "B": "harp, bass"},
+    }
+    order = bridge_of(formed, {**CAVE, "instruments": ["organ"]}).order
+    assert (order.instruments, order.ensemble) == ((), "harp, bass")
+    begins = {**CAVE, "form": "A B", "duration_s": 29.1, "ensemble": {"A": "oboe"}}
+    assert bridge_of({**FOREST, "instruments": []}, begins).order.ensemble == "oboe"
+    assert bridge_of(formed, CAVE, instruments=["violin"]).order.instruments == ("violin",)
+
+
+@pytest.mark.parametrize("rit", [False, True])
+def test_a_bridge_begins_at_the_last_tempo_of_a_track_that_ends(rit: bool) -> None:
+    """It began at that of the first section."""
+    ending = {**FOREST, "loop": False, "form": "A B", "chords": "", "bpm": 0, "duration_s": 40.0, "rit": rit}
+    bpm = bridge_of({**ending, "tempo_changes": {"A": 90, "B": 126}}, CAVE).order.bpm
+    assert bpm == pytest.approx(126.0, rel=0.03)

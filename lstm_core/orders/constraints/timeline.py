@@ -1,7 +1,7 @@
 """What may begin when in a track: spans of time, each with its own pitches, instruments and limits, and locked notes.
 
 A constraint changes spans (`Timeline.within`, `Timeline.everywhere`) or locks notes (`Timeline.with_locked`);
-`lstm_core.orders.rules` turns the finished timeline into the arrays that the engine obeys.
+`lstm_core.orders.constraints.rules` turns the finished timeline into the arrays that the engine obeys.
 """
 
 from __future__ import annotations

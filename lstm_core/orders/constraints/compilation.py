@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.errors import OrderError
-from lstm_core.orders.rules import ENTRANCE, LOCKED, SPAN, TRACK, Records, Rules, max_pitch_of
-from lstm_core.orders.timeline import (
+from lstm_core.orders.constraints.rules import ENTRANCE, LOCKED, SPAN, TRACK, Records, Rules, max_pitch_of
+from lstm_core.orders.constraints.timeline import (
     FREE,
     LOCKED_FIRST,
     LOCKED_ONLY,

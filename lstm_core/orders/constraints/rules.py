@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.orders.timeline import NEVER, SpanLimits
+from lstm_core.orders.constraints.timeline import NEVER, SpanLimits
 from lstm_core.representations.note_events import FIRST_DRUM, FIRST_PITCH, PITCH, STREAMS, transposed_events
 
 

@@ -1,0 +1,1 @@
+"""What changes where sections begin, beside the tempo: keys and meters."""
