@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Floats
 from lstm_core.composing.accompanying import with_tune, with_tune_in_plan
-from lstm_core.composing.between.leading import led
+from lstm_core.composing.between.leading import led, step_loudness
 from lstm_core.composing.changes.keys import ended_at_borders, shifts_of_bars
 from lstm_core.composing.form_rules import asked_energy, velocity_of
 from lstm_core.composing.rearranging import with_melody
@@ -73,6 +73,7 @@ class Composer:
                     notes, order.polyphony, plan.roles
                 )  # copied bars may meet more parts than their sources
             notes = with_energy(notes, asked_energy(order, track.num_bars), track)
+            notes = with_loudness(notes, step_loudness(attempts[made.number][0]), track)
             stay = stays[made.number]
             if stay is not None:
                 notes = with_staying(notes, stay, order.polyphony)
@@ -86,12 +87,16 @@ def with_energy(notes: NoteArray, energy: Floats | None, plan: TrackPlan) -> Not
 
     The mean velocity of a bar becomes what velocity_of says; within a bar and between parts all stays.
     """
-    if energy is None or len(notes) == 0:
+    return with_loudness(notes, None if energy is None else velocity_of(energy), plan)
+
+
+def with_loudness(notes: NoteArray, wanted: Floats | None, plan: TrackPlan) -> NoteArray:
+    """The notes with the mean velocity in each bar that is wanted, float64 [N]; as they are for None."""
+    if wanted is None or len(notes) == 0:
         return notes
     bar = plan.bars_at(notes["onset"])
     counts = np.maximum(np.bincount(bar, minlength=plan.num_bars), 1)
     mean = np.bincount(bar, weights=notes["velocity"], minlength=plan.num_bars) / counts
-    wanted = velocity_of(energy)
     moved = notes.copy()
     moved["velocity"] = np.clip(np.rint(notes["velocity"] + (wanted - mean)[bar]), 8, 127)
     return moved

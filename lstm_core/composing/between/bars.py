@@ -74,10 +74,10 @@ def _turns(of_first: Ints, of_last: Ints, first: Plan, last: Plan, *, steps: int
     roots = bar_roots(first)
     turning = phrases[:-1] if is_ending and len(phrases) > 1 else phrases
     order = sorted(turning, key=lambda phrase: (drawn_number("turn", seed, int(roots[of_first[phrase[0]]])), phrase[0]))
-    total, so_far = sum(map(len, turning)), 0
-    for phrase in order:
-        turn[phrase] = (so_far + len(phrase) / 2) / total
-        so_far += len(phrase)
+    begun = np.cumsum([0, *map(len, order)])
+    way = begun[:-1] / max(begun[-2], 1) if len(order) > 1 else np.array([0.5])
+    for phrase, share in zip(order, way.tolist(), strict=True):
+        turn[phrase] = (0.5 + share * (steps - 2)) / (steps - 1)  # one at the first step, one is left for the last
     return turn
 
 

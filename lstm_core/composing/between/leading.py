@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lstm_core.analysis.grid import Bools
+from lstm_core.analysis.grid import Bools, Floats
 from lstm_core.analysis.roles import BASS, COUNTER, DRUM, FIGURE, HARMONY, MELODY
 from lstm_core.composing.between.bars import StepBars, step_bars
 from lstm_core.composing.between.players import Chair, chairs_at
-from lstm_core.composing.between.taken import NO_CELL, Cells, taken_notes
+from lstm_core.composing.between.taken import NO_CELL, Cells, loudness_between, taken_notes
 from lstm_core.composing.remaking import Staying
 from lstm_core.notes.keys import home_shift
 from lstm_core.notes.score import NoteArray
@@ -50,6 +50,15 @@ def led(track: PlannedTrack) -> Staying | None:
     return _Step(track, (source, target)).staying()
 
 
+def step_loudness(track: PlannedTrack) -> Floats | None:
+    """Mean velocity that the bars of a track between two others have, float64 [N]; None for any other and for ends."""
+    source, target = track.source, track.target
+    if source is None or target is None or is_end(track):
+        return None
+    t, bars = _way(track, source, target)
+    return loudness_between((source, target), t, bars, track.plan.meter.bar_ticks)
+
+
 def nearer_track(track: PlannedTrack) -> SourceTrack | None:
     """Of the two tracks between which one stands the nearer; None where it stands between none."""
     is_first = 2 * (track.order.step - 1) < track.order.steps - 1
@@ -59,6 +68,13 @@ def nearer_track(track: PlannedTrack) -> SourceTrack | None:
 def is_end(track: PlannedTrack) -> bool:
     """Whether a track is the first or the last of those that lead from one track to another."""
     return track.order.step in (1, track.order.steps)
+
+
+def _way(track: PlannedTrack, source: SourceTrack, target: SourceTrack) -> tuple[float, StepBars]:
+    """The share of the way at which a track stands, and its bars."""
+    order, is_ending = track.order, track.plan.final_bar is not None
+    t = (order.step - 1) / (order.steps - 1)
+    return t, step_bars(t, source.plan, target.plan, steps=order.steps, seed=order.seed, is_ending=is_ending)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,11 +93,8 @@ class _Step:
     def __init__(self, track: PlannedTrack, sides: tuple[SourceTrack, SourceTrack]) -> None:
         order = track.order
         self.track, self.sides = track, sides
-        self.t = (order.step - 1) / (order.steps - 1)
         self.plans = sides[0].plan, sides[1].plan
-        self.bars: StepBars = step_bars(
-            self.t, *self.plans, steps=order.steps, seed=order.seed, is_ending=track.plan.final_bar is not None
-        )
+        self.t, self.bars = _way(track, *sides)
         self.side = self.bars.is_last.astype(np.int64)
         self.num_bars = len(self.side)
         self.chairs: list[Chair] = chairs_at(self.t, *self.plans, order.seed)
@@ -96,6 +109,9 @@ class _Step:
         has_notes[notes["part"], notes["onset"] // self.track.plan.meter.bar_ticks] = True
         is_new = plays & (cells == NO_CELL)
         sounds = is_new | has_notes  # what stays plays where it has notes: bounds may have taken some
+        for bar in range(1, self.num_bars):
+            if not sounds[:, bar - 1 : bar + 1].any():  # pauses of both tracks in a row would be too long
+                is_new[:, bar] = sounds[:, bar] = self._plays_in(bar, 1 - int(self.side[bar]))
         plan = self._plan(sounds, is_new)
         used = np.flatnonzero(sounds.any(axis=1)).tolist()
         return _with_parts(Staying(plan=plan, notes=notes, is_new=is_new), used)
@@ -144,14 +160,14 @@ class _Step:
 
     def _plays(self) -> Bools:
         """What plays as in the track whose bar it is, a player that has no part there as in the other: bool [P, N]."""
-        plays = np.zeros((len(self.chairs), self.num_bars), dtype=bool)
+        return np.stack([self._plays_in(bar, side) for bar, side in enumerate(self.side.tolist())], axis=1)
+
+    def _plays_in(self, bar: int, side: int) -> Bools:
+        """Who plays in a bar as in one of the tracks, a player that has no part there as in the other: bool [P]."""
+        plays = np.zeros(len(self.chairs), dtype=bool)
         for number, chair in enumerate(self.chairs):
-            for bar, side in enumerate(self.side.tolist()):
-                part = chair.parts[side]
-                at = side if part is not None else 1 - side
-                part = chair.parts[at]
-                assert part is not None
-                plays[number, bar] = self.plans[at].active[self.bars.of(at)[bar]] >> part & 1
+            at = side if chair.parts[side] is not None else 1 - side
+            plays[number] = self.plans[at].active[self.bars.of(at)[bar]] >> (chair.parts[at] or 0) & 1
         return plays
 
     def _cells(self) -> Cells:
@@ -223,7 +239,8 @@ class _Step:
         sections = np.zeros(self.num_bars, dtype=np.int64)
         for bar, side in enumerate(self.side.tolist()):
             at = int(self.bars.of(side)[bar])
-            if bar == 0 or self.plans[side].section[at] or side != self.side[bar - 1]:
+            turns = bar > 0 and side != self.side[bar - 1] and bar != self.track.plan.final_bar
+            if bar == 0 or turns or self.plans[side].section[at]:
                 letter = named.setdefault((side, int(letters[side][at])), len(named))
                 sections[bar] = 1 + min(letter, MAX_LETTERS - 1)
         return sections

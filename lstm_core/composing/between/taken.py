@@ -99,11 +99,18 @@ def _stops(bars: StepBars, track: PlannedTrack) -> Ints:
     return stops
 
 
-def _louder(sides: tuple[SourceTrack, SourceTrack], t: float, bars: StepBars, bar_ticks: int) -> Ints:
-    """By how much the notes of each bar are louder than in their own track, so that loudness moves: int64 [N]."""
+def loudness_between(sides: tuple[SourceTrack, SourceTrack], t: float, bars: StepBars, bar_ticks: int) -> Floats:
+    """Mean velocity that each bar of a step has, as far from that of both tracks as it is: float64 [N]."""
     first, last = (_loudness(side, bar_ticks) for side in sides)
-    apart = last[bars.of_last] - first[bars.of_first]
-    return np.rint(np.where(bars.is_last, -(1.0 - t) * apart, t * apart)).astype(np.int64)
+    between: Floats = first[bars.of_first] + t * (last[bars.of_last] - first[bars.of_first])
+    return between
+
+
+def _louder(sides: tuple[SourceTrack, SourceTrack], t: float, bars: StepBars, bar_ticks: int) -> Ints:
+    """By how much the notes of each bar are louder than in their own track: int64 [N]."""
+    first, last = (_loudness(side, bar_ticks) for side in sides)
+    own = np.where(bars.is_last, last[bars.of_last], first[bars.of_first])
+    return np.rint(loudness_between(sides, t, bars, bar_ticks) - own).astype(np.int64)
 
 
 def _loudness(side: SourceTrack, bar_ticks: int) -> Floats:
