@@ -38,6 +38,11 @@ _INSPECTORS = (
     ("metrics.jsonl", "jobs.command_line.inspect_checkpoint:inspect_run"),
 )
 
+_FOR_USERS = (  # loggers whose warnings are shown, whatever else is hidden
+    "lstm_core.foundation.old_names",
+    *(f"jobs.generate.{name}" for name in ("run", "failures", "transitions")),
+)
+
 Recipe = Annotated[str | None, typer.Option("--recipe", help="TOML file of settings; without one the defaults.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show logs, and tracebacks of errors.")]
@@ -48,7 +53,7 @@ def options(verbose: Verbose = False) -> None:
     """Options of all commands."""
     _state["verbose"] = verbose
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    for name in ("lstm_core.foundation.old_names", "jobs.generate.run"):  # for users, whatever else is hidden
+    for name in _FOR_USERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -123,7 +128,8 @@ def generate(
 ) -> None:
     """Make the tracks of an order. Run again, it makes only those that are missing."""
     from jobs.command_line.inspect_track import MAX_ROWS, print_tracks
-    from jobs.generate.run import GenerateRecipe, run_generate, space_in
+    from jobs.generate.free_space import space_in
+    from jobs.generate.run import GenerateRecipe, run_generate
     from jobs.runtime.recipe import load_recipe, parse_overrides
     from jobs.runtime.summary import summary_lines
     from lstm_core.orders.order_file import read_order

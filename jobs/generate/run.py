@@ -12,14 +12,14 @@ import logging
 import math
 import os
 import re
-import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from typing import Any
 
 from jobs.generate.attempts import Attempting, Attempts, GenerateRecipe, TrackWork, attempting_here, may_pass
+from jobs.generate.failures import failure_of, failures_before
+from jobs.generate.free_space import free_bytes
 from jobs.generate.repeats import repeated_tracks
 from jobs.generate.track_errors import ErrorWatch
 from jobs.generate.track_pipeline import attempting_with_ray
@@ -32,14 +32,12 @@ from lstm_core import storage
 from lstm_core.catalogue.attribution import Terms, keep_terms
 from lstm_core.catalogue.folder import withdraw_track, write_catalog
 from lstm_core.catalogue.known import KnownTracks
-from lstm_core.catalogue.records import TRACKS_FOLDER, CatalogueError, TrackFailure, TrackRecord, make_failure
-from lstm_core.catalogue.tables import FAILURES_NAME, FAILURES_SCHEMA, TABLES_FOLDER, failures_of, read_table
+from lstm_core.catalogue.records import TrackFailure, TrackRecord
 from lstm_core.composing.players import Playable, check_accompanies, load_playable, load_training_runs
 from lstm_core.composing.rules import strangers_to
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.packing import arithmetic_of
 from lstm_core.orders.admission import estimated_size_bytes
-from lstm_core.orders.order import order_fields
 from lstm_core.orders.order_file import Order
 from lstm_core.orders.order_tables import FreeSpace
 from lstm_core.orders.planned import PlannedTrack
@@ -49,9 +47,7 @@ from lstm_core.tracks.identity import Provenance, describe_checkpoint, track_id_
 from lstm_core.tracks.originals import EarlierTracks, Originals
 from lstm_core.tracks.replay import Replayer, check_pinned
 
-__all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "run_generate", "space_in"]
-
-RESERVE_BYTES = 200_000_000  # of the disk that a run leaves free
+__all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "run_generate"]
 
 _logger = logging.getLogger(__name__)
 
@@ -108,7 +104,7 @@ def run_generate(
     joining = {record.track_id: record for record in before if is_transition(record, wanted)}
     others = [record for record in before if record.track_id not in kept and record.track_id not in joining]
     missing = [track.order for track_id, track in wanted.items() if track_id not in kept]
-    FreeSpace(free_bytes=_free_bytes(catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
+    FreeSpace(free_bytes=free_bytes(catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
     replayer = Replayer(checkpoint, catalogue, run)
     wanted = {
         track_id: track if track_id in kept else replayer.with_source(track) for track_id, track in wanted.items()
@@ -130,7 +126,7 @@ def run_generate(
     transitions = Transitions(order, named, provenance, joining)
     made = _make(work, wanted, kept, transitions, is_here=is_here, verbose=verbose)
     everything = known.refresh()
-    failures = _failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
+    failures = failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
     page = write_catalog(catalogue, everything, failures, title=order.name, stamps=known.stamps)
     result = GenerateResult(
         records=[made.records[track_id] for track_id in wanted if track_id in made.records],
@@ -162,19 +158,6 @@ def _summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float
         retries=sum(outcome["attempt"] for outcome in made.outcomes.values()),
         nodes=made.nodes,
     )
-
-
-def space_in(catalogue: str) -> FreeSpace:
-    """What the tracks of an order may take in a catalogue, where those that are there count as its own."""
-
-    @cache  # an order of rows is checked row by row
-    def taken_bytes() -> float:
-        try:
-            return sum(file.size_bytes for file in storage.list_files(storage.join(catalogue, TRACKS_FOLDER)))
-        except storage.MissingError:
-            return 0.0
-
-    return FreeSpace(free_bytes=_free_bytes(catalogue), taken_bytes=taken_bytes)
 
 
 def default_workers(num_tracks: int) -> int:
@@ -228,7 +211,7 @@ def _make(
                     waiting = _follow(work, wanted, made, transitions)
                     progress.expect(len(waiting))
     made.failures = [
-        _failure(wanted[track_id], made.outcomes[track_id]) for track_id in wanted if track_id not in made.records
+        failure_of(wanted[track_id], made.outcomes[track_id]) for track_id in wanted if track_id not in made.records
     ]
     return made
 
@@ -244,7 +227,7 @@ def _follow(work: TrackWork, wanted: dict[str, PlannedTrack], made: _Made, trans
     wanted.update(new)
     made.records.update({track_id: transitions.there[track_id] for track_id in new if track_id in transitions.there})
     missing = [track.order for track_id, track in new.items() if track_id not in made.records]
-    FreeSpace(free_bytes=_free_bytes(work.catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
+    FreeSpace(free_bytes=free_bytes(work.catalogue)).check(len(missing), sum(map(estimated_size_bytes, missing)))
     return _next_attempts(work, wanted, made) if missing else {}
 
 
@@ -291,22 +274,6 @@ def _withdraw(work: TrackWork, made: _Made, track_id: str) -> None:
     }
 
 
-def _failure(track: PlannedTrack, outcome: dict[str, Any]) -> TrackFailure:
-    order = track.order
-    return make_failure(
-        {
-            "track_id": outcome["track_id"],
-            "name": track.name,
-            "style": order.style,
-            "reason": outcome["reason"],
-            "num_attempts": outcome["attempt"] + 1,
-            "seed": order.seed,
-            "gates": outcome["gates"],
-            "order": order_fields(order),
-        }
-    )
-
-
 def _check_styles(order: Order, checkpoint: Playable) -> None:
     known = checkpoint.facts.styles
     unknown = sorted({track.style for track in order.tracks if track.style and track.style not in known})
@@ -328,28 +295,6 @@ def _check_styles(order: Order, checkpoint: Playable) -> None:
             style,
             name,
         )
-
-
-def _free_bytes(catalogue: str) -> float | None:
-    """Bytes that may still be written to a local disk, None for storage elsewhere."""
-    path = storage.local_path(catalogue)
-    if path is None:
-        return None
-    existing = next(folder for folder in (path, *path.resolve().parents) if folder.exists())
-    return shutil.disk_usage(existing).free - RESERVE_BYTES
-
-
-def _failures_before(catalogue: str, settled: set[str]) -> list[TrackFailure]:
-    """Failures of earlier orders that are in the catalogue's table, without the tracks that are settled."""
-    try:
-        data = storage.read_bytes(storage.join(catalogue, TABLES_FOLDER, FAILURES_NAME))
-        failures = failures_of(read_table(data, FAILURES_SCHEMA))
-    except storage.MissingError:
-        return []
-    except (CatalogueError, TypeError, ValueError) as error:
-        _logger.warning("the table of failures of %s cannot be read and is made anew: %s", catalogue, error)
-        return []
-    return [failure for failure in failures if failure.track_id not in settled]
 
 
 def _file_name(name: str) -> str:

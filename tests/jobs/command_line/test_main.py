@@ -89,3 +89,14 @@ def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.setattr(cli, "app", interrupted)
     code, _, err = run(capsys, "prepare", "a", "b")
     assert code == 130 and "Run the same command again" in err
+
+
+def test_what_is_left_out_of_an_order_is_said_without_verbose() -> None:
+    """Loggers of modules that warn of tracks, failures and transitions that are missing are on; others are not."""
+    program = (
+        "import logging\nfrom jobs.command_line.main import options\noptions()\n"
+        "for name in ('run', 'failures', 'transitions', 'attempts'):\n"
+        "    print(name, logging.getLogger(f'jobs.generate.{name}').isEnabledFor(logging.WARNING))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["run True", "failures True", "transitions True", "attempts False"]

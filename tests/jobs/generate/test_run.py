@@ -11,27 +11,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from jobs.command_line import main as cli
-from jobs.generate import run as generate
-from jobs.generate.attempts import _gate_message, may_pass
+from jobs.generate import free_space
 from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.model.checkpoint import save_checkpoint
 from lstm_core.notes.midi import read_midi
-from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.order_file import read_order
 from lstm_core.originality.index import build_index
 from lstm_core.sound.audio import decode
-from lstm_core.tracks.gates import GateResult
 from tests.lstm_core.originality.melodies import random_melody, score_of
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 
@@ -249,28 +246,6 @@ def test_a_track_that_never_passes_is_reported_and_the_others_are_made(
     assert [row["name"] for row in failures] == ["dull"]  # another order does not make it forgotten
 
 
-def test_a_gate_says_what_to_order() -> None:
-    gate = GateResult(name="distinct_bars", is_passed=False, value=3.0, bound=4.0)
-    report = "distinct_bars is 3.000, bound 4.000 (the bars repeat too often: order temperature = 1.15 and top_p = 1)"
-    loud, looping = TrackOrder(loudness_lufs=-8.0), TrackOrder()
-    assert _gate_message(gate, looping) == report
-    assert _gate_message(GateResult("pitches", False, 2.0, 3.0), looping) == "pitches is 2.000, bound 3.000"
-    softer = "under its true peak this music gets no louder: order loudness_lufs = -10.6 or less"
-    assert _gate_message(GateResult("loudness", False, 2.52, 0.2), loud) == f"loudness is 2.520, bound 0.200 ({softer})"
-    assert _gate_message(GateResult("loudness", False, 192.0, 0.2), loud) == "loudness is 192.000, bound 0.200"
-
-
-def test_no_take_is_made_in_vain_for_a_loudness_out_of_reach() -> None:
-    """Four takes were rendered before an order for -8 LUFS failed that no take could meet."""
-
-    def outcome(missing_lu: float, attempt: int = 0) -> dict[str, Any]:
-        gates = [GateResult("heard", True, -20.0, -70.0), GateResult("loudness", False, missing_lu, 0.2)]
-        return {"attempt": attempt, "gates": [asdict(gate) for gate in gates]}
-
-    assert may_pass(outcome(0.5), GenerateRecipe()) and not may_pass(outcome(0.5, attempt=3), GenerateRecipe())
-    assert not may_pass(outcome(4.0), GenerateRecipe())
-
-
 def test_of_two_tracks_with_the_same_notes_one_is_made_anew(run_folder: Path, tmp_path: Path) -> None:
     """Also when the one that comes first is made by a second run."""
     header = "name,duration_s,bpm,key,seed,loudness_lufs"
@@ -352,7 +327,7 @@ def test_a_full_disk_is_reported_and_after_it_the_order_is_completed(
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 2 and "the free space is" in capsys.readouterr().err  # refused before any work
-    monkeypatch.setattr(generate, "RESERVE_BYTES", -(10**9))  # somebody else fills the disk meanwhile
+    monkeypatch.setattr(free_space, "RESERVE_BYTES", -(10**9))  # somebody else fills the disk meanwhile
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     message = capsys.readouterr().err
