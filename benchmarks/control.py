@@ -6,11 +6,13 @@ Orders are over all fields (control_orders.py), tunes that are accompanied among
 variations and arrangements are made again (control_again.py).
 
 control_PROMISE         share of the orders that make this promise and keep it (see lstm_core/tracks/promises.py)
-control_rightly_judged  share of the orders, refused ones among them, about which a second judge (control_solver.py),
-                        which knows the documentation alone and searches, agrees, or is undecided
-control_delivered       share of all of these tracks of which one of four attempts keeps every promise and gate
+control_rightly_judged  share of the orders, refused ones among them, that a second judge (control_solver.py) decides,
+                        which knows the documentation alone and searches, in which it agrees whether they are possible
+control_delivered       share of all of these tracks of which one of four attempts keeps every promise and every gate of
+                        the score
 control_cost            seconds a note of tracks of which something is made again, against those of as many plain ones
-control_of_bars, ...    share of the tracks of this kind of which every promise and every gate is kept
+control_again_PROMISE   the same of tracks of which something is made again, each of a take that kept everything
+control_again_of_bars, ... share of the tracks of this kind of which every promise and every gate is kept
 control_all             share of all orders of which every promise and every gate of the score is kept
 control_energy_density  Spearman's correlation of the energy that an order asks of a bar with the notes that begin
                         in it, bars of all tracks together but those that ask for few voices
@@ -34,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from benchmarks.control_again import made_again, write_tunes
+from benchmarks.control_again import SOURCE, made_again, write_tunes
 from benchmarks.control_orders import random_fields
 from benchmarks.control_solver import CLOSE, verdict
 from benchmarks.report import print_metric
@@ -123,11 +125,11 @@ def vary_correlation(number: int, track: PlannedTrack, player: Player) -> float:
     """How well the distances of variations of a track follow `vary`, -1 to 1."""
     take = next(player.play([(track, 0)]))
     source = source_track(track, take, 0)
-    pinned = {"from_track": "source", "from_notes": "pinned", "from_seed": track.order.plan_seed, "seed": 1 + number}
+    pinned = {"from_track": SOURCE, "from_notes": "pinned", "from_seed": track.order.plan_seed, "seed": 1 + number}
     rows = [replace(track.order, vary=vary, **pinned) for vary in VARY]
     variations = [(replace(admit(row), source=source), 0) for row in rows]
     apart = {made.number: distance(take.notes, made.notes) for made in player.play(variations)}
-    return float(spearmanr(VARY, [apart[number] for number in range(len(VARY))])[0])
+    return float(spearmanr(VARY, [apart[place] for place in range(len(VARY))])[0])
 
 
 def judge(track: PlannedTrack, take: Take, kept: dict[str, list[bool]], *, kind: str = "") -> None:
@@ -179,6 +181,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         asked = ask(options.orders, checkpoint.facts.styles, write_tunes(Path(folder)))
     tracks, kept = asked.tracks, defaultdict[str, list[bool]](list)
+    kept_again = defaultdict[str, list[bool]](list)
     values, loudness, again = [], [], []
     takes = list(player.play([(track, 0) for track in tracks]))
     for take in takes:
@@ -195,17 +198,19 @@ def main() -> None:
     plain, plain_s = timed(player, [track for track, _ in again[: len(others)]])
     remade, again_s = timed(player, [track for _, track in others])
     for take in remade:
-        judge(others[take.number][1], take, kept, kind=others[take.number][0])
+        judge(others[take.number][1], take, kept_again, kind=others[take.number][0])
     all_tracks = [*(tracks[take.number] for take in takes), *(others[take.number][1] for take in remade)]
-    broken = [track for track, passed in zip(all_tracks, kept["all"], strict=True) if not passed]
+    broken = [track for track, passed in zip(all_tracks, kept["all"] + kept_again["all"], strict=True) if not passed]
     num_never = len(never_kept(broken, player))
     print_metric("control_delivered", 1.0 - num_never / len(all_tracks), "share", orders=len(all_tracks))
-    print_metric("control_rightly_judged", 1.0 - asked.num_wrong / (len(tracks) + asked.num_refused), "share",
-                 admitted=len(tracks), refused=asked.num_refused, undecided=asked.num_undecided)  # fmt: skip
+    counts = {"admitted": len(tracks), "refused": asked.num_refused, "undecided": asked.num_undecided}
+    num_decided = len(tracks) + asked.num_refused - asked.num_undecided
+    print_metric("control_rightly_judged", 1.0 - asked.num_wrong / num_decided, "share", **counts)
     notes = [sum(len(take.notes) for take in some) for some in (remade, plain)]
     print_metric("control_cost", (again_s / notes[0]) / (plain_s / notes[1]), "ratio", tracks=len(remade), notes=notes)
-    for name, met in kept.items():
-        print_metric(f"control_{name}", float(np.mean(met)), "share", orders=len(met))
+    for prefix, shares in (("control", kept), ("control_again", kept_again)):
+        for name, met in shares.items():
+            print_metric(f"{prefix}_{name}", float(np.mean(met)), "share", orders=len(met))
     energy = np.concatenate([one.energy for one in values])
     for name, found in (("density", [one.notes for one in values]), ("velocity", [one.velocity for one in values])):
         print_metric(

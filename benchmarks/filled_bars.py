@@ -49,11 +49,14 @@ def filled(engine: Engine, gaps: Sequence[tuple[Piece, int]], reading: Reading) 
 
 
 def people_ranges(blocks: BlockSet) -> Mapping[str, tuple[Table, Table]]:
-    """5th and 95th percentiles of the values of people's bars, by style; under "" those of all."""
+    """5th and 95th percentiles of the values of people's bars, by style; under "" those of all.
+
+    They are of the pieces whose bars are removed, so that of those about nine in ten values lie within.
+    """
     values: dict[str, list[Table]] = defaultdict(list)
     for _, piece, plan in pieces_of(blocks):
         own = bar_values(read_parts(piece.events, plan), plan, range(1, plan.num_bars))
-        for style in (piece.style, _ALL):
+        for style in {piece.style, _ALL}:
             values[style].append(own)
     found = {}
     for style, tables in values.items():

@@ -5,11 +5,11 @@
 Of each validation piece of BLOCKS four bars of all parts are removed, at three places at most, and each part but drums.
 What was there is predicted given all before it, the plan included, and given all that stays:
 
-    infill_bars_without    nats an event of removed bars, without what comes after them
+    infill_bars_without    nats a note of removed bars, without what comes after them
     infill_bars_with       the same with it, bars among it that repeat removed ones
     infill_bars_gain       share by which the latter is lower
     infill_bars_new_gain   the same where repeats of removed bars are removed too, so that what comes is other music
-    infill_part_without    nats an event of removed parts in the order of the plan, where a part hears those before it
+    infill_part_without    nats a note of removed parts in the order of the plan, where a part hears those before it
     infill_part_with       the same where it hears all others
     infill_part_gain       share by which the latter is lower
     infill_part_alone_gain the same against a part that hears no other
@@ -63,7 +63,8 @@ def nats_of_gap(model: MusicLSTM, piece: Piece, reading: Reading, first: int) ->
     """Nats of the removed events without what comes, with it, with it but for repeats; and their number: [4]."""
     plan = plan_of_piece(given_plan(piece), piece)
     gap = gap_of(piece.events, plan, first)
-    is_open = np.append(gap.is_open, False)[np.cumsum(gap.events[:, PLACE] == BAR) - 1]
+    is_bar = gap.events[:, PLACE] == BAR
+    is_open = np.append(gap.is_open, False)[np.cumsum(is_bar) - 1] & ~is_bar
     if not is_open.any():
         return None
     given = ~gap.is_open
@@ -112,11 +113,11 @@ def main() -> None:
             after, alone = (nats_of_part(model, piece, reading, one, part) for one in ([*others, part], [part]))
             parts += without.sum(), after.sum(), alone.sum()
             num_events, num_parts = num_events + len(without), num_parts + 1
-    print_metric("infill_bars_without", bars[0] / bars[3], "nats", gaps=num_gaps, events=int(bars[3]))
+    print_metric("infill_bars_without", bars[0] / bars[3], "nats", gaps=num_gaps, notes=int(bars[3]))
     print_metric("infill_bars_with", bars[1] / bars[3], "nats")
     print_metric("infill_bars_gain", 1.0 - bars[1] / bars[0], "share")
     print_metric("infill_bars_new_gain", 1.0 - bars[2] / bars[0], "share")
-    print_metric("infill_part_without", parts[0] / num_events, "nats", parts=num_parts, events=num_events)
+    print_metric("infill_part_without", parts[0] / num_events, "nats", parts=num_parts, notes=num_events)
     print_metric("infill_part_with", parts[1] / num_events, "nats")
     print_metric("infill_part_gain", 1.0 - parts[1] / parts[0], "share")
     print_metric("infill_part_alone_gain", 1.0 - parts[1] / parts[2], "share")

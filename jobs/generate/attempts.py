@@ -177,7 +177,7 @@ def _gate_message(gate: GateResult, order: TrackOrder) -> str:
         hint = " (so many tracks of the catalogue have nearly the same notes: order another seed)"
     elif gate.name in ("layers", "layers_sound", "layers_add"):
         hint = " (too few parts play: order fewer layers, or name more instruments)"
-    elif gate.name == "changed":
+    elif gate.name in ("changed", "first_apart", "last_apart"):
         hint = " (what was made again came out the same: order another seed, or a higher temperature)"
     loudest = math.floor(10 * (order.loudness_lufs - gate.value)) / 10
     if gate.name == "loudness" and loudest > SILENCE_LUFS:

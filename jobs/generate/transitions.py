@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain, permutations
 
 from lstm_core.catalogue.records import TrackRecord
@@ -52,14 +53,22 @@ class Transitions:
             records: Of all tracks of the order that were made; they are looked at once.
         """
         if self._found is None:
-            planned = [admit(row) for row in self._rows(records)]
+            planned = list(self._planned(records))
             ids = [track_id_of(track.order, self._provenance) for track in planned]
             self._found = {
                 track_id: replace(track, track_id=track_id) for track_id, track in zip(ids, planned, strict=True)
             }
         return self._found
 
-    def _rows(self, records: Mapping[str, TrackRecord]) -> Iterator[TrackOrder]:
+    def _planned(self, records: Mapping[str, TrackRecord]) -> Iterator[PlannedTrack]:
+        for names, rows in self._rows(records):
+            try:
+                yield from [admit(row) for row in rows()]
+            except OrderError as error:
+                _logger.warning("no transitions %s are made: %s", names, error)
+
+    def _rows(self, records: Mapping[str, TrackRecord]) -> Iterator[tuple[str, Callable[[], Sequence[TrackOrder]]]]:
+        """What is joined, for a warning, and its rows."""
         asked = {track.track_id: track for track in (*self._layered, *chain.from_iterable(self._groups))}
         made: dict[str, MadeTrack] = {}
         for track_id, track in asked.items():
@@ -70,13 +79,16 @@ class Transitions:
         for group in self._groups:
             there = [track for track in group if track.track_id in made]
             for first, second in permutations(there, 2):
-                yield transition(made[first.track_id], made[second.track_id], first.order.bridge_bars)
+                ends, bars = (made[first.track_id], made[second.track_id]), first.order.bridge_bars
+                yield f"from {first.name} to {second.name}", partial(_transition, *ends, bars)
         for track in self._layered:
             if track.track_id in made:
-                try:
-                    yield from transitions_of_layers(made[track.track_id])
-                except OrderError as error:
-                    _logger.warning("no transitions between the layers of %s are made: %s", track.name, error)
+                layered = made[track.track_id]
+                yield f"between the layers of {track.name}", partial(transitions_of_layers, layered)
+
+
+def _transition(first: MadeTrack, second: MadeTrack, num_bars: int) -> list[TrackOrder]:
+    return [transition(first, second, num_bars)]
 
 
 def check_plans(checkpoint: Playable, order: Order) -> None:

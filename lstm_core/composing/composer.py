@@ -66,12 +66,10 @@ class Composer:
                 notes = with_chord_held(notes, track)
             if tune is not None:
                 notes = with_tune(notes, attempts[made.number][0], tune, plan)
-            else:
+            else:  # nothing of an intro sounds on into the loop, a primer's last notes neither
                 notes = ended_by(notes, track.tick_of(order.loop_start))
-            if tune is None and not order.primer:  # whose notes stand as they are
-                notes = at_most_together(
-                    notes, order.polyphony, plan.roles
-                )  # copied bars may meet more parts than their sources
+            if tune is None and not order.primer:  # copied bars may meet more parts than their sources
+                notes = at_most_together(notes, order.polyphony, plan.roles)
             notes = with_energy(notes, asked_energy(order, track.num_bars), track)
             notes = with_loudness(notes, step_loudness(attempts[made.number][0]), track)
             stay = stays[made.number]

@@ -48,8 +48,7 @@ class NotePlayer:
         facts = self.engine.checkpoint.facts
         for made in self.engine.generate([request_of(track, attempt, facts) for track, attempt in attempts]):
             track, notes = attempts[made.number][0], decode_events(made.events).notes
-            if track.primer is None:  # whose notes stand as they are
-                notes = ended_by(notes, track.plan.tick_of(track.order.loop_start))
+            notes = ended_by(notes, track.plan.tick_of(track.order.loop_start))
             if cue_of(track.order.form):
                 notes = with_chord_held(notes, track.plan)
             yield Take(number=made.number, notes=notes, num_events=len(made.events))

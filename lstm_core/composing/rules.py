@@ -178,9 +178,9 @@ def part_request(
     """The request for the notes of an attempt at a track whose plan is made, and of which something may stay."""
     order, plan = track.order, track.plan
     shift = home_shift(plan.key)
-    manners_seed = _manners_seed(track, attempt)
-    drawn = _scheme_of(track, manners_seed, facts)
-    textures, held = manners_for(made, drawn, plan.final_bar, manners_seed)
+    seed_of_manners = manners_seed(track, attempt)
+    drawn = _scheme_of(track, seed_of_manners, facts)
+    textures, held = manners_for(made, drawn, plan.final_bar, seed_of_manners)
     shifts = shifts_of_bars(order, plan)
     rules = PartRules(
         pitch_low=max(order.pitch_low + shift, 0),
@@ -208,7 +208,7 @@ def part_request(
     return PartRequest(plan=made, rules=rules, conditions=conditions_of(track, facts))
 
 
-def _manners_seed(track: PlannedTrack, attempt: int) -> int:
+def manners_seed(track: PlannedTrack, attempt: int) -> int:
     """The seed by which the manners of the parts are drawn: that of the track it starts from where they stay."""
     if track.order.between:
         kept = nearer_track(track)

@@ -54,6 +54,7 @@ def draw_value(key: str, value: Any, random: np.random.Generator) -> Any:
 def _draw_from_range(key: str, given: Mapping[str, Any], random: np.random.Generator) -> float:
     numbers = {name: value for name, value in given.items() if isinstance(value, int | float)}
     is_whole = {"min", "max"} <= set(given) <= {"min", "max", "step"} and len(numbers) == len(given)
+    is_whole = is_whole and all(map(math.isfinite, numbers.values()))
     if not is_whole or not numbers["min"] <= numbers["max"] or numbers.get("step", 1) <= 0:
         raise OrderError(
             f"{key} is {dict(given)}: a range is {{ min = ..., max = ..., step = ... }}, min up to max, step above 0."
@@ -62,4 +63,7 @@ def _draw_from_range(key: str, given: Mapping[str, Any], random: np.random.Gener
     step = numbers.get("step", 1 if isinstance(low, int) and isinstance(high, int) else 0)
     if not step:
         return float(random.uniform(low, high))
-    return low + step * int(random.integers(0, int((high - low) / step + 1e-9) + 1))
+    count = int((high - low) / step + 1e-9) + 1
+    if count >= 1 << 62:
+        raise OrderError(f"{key} is {dict(given)}: these are too many values to draw from. Write a larger step.")
+    return low + step * int(random.integers(0, count))

@@ -233,7 +233,7 @@ FILLED_FIELDS = (
     "from_notes",
     "from_seed",
     "between_notes",
-)  # by reading
+)  # that reading fills, so no command offers them
 _NEVER = object()
 
 

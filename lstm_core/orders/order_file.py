@@ -176,7 +176,7 @@ def _least_bytes(settings: Mapping[str, Any]) -> float:
 
     Where that is another file's or another track's, it is not known before the row is read: 0.
     """
-    is_open = any(settings.get(field) for field in ("melody", "from", "from_track"))
+    is_open = any(settings.get(field) for field in ("melody", "from", "from_track", "between"))
     length = BRIDGE_TAIL_S if settings.get("bridge") else 0.0 if is_open else TrackOrder.duration_s
     duration = settings.get("duration_s", length)
     values = [duration.get("min")] if isinstance(duration, Mapping) else duration

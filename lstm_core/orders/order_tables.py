@@ -31,7 +31,7 @@ class FreeSpace:
 
     def check(self, num_tracks: int, size_bytes: float) -> None:
         """Raises StorageError for tracks for which there is not enough space."""
-        if self.free_bytes is None or size_bytes <= self.free_bytes:
+        if num_tracks == 0 or self.free_bytes is None or size_bytes <= self.free_bytes:
             return
         if size_bytes > (enough_for := self.free_bytes + self.taken_bytes()):
             raise StorageError(
@@ -75,9 +75,10 @@ def checked_rows(
             if "seed" not in row:
                 seedless.append(len(tracks))
             tracks.append(track)
-            known.setdefault(track.order.name, track)
+            if track.order.name:
+                known.setdefault(track.order.name, track)
             size_bytes += estimated_size_bytes(track.order)
-        space.check(number, size_bytes)
+        space.check(len(tracks), size_bytes)
         check_num_tracks(len(tracks) + len(errors))
     if errors:
         more = f"\n... and {len(errors) - MAX_SHOWN_ERRORS} more" if len(errors) > MAX_SHOWN_ERRORS else ""

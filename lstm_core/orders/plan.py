@@ -207,12 +207,11 @@ def _fit_form(order: TrackOrder, meter: Meter, num_bars: int, bpm: float) -> tup
     sections = parse_form(order.form) if order.form else ()
     if not order.loop or not sections or order.exact_tempo:
         return num_bars, bpm
-    drawn = order.bpm or bpm
     counts = range(max(1, num_bars - NEAREST_BARS), num_bars + NEAREST_BARS + 1)
     for loop_start in dict.fromkeys((order.loop_start, 0)):  # without it for the message alone
         for count in sorted(counts, key=lambda n: abs(n - num_bars)):
             moved = bpm * count / num_bars
-            is_near = abs(moved / drawn - 1.0) <= TEMPO_TOLERANCE if order.bpm else MIN_BPM <= moved <= MAX_BPM
+            is_near = abs(moved / order.bpm - 1.0) <= TEMPO_TOLERANCE if order.bpm else MIN_BPM <= moved <= MAX_BPM
             if is_near and form_fits(sections, count, loop_start):
                 return count, moved
     return num_bars, bpm

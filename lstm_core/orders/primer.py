@@ -58,6 +58,7 @@ class PrimerReader(Closing):
         self._files: dict[str, _Primer] = {}  # by URI, the last ones read
         self._tunes: dict[str, tuple[str, Tune]] = {}  # by URI, each with the hash of its bytes
         self._recordings: dict[str, tuple[str, Transcribed]] = {}  # the same of recordings
+        self._recorded_tunes: dict[tuple[str | float, ...], Tune] = {}
         self._reader = IsolatedReader()
         self._recorder: TuneRecorder | None = None  # None until a recording is met
         self.cut_lists: set[str] = set()  # URIs of those that orders named, whose seconds their rows hold
@@ -169,7 +170,12 @@ class PrimerReader(Closing):
             if len(self._recordings) > MAX_KEPT:
                 del self._recordings[next(iter(self._recordings))]
         sha256, found = self._recordings[uri]
-        return sha256, recorded_tune(found, order, uri)
+        asked = (uri, order.bpm, order.meter, order.key, order.scale, order.melody_notes)  # all that the tune hangs on
+        if asked not in self._recorded_tunes:
+            self._recorded_tunes[asked] = recorded_tune(found, order, uri)
+            if len(self._recorded_tunes) > MAX_KEPT:
+                del self._recorded_tunes[next(iter(self._recorded_tunes))]
+        return sha256, self._recorded_tunes[asked]
 
     def _file(self, uri: str) -> _Primer:
         if uri not in self._files:

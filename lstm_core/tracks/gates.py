@@ -32,6 +32,7 @@ ENDING_S, ENDING_DBFS = 0.01, -60.0  # the last of a track that does not loop; c
 NOTHING_DB = -200.0  # stands for minus infinity, which JSON and Parquet readers dislike
 
 SMALLEST_SHARE_IN_KEY = 1.0  # keys are masks, not preferences
+_OF_VARIETY = ("one_pitch", "pitches", "distinct_bars")  # gates that a given tune need not pass
 LARGEST_SHARE_OF_ONE_PITCH = (
     0.6  # of the melodic notes; a drone under a tune stays below, a model that is stuck does not
 )
@@ -139,9 +140,6 @@ def share_of_bars(notes: NoteArray, *, num_bars: int, bar_ticks: Ints | int) -> 
     np.add.at(edges, np.clip(_bars_at(starts, barlines), 0, num_bars), 1)
     np.add.at(edges, np.clip(np.searchsorted(barlines, stops), 0, num_bars), -1)
     return float((np.cumsum(edges)[:num_bars] > 0).mean()) if num_bars else 0.0
-
-
-_OF_VARIETY = ("one_pitch", "pitches", "distinct_bars")
 
 
 def order_gates(score: Score, order: TrackOrder, plan: TrackPlan, *, has_key_gate: bool = False) -> list[GateResult]:

@@ -137,6 +137,8 @@ class Replayer:
             raise OrderError(f"{said} {track_id}, which cannot be played again: {str(error).rstrip('.')}.") from error
         finally:
             self._num_open -= 1
+        if found.take.plan is None:
+            raise OrderError(f"{said} {track_id}, which was made without a plan: nothing can start from it.")
         return source_track(found.track, found.take, record.attempt)
 
     def _player(self, arithmetic: str) -> Player:

@@ -7,6 +7,7 @@ import numpy as np
 from lstm_core.composing.between.leading import is_end, led
 from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying
+from lstm_core.composing.rules import manners_seed
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.keys import home_shift
@@ -32,7 +33,7 @@ def source_track(track: PlannedTrack, take: Take, attempt: int) -> SourceTrack:
         plan=take.plan,
         notes=take.notes,
         track_plan=track.plan,
-        manners_seed=track.seed_of(attempt) if before is None else before.manners_seed,
+        manners_seed=manners_seed(track, attempt),
         level=take.notes if before is None else before.level,
     )
 
@@ -53,9 +54,10 @@ def source_gates(track: PlannedTrack, take: Take) -> list[GateResult]:
     stays = with_melody(take.plan, track) if stays is None else stays
     if stays is None:
         return []
-    here = _rows(take.notes)
-    there = [row in here for row in _rows(stays.notes)]
-    share = float(np.mean(there)) if there else 1.0
+    here, there = _rows(take.notes), _rows(stays.notes)
+    # Where something is made again nothing else may stand in what stays; an arrangement only keeps a melody.
+    expected = len(there | _rows(take.notes[stays.has(take.notes)])) if is_remade(track.order) else len(there)
+    share = len(here & there) / expected if expected else 1.0
     gates = [GateResult("kept", share == 1.0, share, 1.0)]
     if is_remade(track.order) and stays.is_new.any():
         apart = distance(take.notes[~stays.has(take.notes)], source.notes[~stays.has(source.notes)])

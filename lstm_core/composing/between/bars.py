@@ -65,10 +65,10 @@ def _laid(plan: Plan, num_places: int, tail: int) -> Ints:
 def _turns(of_first: Ints, of_last: Ints, first: Plan, last: Plan, *, steps: int, seed: int, is_ending: bool) -> Floats:
     """The share of the way from which on each place is the last track's: float64 [places].
 
-    Phrases turn one after another, those that repeat each other in the first track in a row. The last chord turns
-    with the key, half-way.
+    Phrases turn one after another, those that repeat each other in the first track in a row. The last
+    chord turns with the key, half-way.
     """
-    starts = _phrase_starts(of_first, of_last, first, last, steps)
+    starts = _phrase_starts(of_first, of_last, first, last, steps, is_ending=is_ending)
     phrases = np.split(np.arange(len(of_first)), starts[1:])
     turn = np.full(len(of_first), 0.5)
     roots = bar_roots(first)
@@ -81,13 +81,14 @@ def _turns(of_first: Ints, of_last: Ints, first: Plan, last: Plan, *, steps: int
     return turn
 
 
-def _phrase_starts(of_first: Ints, of_last: Ints, first: Plan, last: Plan, steps: int) -> Ints:
+def _phrase_starts(of_first: Ints, of_last: Ints, first: Plan, last: Plan, steps: int, *, is_ending: bool) -> Ints:
     """Places at which phrases begin: at sections of either track, and in between so that there are enough."""
     places = np.arange(len(of_first))
     begins = (places == 0) | (first.section[of_first] > 0) | (last.section[of_last] > 0)
+    begins[-1] |= is_ending  # the last chord stands alone
     since = places - np.maximum.accumulate(np.where(begins, places, 0))
     for length in _PHRASES:
         starts = np.flatnonzero(since % length == 0)
-        if len(starts) >= steps or length == _PHRASES[-1]:
+        if len(starts) - is_ending >= steps or length == _PHRASES[-1]:
             break
     return starts.astype(np.int64)

@@ -60,7 +60,7 @@ def step_loudness(track: PlannedTrack) -> Floats | None:
 
 
 def nearer_track(track: PlannedTrack) -> SourceTrack | None:
-    """Of the two tracks between which one stands the nearer; None where it stands between none."""
+    """Of the two tracks between which one stands the nearer; None before they were looked up."""
     is_first = 2 * (track.order.step - 1) < track.order.steps - 1
     return track.source if is_first else track.target
 

@@ -39,6 +39,7 @@ def taken_notes(
         cells: What stays.
         plan: Its plan, as far as chords go.
     """
+    stops = _stops(bars, track)
     louder = _louder(sides, t, bars, track.plan.meter.bar_ticks)
     found = [np.zeros(0, dtype=NOTE_DTYPE)]
     for number, chair in enumerate(chairs):
@@ -47,7 +48,7 @@ def taken_notes(
                 continue
             wanted = np.flatnonzero((bars.is_last == bool(side)) & (cells[number] == part)).astype(np.int64)
             notes = _moved(sides[side], part, chair.program, track)
-            found += [_placed(notes, bar, bars, side, number, louder, track) for bar in wanted.tolist()]
+            found += [_placed(notes, bar, bars, side, number, stops, louder, track) for bar in wanted.tolist()]
     notes = np.concatenate(found)
     melodic = notes["program"] != DRUMS
     if track.plan.key is not None:
@@ -69,7 +70,7 @@ def _moved(side: SourceTrack, part: int, program: int, track: PlannedTrack) -> N
 
 
 def _placed(
-    notes: NoteArray, bar: int, bars: StepBars, side: int, number: int, louder: Ints, track: PlannedTrack
+    notes: NoteArray, bar: int, bars: StepBars, side: int, number: int, stops: Ints, louder: Ints, track: PlannedTrack
 ) -> NoteArray:
     """The notes of a bar where it stands in a step, ended where other music follows: NOTE_DTYPE [N]."""
     bar_ticks, own = track.plan.meter.bar_ticks, int(bars.of(side)[bar])
@@ -77,7 +78,7 @@ def _placed(
     here: NoteArray = notes[is_here].copy()
     here["onset"] += (bar - own) * bar_ticks
     onset = here["onset"].astype(np.int64)
-    longest = _stops(bars, track)[bar] - onset
+    longest = stops[bar] - onset
     if bar == track.plan.final_bar:
         longest = np.minimum(longest, track.plan.final_hold_ticks)
     here["duration"] = np.maximum(np.minimum(longest, here["duration"]), 1)

@@ -7,7 +7,7 @@ direction from where the first section is.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lstm_core.notes.keys import has_mode, home_shift, key_in_scale, key_name, parse_key
@@ -37,18 +37,11 @@ def check_keys(order: TrackOrder, free_key: str) -> None:
     if not order.key_changes:
         return
     changes = section_keys(order.key_changes)
-    check_beside(order, "key_changes", "key")
+    sections = changing_sections(order, "key", {name: _spelled(change) for name, change in changes.items()})
     if order.key == free_key:
         raise ValueError(
             f'key_changes is "{order.key_changes}", but key is "{free_key}". Write a key, or leave it out.'
         )
-    if "" in changes:
-        raise ValueError(
-            f"key_changes gives {_spelled(changes[''])} without a section. Write from which section on it holds, such "
-            f'as "B: {_spelled(changes[""])}"; the key of the whole track is key.'
-        )
-    sections = parse_form(order.form) if order.form else ()
-    check_sections("key_changes", tuple(changes), sections)
     for name, change in changes.items():
         if isinstance(change, str) and has_mode(change) and not _is_of_scale(change, order.scale):
             raise ValueError(
@@ -68,15 +61,33 @@ def check_keys(order: TrackOrder, free_key: str) -> None:
         )
 
 
-def check_beside(order: TrackOrder, field: str, what: str) -> None:
-    """Raises ValueError for changes of `what` in an order that starts from other music."""
+def changing_sections(order: TrackOrder, what: str, spelled: Mapping[str, str]) -> tuple[SectionSpec, ...]:
+    """The sections of an order whose key or meter, `what`, changes in some of them.
+
+    Args:
+        order: The order row.
+        what: "key" or "meter".
+        spelled: What it changes to, by section.
+
+    Raises:
+        ValueError: the order starts from other music, or a change is in no section that it has.
+    """
+    field = f"{what}_changes"
     for name in NOT_WITH:
         if getattr(order, name):
-            spelled = "from" if name == "from_track" else name
+            other = "from" if name == "from_track" else name
             raise ValueError(
-                f'{field} is "{getattr(order, field)}", but {spelled} is given: a track that starts from other music '
+                f'{field} is "{getattr(order, field)}", but {other} is given: a track that starts from other music '
                 f"is in one {what}. Leave one of them out."
             )
+    if "" in spelled:
+        raise ValueError(
+            f"{field} gives {spelled['']} without a section. Write from which section on it holds, such as "
+            f'"B: {spelled[""]}"; the {what} of the whole track is {what}.'
+        )
+    sections = parse_form(order.form) if order.form else ()
+    check_sections(field, tuple(spelled), sections)
+    return sections
 
 
 def first_key(order: TrackOrder) -> str:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
-from lstm_core.orders.changes.keys import check_beside
+from lstm_core.orders.changes.keys import changing_sections
 from lstm_core.orders.form_text import SectionSpec, parse_form
-from lstm_core.orders.section_fields import check_sections, for_section, held_on, read_sections
+from lstm_core.orders.section_fields import for_section, held_on, read_sections
 
 if TYPE_CHECKING:
     from lstm_core.orders.order import TrackOrder
@@ -47,15 +47,8 @@ def check_meters(order: TrackOrder) -> None:
     """Raises ValueError for meters of sections that are malformed or do not go with the rest of an order."""
     if not order.meter_changes:
         return
-    check_beside(order, "meter_changes", "meter")
     changes = section_meters(order.meter_changes)
-    if "" in changes:
-        raise ValueError(
-            f"meter_changes gives {changes['']} without a section. Write from which section on it holds, such as "
-            f'"B: {changes[""]}"; the meter of the whole track is meter.'
-        )
-    sections = parse_form(order.form) if order.form else ()
-    check_sections("meter_changes", tuple(changes), sections)
+    sections = changing_sections(order, "meter", {name: str(meter) for name, meter in changes.items()})
     first = for_section(changes, sections[0])
     if first is not None and str(read_meter(order.meter)) not in (USUAL_METER, str(first)):
         raise ValueError(

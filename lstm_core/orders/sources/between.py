@@ -21,8 +21,8 @@ SOUND_FIELDS = ("loudness_lufs", "sample_rate", "format", "bit_depth", "reverb",
 GIVEN_FIELDS = frozenset(  # all that a row may say of such tracks
     (*SOUND_FIELDS, *BETWEEN_FIELDS, "layers", "catalogue", "name", "seed", "temperature", "top_p")
 )
-_NEVER_TAKEN = frozenset((*SOURCE_FIELDS, *SPELLED.values(), "name", "seed", "layers"))  # from the two tracks
-_MOVING = ("hits", "tempo_changes", "key_changes", "meter_changes", "rit", "fermata")
+_NEVER_TAKEN = frozenset((*SOURCE_FIELDS, *SPELLED.values(), "name", "seed", "layers", "transitions"))  # from the ends
+_MOVING = ("hits", "tempo_changes", "rit", "fermata")
 _MOST_MOVED = 16  # quarters of a beat by which a step is longer or shorter, so that its bars are as many
 
 
@@ -30,8 +30,10 @@ def num_steps(settings: Mapping[str, Any]) -> int:
     """How many tracks a row becomes, at most where that is drawn: 1 where it leads from no track to another."""
     if not settings.get("between") or settings.get("step"):
         return 1
-    steps = settings.get("steps") or USUAL_STEPS
-    return min(int(steps), MOST_STEPS) if isinstance(steps, int | float) or str(steps).isdigit() else MOST_STEPS
+    try:
+        return min(max(int(float(settings.get("steps") or 0)) or USUAL_STEPS, 1), MOST_STEPS)
+    except (TypeError, ValueError, OverflowError):  # a choice, or what is refused when the row is read
+        return MOST_STEPS
 
 
 def without_others(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def rows_between(first: SourceRecord, last: SourceRecord, given: Mapping[str, An
 
 def _steps(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The number and the name of each track that a row becomes."""
-    steps, only = int(float(given.get("steps") or USUAL_STEPS)), int(float(given.get("step") or 0))
+    steps, only = given.get("steps") or USUAL_STEPS, given.get("step") or 0
     name = given.get("name")
     for step in [only] if only else range(1, steps + 1):
         numbered = {"name": f"{name}-{step:0{len(str(steps))}d}"} if name and not only else {}

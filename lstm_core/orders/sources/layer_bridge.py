@@ -36,7 +36,7 @@ def between_layers(order: TrackOrder, before: MadeTrack, after: MadeTrack) -> Tr
     if before.layer == after.layer:
         raise OrderError(f'bridge is "{order.bridge}": that is one layer. Name two of them.')
     louder = before if before.layer > after.layer else after
-    if (louder.key, louder.meter) != (louder.last_key, louder.last_meter) or louder.order.get("meter_changes"):
+    if any(louder.order.get(name) for name in ("key_changes", "meter_changes")):
         raise OrderError(
             f"bridge is between layers of {louder.track_id}, which changes its key or meter: no one bar fits at its "
             "barlines. Join layers of a track that keeps them."

@@ -14,8 +14,7 @@ from lstm_core.notes.keys import parse_key
 from lstm_core.notes.score import Meter
 from lstm_core.orders.order import FREE_KEY, TrackOrder, parse_meter
 from lstm_core.orders.timing.bridge_ends import BridgeEnd, key_of_chord, tonic_symbol
-
-_SLOWED_BARS = 3  # at the end of a track with rit or fermata, whose tempo is that of none that follows it
+from lstm_core.orders.timing.slowing import RIT_BARS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +93,10 @@ class MadeTrack:
 
     def _last_bpm(self) -> float:
         """The tempo that it ends in; where it slows down at last, that before."""
-        is_slowed = bool(self.order.get("rit") or self.order.get("fermata"))
-        latest = len(self.chords) - 1 - _SLOWED_BARS if is_slowed else len(self.chords)
-        return [bpm for bar, bpm in self.tempos if bar <= max(latest, 0)][-1]
+        end = len(self.chords)
+        if self.order.get("rit") or self.order.get("fermata"):
+            end -= 1 + (RIT_BARS if self.order.get("rit") else 0)
+        return [bpm for bar, bpm in self.tempos if bar < max(end, 1)][-1]
 
 
 def made_track(content: Mapping[str, Any]) -> MadeTrack:

@@ -52,8 +52,9 @@ class SourceReader:
         given = {key: value for key, value in values.items() if value is not None and value == value and value != ""}
         if not given.get("between"):
             return [self.completed(values, folder)]
-        ids = between_ids(order_from_fields({"between": given["between"]}).between)
-        order_from_fields({key: given[key] for key in ("between", "steps", "step") if key in given})
+        asked = order_from_fields({key: given[key] for key in ("between", "steps", "step") if key in given})
+        ids, steps = between_ids(asked.between), {"steps": asked.steps, "step": asked.step}
+        given |= {name: value for name, value in steps.items() if value}
         named = str(given.get("catalogue", ""))
         catalogue = storage.absolute(named, folder) if named else self._catalogue
         if not catalogue:

@@ -44,7 +44,7 @@ def planned_end(track: PlannedTrack) -> BridgeEnd:
         scale=order.scale,
         meter=plan.last_meter,
         first_meter=plan.meter,
-        meter_text=str(plan.last_meter) if plan.section_meters else order.meter,
+        meter_text=str(plan.last_meter) if order.meter_changes else order.meter,
         first_bpm=plan.tempos[0].bpm if plan.tempos else plan.bpm,
         last_bpm=_last_tempo(track),
         last_chord=_last_chord(track),

@@ -61,7 +61,8 @@ def bridged(order: TrackOrder, known: Mapping[str, PlannedTrack], made: MadeTrac
             planned_end(known[name]) if track is None else track.end()
             for name, track in zip(names, tracks, strict=True)
         ]
-        found = _row(order, *_in_one_meter(names, *ends))
+        _check_meters(names, *ends)
+        found = _row(order, *ends)
     nothing = TrackOrder()
     for field in DECIDED_FIELDS:
         if (given := getattr(order, field)) not in (getattr(nothing, field), getattr(found, field)):
@@ -72,7 +73,9 @@ def bridged(order: TrackOrder, known: Mapping[str, PlannedTrack], made: MadeTrac
 def without_decided(settings: Mapping[str, Any], bridge: object) -> dict[str, Any]:
     """Settings for all tracks of an order without those that mean nothing to a bridge."""
     left_out = {*DECIDED_FIELDS, *NOT_WITH, *TIMING_FIELDS, *SOURCE_FIELDS, *SPELLED.values(), "melody", "primer"}
-    if made_ids(str(bridge_text(bridge))):
+    is_choice = isinstance(bridge, list) and all(isinstance(pair, list) for pair in bridge)
+    pairs = bridge if isinstance(bridge, list) and is_choice else [bridge]
+    if any(made_ids(str(bridge_text(pair))) for pair in pairs):
         left_out.remove("catalogue")
     by_section = {"ensemble", "roles"}  # whose sections a bridge does not have
     return {
@@ -105,13 +108,12 @@ def _made(name: str, known: Mapping[str, PlannedTrack], made: MadeTracks) -> Mad
     return None if track is None else track.with_layer(meant.layer)
 
 
-def _in_one_meter(names: Sequence[str], before: BridgeEnd, after: BridgeEnd) -> tuple[BridgeEnd, BridgeEnd]:
+def _check_meters(names: Sequence[str], before: BridgeEnd, after: BridgeEnd) -> None:
     if before.meter != after.first_meter:
         raise OrderError(
             f"bridge leads from {before.meter} ({names[0]}) to {after.first_meter} ({names[1]}). Both tracks must "
             "be in one meter."
         )
-    return before, after
 
 
 def _row(order: TrackOrder, before: BridgeEnd, after: BridgeEnd) -> TrackOrder:

@@ -50,14 +50,15 @@ def look_ahead(b: int, tables: PlanTables, rows: PartRows) -> None:
 @borrowing
 def tell_half_bars(b: int, bar: int, cell: int, tables: PlanTables, rows: PartRows, flags: Bytes) -> None:
     """Sets the flags of what is heard in the half bar of a cell and in the next half bar, flags [F]."""
-    half = tables.bar_ticks[b, bar] // CELL_TICKS // 2
+    cells = tables.bar_ticks[b, bar] // CELL_TICKS
+    half = (cells + 1) // 2
     if cell < half:
         _tell_span(b, bar, 0, half, rows, flags[HALF_BAR:NEXT_HALF_BAR])
-        _tell_span(b, bar, half, 2 * half, rows, flags[NEXT_HALF_BAR:])
+        _tell_span(b, bar, half, cells, rows, flags[NEXT_HALF_BAR:])
         return
-    _tell_span(b, bar, half, 2 * half, rows, flags[HALF_BAR:NEXT_HALF_BAR])
+    _tell_span(b, bar, half, cells, rows, flags[HALF_BAR:NEXT_HALF_BAR])
     if bar + 1 < tables.num_bars[b]:
-        _tell_span(b, bar + 1, 0, tables.bar_ticks[b, bar + 1] // CELL_TICKS // 2, rows, flags[NEXT_HALF_BAR:])
+        _tell_span(b, bar + 1, 0, (tables.bar_ticks[b, bar + 1] // CELL_TICKS + 1) // 2, rows, flags[NEXT_HALF_BAR:])
 
 
 @borrowing

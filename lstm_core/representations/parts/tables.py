@@ -61,7 +61,9 @@ class PlanTables(NamedTuple):
     roles_in_bar: Ints  # [B, N] bit r: a part of role r plays
     cells: Ints  # [B, C, 2] part and bar of each written bar
     num_cells: Ints  # [B]
-    bass_begins: Ints  # [B, N] 1 for bars that a later one repeats: what is before them may differ
+    bass_begins: (
+        Ints  # [B, N] 1 for bars with which the bass begins: a later one repeats them, or they sound in another key
+    )
 
 
 # Columns of PartRows.numbers
@@ -86,7 +88,7 @@ class PlanTables(NamedTuple):
     NUM_COLUMNS,
 ) = range(18)
 
-GIVEN_HERE = 9
+GIVEN_HERE = 9  # of AHEAD; bars that are farther than 8 count as 8
 
 
 class PartRows(NamedTuple):

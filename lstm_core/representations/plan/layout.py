@@ -6,6 +6,7 @@ Everything stands in the home key: C major or A minor.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +99,7 @@ def moved_chord(value: Ints, semitones: Ints | int) -> Ints:
     return np.where(value == NO_CHORD, NO_CHORD, 1 + (root + semitones) % 12 * NUM_QUALITIES + quality)
 
 
+@lru_cache(maxsize=1)
 def chord_tones() -> npt.NDArray[np.uint8]:
     """1 for each pitch class of each chord value, of NO_CHORD for all: uint8 [NUM_CHORDS, 12]."""
     table = np.zeros((NUM_CHORDS, 12), dtype=np.uint8)
@@ -105,6 +107,7 @@ def chord_tones() -> npt.NDArray[np.uint8]:
     for root in range(12):
         for quality, steps in enumerate(CHORD_STEPS):
             table[chord_value(root, quality), [(root + step) % 12 for step in steps]] = 1
+    table.setflags(write=False)
     return table
 
 
