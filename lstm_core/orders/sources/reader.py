@@ -53,8 +53,8 @@ class SourceReader:
         if not given.get("between"):
             return [self.completed(values, folder)]
         asked = order_from_fields({key: given[key] for key in ("between", "steps", "step") if key in given})
-        ids, steps = between_ids(asked.between), {"steps": asked.steps, "step": asked.step}
-        given |= {name: value for name, value in steps.items() if value}
+        ids = between_ids(asked.between)
+        given |= {"steps": asked.steps, "step": asked.step}  # as numbers: tables have text
         named = str(given.get("catalogue", ""))
         catalogue = storage.absolute(named, folder) if named else self._catalogue
         if not catalogue:

@@ -90,6 +90,25 @@ def test_a_track_that_failed_is_not_joined(caplog: pytest.LogCaptureFixture) -> 
     assert transitions.after({}) is rows, "they are looked at once"
 
 
+def test_a_bridge_that_cannot_be_made_is_left_out_and_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error there would end a run all of whose tracks are made."""
+
+    def refused(*_: object) -> None:
+        raise OrderError("they are in no common key")
+
+    order = expand_order({"group": [{"count": 2}], "track": {"transitions": True}}, default_name="wood")
+    named = [replace(track, track_id=track_id) for track, track_id in zip(order.planned, (FOREST, CAVE), strict=True)]
+    provenance = Provenance(
+        checkpoint={"fingerprint": "f"}, soundfont=identity_of(bundled_soundfont()), arithmetic="float32-cpu"
+    )
+    monkeypatch.setattr("jobs.generate.transitions.transition", refused)
+    with caplog.at_level(logging.WARNING):
+        found = Transitions(order, named, provenance, {}).after({one: record_of(one) for one in (FOREST, CAVE)})
+    assert found == {} and "no transitions from wood-001 to wood-002 are made: they are in no common key" in caplog.text
+
+
 def test_what_joins_tracks_of_an_order_is_no_earlier_track() -> None:
     """It is of the same order: a run that goes on would otherwise find it too like itself."""
     records = [

@@ -200,3 +200,13 @@ def test_new_notes_give_way_to_those_that_stay() -> None:
     assert beside(new, staying_notes, 2, roles)[["onset", "duration", "pitch"]].tolist() == [(48, 24, 67)]
     kept = beside(new, staying_notes, 3, roles)[["onset", "duration", "pitch"]].tolist()
     assert kept == [(48, 48, 62), (48, 24, 67), (120, 24, 70)]
+
+
+def test_a_note_too_many_where_all_stays_is_held_back() -> None:
+    track, take = again(bars="5-8")
+    more = take.notes[:1].copy()
+    more["pitch"] += 1
+    (gate,) = [
+        gate for gate in promise_gates(track, replace(take, notes=np.append(take.notes, more))) if gate.name == "kept"
+    ]
+    assert not gate.is_passed and gate.value < 1.0

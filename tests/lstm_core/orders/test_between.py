@@ -144,3 +144,18 @@ def test_a_record_that_nothing_can_start_from_is_refused(tmp_path: Path) -> None
         rows(catalogue_with(tmp_path, form=None))
     with pytest.raises(OrderError, match=r"between names a*, which continues a primer"):
         rows(catalogue_with(tmp_path, order={"primer_sha256": "ab"}))
+
+
+def test_transitions_of_the_two_tracks_are_not_those_of_the_steps(tmp_path: Path) -> None:
+    catalogue = catalogue_with(tmp_path, replace(A, transitions=True), replace(B, transitions=True))
+    assert not any(row.transitions for row in rows(catalogue))
+
+
+@pytest.mark.parametrize("steps", ["-3", "inf", "17", '"²"'])
+def test_steps_that_are_none_are_refused_in_files_too(tmp_path: Path, steps: str) -> None:
+    catalogue = catalogue_with(tmp_path / "music")
+    (tmp_path / "order.toml").write_text(f'[track]\nbetween = ["{IDS[0]}", "{IDS[1]}"]\nsteps = {steps}\n')
+    with pytest.raises(OrderError, match="steps"):
+        read_order(tmp_path / "order.toml", catalogue=catalogue)
+    (tmp_path / "rows.csv").write_text(f"between,steps\n{BETWEEN},0\n")
+    assert len(read_order(tmp_path / "rows.csv", catalogue=catalogue).tracks) == 5  # as without it

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lstm_core.foundation.errors import OrderError
+from lstm_core.foundation.errors import OrderError, StorageError
 from lstm_core.orders.order import order_digest
 from lstm_core.orders.order_file import read_order
+from lstm_core.orders.order_tables import FreeSpace
 
 CSV = """name,duration_s,loop,instruments,key,seed
 a,6,true,piano;bass,C major,
@@ -84,3 +85,16 @@ def test_all_bad_rows_are_listed_with_their_numbers(tmp_path: Path) -> None:
     assert lines[0] == "12 of the order's rows cannot be met; nothing was made."
     assert lines[1].startswith("row 2: duration_s is 0.5") and lines[2].startswith('row 3: "H sharp" is no key')
     assert lines[-1] == "... and 4 more" and len(lines) == 10
+
+
+def test_nothing_to_be_made_fits_on_a_full_disk() -> None:
+    """A run looks again when its tracks are there: it must not end with an error then."""
+    FreeSpace(free_bytes=-1.0).check(0, 0.0)
+    with pytest.raises(StorageError, match="1 tracks take about"):
+        FreeSpace(free_bytes=-1.0).check(1, 5.0)
+
+
+@pytest.mark.parametrize("given", ["{ min = 60, max = inf }", "{ min = 1, max = 1e30, step = 1e-9 }"])
+def test_ranges_without_an_end_are_refused(tmp_path: Path, given: str) -> None:
+    with pytest.raises(OrderError, match="bpm is"):
+        read_order(write(tmp_path, "order.toml", f"[track]\nbpm = {given}\n"))
