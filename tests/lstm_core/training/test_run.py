@@ -239,9 +239,9 @@ def test_a_state_is_found_without_reading_its_tensors(
 
 def test_the_threads_of_a_run_end_with_it(blocks: Path, tmp_path: Path) -> None:
     """TensorBoard's writer and that of states stayed for as long as the process."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     run_training(blocks, tmp_path, tiny_recipe(steps=2))
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before  # one of an earlier test may end meanwhile
 
 
 def test_other_blocks_are_refused(blocks: Path, tmp_path: Path) -> None:
