@@ -22,6 +22,7 @@ from lstm_core.catalogue.folder import RECORD_NAME, commit_track, withdraw_track
 from lstm_core.catalogue.records import TRACKS_FOLDER
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import SoundFontError, StorageError
+from lstm_core.model.arithmetic import arithmetic_named
 from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.sound.loudness import SILENCE_LUFS
@@ -44,14 +45,13 @@ class GenerateRecipe:
     """How an order is made; nothing here changes what a track is but `soundfont` and `arithmetic`."""
 
     soundfont: str = ""  # URI; empty: the best one installed
-    arithmetic: str = "auto"  # of the engine: "bf16", "float32"; auto: bf16 where the processor has it
+    arithmetic: str = "auto"  # of the engine: auto is "int8", exact everywhere; "bf16", "float32" are for experiments
     device: str = "cpu"  # of the engine: or "cuda"
     max_attempts: int = 4  # at a track, the first included
     chunk: int = 256  # order rows that an engine takes at a time
 
     def __post_init__(self) -> None:
-        if self.arithmetic not in ("auto", "bf16", "float32"):
-            raise ValueError(f'arithmetic is "{self.arithmetic}", it must be "auto", "bf16" or "float32"')
+        arithmetic_named(self.arithmetic)
         if self.max_attempts < 1 or self.chunk < 1:
             raise ValueError("max_attempts and chunk must be at least 1")
 

@@ -36,7 +36,7 @@ from lstm_core.catalogue.records import TrackFailure, TrackRecord
 from lstm_core.composing.players import Playable, check_accompanies, load_playable, load_training_runs
 from lstm_core.composing.rules import strangers_to
 from lstm_core.foundation.errors import OrderError
-from lstm_core.model.packing import arithmetic_of
+from lstm_core.model.arithmetic import arithmetic_named
 from lstm_core.orders.admission import estimated_size_bytes
 from lstm_core.orders.order_file import Order
 from lstm_core.orders.order_tables import FreeSpace
@@ -86,12 +86,12 @@ def run_generate(
     _check_styles(order, checkpoint)
     check_accompanies(checkpoint, order.tracks)
     check_plans(checkpoint, order)
-    bf16 = "bf16" if str(arithmetic_of(recipe.arithmetic, recipe.device)).endswith("bfloat16") else "float32"
+    arithmetic = arithmetic_named(recipe.arithmetic, recipe.device)
     soundfont = refer_to_soundfont(recipe.soundfont)
     provenance = Provenance(
         checkpoint=describe_checkpoint(checkpoint),
         soundfont=identity_of(soundfont),
-        arithmetic=f"{bf16}-{recipe.device}",
+        arithmetic=arithmetic,
     )
     for track in order.planned:
         check_pinned(track.order)
@@ -120,7 +120,7 @@ def run_generate(
         catalogue=catalogue,
         order_name=order.name,
         provenance=provenance,
-        recipe=replace(recipe, arithmetic=bf16),
+        recipe=replace(recipe, arithmetic=arithmetic.partition("-")[0]),
         num_workers=num_workers or default_workers(len(missing)),
     )
     transitions = Transitions(order, named, provenance, joining)

@@ -2,7 +2,7 @@
 
     python -m jobs.train.ship_base RUN [BLOCKS]
 
-RUN is the run, or a composer's checkpoint. The weights go in as bfloat16, half the size, with the recipe of the run.
+RUN is the run, or a composer's checkpoint. The weights go in as the integers they are, with the recipe of the run.
 With BLOCKS, all that it was trained on, the corpus statistics and the index of the training pieces are taken anew from
 them. Where the run was fine-tuned from another, its recipe keeps that one's name, not its place.
 """
@@ -13,9 +13,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from jobs.runtime.recipe import RECIPE_NAME
+from jobs.train.convert import integers_on
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
 from lstm_core.dataset.corpus_statistics import corpus_statistics
@@ -54,7 +53,8 @@ def _ship_level(uri: str, blocks: str, representation: str, folder: Path) -> str
         index = index_of_training_pieces(of_blocks)
         runs = () if index is None else (index,)
     facts = replace(facts, name="base", recipe=recipe)
-    return save_checkpoint(folder, checkpoint.model, facts, dtype=torch.bfloat16, runs=runs)
+    integers = checkpoint.integers or integers_on(checkpoint, blocks)
+    return save_checkpoint(folder, integers, facts, runs=runs)
 
 
 def _without_place(line: str) -> str:

@@ -29,7 +29,7 @@ from lstm_core.engine.rows import (
     TICK,
     Rows,
 )
-from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
+from lstm_core.engine.sampling import SCRATCH_ROWS, draw, random_word
 from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.orders.constraints.rules import Rules
 from lstm_core.orders.constraints.timeline import MAX_SOUNDING
@@ -51,15 +51,15 @@ _LARGEST = max(_SIZES)
 
 @njit(cache=True, nogil=True)
 def choose(
-    stream: int, logits: npt.NDArray[np.float32], offered: npt.NDArray[np.uint8], rules: Rules, rows: Rows
+    stream: int, logits: npt.NDArray[np.int32], offered: npt.NDArray[np.uint8], rules: Rules, rows: Rows
 ) -> None:
-    """Sets rows.event[:, stream] of every row that is not done, from logits float32 [B, V or more].
+    """Sets rows.event[:, stream] of every row that is not done, from logits int32 [B, V or more].
 
     offered: uint8 [B, V or more], 1 for values that would repeat what was played.
     """
     size = _SIZES[stream]
     allowed = np.zeros(size, dtype=np.uint8)
-    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
+    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.int64)
     for b in range(logits.shape[0]):
         numbers, event = rows.numbers[b], rows.event[b]
         if numbers[IS_DONE]:
@@ -80,9 +80,9 @@ def choose(
                 allow_durations(b, rules, rows, allowed)
             else:
                 allowed[1:size] = 1
-            number = uniform(rules.seed[b], numbers[EVENT], stream)
-            temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
-            drawn = draw(logits[b, :size], allowed, offered[b, :size], temperature, top_p, number, scratch)
+            word = random_word(rules.seed[b], numbers[EVENT], stream)
+            sharp, top_p = rules.sharp[b, stream], rules.top_p[b, stream]
+            drawn = draw(logits[b, :size], allowed, offered[b, :size], sharp, top_p, word, scratch)
             if drawn < 0:
                 numbers[IS_DONE] = STUCK
                 continue

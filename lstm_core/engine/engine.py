@@ -15,14 +15,19 @@ from lstm_core.engine.parts.part_chooser import PartChooser
 from lstm_core.engine.plans.plan_chooser import PlanChooser
 from lstm_core.foundation.errors import CheckpointError, RepresentationError
 from lstm_core.model import packing
+from lstm_core.model.arithmetic import arithmetic_named
 from lstm_core.model.checkpoint import Checkpoint
+from lstm_core.model.integers.step import IntegerStep
+from lstm_core.model.integers.weights import IntegerWeights
+from lstm_core.model.music_lstm import ModelSettings
 from lstm_core.representations.notes import NOTES
 from lstm_core.representations.parts.parts import PARTS
 from lstm_core.representations.plan.plan import PLAN
 from lstm_core.representations.representation import EventArray, Representation
 from lstm_core.representations.table import representation_named
 
-WIDTHS = (4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: above 256 a row gets no cheaper
+WIDTHS = (1, 4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: above 256 a row gets no cheaper
+_DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
 FEW = 16  # requests that all get a row at once
 
 
@@ -61,7 +66,7 @@ class Chooser(Protocol):
     def moving_flags(self) -> npt.NDArray[np.uint8] | None:
         """The flags of the next event, uint8 [B, F]; None where they hold for a whole piece."""
 
-    def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
+    def choose(self, stream: int, logits: npt.NDArray[np.int32]) -> None:
         """Sets event[:, stream] of the busy rows from logits [B, V, then copy weights], which it may change."""
 
     def record(self, was_busy: npt.NDArray[np.bool_]) -> None:
@@ -77,13 +82,52 @@ class Chooser(Protocol):
         """A chooser of some of the rows, int64 [fewer]."""
 
 
+class Step(Protocol):
+    """One step of a model for B rows: see packing.PackedStep and integers.step.IntegerStep."""
+
+    @property
+    def num_rows(self) -> int:
+        """B."""
+
+    @property
+    def settings(self) -> ModelSettings:
+        """Of the model."""
+
+    def no_conditions(self) -> npt.NDArray[Any]:
+        """Conditions of rows that have none: [B, H]."""
+
+    def reset_row(self, b: int) -> None:
+        """Sets the state of a row to zero."""
+
+    def take_rows(self, other: Any, rows: npt.NDArray[np.int64]) -> None:
+        """Copies the state of some rows of a step of the same kind."""
+
+    def condition_vector(self, contexts: npt.NDArray[np.int64], flags: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """The part of a row's input that holds for a whole piece: [H]."""
+
+    def advance(
+        self,
+        before: npt.NDArray[np.int64],
+        moving: npt.NDArray[np.int64],
+        conditions: npt.NDArray[Any],
+        flags: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        """One recurrent step."""
+
+    def logits(self, stream: int) -> npt.NDArray[np.int32]:
+        """Logits and copy weights of a head: int32 [B, V + L]."""
+
+    def feed(self, stream: int, values: npt.NDArray[np.int64], onset_contexts: npt.NDArray[np.int64]) -> None:
+        """Lets the later heads see what a head chose."""
+
+
 class Engine:
     """A checkpoint packed for generation.
 
     The events of a request depend on the checkpoint, the arithmetic and the request alone: not on the requests beside
-    it, on their order, or on how many engines share the work. Where this machine's matrix product gives a row the
-    same bits at every batch width, which is tried out, few requests run in a narrow batch; elsewhere all run in the
-    widest.
+    it, on their order, or on how many engines share the work. In integers they are the same on every machine. In
+    floating point few requests run in a narrow batch where this machine's matrix product gives a row the same bits at
+    every batch width, which is tried out; elsewhere all run in the widest.
     """
 
     def __init__(
@@ -94,10 +138,12 @@ class Engine:
         arithmetic: str = "auto",
         device: str = "cpu",
     ) -> None:
-        """`representation` is that of the checkpoint, looked up by its name where none is given.
+        """`representation` is that of the checkpoint, looked up by its name where none is given; `arithmetic` one of
+        ARITHMETICS, or "auto" for the first of them.
 
         Raises:
-            CheckpointError: the checkpoint is of another representation, or of none that is known, or damaged.
+            CheckpointError: the checkpoint is of another representation, or of none that is known, damaged, or has no
+                integers.
         """
         self.representation = representation or _known(checkpoint)
         _check_same(checkpoint, self.representation)
@@ -107,10 +153,13 @@ class Engine:
                 "Use an earlier one."
             )
         self.checkpoint, self.device = checkpoint, device
-        self.dtype = packing.arithmetic_of(arithmetic, device)
-        self.arithmetic = f"{'bf16' if self.dtype == torch.bfloat16 else 'float32'}-{torch.device(device).type}"
-        self.widths = packing.agreeing_widths(checkpoint.model, WIDTHS, self.dtype, device)
-        self._steps: dict[int, packing.PackedStep] = {}
+        self.arithmetic = arithmetic_named(arithmetic, device)
+        self._dtype = _DTYPES.get(self.arithmetic.partition("-")[0])
+        if self._dtype is None:
+            self._integers, self.widths = _integers_of(checkpoint), WIDTHS
+        else:
+            self.widths = packing.agreeing_widths(checkpoint.model, WIDTHS, self._dtype, device)
+        self._steps: dict[int, Step] = {}
 
     def generate(self, requests: Sequence[Any]) -> Iterator[Generated]:
         """What is generated for the requests, each as soon as it is finished.
@@ -145,20 +194,23 @@ class Engine:
         """The narrowest batch that holds so many rows."""
         return next(width for width in self.widths if width >= num_rows)
 
-    def _step(self, width: int) -> packing.PackedStep:
+    def _step(self, width: int) -> Step:
         if width not in self._steps:
-            model = self.checkpoint.model
-            self._steps[width] = packing.PackedStep(model, width, dtype=self.dtype, device=self.device)
+            if self._dtype is None:
+                self._steps[width] = IntegerStep(self._integers, width)
+            else:
+                model = self.checkpoint.model
+                self._steps[width] = packing.PackedStep(model, width, dtype=self._dtype, device=self.device)
         return self._steps[width]
 
 
 class Batch:
     """The rows of an engine and what each is working on."""
 
-    def __init__(self, step: packing.PackedStep, chooser: Chooser, requests: Sequence[Any]) -> None:
+    def __init__(self, step: Step, chooser: Chooser, requests: Sequence[Any]) -> None:
         self.step, self.chooser = step, chooser
         self.numbers: list[int] = [-1] * step.num_rows  # of the request in each row
-        self.conditions = np.zeros((step.num_rows, step.settings.hidden_size), dtype=np.float32)
+        self.conditions = step.no_conditions()
         self.waiting = iter(enumerate(requests))
         self.is_draining = False  # True: no request waits for a row any more
         for b in range(step.num_rows):
@@ -177,7 +229,7 @@ class Batch:
             self._fill(b)
         return finished
 
-    def moved_to(self, step: packing.PackedStep) -> Batch:
+    def moved_to(self, step: Step) -> Batch:
         """The same tracks in a batch of fewer rows, but enough for those that are busy; none may be waiting."""
         assert self.is_draining and self.num_busy <= step.num_rows <= self.step.num_rows
         kept = np.argsort(~self.chooser.is_busy, kind="stable")[: step.num_rows]
@@ -209,6 +261,15 @@ class Batch:
         for b, conditions in chooser.renewed():
             self.conditions[b] = self.step.condition_vector(*conditions)
         return np.flatnonzero(was_busy & ~chooser.is_busy).tolist()
+
+
+def _integers_of(checkpoint: Checkpoint) -> IntegerWeights:
+    if checkpoint.integers is None:
+        raise CheckpointError(
+            f"The checkpoint {checkpoint.facts.name} was made by an earlier version: it has no integers. Convert "
+            'it: python -m jobs.train.convert OLD NEW [BLOCKS]. Or play it with arithmetic = "float32".'
+        )
+    return checkpoint.integers
 
 
 def _known(checkpoint: Checkpoint) -> Representation:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.engine.history import History
-from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
+from lstm_core.engine.sampling import SCRATCH_ROWS, draw, random_word
+from lstm_core.foundation.fixed_point import share, sharpness
 from lstm_core.model.packing import RowConditions
 from lstm_core.representations.representation import EventArray, Representation
 
@@ -56,7 +57,7 @@ class FreeChooser:
         self.history = History(num_rows, representation)
         self._everything = [np.ones(size, dtype=np.uint8) for size in sizes]
         self._nothing = np.zeros(max(sizes), dtype=np.uint8)
-        self._scratch = np.empty((SCRATCH_ROWS, max(sizes)), dtype=np.float64)
+        self._scratch = np.empty((SCRATCH_ROWS, max(sizes)), dtype=np.int64)
 
     def start(self, b: int, request: FreeRequest) -> RowConditions:
         self.requests[b], self.is_busy[b], self.num_events[b] = request, True, 0
@@ -77,19 +78,19 @@ class FreeChooser:
     def moving_flags(self) -> None:
         """None: flags hold for a whole piece."""
 
-    def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
+    def choose(self, stream: int, logits: npt.NDArray[np.int32]) -> None:
         size = self.representation.streams[stream].size
         for b in np.flatnonzero(self.is_busy).tolist():
             request = self.requests[b]
             assert request is not None
-            number = uniform(request.seed, int(self.num_events[b]), stream)
+            word = random_word(request.seed, int(self.num_events[b]), stream)
             self.event[b, stream] = draw(
                 logits[b, :size],
                 request.allowed.get(stream, self._everything[stream]),
                 self._nothing[:size],
-                request.temperature,
-                request.top_p,
-                number,
+                sharpness(request.temperature),
+                share(request.top_p),
+                word,
                 self._scratch,
             )
 

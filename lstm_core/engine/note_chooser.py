@@ -92,7 +92,7 @@ class NoteChooser:
     def moving_flags(self) -> None:
         """None: flags hold for a whole piece."""
 
-    def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
+    def choose(self, stream: int, logits: npt.NDArray[np.int32]) -> None:
         lookback.add_copies(
             stream, logits, self.lookback.recalled, self.rows.event, self.offered, lookback.NUM_COMPARED
         )

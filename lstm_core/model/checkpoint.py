@@ -1,9 +1,12 @@
 """A checkpoint: one folder of a few files that holds all that is needed to use a model.
 
 checkpoint.json             vocabularies, hyper-parameters, conditions, where the weights came from, their sha256
-weights-NAME.safetensors    the averaged weights, as float32 or bfloat16; NAME is the start of their sha256
+weights-NAME.safetensors    the averaged weights as integers (model/integers); NAME is the start of their sha256
 runs-NAME.index             an index of the training pieces (lstm_core/originality), which shows copies: one for each
                             corpus that the weights were trained on; may be absent
+
+Checkpoints of before, with weights as floats, are read too: to be trained further, played in bf16 or float32, or
+converted (jobs.train.convert).
 
 A checkpoint that replaces another is there from the moment that its JSON is: a reader finds the old one or the new.
 """
@@ -26,13 +29,16 @@ from torch import Tensor
 from lstm_core import storage
 from lstm_core.foundation.errors import CheckpointError, StorageError
 from lstm_core.foundation.json_text import json_bytes
+from lstm_core.model.integers.quantising import float_weights
+from lstm_core.model.integers.weights import IntegerWeights, integer_weights
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
 from lstm_core.model.widening import widened
 from lstm_core.originality.index import OriginalityIndex, from_bytes
 from lstm_core.representations.representation import Stream
 from lstm_core.representations.table import REPRESENTATIONS
 
-FORMAT = "tonemill-checkpoint-1"
+FORMAT = "tonemill-checkpoint-2"
+FLOAT_FORMAT = "tonemill-checkpoint-1"  # of before
 JSON_NAME = "checkpoint.json"
 COMPOSER_JSON_NAME = "composer.json"  # of a folder with a checkpoint for each level, see composer_checkpoint.py
 _RENAMED = {"onset_position.weight": "onset_embeddings.0.weight"}
@@ -62,9 +68,10 @@ class CheckpointFacts:
 class Checkpoint:
     """A model ready for use. `fingerprint` names its weights and meaning: a track depends on nothing else of it."""
 
-    model: MusicLSTM
+    model: MusicLSTM  # in float32: what the integers stand for
     facts: CheckpointFacts
     fingerprint: str
+    integers: IntegerWeights | None = None  # None: of a checkpoint of before, or of a model that was never stored
 
 
 def find_checkpoint(name: str | Path) -> str:
@@ -76,20 +83,14 @@ def find_checkpoint(name: str | Path) -> str:
 
 
 def save_checkpoint(
-    uri: str | Path,
-    model: MusicLSTM,
-    facts: CheckpointFacts,
-    *,
-    dtype: torch.dtype,
-    runs: Sequence[OriginalityIndex] = (),
+    uri: str | Path, integers: IntegerWeights, facts: CheckpointFacts, *, runs: Sequence[OriginalityIndex] = ()
 ) -> str:
     """Writes indexes and weights, then the JSON that makes them valid, and removes older ones; returns the fingerprint.
 
     The fingerprint covers the indexes too, as they decide which takes are delivered; without one it is as it always
     was. Of equal indexes one is written.
     """
-    tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    description: dict[str, Any] = {"format": FORMAT, "model": asdict(model.settings), "facts": asdict(facts)}
+    description: dict[str, Any] = {"format": FORMAT, "model": asdict(integers.settings), "facts": asdict(facts)}
     written: dict[str, dict[str, Any]] = {}
     for data in (index.to_bytes() for index in runs):
         sha256 = hashlib.sha256(data).hexdigest()
@@ -99,7 +100,7 @@ def save_checkpoint(
         written[file] = {"file": file, "size_bytes": len(data), "sha256": sha256}
     if written:
         description["runs"] = list(written.values())
-    described = write_weights(uri, JSON_NAME, description, tensors)
+    described = write_weights(uri, JSON_NAME, description, integers.tensors())
     for other in storage.list_files(uri):
         if other.path.startswith("runs-") and other.path not in written:
             storage.remove(storage.join(uri, other.path))
@@ -142,10 +143,13 @@ def copy_checkpoint(from_uri: str | Path, to_uri: str | Path) -> str:
 
 
 def load_checkpoint(uri: str | Path) -> Checkpoint:
-    """The model of a checkpoint folder, in float32 and evaluation mode; an earlier one is widened, see widening.py.
+    """The model of a checkpoint folder, as integers and in float32, in evaluation mode.
+
+    One of an earlier version is widened, see widening.py: it then has no integers.
 
     Raises:
-        CheckpointError: the folder holds none, or a file of it is truncated or altered; the message names it.
+        CheckpointError: the folder holds none, a file of it is truncated or altered, or integers are out of their
+            bounds; the message names it.
     """
     described = read_description(uri)
     weights = _read_weights(uri, described)
@@ -153,14 +157,22 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
         settings = _settings(described["model"])
         facts = described["facts"]
         facts = CheckpointFacts(**(facts | {"styles": tuple(facts["styles"]), "parents": tuple(facts["parents"])}))
-        tensors = _float32(load_tensors(weights))
+        tensors, integers = load_tensors(weights), None
+        if described["format"] == FORMAT:
+            integers = integer_weights(tensors, settings)
+            tensors = float_weights(integers)
+        tensors = _float32(tensors)
         if (representation := REPRESENTATIONS.get(facts.representation)) is not None:
-            settings, tensors = widened(settings, tensors, representation, facts.styles)
+            wider, tensors = widened(settings, tensors, representation, facts.styles)
+            settings, integers = wider, integers if wider == settings else None
         model = MusicLSTM(settings)
         model.load_state_dict(tensors)
+    except CheckpointError as error:
+        raise CheckpointError(f"{uri} cannot be used: {error}. Copy the checkpoint again, or make it again.") from error
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
-    return Checkpoint(model=model.eval(), facts=facts, fingerprint=fingerprint_of_description(described))
+    fingerprint = fingerprint_of_description(described)
+    return Checkpoint(model=model.eval(), facts=facts, fingerprint=fingerprint, integers=integers)
 
 
 def load_runs(uri: str | Path) -> tuple[OriginalityIndex, ...]:
@@ -188,7 +200,7 @@ def read_description(uri: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise CheckpointError(f"{json_uri} is damaged ({error}). Copy the checkpoint again.") from error
     found = described.get("format") if isinstance(described, dict) else None
-    if found != FORMAT:
+    if found not in (FORMAT, FLOAT_FORMAT):
         raise CheckpointError(f"{json_uri} says format {found!r}, this version reads {FORMAT!r}.")
     return dict(described)
 

@@ -111,9 +111,7 @@ class MusicLSTM(nn.Module):
 
     def hidden(self, inputs: Inputs, state: State, masks: Tensor | None = None) -> tuple[Tensor, State]:
         """The hidden vector of each step: float [B, T, H], and the state after the window."""
-        x = _embed(self.event_embeddings, inputs.previous) + _embed(self.context_embeddings, inputs.contexts)
-        if self.flags is not None:
-            x = x + self.flags(inputs.flags)
+        x = self.embedded(inputs)
         hidden, cell = [], []
         for layer in range(self.settings.num_layers):
             below = x if masks is None else x * masks[layer][:, None]
@@ -122,6 +120,11 @@ class MusicLSTM(nn.Module):
             cell.append(last_cell)
         x = x if masks is None else x * masks[-1][:, None]
         return x, State(torch.stack(hidden).float(), torch.stack(cell).float())
+
+    def embedded(self, inputs: Inputs) -> Tensor:
+        """What the first layer is given in each step: float [B, T, H]."""
+        x = _embed(self.event_embeddings, inputs.previous) + _embed(self.context_embeddings, inputs.contexts)
+        return x if self.flags is None else x + self.flags(inputs.flags)
 
     def _layer(self, layer: int, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One LSTM layer over a window [B, T, inputs]: hidden vectors [B, T, H], and the last state [B, H] twice."""
@@ -144,6 +147,14 @@ class MusicLSTM(nn.Module):
 
     def head_logits(self, hidden: Tensor, events: Tensor, onset_contexts: Tensor, recalled: Tensor) -> list[Tensor]:
         """Logits of the chained heads from hidden [B, T, H]: K of float [B, T, V]."""
+        units = self.head_units(hidden, events, onset_contexts)
+        logits = [output(unit) for output, unit in zip(self.outputs, units, strict=True)]
+        if self.settings.num_lags == 0:
+            return logits
+        return with_copies(logits, events, recalled, self.settings.num_compared)
+
+    def head_units(self, hidden: Tensor, events: Tensor, onset_contexts: Tensor) -> list[Tensor]:
+        """The hidden units of the chained heads from hidden [B, T, H]: K of float [B, T, head size]."""
         head, num_streams = self.settings.head_size, len(self.settings.streams)
         seen = list(torch.split(self.head_hidden(hidden), head, dim=-1))
         tables: list[Tensor] = [chain(events[..., k]) for k, chain in enumerate(self.chains)]
@@ -153,10 +164,7 @@ class MusicLSTM(nn.Module):
         if self.onset_embeddings:
             moved = torch.split(_embed(self.onset_embeddings, onset_contexts), head, dim=-1)
             seen[1:] = [z + row for z, row in zip(seen[1:], moved, strict=True)]
-        logits = [output(functional.silu(z)) for output, z in zip(self.outputs, seen, strict=True)]
-        if self.settings.num_lags == 0:
-            return logits
-        return with_copies(logits, events, recalled, self.settings.num_compared)
+        return [functional.silu(z) for z in seen]
 
     def _initialise(self) -> None:
         for module in self.modules():

@@ -9,16 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lstm_core.foundation.bfloat16 import FAST, Bits, Floats, PackedWeight, bits_of, has_fast_bf16, narrow, tanh, widen
+from lstm_core.foundation.bfloat16 import FAST, Bits, Floats, PackedWeight, bits_of, narrow, tanh, widen
 from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.fixed_point import LOGIT_BITS
 from lstm_core.model.music_lstm import MusicLSTM
 
-
-def arithmetic_of(name: str, device: str) -> torch.dtype:
-    """The dtype of matrix products: "bf16", "float32", or "auto", which is bf16 where hardware has it."""
-    if name == "auto":
-        name = "bf16" if device != "cpu" or has_fast_bf16() else "float32"
-    return torch.bfloat16 if name == "bf16" else torch.float32
+_LOGIT = np.float32(1 << LOGIT_BITS)
 
 
 def agreeing_widths(model: MusicLSTM, widths: tuple[int, ...], dtype: torch.dtype, device: str) -> tuple[int, ...]:
@@ -116,10 +112,15 @@ class PackedStep:
         self._x = np.zeros((num_rows, width), dtype=np.float32)
         self._hidden = np.zeros((num_rows, width), dtype=np.float32)
         self._head = np.zeros((num_rows, head), dtype=np.float32)
+        self._logits = [np.zeros(product.outputs.shape, dtype=np.int32) for product in self.output_products]
 
     def _product(self, weights: dict[str, Tensor], name: str, dtype: torch.dtype) -> Product:
         weight = weights[f"{name}.weight"].to(self.device, dtype)
         return Product(weight, weights[f"{name}.bias"].numpy().copy(), self.num_rows)
+
+    def no_conditions(self) -> Floats:
+        """Conditions of rows that have none: float32 [B, H]."""
+        return np.zeros((self.num_rows, self.settings.hidden_size), dtype=np.float32)
 
     def reset_row(self, b: int) -> None:
         """Sets the state of a row to zero, as before the first event of a piece."""
@@ -174,15 +175,17 @@ class PackedStep:
         self.head_product.set(below, 0)
         self.head_product()
 
-    def logits(self, stream: int) -> Floats:
-        """Logits of head `stream` given the values fed so far, then its copy weights: float32 [B, V + L].
+    def logits(self, stream: int) -> npt.NDArray[np.int32]:
+        """Logits of head `stream` given the values fed so far, then its copy weights: int32 [B, V + L], in the unit
+        2^-LOGIT_BITS.
 
         They are overwritten by the next step.
         """
         _silu(self.seen, stream * self.settings.head_size, self._head)
-        product = self.output_products[stream]
+        product, logits = self.output_products[stream], self._logits[stream]
         product.set(self._head, 0)
-        return product()
+        _to_fixed_point(product(), logits)
+        return logits
 
     def feed(self, stream: int, values: npt.NDArray[np.int64], onset_contexts: npt.NDArray[np.int64]) -> None:
         """Lets the later heads see the values int64 [B] that head `stream` chose, and what is known of the onset they
@@ -290,6 +293,16 @@ def _silu(seen: Floats, start: int, out: Floats) -> None:
         row, out_row = seen[b, start : start + out.shape[1]], out[b]
         for h in range(out.shape[1]):
             out_row[h] = row[h] * (half + half * tanh(half * row[h]))
+
+
+@njit(cache=True, nogil=True)
+def _to_fixed_point(logits: Floats, out: npt.NDArray[np.int32]) -> None:
+    """Writes float32 [B, N] in the unit 2^-LOGIT_BITS; what is no number becomes the least that there is."""
+    most = np.float32(1 << 24)
+    for b in range(logits.shape[0]):
+        row, out_row = logits[b], out[b]
+        for i in range(len(row)):
+            out_row[i] = np.int32(np.floor(min(max(row[i] * _LOGIT, -most), most) + np.float32(0.5)))
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

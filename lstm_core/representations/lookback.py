@@ -91,7 +91,7 @@ def look_back_rows(
 @njit(cache=True, nogil=True)
 def add_copies(
     stream: int,
-    logits: npt.NDArray[np.float32],
+    logits: npt.NDArray[np.int32],
     recalled: npt.NDArray[np.int64],
     chosen: npt.NDArray[np.int64],
     offered: npt.NDArray[np.uint8],
@@ -112,7 +112,7 @@ def add_copies(
                 agrees = agrees and recalled[b, lag, earlier] == chosen[b, earlier]
             if agrees:
                 logits[b, recalled[b, lag, stream]] += logits[b, first + lag]
-                if logits[b, first + lag] != 0.0:
+                if logits[b, first + lag] != 0:
                     offered[b, recalled[b, lag, stream]] = 1
 
 

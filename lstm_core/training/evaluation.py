@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,10 @@ from torch import Tensor
 
 from lstm_core.blocks.feature_blocks import BlockSet
 from lstm_core.dataset.lanes import PieceSource, sequential_windows
+from lstm_core.model.integers.ranges import Ranges, measured_ranges
 from lstm_core.model.music_lstm import Inputs, MusicLSTM, State
+
+_RANGE_LANES, _RANGE_WINDOW, _RANGE_WINDOWS = 40, 64, 3
 
 
 class Evaluation(NamedTuple):
@@ -50,6 +54,16 @@ def summed_nll(
         count += float(is_event.sum())
     model.train(was_training)
     return [*sums.tolist(), count]
+
+
+def ranges_on_pieces(model: MusicLSTM, source: PieceSource) -> Ranges:
+    """How far the numbers of a model reach on the beginnings of some pieces, spread over all."""
+    device = model.head_hidden.weight.device
+    indices = range(0, len(source), -(-len(source) // _RANGE_LANES))
+    windows = islice(sequential_windows(source, indices, num_lanes=_RANGE_LANES, window=_RANGE_WINDOW), _RANGE_WINDOWS)
+    return measured_ranges(
+        model, ((Inputs(*(t.to(device) for t in window.inputs)), window.is_start.to(device)) for window in windows)
+    )
 
 
 def validation_pieces(blocks: BlockSet, num_events: int, seed: int) -> Sequence[int]:

@@ -29,9 +29,9 @@ from lstm_core.representations.plan.layout import MAX_PARTS, Ints
 
 _VELOCITIES = STREAMS[VELOCITY].size
 _NUM_CHORD_STEPS = 1 + len(CHORD_EDGES)
-_NOTES_OF_TEXTURE = np.outer([1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.5, 15.0], [1.0, 1.7, 3.0]).reshape(-1)  # about so many
+_NOTES_OF_TEXTURE = np.outer([10, 20, 30, 40, 55, 75, 105, 150], [10, 17, 30]).reshape(-1)  # about so many hundredths
 ONE_ONSET = (1 << _NUM_CHORD_STEPS) - 1  # bits of the textures of bars in which all notes begin together
-_DENSITY_APART = 1.6  # factor by which the notes of a texture may differ from those that are wanted
+_DENSITY_APART = 160  # hundredths: factor by which the notes of a texture may differ from those that are wanted
 
 
 @borrowing
@@ -82,14 +82,14 @@ def _keep_density(b: int, rules: PartRuleTables, tables: PlanTables, rows: PartR
     num_parts = 0
     for part in range(MAX_PARTS):
         num_parts += tables.active[b, bar] >> part & 1
-    wanted = rules.numbers[b, DENSITY] / 1000 * tables.bar_ticks[b, bar] / TICKS_PER_QUARTER / max(num_parts, 1)
-    nearest, least, some = FIRST_TEXTURE, 1e9, False
+    wanted = rules.numbers[b, DENSITY] * tables.bar_ticks[b, bar] // (10 * TICKS_PER_QUARTER * max(num_parts, 1))
+    wanted = max(wanted, 1)  # hundredths of notes
+    nearest, most, fewest, some = FIRST_TEXTURE, np.int64(1 << 30), np.int64(1), False
     for texture in range(NUM_TEXTURES):
-        ratio = _NOTES_OF_TEXTURE[texture] / wanted
-        apart = max(ratio, 1.0 / ratio)
-        if allowed[FIRST_TEXTURE + texture] and apart < least:
-            nearest, least = FIRST_TEXTURE + texture, apart
-        if apart > _DENSITY_APART:
+        more, fewer = max(_NOTES_OF_TEXTURE[texture], wanted), min(_NOTES_OF_TEXTURE[texture], wanted)
+        if allowed[FIRST_TEXTURE + texture] and more * fewest < most * fewer:
+            nearest, most, fewest = FIRST_TEXTURE + texture, more, fewer
+        if 100 * more > _DENSITY_APART * fewer:
             allowed[FIRST_TEXTURE + texture] = 0
         some = some or allowed[FIRST_TEXTURE + texture] == 1
     if not some:

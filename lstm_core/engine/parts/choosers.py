@@ -18,8 +18,9 @@ from lstm_core.engine.parts.rules import (
     Bytes,
     PartRuleTables,
 )
-from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
+from lstm_core.engine.sampling import SCRATCH_ROWS, draw, random_word
 from lstm_core.foundation.compiling import borrowing, njit
+from lstm_core.foundation.fixed_point import ALL_SHARES
 from lstm_core.representations.parts.events import (
     BAR,
     DURATION,
@@ -37,7 +38,7 @@ _LARGEST = max(_SIZES)
 @njit(cache=True, nogil=True)
 def choose_parts(
     stream: int,
-    logits: npt.NDArray[np.float32],
+    logits: npt.NDArray[np.int32],
     offered: Bytes,
     rules: PartRuleTables,
     tables: PlanTables,
@@ -47,7 +48,7 @@ def choose_parts(
     """Sets event[:, stream] of every row that is not finished; False if rules left nothing to choose."""
     size = _SIZES[stream]
     allowed = np.zeros(_LARGEST, dtype=np.uint8)
-    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
+    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.int64)
     for b in range(logits.shape[0]):
         if rows.numbers[b, FINISHED] or tables.num_bars[b] == 0:
             continue
@@ -66,12 +67,12 @@ def choose_parts(
             allow_durations(b, rules, tables, rows, event[b], allowed)
         else:
             allowed[1:size] = 1
-        number = uniform(rules.numbers[b, SEED], rows.numbers[b, STEP], stream)
+        word = random_word(rules.numbers[b, SEED], rows.numbers[b, STEP], stream)
         # How dense a bar is is drawn from all that may be: a nucleus would cut off the densest and the sparsest.
-        temperature, top_p = rules.temperature[b, stream], rules.top_p[b, stream]
+        sharp, top_p = rules.sharp[b, stream], rules.top_p[b, stream]
         if stream > PLACE and event[b, PLACE] == BAR:
-            top_p = 1.0
-        drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], temperature, top_p, number, scratch)
+            top_p = ALL_SHARES
+        drawn = draw(logits[b, :size], allowed[:size], offered[b, :size], sharp, top_p, word, scratch)
         if drawn < 0:
             return False
         event[b, stream] = drawn

@@ -96,7 +96,7 @@ class PartChooser:
     def moving_flags(self) -> npt.NDArray[np.uint8]:
         return self.flags
 
-    def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
+    def choose(self, stream: int, logits: npt.NDArray[np.int32]) -> None:
         add_copies(stream, logits, self.rows.recalled, self.event, self.offered, self.representation.num_compared)
         if not choose_parts(stream, logits, self.offered, self.rules, self.tables, self.rows, self.event):
             raise AssertionError("the rules of a part left nothing to choose")

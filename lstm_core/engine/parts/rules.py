@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.fixed_point import share, sharpness
 from lstm_core.representations.parts.events import STREAMS
 from lstm_core.representations.plan.layout import Ints
 
@@ -49,8 +50,8 @@ class PartRuleTables(NamedTuple):
 
     numbers: Ints  # [B, NUM_COLUMNS]
     pitch_classes: Bytes  # [B, 12]
-    temperature: npt.NDArray[np.float64]  # [B, K]
-    top_p: npt.NDArray[np.float64]  # [B, K]
+    sharp: Ints  # [B, K], see fixed_point.sharpness
+    top_p: Ints  # [B, K] in the unit of shares
     textures: Ints  # [B, C] bits of the textures that each written bar may have, 0: any
     held: Ints  # [B, C] bars that follow each written bar through which its notes are held
     moved: Ints  # [B, N, 2] see PartRules
@@ -77,8 +78,8 @@ def make_part_rule_tables(num_rows: int, num_bars: int, num_cells: int) -> PartR
     return PartRuleTables(
         np.zeros((num_rows, NUM_COLUMNS), dtype=np.int64),
         np.ones((num_rows, 12), dtype=np.uint8),
-        np.ones((num_rows, len(STREAMS))),
-        np.ones((num_rows, len(STREAMS))),
+        np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
+        np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
         np.zeros((num_rows, num_cells), dtype=np.int64),
         np.zeros((num_rows, num_bars, 2), dtype=np.int64),
@@ -95,7 +96,8 @@ def set_part_rules(tables: PartRuleTables, b: int, rules: PartRules, cells: Ints
     tables.numbers[b, POLYPHONY], tables.numbers[b, SEED] = rules.polyphony, rules.seed
     tables.numbers[b, FINAL_BAR], tables.numbers[b, FINAL_HOLD] = rules.final_bar, rules.final_hold_ticks
     tables.pitch_classes[b] = rules.pitch_classes
-    tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
+    tables.sharp[b] = [sharpness(float(temperature)) for temperature in rules.temperature]
+    tables.top_p[b] = [share(float(top_p)) for top_p in rules.top_p]
     tables.textures[b] = tables.held[b] = tables.moved[b] = 0
     if rules.moved is not None:
         tables.moved[b, : len(rules.moved)] = rules.moved

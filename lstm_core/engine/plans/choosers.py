@@ -10,7 +10,7 @@ from lstm_core.engine.plans.ensembles import allow_parts
 from lstm_core.engine.plans.forms import allow_form
 from lstm_core.engine.plans.rules import FREE, Bytes
 from lstm_core.engine.plans.tables import SEED, WANTED, Ensembles, RuleTables
-from lstm_core.engine.sampling import SCRATCH_ROWS, draw, uniform
+from lstm_core.engine.sampling import SCRATCH_ROWS, draw, random_word
 from lstm_core.foundation.compiling import borrowing, njit
 from lstm_core.representations.plan.events import (
     ACTIVE,
@@ -41,7 +41,7 @@ _LARGEST = max(_SIZES)
 @njit(cache=True, nogil=True)
 def choose_plans(
     stream: int,
-    logits: npt.NDArray[np.float32],
+    logits: npt.NDArray[np.int32],
     offered: Bytes,
     tables: RuleTables,
     ensembles: Ensembles,
@@ -51,7 +51,7 @@ def choose_plans(
     """Sets event[:, stream] of every row that is not finished; False if rules left nothing to choose."""
     size = _SIZES[stream]
     allowed = np.zeros(_LARGEST, dtype=np.uint8)
-    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.float64)
+    scratch = np.empty((SCRATCH_ROWS, _LARGEST), dtype=np.int64)
     for b in range(logits.shape[0]):
         phase = rows.numbers[b, PHASE]
         if phase == 0 or phase == FINISHED:
@@ -63,10 +63,10 @@ def choose_plans(
             allow_form(b, stream, tables, rows, event[b], allowed)
         else:
             allow_content(b, stream, tables, ensembles, rows, event[b], allowed)
-        number = uniform(tables.numbers[b, SEED], ensembles.steps[b], stream)
+        word = random_word(tables.numbers[b, SEED], ensembles.steps[b], stream)
         drawn = draw(
-            logits[b, :size], allowed[:size], offered[b, :size], tables.temperature[b, stream],
-            tables.top_p[b, stream], number, scratch,
+            logits[b, :size], allowed[:size], offered[b, :size], tables.sharp[b, stream],
+            tables.top_p[b, stream], word, scratch,
         )  # fmt: skip
         if drawn < 0:
             return False

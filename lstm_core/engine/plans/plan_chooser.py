@@ -82,7 +82,7 @@ class PlanChooser:
     def moving_flags(self) -> None:
         """None: plans have no flags."""
 
-    def choose(self, stream: int, logits: npt.NDArray[np.float32]) -> None:
+    def choose(self, stream: int, logits: npt.NDArray[np.int32]) -> None:
         add_copies(stream, logits, self.recalled, self.event, self.offered, self.representation.num_compared)
         args = (self.tables, self.ensembles, self.rows, self.event)
         if not choosers.choose_plans(stream, logits, self.offered, *args):

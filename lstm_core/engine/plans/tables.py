@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_core.engine.plans.rules import FREE, NUM_PROGRAMS, NUM_ROLES, Bytes, PlanRules
+from lstm_core.foundation.fixed_point import share, sharpness
 from lstm_core.representations.plan.events import (
     STREAMS,
 )
@@ -43,8 +43,8 @@ class RuleTables(NamedTuple):
     copied: Ints  # [B, N]
     chords: Bytes  # [B, NUM_CHORDS]
     pitch_classes: Bytes  # [B, 12]
-    temperature: npt.NDArray[np.float64]  # [B, K]
-    top_p: npt.NDArray[np.float64]  # [B, K]
+    sharp: Ints  # [B, K], see fixed_point.sharpness
+    top_p: Ints  # [B, K] in the unit of shares
 
 
 WANTED, ONLY_WANTED, FEWEST, MOST, ROLES, FEWEST_ROLES, SEED, MAY_YIELD, REQUIRED, MORE_PARTS, NUM_COLUMNS = range(11)
@@ -87,8 +87,8 @@ def make_rule_tables(num_rows: int, num_bars: int, num_wanted: int) -> RuleTable
         np.full((num_rows, n), FREE, dtype=np.int64),
         np.ones((num_rows, NUM_CHORDS), dtype=np.uint8),
         np.ones((num_rows, 12), dtype=np.uint8),
-        np.ones((num_rows, len(STREAMS))),
-        np.ones((num_rows, len(STREAMS))),
+        np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
+        np.zeros((num_rows, len(STREAMS)), dtype=np.int64),
     )
 
 
@@ -126,7 +126,8 @@ def set_rules(tables: RuleTables, b: int, rules: PlanRules) -> None:
     if rules.parts is not None:
         tables.parts[b, : len(rules.parts)] = rules.parts
     tables.chords[b], tables.pitch_classes[b] = rules.chords, rules.pitch_classes
-    tables.temperature[b], tables.top_p[b] = rules.temperature, rules.top_p
+    tables.sharp[b] = [sharpness(float(temperature)) for temperature in rules.temperature]
+    tables.top_p[b] = [share(float(top_p)) for top_p in rules.top_p]
 
 
 def make_ensembles(num_rows: int, num_wanted: int) -> Ensembles:

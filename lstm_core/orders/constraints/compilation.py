@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.errors import OrderError
+from lstm_core.foundation.fixed_point import share, sharpness
 from lstm_core.orders.constraints.rules import ENTRANCE, LOCKED, SPAN, TRACK, Records, Rules, max_pitch_of
 from lstm_core.orders.constraints.timeline import (
     FREE,
@@ -62,8 +63,8 @@ def compile_timeline(timeline: Timeline, *, temperature: float, top_p: float, se
         entrances=entrances[None],
         locked=np.concatenate([timeline.locked.events, np.zeros((1, num), dtype=np.uint8)])[None],
         locked_at=locked_at[None],
-        temperature=np.full((1, num), temperature),
-        top_p=np.full((1, num), top_p),
+        sharp=np.full((1, num), sharpness(temperature)),
+        top_p=np.full((1, num), share(top_p)),
         seed=np.array([seed], dtype=np.int64),
     )
     _check_chord(timeline)

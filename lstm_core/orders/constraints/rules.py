@@ -60,8 +60,8 @@ class Rules(NamedTuple):
     entrances: Records  # ENTRANCE [B, E + 1]
     locked: npt.NDArray[np.uint8]  # [B, P + 1, K] locked notes as events
     locked_at: Records  # LOCKED [B, P + 1]
-    temperature: npt.NDArray[np.float64]  # [B, K]
-    top_p: npt.NDArray[np.float64]  # [B, K]
+    sharp: npt.NDArray[np.int64]  # [B, K], see fixed_point.sharpness
+    top_p: npt.NDArray[np.int64]  # [B, K] in the unit of shares
     seed: npt.NDArray[np.int64]  # [B]
 
 

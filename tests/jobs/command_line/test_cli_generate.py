@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from jobs.command_line import main as cli
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.model.integers.quantising import quantised_unseen
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
-    save_checkpoint(folder, tiny_model(), tiny_facts(), dtype=torch.float32)
+    save_checkpoint(folder, quantised_unseen(tiny_model()), tiny_facts())
     return folder
 
 

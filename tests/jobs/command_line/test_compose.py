@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from jobs.command_line.cli_compose import compose_command
 from jobs.command_line.track_facts import shown_sections, summary_of
@@ -23,6 +22,7 @@ from lstm_core.catalogue.folder import list_tracks
 from lstm_core.catalogue.records import make_record
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.orders.order import FILLED_FIELDS, TrackOrder, order_digest
 from lstm_core.orders.order_file import read_order
 from tests.jobs.command_line.test_main import run
@@ -40,7 +40,7 @@ SHORT = ["--seconds", "6", "--tempo", "120", "--key", "C major"]
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("checkpoint")
-    save_checkpoint(folder, tiny_model(3), tiny_facts(), dtype=torch.float32)
+    save_checkpoint(folder, quantised_unseen(tiny_model(3)), tiny_facts())
     return str(folder)
 
 

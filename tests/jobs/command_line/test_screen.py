@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pytest
-import torch
 from rich.table import Table
 
 from cluster.job import JobInfo, JobStatus
@@ -38,6 +37,7 @@ from lstm_core.catalogue.records import GateVerdict, make_record
 from lstm_core.catalogue.scheduled_runs import ScheduledRun
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.model.integers.quantising import quantised_unseen
 from tests.lstm_core.block_sets import _row, tune
 from tests.lstm_core.catalogue.made_up_forms import made_form
 from tests.lstm_core.catalogue.made_up_records import content, failure
@@ -90,7 +90,7 @@ def show_blocks(folder: Path) -> None:
 def show_checkpoint(folder: Path) -> None:
     text = HOSTILE.encode(errors="replace").decode()
     facts = replace(tiny_facts(), name=text, licences={text: 1}, versions={"numpy": text}, parents=(text,))
-    save_checkpoint(folder, tiny_model(1), facts, dtype=torch.float32)
+    save_checkpoint(folder, quantised_unseen(tiny_model(1)), facts)
     inspect_checkpoint(str(folder))
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 from lstm_core import storage
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.model.integers.quantising import quantised_unseen
 from tests.lstm_core.tiny import tiny_facts, tiny_model
 from tests.net_hosts import net_hosts_running
 from tests.ray_nodes import RayNode, RayNodes, descendants, ray_nodes_running
@@ -76,7 +76,7 @@ def nodes(proxy: FaultyProxy) -> Iterator[RayNodes]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint and an order."""
     found = tmp_path_factory.mktemp("faults")
-    save_checkpoint(found / "run" / "checkpoint", tiny_model(3), tiny_facts(), dtype=torch.float32)
+    save_checkpoint(found / "run" / "checkpoint", quantised_unseen(tiny_model(3)), tiny_facts())
     (found / "order.toml").write_text(ORDER)
     return found
 

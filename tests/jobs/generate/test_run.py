@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from jobs.command_line import main as cli
 from jobs.generate import free_space
@@ -25,6 +24,7 @@ from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.model.checkpoint import save_checkpoint
+from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.notes.midi import read_midi
 from lstm_core.orders.order_file import read_order
 from lstm_core.originality.index import build_index
@@ -48,7 +48,7 @@ GATES_FAIL = "59,62,0.05,0.05"  # pitch_low, pitch_high, temperature, top_p: har
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     facts = replace(tiny_facts(), notices={"CC0": "No rights reserved."})
-    save_checkpoint(folder / "checkpoint", tiny_model(3), facts, dtype=torch.float32)
+    save_checkpoint(folder / "checkpoint", quantised_unseen(tiny_model(3)), facts)
     return folder
 
 
@@ -295,7 +295,7 @@ def test_a_take_that_stands_in_the_training_pieces_is_made_anew(run_folder: Path
     assert free.attempt == 0 and free.longest_shared_run is None
     score = read_midi((tmp_path / "free" / free.folder / "score.mid").read_bytes())
     index = build_index([("memorised", score), ("other", score_of(*random_melody(1, 60)))])
-    save_checkpoint(tmp_path / "run", tiny_model(3), tiny_facts(), dtype=torch.float32, runs=[index])
+    save_checkpoint(tmp_path / "run", quantised_unseen(tiny_model(3)), tiny_facts(), runs=[index])
     (record,) = run_generate(str(tmp_path / "run"), order, str(tmp_path / "catalogue"), GenerateRecipe()).records
     assert record.attempt == 1 and record.longest_shared_run == 0 and record.score_fingerprint != free.score_fingerprint
     assert [gate.value for gate in record.gates if gate.name == "original"] == [0.0]

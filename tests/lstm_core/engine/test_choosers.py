@@ -45,8 +45,8 @@ class Piece:
     def play(self, shift: int, instrument: int, pitch: int = 0, duration: int = 1) -> list[int]:
         """The event nearest to the given values, one stream after the other; duration is a value of its stream."""
         for stream, preferred in enumerate((shift, instrument, pitch, duration, 8)):
-            logits = np.zeros((1, STREAMS[stream].size), dtype=np.float32)
-            logits[0] = -np.abs(np.arange(STREAMS[stream].size) - preferred) * 1000.0
+            logits = np.zeros((1, STREAMS[stream].size), dtype=np.int32)
+            logits[0] = -np.abs(np.arange(STREAMS[stream].size) - preferred) << 16
             choosers.choose(stream, logits, np.zeros(logits.shape, dtype=np.uint8), self.rules, self.rows)
             assert self.numbers[IS_DONE] != STUCK
         return self.rows.before[0].tolist()

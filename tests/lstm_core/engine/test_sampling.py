@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_core.engine.sampling import DEPARTURE, SCRATCH_ROWS, draw, philox, uniform
+from lstm_core.engine import sampling
+from lstm_core.engine.sampling import DEPARTURE_PERCENT, SCRATCH_ROWS, philox, random_word
+from lstm_core.foundation.fixed_point import LOGIT_BITS, share, sharpness
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,20 @@ def test_philox_gives_the_known_answers(counter: tuple[int, ...], key: int, word
 
 
 NOTHING = np.zeros(131, dtype=np.uint8)  # what is offered to be repeated
-SCRATCH = np.zeros((SCRATCH_ROWS, 131))
+SCRATCH = np.zeros((SCRATCH_ROWS, 131), dtype=np.int64)
+DEPARTURE = DEPARTURE_PERCENT / 100
+
+
+def draw(
+    logits: np.ndarray, allowed: np.ndarray, offered: np.ndarray, temperature: float, top_p: float, number: float
+) -> int:
+    """A value for logits in nats and a number in [0, 1)."""
+    in_units = np.round(logits.astype(float) * (1 << LOGIT_BITS)).astype(np.int32)
+    return sampling.draw(in_units, allowed, offered, sharpness(temperature), share(top_p), int(number * 2**32), SCRATCH)
+
+
+def uniform(seed: int, event: int, stream: int) -> float:
+    return random_word(seed, event, stream) / 2**32
 
 
 def test_uniform_numbers_are_flat_and_belong_to_their_place() -> None:
@@ -55,14 +70,15 @@ def nucleus(logits: np.ndarray, allowed: np.ndarray, temperature: float, top_p: 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_values_are_drawn_as_often_as_they_should(spread: float, top_p: float, temperature: float) -> None:
     random = np.random.default_rng(int(spread * 10))
-    logits = (random.normal(size=40) * spread).astype(np.float32)
+    logits = np.round(random.normal(size=40) * spread * (1 << LOGIT_BITS)) / (1 << LOGIT_BITS)
     allowed = (random.random(40) < 0.8).astype(np.uint8)
     expected = nucleus(logits, allowed, temperature, top_p)
     num_draws = 20_000
     numbers = (np.arange(num_draws) + 0.5) / num_draws  # every share of [0, 1) alike: no chance in this test
-    drawn = np.array([draw(logits, allowed, NOTHING, temperature, top_p, number, SCRATCH) for number in numbers])
+    drawn = np.array([draw(logits, allowed, NOTHING, temperature, top_p, number) for number in numbers])
     shares = np.bincount(drawn, minlength=40) / num_draws
-    assert np.abs(shares - expected).max() <= 1.5 / num_draws
+    of_units = 2.0**-LOGIT_BITS / 2  # exponents are whole numbers of such a unit
+    assert (np.abs(shares - expected) <= 1.5 / num_draws + of_units * expected).all()
     assert not shares[expected == 0].any()
 
 
@@ -70,18 +86,18 @@ def test_what_is_forbidden_is_never_drawn() -> None:
     logits = np.array([50.0, 1.0, 0.0, 40.0], dtype=np.float32)
     allowed = np.array([0, 1, 1, 0], dtype=np.uint8)
     for number in (0.0, 0.3, 0.999999, 1.0 - 2.0**-32):
-        assert draw(logits, allowed, NOTHING, 1.0, 1.0, number, SCRATCH) in (1, 2)
-        assert draw(logits, allowed, NOTHING, 1.0, 0.05, number, SCRATCH) == 1
-    assert draw(logits, np.zeros(4, dtype=np.uint8), NOTHING, 1.0, 1.0, 0.5, SCRATCH) == -1
+        assert draw(logits, allowed, NOTHING, 1.0, 1.0, number) in (1, 2)
+        assert draw(logits, allowed, NOTHING, 1.0, 0.05, number) == 1
+    assert draw(logits, np.zeros(4, dtype=np.uint8), NOTHING, 1.0, 1.0, 0.5) == -1
 
 
 def test_of_equal_values_at_the_border_the_lowest_are_kept() -> None:
     logits, allowed = np.zeros(10, dtype=np.float32), np.ones(10, dtype=np.uint8)
     numbers = np.linspace(0, 0.9999, 400)
     for top_p, kept in ((0.25, {0, 1, 2}), (0.3, {0, 1, 2}), (0.31, {0, 1, 2, 3}), (0.05, {0})):
-        assert {draw(logits, allowed, NOTHING, 1.0, top_p, number, SCRATCH) for number in numbers} == kept
+        assert {draw(logits, allowed, NOTHING, 1.0, top_p, number) for number in numbers} == kept
     logits[7] = 3.0
-    assert {draw(logits, allowed, NOTHING, 1.0, 0.75, number, SCRATCH) for number in numbers} == {0, 1, 7}
+    assert {draw(logits, allowed, NOTHING, 1.0, 0.75, number) for number in numbers} == {0, 1, 7}
 
 
 def test_whether_to_repeat_is_drawn_before_what_to_play_instead() -> None:
@@ -90,20 +106,20 @@ def test_whether_to_repeat_is_drawn_before_what_to_play_instead() -> None:
     logits, allowed = np.log(shares).astype(np.float32), np.ones(4, dtype=np.uint8)
     offered = np.array([1, 0, 0, 0], dtype=np.uint8)
     numbers = (np.arange(20_000) + 0.5) / 20_000
-    drawn = np.array([draw(logits, allowed, offered, 1.0, 0.95, number, SCRATCH) for number in numbers])
+    drawn = np.array([draw(logits, allowed, offered, 1.0, 0.95, number) for number in numbers])
     found = np.bincount(drawn, minlength=4) / len(numbers)
     assert found == pytest.approx([0.97, 0.03 * 0.02 / 0.0296, 0.03 * 0.0096 / 0.0296, 0.0], abs=2e-4)
-    assert {draw(logits, allowed, NOTHING, 1.0, 0.95, number, SCRATCH) for number in numbers} == {0}
+    assert {draw(logits, allowed, NOTHING, 1.0, 0.95, number) for number in numbers} == {0}
 
 
 def test_a_departure_that_is_too_unlikely_is_cut_off_and_so_is_a_repeat() -> None:
     numbers, allowed = np.linspace(0, 0.9999, 5_000), np.ones(3, dtype=np.uint8)
     offered = np.array([1, 0, 0], dtype=np.uint8)
-    for share, kept in ((1 - 0.9 * DEPARTURE * 0.05, {0}), (1 - 1.1 * DEPARTURE * 0.05, {0, 1}), (0.04, {1})):
-        logits = np.log(np.array([share, 0.99 * (1 - share), 0.01 * (1 - share)])).astype(np.float32)
-        assert {draw(logits, allowed, offered, 1.0, 0.95, number, SCRATCH) for number in numbers} == kept
+    for most, kept in ((1 - 0.9 * DEPARTURE * 0.05, {0}), (1 - 1.1 * DEPARTURE * 0.05, {0, 1}), (0.04, {1})):
+        logits = np.log(np.array([most, 0.99 * (1 - most), 0.01 * (1 - most)])).astype(np.float32)
+        assert {draw(logits, allowed, offered, 1.0, 0.95, number) for number in numbers} == kept
     logits = np.log(np.array([0.9999, 0.0001, 1e-9])).astype(np.float32)
-    assert draw(logits, allowed, offered, 1.0, 1.0, 0.99995, SCRATCH) == 1  # with top_p 1 nothing is cut off
+    assert draw(logits, allowed, offered, 1.0, 1.0, 0.99995) == 1  # with top_p 1 nothing is cut off
 
 
 def test_no_temperature_is_the_most_probable_value() -> None:
@@ -111,4 +127,4 @@ def test_no_temperature_is_the_most_probable_value() -> None:
     allowed = np.ones(131, dtype=np.uint8)
     for _ in range(50):
         logits = random.normal(size=131).astype(np.float32)
-        assert draw(logits, allowed, NOTHING, 1e-4, 1.0, float(random.random()), SCRATCH) == int(np.argmax(logits))
+        assert draw(logits, allowed, NOTHING, 1e-4, 1.0, float(random.random())) == int(np.argmax(logits))

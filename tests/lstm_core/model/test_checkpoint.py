@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from lstm_core.foundation.errors import CheckpointError
-from lstm_core.model.checkpoint import CheckpointFacts, find_checkpoint, load_checkpoint, save_checkpoint
+from lstm_core.model.checkpoint import (
+    FLOAT_FORMAT,
+    FORMAT,
+    CheckpointFacts,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    write_weights,
+)
+from lstm_core.model.integers.quantising import float_weights, quantised_unseen
 from tests.lstm_core.model.test_music_lstm import random_inputs, tiny_model
 
 FACTS = CheckpointFacts(
@@ -31,7 +43,7 @@ FACTS = CheckpointFacts(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_checkpoint(tmp_path / "house", tiny_model(), FACTS, dtype=torch.float32)
+    save_checkpoint(tmp_path / "house", quantised_unseen(tiny_model()), FACTS)
     return tmp_path / "house"
 
 
@@ -41,28 +53,87 @@ def weights_file(folder: Path) -> Path:
 
 
 def test_nothing_else_is_needed(folder: Path) -> None:
-    found, model = load_checkpoint(folder), tiny_model()
-    assert found.facts == FACTS and found.model.settings == model.settings and not found.model.training
-    assert all(torch.equal(found.model.state_dict()[name], value) for name, value in model.state_dict().items())
-    inputs = random_inputs(2, 5)
-    assert torch.equal(found.model(inputs, model.initial_state(2))[0], model(inputs, model.initial_state(2))[0])
+    found, integers = load_checkpoint(folder), quantised_unseen(tiny_model())
+    assert found.facts == FACTS and found.model.settings == integers.settings and not found.model.training
+    assert found.integers is not None
+    stored, written = found.integers.tensors(), integers.tensors()
+    assert set(stored) == set(written) and all(torch.equal(stored[name], written[name]) for name in written)
+    for name, value in float_weights(integers).items():
+        assert torch.equal(found.model.state_dict()[name], value)
 
 
-def test_bfloat16_is_half_the_size_and_nearly_the_same(folder: Path, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "half", tiny_model(), FACTS, dtype=torch.bfloat16)
-    assert weights_file(tmp_path / "half").stat().st_size < 0.7 * weights_file(folder).stat().st_size
-    half, whole = load_checkpoint(tmp_path / "half").model, load_checkpoint(folder).model
-    for name, value in whole.state_dict().items():
-        assert half.state_dict()[name].dtype == torch.float32
-        assert torch.allclose(half.state_dict()[name], value, rtol=2**-8, atol=0.0)
+def test_the_float_model_is_nearly_the_one_that_was_trained(folder: Path) -> None:
+    """A weight moves by half of a step at most: a 63rd of its row's greatest, or less."""
+    found, model = load_checkpoint(folder).model.state_dict(), tiny_model().state_dict()
+    for layer in range(2):
+        for name in (f"lstm.weight_ih_l{layer}", f"lstm.weight_hh_l{layer}"):
+            both = [
+                torch.cat([of[f"lstm.weight_{kind}_l{layer}"] for kind in ("ih", "hh")], 1) for of in (found, model)
+            ]
+            assert float((both[0] - both[1]).abs().max()) < float(both[1].abs().max()) / 63
+            assert found[name].shape == model[name].shape
+    inputs, both_models = random_inputs(2, 5), (tiny_model().eval(), load_checkpoint(folder).model)
+    with torch.no_grad():
+        ours, theirs = (one(inputs, one.initial_state(2))[0] for one in both_models)
+    assert float((ours - theirs).abs().mean()) < 0.05
+
+
+def test_weights_are_as_small_as_integers_are(folder: Path) -> None:
+    floats = sum(value.numel() * 2 for value in tiny_model().state_dict().values())  # as bfloat16
+    integers = sum(value.numel() * value.element_size() for value in quantised_unseen(tiny_model()).tensors().values())
+    assert integers < 0.8 * floats and weights_file(folder).stat().st_size < integers + 20_000
+
+
+def earlier_checkpoint(folder: Path) -> None:
+    """A checkpoint as an earlier version wrote it, with weights in bfloat16."""
+    tensors = {name: value.to(torch.bfloat16).contiguous() for name, value in tiny_model().state_dict().items()}
+    described = {"format": FLOAT_FORMAT, "model": asdict(tiny_model().settings), "facts": asdict(FACTS)}
+    write_weights(folder, "checkpoint.json", described, tensors)
+
+
+def test_one_of_an_earlier_version_is_read_as_floats(tmp_path: Path) -> None:
+    earlier_checkpoint(tmp_path)
+    found = load_checkpoint(tmp_path)
+    assert found.integers is None and found.facts == FACTS
+    for name, value in tiny_model().state_dict().items():
+        assert torch.equal(found.model.state_dict()[name], value.to(torch.bfloat16).float())
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("layers.0.weight", lambda tensor: tensor.fill_(64), "reach from 64 to 64; they must be -63 to 63"),
+        ("layers.1.weight", lambda tensor: tensor.to(torch.int16), "are torch.int16"),
+        ("heads.factor", lambda tensor: tensor.zero_(), "reach from 0 to 0; they must be 1 to 2147483647"),
+        ("outputs.0.offset", lambda tensor: tensor.fill_(1 << 62), "must be -2305843009213693952 to"),
+        ("events.0.shifts", lambda tensor: tensor.fill_(9), "must be 0 to 8"),
+        ("outputs.1.fine", lambda tensor: tensor[:-1].clone(), "are torch.int8"),
+        ("chains.0.codes", None, "chains.0.codes are missing"),
+    ],
+)
+def test_integers_out_of_their_bounds_are_refused(
+    tmp_path: Path, name: str, change: Callable[[Tensor], Tensor] | None, message: str
+) -> None:
+    """The file is whole, and its sha256 right: another program wrote it."""
+    tensors = {name: tensor.clone() for name, tensor in quantised_unseen(tiny_model()).tensors().items()}
+    if change is None:
+        del tensors[name]
+    else:
+        tensors[name] = change(tensors[name])
+    write_weights(
+        tmp_path, "checkpoint.json",
+        {"format": FORMAT, "model": asdict(tiny_model().settings), "facts": asdict(FACTS)}, tensors,
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match=rf"integer weights .*{re.escape(message)}.*Copy the checkpoint again"):
+        load_checkpoint(tmp_path)
 
 
 def test_the_fingerprint_is_of_what_decides_the_music(folder: Path, tmp_path: Path) -> None:
-    own = load_checkpoint(folder).fingerprint
-    again = save_checkpoint(tmp_path / "again", tiny_model(), replace(FACTS, name="other", step=7), dtype=torch.float32)
-    assert again == own
-    assert save_checkpoint(tmp_path / "b", tiny_model(), replace(FACTS, styles=("a", "b")), dtype=torch.float32) != own
-    assert save_checkpoint(tmp_path / "c", tiny_model(), FACTS, dtype=torch.bfloat16) != own
+    own, integers = load_checkpoint(folder).fingerprint, quantised_unseen(tiny_model())
+    assert save_checkpoint(tmp_path / "again", integers, replace(FACTS, name="other", step=7)) == own
+    assert save_checkpoint(tmp_path / "b", integers, replace(FACTS, styles=("a", "b"))) != own
+    other = replace(integers, input_factor=integers.input_factor + 1)
+    assert save_checkpoint(tmp_path / "c", other, FACTS) != own
 
 
 def test_a_new_one_replaces_the_old_in_one_move(folder: Path) -> None:
@@ -72,7 +143,7 @@ def test_a_new_one_replaces_the_old_in_one_move(folder: Path) -> None:
     model = tiny_model()
     with torch.no_grad():
         model.head_hidden.bias += 1.0
-    new = save_checkpoint(folder, model, FACTS, dtype=torch.float32)
+    new = save_checkpoint(folder, quantised_unseen(model), FACTS)
     assert len(list(folder.iterdir())) == 2 and load_checkpoint(folder).fingerprint == new != old.fingerprint
     weights.write_bytes(kept)  # as before the JSON was written
     (folder / "checkpoint.json").write_bytes(described)
@@ -102,7 +173,7 @@ def test_half_written(folder: Path) -> None:
     (folder / "checkpoint.json").unlink()
     with pytest.raises(CheckpointError, match="There is no checkpoint in"):
         load_checkpoint(folder)
-    save_checkpoint(folder, tiny_model(), FACTS, dtype=torch.float32)
+    save_checkpoint(folder, quantised_unseen(tiny_model()), FACTS)
     weights.unlink()
     with pytest.raises(CheckpointError, match=f"weights of the checkpoint cannot be read.*{weights.name}"):
         load_checkpoint(folder)
@@ -129,7 +200,7 @@ def test_a_json_that_says_something_else(folder: Path, change: dict[str, object]
 
 def test_a_run_stands_for_its_checkpoint(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    save_checkpoint(run / "checkpoint", tiny_model(), FACTS, dtype=torch.float32)
+    save_checkpoint(run / "checkpoint", quantised_unseen(tiny_model()), FACTS)
     assert load_checkpoint(find_checkpoint(run)).facts == FACTS
     assert find_checkpoint(folder) == str(folder)
     assert find_checkpoint("base").endswith("lstm_core/model/base")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from lstm_core.foundation.errors import CheckpointError
 from lstm_core.model.checkpoint import copy_checkpoint, load_checkpoint, load_runs, save_checkpoint
+from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.originality.index import build_index
 from tests.lstm_core.model.test_checkpoint import FACTS
 from tests.lstm_core.model.test_music_lstm import tiny_model
@@ -20,7 +20,7 @@ PIECE = score_of(*random_melody(1, 60))
 def saved(folder: Path, num_pieces: int) -> str:
     pieces = [(f"piece {i}", score_of(*random_melody(i, 60))) for i in range(num_pieces)]
     runs = [build_index(pieces)] if pieces else []
-    return save_checkpoint(folder, tiny_model(), FACTS, dtype=torch.float32, runs=runs)
+    return save_checkpoint(folder, quantised_unseen(tiny_model()), FACTS, runs=runs)
 
 
 def runs_file(folder: Path) -> Path:
@@ -41,7 +41,7 @@ def test_an_index_comes_back_and_is_part_of_the_fingerprint(tmp_path: Path) -> N
 def test_several_indexes_come_back_in_their_order_and_equal_ones_once(tmp_path: Path) -> None:
     one, two = (build_index([(name, score_of(*random_melody(i, 60)))]) for i, name in enumerate("ab"))
     of_one, of_both, of_twice = (
-        save_checkpoint(tmp_path / str(i), tiny_model(), FACTS, dtype=torch.float32, runs=runs)
+        save_checkpoint(tmp_path / str(i), quantised_unseen(tiny_model()), FACTS, runs=runs)
         for i, runs in enumerate([[one], [one, two], [one, two, one]])
     )
     assert of_twice == of_both != of_one

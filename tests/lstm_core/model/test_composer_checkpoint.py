@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from lstm_core.foundation.errors import CheckpointError
 from lstm_core.model import composer_checkpoint
@@ -24,6 +23,7 @@ from lstm_core.model.composer_checkpoint import (
     publish_composer,
     write_composer,
 )
+from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.originality.index import build_index
 from tests.lstm_core.model.test_checkpoint import FACTS
 from tests.lstm_core.model.test_music_lstm import tiny_model
@@ -33,7 +33,7 @@ from tests.lstm_core.originality.melodies import random_melody, score_of
 def save_level(folder: Path, level: str, home_key: bool = False) -> str:
     """A checkpoint of a level; `home_key` makes it another one."""
     facts = replace(FACTS, representation=LEVELS[level], home_key=home_key)
-    return save_checkpoint(folder, tiny_model(), facts, dtype=torch.float32)
+    return save_checkpoint(folder, quantised_unseen(tiny_model()), facts)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_better_level_replaces_the_one_before_and_leaves_the_other(run: Path) 
 def test_the_index_of_the_training_pieces_goes_along(run: Path) -> None:
     facts = replace(FACTS, representation="parts-1")
     runs = [build_index([("piece 0", score_of(*random_melody(1, 60)))])]
-    save_checkpoint(run / "parts" / "checkpoint", tiny_model(), facts, dtype=torch.float32, runs=runs)
+    save_checkpoint(run / "parts" / "checkpoint", quantised_unseen(tiny_model()), facts, runs=runs)
     publish(run)
     (found,) = load_runs(level_uris_of(run / "checkpoint")["parts"])
     assert found.names == ("piece 0",)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from lstm_core.foundation.bfloat16 import PackedWeight, has_fast_bf16
+from lstm_core.foundation.fixed_point import LOGIT_BITS
 from lstm_core.model.music_lstm import Inputs, MusicLSTM
 from lstm_core.model.packing import PackedStep, agreeing_widths
 from lstm_core.representations.conditions import NUM_MOVING, Conditions, condition_values, family_flags, note_contexts
@@ -78,7 +79,7 @@ def packed(step: PackedStep, rows: list[int], seeds: list[int]) -> list[list[np.
             add_copies(k, logits, recalled[t], events[t], offered, NUM_COMPARED)
             logits = logits[:, : STREAMS[k].size]
             for i, row in enumerate(rows):
-                found[i][k].append(logits[row].copy())
+                found[i][k].append(logits[row] / (1 << LOGIT_BITS))
             step.feed(k, events[t][:, k], positions[t])
         before = events[t]
     return [[np.stack(stream) for stream in row] for row in found]
@@ -89,7 +90,7 @@ def test_float32_gives_the_logits_of_the_model() -> None:
     step = PackedStep(model, 16, dtype=torch.float32)
     for row, logits in zip((0, 7), packed(step, [0, 7], [5, 6]), strict=True):
         for ours, theirs in zip(logits, taught(model, 5 if row == 0 else 6), strict=True):
-            assert np.abs(ours - theirs).max() < 1e-4
+            assert np.abs(ours - theirs).max() < 2 * 2.0**-LOGIT_BITS  # logits and copy weights are rounded
 
 
 def test_bf16_stays_within_its_precision() -> None:
@@ -122,19 +123,18 @@ def test_widths_that_are_said_to_agree_do() -> None:
 LIMITED = """
 import torch
 from lstm_core.foundation.bfloat16 import PackedWeight, has_fast_bf16
-from lstm_core.model.packing import arithmetic_of
 rows, weight = torch.eye(4), torch.arange(12.0).reshape(3, 4)
 product = PackedWeight(weight.bfloat16(), 4)(rows.bfloat16())
-print(has_fast_bf16(), arithmetic_of("auto", "cpu"), torch.equal(product.float(), weight.T))
+print(has_fast_bf16(), torch.equal(product.float(), weight.T))
 """
 
 
 @pytest.mark.parametrize("limit", ["AVX2", "SSE41"])
-def test_bf16_is_not_chosen_where_onednn_is_held_to_older_instructions(limit: str) -> None:
+def test_bf16_is_not_fast_where_onednn_is_held_to_older_instructions(limit: str) -> None:
     """The CPU has AVX512-BF16 and oneDNN may not use it: it ended in a RuntimeError of _reorder_linear_weight."""
     environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": limit}
     found = subprocess.run([sys.executable, "-c", LIMITED], env=environment, capture_output=True, text=True)
-    assert found.stdout.split() == ["False", "torch.float32", "True"], found.stderr
+    assert found.stdout.split() == ["False", "True"], found.stderr
 
 
 def test_a_width_that_does_not_agree_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lstm_core.model.checkpoint import CheckpointFacts, load_checkpoint, save_checkpoint
+from lstm_core.model.integers.quantising import float_weights, quantised_unseen
 from lstm_core.model.music_lstm import Inputs, ModelSettings, MusicLSTM
 from lstm_core.model.widening import widened
 from lstm_core.representations.parts.parts import PARTS
@@ -52,7 +53,10 @@ def facts_of(representation: str) -> CheckpointFacts:
 
 def test_an_earlier_checkpoint_predicts_what_it_predicted(tmp_path: Path) -> None:
     model = earlier_model()
-    save_checkpoint(tmp_path, model, facts_of(PARTS.name), dtype=torch.float32)
+    integers = quantised_unseen(model)
+    model.load_state_dict(float_weights(integers))
+    save_checkpoint(tmp_path, integers, facts_of(PARTS.name))
+    assert load_checkpoint(tmp_path).integers is None  # it has to be converted before it is played in integers
     found = load_checkpoint(tmp_path).model
     assert found.settings.contexts == PARTS.contexts((STYLE,))
     assert (found.settings.num_flags, found.settings.num_lags) == (PARTS.num_flags, PARTS.num_lags)
@@ -71,7 +75,7 @@ def test_an_earlier_checkpoint_predicts_what_it_predicted(tmp_path: Path) -> Non
 
 
 def test_what_is_new_is_learnt(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, earlier_model(), facts_of(PARTS.name), dtype=torch.float32)
+    save_checkpoint(tmp_path, quantised_unseen(earlier_model()), facts_of(PARTS.name))
     model = load_checkpoint(tmp_path).model.train()
     arrays = PARTS.piece_arrays(piece_of(form(), parts=True), Reading(styles=(STYLE,)))
     nll, _ = model(inputs_of(arrays), model.initial_state(1))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from lstm_core.analysis.picture.system import ROLE_COLOURS, SYSTEM_HEIGHT
@@ -20,6 +19,7 @@ from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
 from lstm_core.model.composer_checkpoint import LEVELS, write_composer
+from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.notes.score import DRUMS, Score, make_notes
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder, order_fields
@@ -40,7 +40,7 @@ def saved_composer(folder: Path) -> Path:
     made = tiny_checkpoint()
     levels = {"plan": made.planner, "parts": made.arranger}
     fingerprints = {
-        level: save_checkpoint(folder / level, levels[level].model, levels[level].facts, dtype=torch.float32)
+        level: save_checkpoint(folder / level, quantised_unseen(levels[level].model), levels[level].facts)
         for level in LEVELS
     }
     write_composer(folder, fingerprints)
