@@ -164,7 +164,7 @@ def run_generate(
         failures=made.failures,
         num_made=len(made.passed & set(made.records)),
         page_uri=page,
-        seconds=total_seconds(made.stages),
+        seconds=made.seconds,
     )
     if made.nodes is None:
         return result
@@ -214,7 +214,7 @@ class _Made:
     records: dict[str, TrackRecord]
     outcomes: dict[str, dict[str, Any]]  # the last of each track that this run worked on
     passed: set[str]  # that this run made
-    stages: list[dict[str, float]]
+    seconds: dict[str, float]  # processor time of each stage
     failures: list[TrackFailure]
     errors: ErrorWatch = field(default_factory=ErrorWatch)
     nodes: Nodes | None = None  # that it was made on; None where there was nothing to make, or nothing to sum up
@@ -233,7 +233,7 @@ def _make(
     Everything is decided by what is committed and by the outcomes of whole rounds, so that a run that was killed
     decides the same when it is run again.
     """
-    made = _Made(dict(kept), {}, set(), [], [])
+    made = _Made(dict(kept), {}, set(), {}, [])
     waiting = _next_attempts(work, wanted, made) or _follow(work, wanted, made, transitions)
     if waiting:
         with (
@@ -274,12 +274,14 @@ def _follow(work: TrackWork, wanted: dict[str, PlannedTrack], made: _Made, trans
 def _play_round(attempting: Attempting, attempts: Attempts, made: _Made, progress: Progress) -> None:
     """One attempt at each of some tracks."""
     for outcome in attempting(attempts):
-        made.stages.append(outcome["seconds"])
-        made.outcomes[outcome["track_id"]] = outcome
-        made.errors.look_at(outcome["track_id"], outcome["errors"])
+        track_id = outcome["track_id"]
+        made.seconds = total_seconds([made.seconds, outcome["seconds"]])
+        made.outcomes[track_id] = outcome
+        made.errors.look_at(track_id, outcome["errors"])
         if outcome["is_passed"]:
-            made.passed.add(outcome["track_id"])
-            made.records[outcome["track_id"]] = TrackRecord.from_json(outcome.pop("record").encode())
+            made.passed.add(track_id)
+            made.records[track_id] = TrackRecord.from_json(outcome["record"].encode())
+            made.outcomes[track_id] = {"track_id": track_id, "attempt": outcome["attempt"]}  # the record has the rest
             progress.advance(1)
 
 
