@@ -72,6 +72,8 @@ setup: $(READY)
 # Two stamps, so that an edit of pyproject.toml does not look at a hundred packages again.
 $(READY): $(INSTALLED) pyproject.toml
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Compiling what makes tracks (a minute or two, once)"
+	@$(PY) -m lstm_core.tracks.warm_up
 	@touch $@
 
 $(INSTALLED): requirements.lock .ci/make-venv

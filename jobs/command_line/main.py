@@ -124,7 +124,7 @@ def generate(
     catalogue: Annotated[str, typer.Argument(help="Folder or URI of the catalogue that the tracks go to.")],
     recipe: Recipe = None,
     settings: Settings = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Engines that play side by side.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Engines that play side by side, on Ray.")] = None,
 ) -> None:
     """Make the tracks of an order. Run again, it makes only those that are missing."""
     from jobs.command_line.inspect_track import MAX_ROWS, print_tracks

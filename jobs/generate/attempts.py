@@ -5,6 +5,7 @@ track_pipeline.py shares this work out to Ray; `attempting_here` does it in the 
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import time
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 Attempts = dict[str, tuple[PlannedTrack, int]]  # by track_id, each with the number of the attempt
 Attempting = Callable[[Attempts], Iterator[dict[str, Any]]]  # gives the outcome of each as it comes
+CHUNK_HERE = 32  # takes that are played together before they are finished, where one process does both
 _logger = logging.getLogger(__name__)
 
 
@@ -71,7 +73,10 @@ class TrackWork:
 
 
 def attempting_here(work: TrackWork) -> Attempting:
-    """Makes attempts one by one in this process; what is interrupted leaves no files of a track."""
+    """Makes attempts in this process; what is interrupted leaves no files of a track.
+
+    The outcomes come in any order.
+    """
     open_once = cache(lambda: opened_player(work.checkpoint, work.recipe))
     return partial(_attempt_here, work, open_once)
 
@@ -147,15 +152,23 @@ def opened_player(checkpoint: Playable, recipe: GenerateRecipe) -> Player:
 
 
 def _attempt_here(work: TrackWork, open_player: Callable[[], Player], attempts: Attempts) -> Iterator[dict[str, Any]]:
-    for track, attempt in attempts.values():
+    rows = list(attempts.values())
+    size = min(work.recipe.chunk, CHUNK_HERE)
+    for chunk in (rows[start : start + size] for start in range(0, len(rows), size)):
         player, start = open_player(), time.thread_time()
-        take = next(player.play([(track, attempt)]))
-        try:
-            outcome = finish_take(track, attempt, take, work, open_player, time.thread_time() - start)
-        except BaseException:
-            _leave_nothing_half(work.catalogue, track.track_id)
-            raise
-        yield outcome
+        # All of them before the first is finished: a player that is in the midst of a batch can play no other take.
+        takes = list(player.play(chunk))
+        engine_s = (time.thread_time() - start) / len(chunk)
+        for take in takes:
+            track, attempt = chunk[take.number]
+            try:
+                outcome = finish_take(track, attempt, take, work, open_player, engine_s)
+            except BaseException as error:
+                _leave_nothing_half(work.catalogue, track.track_id)
+                if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise StorageError(str(error)) from error  # as through Ray
+                raise
+            yield outcome
 
 
 def _leave_nothing_half(catalogue: str, track_id: str) -> None:

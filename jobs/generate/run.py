@@ -1,5 +1,7 @@
 """tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray Data or in this process.
 
+In this process where few tracks are missing and nothing asks for Ray: its start would take longer than they do.
+
 What is committed is never made again, so that a run that was killed goes on by running it again. A track that a gate
 holds back is made from a derived seed, three times at most, and then reported. So is one with nearly the notes of
 another: of a track that the catalogue held when the run began, or of the same order (repeats.py).
@@ -13,7 +15,8 @@ import math
 import os
 import re
 import time
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -24,10 +27,19 @@ from jobs.generate.repeats import repeated_tracks
 from jobs.generate.track_errors import ErrorWatch
 from jobs.generate.track_pipeline import attempting_with_ray
 from jobs.generate.transitions import Transitions, check_plans, is_transition
+from jobs.runtime.local_ray import is_ray_connected, is_ray_shared
+from jobs.runtime.one_thread import one_thread
 from jobs.runtime.progress import Progress
 from jobs.runtime.recipe import save_recipe
 from jobs.runtime.sent_files import SentFile
-from jobs.runtime.summary import Nodes, RunSummary, prices_of_environment, summarise, write_summary
+from jobs.runtime.summary import (
+    Nodes,
+    RunSummary,
+    nodes_of_this_machine,
+    prices_of_environment,
+    summarise,
+    write_summary,
+)
 from lstm_core import storage
 from lstm_core.catalogue.attribution import Terms, keep_terms
 from lstm_core.catalogue.folder import withdraw_track, write_catalog
@@ -38,6 +50,7 @@ from lstm_core.composing.rules import strangers_to
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.arithmetic import arithmetic_named
 from lstm_core.orders.admission import estimated_size_bytes
+from lstm_core.orders.order import TrackOrder
 from lstm_core.orders.order_file import Order
 from lstm_core.orders.order_tables import FreeSpace
 from lstm_core.orders.planned import PlannedTrack
@@ -49,6 +62,10 @@ from lstm_core.tracks.replay import Replayer, check_pinned
 
 __all__ = ["GenerateRecipe", "GenerateResult", "default_workers", "run_generate"]
 
+# Seconds of music up to which the process that was asked makes them itself. So much takes 6 s of processor time, which
+# is all that any number of cores could save; to start Ray and its workers takes 22 s of it. 20 tracks of 30 s: 9 s of
+# wall time here, 31 s with Ray (two cores of an AMD EPYC with other work on them, December 2026).
+FEW_AUDIO_S = 600.0
 _logger = logging.getLogger(__name__)
 
 
@@ -65,6 +82,7 @@ class GenerateResult:
     summary_uri: str = ""  # the same as a page
 
 
+@one_thread()
 def run_generate(
     run: str,
     order: Order,
@@ -75,7 +93,16 @@ def run_generate(
     is_here: bool = False,
     verbose: bool = False,
 ) -> GenerateResult:
-    """Makes the tracks of an order that the catalogue does not hold yet; `is_here`: in this process, without Ray.
+    """Makes the tracks of an order that the catalogue does not hold yet.
+
+    Args:
+        run: Folder or URI of a run or a checkpoint, or "base".
+        order: The tracks that are wanted.
+        catalogue: Folder or URI that they go to.
+        recipe: How they are made.
+        num_workers: Engines of Ray; None: as many as suit the order, and no Ray for few tracks (`needs_no_ray`).
+        is_here: In this process whatever their number, and without a summary.
+        verbose: Whether Ray's own messages are shown.
 
     Raises:
         OrderError, CheckpointError, SoundFontError, PriceError: before any work; StorageError when the store fails.
@@ -124,7 +151,12 @@ def run_generate(
         num_workers=num_workers or default_workers(len(missing)),
     )
     transitions = Transitions(order, named, provenance, joining)
-    made = _make(work, wanted, kept, transitions, is_here=is_here, verbose=verbose)
+    opened: AbstractContextManager[tuple[Attempting, Nodes | None]]
+    if is_here or (num_workers is None and needs_no_ray(missing, recipe)):
+        opened = nullcontext((attempting_here(work), None if is_here else nodes_of_this_machine()))
+    else:
+        opened = attempting_with_ray(work, verbose=verbose)
+    made = _make(work, wanted, kept, transitions, opened)
     everything = known.refresh()
     failures = failures_before(catalogue, {record.track_id for record in everything} | set(wanted)) + made.failures
     page = write_catalog(catalogue, everything, failures, title=order.name, stamps=known.stamps)
@@ -133,7 +165,7 @@ def run_generate(
         failures=made.failures,
         num_made=len(made.passed & set(made.records)),
         page_uri=page,
-        seconds=total_seconds(made.stages),
+        seconds=made.seconds,
     )
     if made.nodes is None:
         return result
@@ -160,6 +192,17 @@ def _summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float
     )
 
 
+def needs_no_ray(missing: Sequence[TrackOrder], recipe: GenerateRecipe) -> bool:
+    """Whether tracks are made in this process sooner than by workers of a Ray that would be started for them.
+
+    Bridges follow the tracks of their order, and nobody knows yet how many: they count as many. A cluster, and a Ray
+    that this process is connected to, have their workers, and a GPU is Ray's to give.
+    """
+    is_little = sum(order.duration_s for order in missing) <= FEW_AUDIO_S
+    is_all = not any(order.transitions for order in missing)
+    return is_little and is_all and recipe.device == "cpu" and not is_ray_shared() and not is_ray_connected()
+
+
 def default_workers(num_tracks: int) -> int:
     """Engine workers for an order: the engine takes a tenth of a track's time, so one feeds many cores."""
     return max(1, min((os.cpu_count() or 1) // 8, math.ceil(num_tracks / 256)))
@@ -172,10 +215,10 @@ class _Made:
     records: dict[str, TrackRecord]
     outcomes: dict[str, dict[str, Any]]  # the last of each track that this run worked on
     passed: set[str]  # that this run made
-    stages: list[dict[str, float]]
+    seconds: dict[str, float]  # processor time of each stage
     failures: list[TrackFailure]
     errors: ErrorWatch = field(default_factory=ErrorWatch)
-    nodes: Nodes | None = None  # that Ray had; None where there was nothing to make
+    nodes: Nodes | None = None  # that it was made on; None where there was nothing to make, or nothing to sum up
 
 
 def _make(
@@ -183,21 +226,19 @@ def _make(
     wanted: dict[str, PlannedTrack],
     kept: dict[str, TrackRecord],
     transitions: Transitions,
-    *,
-    is_here: bool,
-    verbose: bool,
+    opened: AbstractContextManager[tuple[Attempting, Nodes | None]],
 ) -> _Made:
     """Attempts at all missing tracks, and at those that follow, until each is committed or has failed for good.
 
+    `opened`, who makes them and on which machines, is entered where there is something to make.
     Everything is decided by what is committed and by the outcomes of whole rounds, so that a run that was killed
     decides the same when it is run again.
     """
-    made = _Made(dict(kept), {}, set(), [], [])
+    made = _Made(dict(kept), {}, set(), {}, [])
     waiting = _next_attempts(work, wanted, made) or _follow(work, wanted, made, transitions)
     if waiting:
-        here = nullcontext((attempting_here(work), None)) if is_here else None
         with (
-            here or attempting_with_ray(work, verbose=verbose) as (attempting, made.nodes),
+            opened as (attempting, made.nodes),
             Progress("tracks", len(waiting), "tracks") as progress,
         ):
             while waiting:
@@ -234,12 +275,14 @@ def _follow(work: TrackWork, wanted: dict[str, PlannedTrack], made: _Made, trans
 def _play_round(attempting: Attempting, attempts: Attempts, made: _Made, progress: Progress) -> None:
     """One attempt at each of some tracks."""
     for outcome in attempting(attempts):
-        made.stages.append(outcome["seconds"])
-        made.outcomes[outcome["track_id"]] = outcome
-        made.errors.look_at(outcome["track_id"], outcome["errors"])
+        track_id = outcome["track_id"]
+        made.seconds = total_seconds([made.seconds, outcome["seconds"]])
+        made.outcomes[track_id] = outcome
+        made.errors.look_at(track_id, outcome["errors"])
         if outcome["is_passed"]:
-            made.passed.add(outcome["track_id"])
-            made.records[outcome["track_id"]] = TrackRecord.from_json(outcome["record"].encode())
+            made.passed.add(track_id)
+            made.records[track_id] = TrackRecord.from_json(outcome["record"].encode())
+            made.outcomes[track_id] = {"track_id": track_id, "attempt": outcome["attempt"]}  # the record has the rest
             progress.advance(1)
 
 

@@ -17,11 +17,11 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,8 @@ from lstm_core.foundation.errors import SoundFontError, StorageError
 if TYPE_CHECKING:
     from lstm_core.composing.players import Player
 
+Row = TypeVar("Row")
+FIRST_CHUNK = 16  # order rows that an engine takes first: all of them get a row of its batch at once
 _USER_ERRORS = {"SoundFontError": SoundFontError, "StorageError": StorageError}
 
 
@@ -80,8 +82,7 @@ def attempt_tracks(work: TrackWork, attempts: Attempts) -> Iterator[dict[str, An
     from ray.data import ActorPoolStrategy
 
     rows = [{"track": pickle.dumps(track), "attempt": attempt} for track, attempt in attempts.values()]
-    chunk = max(1, min(work.recipe.chunk, math.ceil(len(rows) / work.num_workers)))
-    tables = [pa.Table.from_pylist(rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
+    tables = [pa.Table.from_pylist(chunk) for chunk in chunks_of(rows, work.recipe.chunk, work.num_workers)]
     with _a_block_a_track():
         outcomes = (
             ray.data.from_arrow(tables)
@@ -100,6 +101,22 @@ def attempt_tracks(work: TrackWork, attempts: Attempts) -> Iterator[dict[str, An
             if "user_error" in outcome:
                 raise _USER_ERRORS[outcome["kind"]](outcome["user_error"])
             yield outcome
+
+
+def chunks_of(rows: Sequence[Row], most: int, num_engines: int) -> Iterator[Sequence[Row]]:
+    """Rows as the engines take them, `most` at a time at most; each engine has at least one chunk if there are enough.
+
+    The first chunk of each engine is small and the next ones grow, since the cores that finish tracks have nothing to
+    do before the engine has the first ones, and plans of a whole chunk come before the first notes of it. Towards the
+    end what is left is shared, so that the engines are ready together.
+    """
+    start = number = 0
+    while start < len(rows):
+        share = math.ceil((len(rows) - start) / num_engines)
+        ramp = FIRST_CHUNK * 2 ** min(number // num_engines, 10)
+        size = max(1, min(most, ramp, math.ceil(len(rows) / num_engines), max(share, FIRST_CHUNK)))
+        yield rows[start : start + size]
+        start, number = start + size, number + 1
 
 
 def _start_finishing_workers(work: TrackWork) -> None:

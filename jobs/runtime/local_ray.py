@@ -34,6 +34,12 @@ def is_ray_shared() -> bool:
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
+def is_ray_connected() -> bool:
+    """Whether this process is connected to Ray: a job that needs it has nothing to start."""
+    ray = sys.modules.get("ray")  # who has not imported it is not connected
+    return ray is not None and bool(ray.is_initialized())
+
+
 @contextmanager
 def ray_running(*, num_cpus: int | None = None, verbose: bool = False) -> Iterator[None]:
     """Ray for the time of a job; what this started is shut down after it, what ran before is left alone."""

@@ -1,7 +1,7 @@
 """What a job did and what it cost, as JSON and as a page beside what it made.
 
 They are summaries/NAME.STAGE.json and .html, in the folder of the blocks, of the training run or of the catalogue. A
-job that had work for Ray replaces those of the one before. Prices come from the cluster file, which `tonemill submit`
+job that had work to do replaces those of the one before. Prices come from the cluster file, which `tonemill submit`
 hands on in the variable TONEMILL_PRICES; on a machine of one's own nothing has a price, and the cost is left out.
 """
 
@@ -103,6 +103,11 @@ def nodes_of_ray() -> Nodes:
     if len(alive) == 1:
         num_cores = min(num_cores, os.cpu_count() or 1)
     return Nodes(by_kind={kind: kinds.count(kind) for kind in sorted(set(kinds))}, num_cores=max(1, num_cores))
+
+
+def nodes_of_this_machine() -> Nodes:
+    """This machine alone, for a job that needed no Ray; as `nodes_of_ray` gives it for a local Ray."""
+    return Nodes(by_kind={"head": 1}, num_cores=os.cpu_count() or 1)
 
 
 def prices_of_environment() -> dict[str, Any]:

@@ -14,6 +14,8 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from jobs.runtime.local_ray import is_ray_connected
+
 if TYPE_CHECKING:
     from ray.util.metrics import Counter, Histogram
 
@@ -35,7 +37,7 @@ _BOUNDARIES_S = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 
 def log_unit(unit: str, **facts: Any) -> None:
     """Writes the line of a unit of work that is done: what it was, when it ended (UTC), and the facts given."""
-    if _is_in_ray():
+    if is_ray_connected():
         line = {
             "tonemill": unit,
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -50,13 +52,13 @@ def count(name: str, value: float = 1.0, *, run: str = "", **labels: str) -> Non
 
     `labels` must be the same names at every use of a counter: `gate` for gate failures, `reason` for rejects.
     """
-    if value > 0 and _is_in_ray():
+    if value > 0 and is_ray_connected():
         _counter(name, tuple(labels)).inc(value, tags={"run": run, **labels})
 
 
 def observe(name: str, seconds: float, *, run: str = "") -> None:
     """Adds a value to one of HISTOGRAMS."""
-    if _is_in_ray():
+    if is_ray_connected():
         _histogram(name).observe(seconds, tags={"run": run})
 
 
@@ -72,8 +74,3 @@ def _histogram(name: str) -> Histogram:
     from ray.util.metrics import Histogram
 
     return Histogram(name, description=HISTOGRAMS[name], boundaries=_BOUNDARIES_S, tag_keys=("run",))
-
-
-def _is_in_ray() -> bool:
-    ray = sys.modules.get("ray")  # who has not imported it is not in it
-    return ray is not None and bool(ray.is_initialized())

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstm_core.composing.between.leading import nearer_track
 from lstm_core.composing.drawn_schemes import DrawnScheme
+from lstm_core.composing.rearranging import has_same_players
+from lstm_core.composing.varying import has_other_manners
 from lstm_core.notes.score import family_of
 from lstm_core.orders.order import drawn_number
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.orders.sources.asked import is_remade
 from lstm_core.representations.parts.manners import pauses
 from lstm_core.representations.plan.layout import Ints, Plan
 
@@ -41,6 +46,16 @@ def manners_for(
         textures[:, final_bar] = ANY_TEXTURE
         held[:, final_bar] = 0
     return textures, held
+
+
+def manners_seed(track: PlannedTrack, attempt: int) -> int:
+    """The seed by which the manners of the parts are drawn: that of the track it starts from where they stay."""
+    if track.order.between:
+        kept = nearer_track(track)
+    else:
+        stays = not has_other_manners(track.order) if is_remade(track.order) else has_same_players(track)
+        kept = track.source if stays else None
+    return track.seed_of(attempt) if kept is None else kept.manners_seed
 
 
 def _models(made: Plan, parts: Ints) -> list[int | None]:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from lstm_core.analysis.roles import BASS, HARMONY, MELODY
 from lstm_core.composing.accompanying import accompanying, tune_events
 from lstm_core.composing.asked_players import CHORD_PLAYERS, fewest_roles, wanted_players
-from lstm_core.composing.between.leading import nearer_track
 from lstm_core.composing.changes.conditions import conditions_of_bars
 from lstm_core.composing.changes.keys import extremes_of, key_borders, shifts_of_bars, with_tonics
 from lstm_core.composing.continuing import continuing, primer_events
@@ -30,10 +29,9 @@ from lstm_core.composing.form_rules import (
     varied_where_asked,
     with_hits,
 )
-from lstm_core.composing.manners import manners_for
-from lstm_core.composing.rearranging import arranged_rules, has_same_players
+from lstm_core.composing.manners import manners_for, manners_seed
+from lstm_core.composing.rearranging import arranged_rules
 from lstm_core.composing.remaking import Staying, locked_events
-from lstm_core.composing.varying import has_other_manners
 from lstm_core.engine.parts.part_chooser import PartRequest
 from lstm_core.engine.parts.rules import PartRules
 from lstm_core.engine.plans.plan_chooser import PlanRequest
@@ -54,7 +52,6 @@ from lstm_core.orders.order import TrackOrder, drawn_number
 from lstm_core.orders.plan import TrackPlan
 from lstm_core.orders.planned import PlannedTrack
 from lstm_core.orders.sections import sections_of
-from lstm_core.orders.sources.asked import is_remade
 from lstm_core.representations.conditions import meter_value
 from lstm_core.representations.parts.events import STREAMS as PART_STREAMS
 from lstm_core.representations.plan.events import STREAMS as PLAN_STREAMS
@@ -206,16 +203,6 @@ def part_request(
         held=held,
     )
     return PartRequest(plan=made, rules=rules, conditions=conditions_of(track, facts))
-
-
-def manners_seed(track: PlannedTrack, attempt: int) -> int:
-    """The seed by which the manners of the parts are drawn: that of the track it starts from where they stay."""
-    if track.order.between:
-        kept = nearer_track(track)
-    else:
-        stays = not has_other_manners(track.order) if is_remade(track.order) else has_same_players(track)
-        kept = track.source if stays else None
-    return track.seed_of(attempt) if kept is None else kept.manners_seed
 
 
 def conditions_of(track: PlannedTrack, facts: CheckpointFacts) -> Ints:

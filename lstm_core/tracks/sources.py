@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lstm_core.composing.between.leading import is_end, led
+from lstm_core.composing.manners import manners_seed
 from lstm_core.composing.rearranging import with_melody
 from lstm_core.composing.remaking import staying
-from lstm_core.composing.rules import manners_seed
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.keys import home_shift

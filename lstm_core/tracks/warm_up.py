@@ -1,4 +1,7 @@
-"""Two tracks of a few seconds, which compile everything that makes tracks before two processes need it at once."""
+"""Two tracks of a few seconds, which compile everything that makes tracks before two processes need it at once.
+
+python -m lstm_core.tracks.warm_up    the same for the base checkpoint, so that no first track has to wait for it
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,22 @@ def compile_finishing(provenance: Provenance, soundfont: SoundFont) -> None:
     compile_once("finishing", lambda: [_finished(order, provenance, soundfont) for order in (_LOOP, _ENDING)])
 
 
+def main() -> None:
+    """Compiles what makes tracks of the base checkpoint; does nothing where that has been done."""
+    from lstm_core.composing.players import load_playable, open_player
+    from lstm_core.sound.soundfont import find_soundfont, identity_of, refer_to_soundfont
+    from lstm_core.tracks.identity import describe_checkpoint
+
+    checkpoint = load_playable("base")
+    compile_player(open_player(checkpoint))
+    provenance = Provenance(
+        checkpoint=describe_checkpoint(checkpoint),
+        soundfont=identity_of(refer_to_soundfont()),
+        arithmetic="float32-cpu",  # in the record of a track that nobody keeps
+    )
+    compile_finishing(provenance, find_soundfont())
+
+
 def _originals(score: Score) -> Originals:
     """An index of a score."""
     return Originals(runs=(build_index([("warm-up", score)]),), earlier=EarlierTracks())
@@ -52,3 +71,7 @@ def _finished(order: TrackOrder, provenance: Provenance, soundfont: SoundFont) -
     score = Score(notes=make_notes(np.array(rows)))
     take = Take(notes=score.notes)
     return finish_track(track, 0, take, provenance, soundfont, originals=_originals(score))
+
+
+if __name__ == "__main__":
+    main()

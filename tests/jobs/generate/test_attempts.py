@@ -1,11 +1,19 @@
-"""What is said of a gate that holds a take back, and whether another attempt is worth while."""
+"""Who makes which attempts, what is said of a gate that holds a take back, and whether another is worth while."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jobs.generate.attempts import GenerateRecipe, _gate_message, may_pass
+from jobs.generate.run import FEW_AUDIO_S, needs_no_ray
+from jobs.generate.track_pipeline import FIRST_CHUNK, chunks_of
 from lstm_core.orders.order import TrackOrder
 from lstm_core.tracks.gates import GateResult
 
@@ -30,3 +38,35 @@ def test_no_take_is_made_in_vain_for_a_loudness_out_of_reach() -> None:
 
     assert may_pass(outcome(0.5), GenerateRecipe()) and not may_pass(outcome(0.5, attempt=3), GenerateRecipe())
     assert not may_pass(outcome(4.0), GenerateRecipe())
+
+
+def test_few_tracks_need_no_ray_unless_something_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("jobs.generate.run.is_ray_connected", lambda: False)
+    track, recipe = TrackOrder(duration_s=60.0), GenerateRecipe()
+    few = [track] * int(FEW_AUDIO_S // 60)
+    assert needs_no_ray(few, recipe) and not needs_no_ray([*few, track], recipe)
+    assert not needs_no_ray([TrackOrder(duration_s=60.0, transitions=True)], recipe)
+    assert not needs_no_ray([track], GenerateRecipe(device="cuda"))
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert not needs_no_ray([track], recipe)
+
+
+@pytest.mark.parametrize(("num_rows", "num_engines"), [(1, 1), (5, 2), (40, 2), (300, 1), (2000, 3)])
+def test_engines_begin_with_few_rows_and_each_gets_some(num_rows: int, num_engines: int) -> None:
+    chunks: list[Sequence[int]] = list(chunks_of(range(num_rows), 256, num_engines))
+    assert [row for chunk in chunks for row in chunk] == list(range(num_rows))
+    sizes = [len(chunk) for chunk in chunks]
+    assert len(sizes) >= min(num_rows, num_engines) and max(sizes[:num_engines]) <= FIRST_CHUNK
+    assert max(sizes) <= 256 and sizes[-1] <= max(FIRST_CHUNK, num_rows // num_engines)
+    assert all(size <= 2 * before for before, size in zip(sizes, sizes[num_engines:], strict=False))
+    if num_rows == 2000:
+        assert 256 in sizes
+
+
+def test_what_finishes_tracks_does_without_torch() -> None:
+    """Each worker that finishes tracks imported it, 1.5 s of processor time, for the sake of a seed."""
+    program = "import sys, jobs.generate.track_pipeline, lstm_core.tracks.warm_up; print('torch' in sys.modules)"
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr

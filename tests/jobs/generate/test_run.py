@@ -157,6 +157,37 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def without_ray() -> dict[str, str]:
+    """The environment of a command that knows nothing of the Ray of these tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+
+
+@pytest.mark.timeout(600)
+def test_few_tracks_are_made_without_ray_and_go_on_after_a_kill(
+    run_folder: Path, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    order, catalogue = write_order(tmp_path, ROWS), tmp_path / "catalogue"
+    program = (
+        "import sys\nfrom jobs.command_line.main import main\n"
+        f"try:\n    main(['generate', {str(run_folder)!r}, {str(order)!r}, {str(catalogue)!r}])\n"
+        "except SystemExit as ended:\n    print(ended.code, 'ray' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program]
+    driver = subprocess.Popen(command, env=without_ray(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: list(catalogue.glob("tracks/*/track.json")) or driver.poll() is not None)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    committed = {record.track_id for record in list_tracks(catalogue, verify=True)}
+    assert committed
+    done = subprocess.run(command, env=without_ray(), capture_output=True, text=True)
+    *shown, ended = done.stdout.splitlines()
+    assert ended == "0 False", done.stderr
+    assert f"{5 - len(committed)} tracks made, {len(committed)} were there, 0 failed" in shown
+    assert contents(catalogue) == undisturbed
+    if len(committed) < 5:
+        assert (catalogue / "summaries" / "order.generate.html").exists()
+
+
 class Killed(NamedTuple):
     """A run of the order whose driver was killed when the first track was there."""
 
@@ -170,8 +201,8 @@ def killed(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     catalogue = folder / "catalogue"
     order = write_order(folder, ROWS)
     command = [sys.executable, "-m", "jobs.command_line.main", "generate", str(run_folder), str(order), str(catalogue)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    driver = subprocess.Popen(command, start_new_session=True, env=environment, stderr=subprocess.DEVNULL)
+    command += ["--workers", "1"]  # so few tracks are made without Ray otherwise
+    driver = subprocess.Popen(command, start_new_session=True, env=without_ray(), stderr=subprocess.DEVNULL)
     started: set[int] = set()
     try:
         wait_for(lambda: list(catalogue.glob("tracks/*/track.json")) or driver.poll() is not None)
