@@ -304,7 +304,7 @@ def _sums(stems: Stems, fit: _Fit) -> Waveform:
 
 def _gains(family: FamilyMix, settings: MasterSettings) -> npt.NDArray[np.float32]:
     """Gains to the left, to the right and, of the sum of both, to the reverb: float32 [3]. Panning keeps the power."""
-    level = exp10_of(family.gain_db / 20)
+    level = float(exp10_of(family.gain_db / 20))
     angle = (family.pan + 1) * np.pi / 4
     to_reverb = 0.5 * family.send * settings.reverb_level if settings.reverb != "none" else 0.0
     return (level * np.array([np.sqrt(2) * cos_of(angle), np.sqrt(2) * sin_of(angle), to_reverb])).astype(np.float32)

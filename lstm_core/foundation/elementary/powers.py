@@ -12,6 +12,7 @@ Functions that end in `_of` are for one number and for compiled code, the others
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -169,7 +170,7 @@ def log(x: npt.ArrayLike) -> Floats:
     return _of_each(_log_of_each, x)
 
 
-def _of_each(compiled, x):  # type: ignore[no-untyped-def]
+def _of_each(compiled: Callable[[Floats], None], x: npt.ArrayLike) -> Floats:
     values = np.array(x, dtype=np.float64, order="C")
     compiled(values.reshape(-1))
     return values
