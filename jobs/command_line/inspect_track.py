@@ -70,6 +70,8 @@ def _facts(record: TrackRecord) -> Table:
     for licence, count in record.checkpoint.get("licences", {}).items():
         facts.add_row("licence", f"{licence} ({count:,} pieces)")
     facts.add_row("soundfont", str(record.soundfont.get("name")))
+    if record.versions is not None:
+        facts.add_row("made with", ", ".join(f"{name} {version}" for name, version in record.versions.items()))
     return facts
 
 

@@ -20,6 +20,7 @@ from jobs.runtime.sent_files import SentFile
 from jobs.runtime.work_log import count, log_unit
 from lstm_core import storage
 from lstm_core.catalogue.folder import RECORD_NAME, commit_track, withdraw_track
+from lstm_core.catalogue.made_with import processor
 from lstm_core.catalogue.records import TRACKS_FOLDER
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import SoundFontError, StorageError
@@ -233,6 +234,7 @@ def _finish(track: PlannedTrack, attempt: int, take: Take, work: TrackWork) -> d
         attempt=attempt,
         is_passed=not failed,
         failed_gates=[gate.name for gate in failed],
+        processor=processor(),
         cpu_s={name: round(seconds, 3) for name, seconds in finished.seconds.items()},
     )
     return {
@@ -242,6 +244,7 @@ def _finish(track: PlannedTrack, attempt: int, take: Take, work: TrackWork) -> d
         "reason": "; ".join(_gate_message(gate, track.order) for gate in failed),
         "gates": [asdict(gate) for gate in finished.record.gates],
         "record": record,
+        "processor": processor(),
         "errors": [],
         "seconds": {**finished.seconds, "commit": time.thread_time() - start},
     }

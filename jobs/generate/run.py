@@ -23,6 +23,7 @@ from typing import Any
 from jobs.generate.attempts import Attempting, Attempts, GenerateRecipe, TrackWork, attempting_here, may_pass
 from jobs.generate.failures import failure_of, failures_before
 from jobs.generate.free_space import free_bytes
+from jobs.generate.processors import keep_processors
 from jobs.generate.repeats import repeated_tracks
 from jobs.generate.track_errors import ErrorWatch
 from jobs.generate.track_pipeline import attempting_with_ray
@@ -181,14 +182,17 @@ def _summary(work: TrackWork, made: _Made, result: GenerateResult, wall_s: float
         "audio_s": sum(record.duration_s for record in records),
         "failures": len(result.failures),
     }
+    name = _file_name(work.order_name)
+    by_track = {record.track_id: made.outcomes[record.track_id]["processor"] for record in records}
     return summarise(
         "generate",
-        _file_name(work.order_name),
+        name,
         wall_s=wall_s,
         cpu_s=result.seconds,
         units=units,
         retries=sum(outcome["attempt"] for outcome in made.outcomes.values()),
         nodes=made.nodes,
+        processors=keep_processors(work.catalogue, name, by_track),
     )
 
 

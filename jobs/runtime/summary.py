@@ -43,6 +43,7 @@ class RunSummary:
     units: dict[str, float]  # what was made or met: tracks, audio_s, pieces, events, rejects, failures ...
     retries: int  # attempts, restarts or reads that had to be made again
     nodes: Nodes
+    processors: dict[str, int] = field(default_factory=dict)  # how much of what was made each kind of them made
     cost: dict[str, Any] = field(default_factory=dict)  # currency, total, per_track ...; empty: no prices
 
     @property
@@ -64,6 +65,7 @@ def summarise(
     units: Mapping[str, float],
     retries: int,
     nodes: Nodes,
+    processors: Mapping[str, int] | None = None,
     prices: Mapping[str, Any] | None = None,
 ) -> RunSummary:
     """The summary of a job. `prices` as in the cluster file; None: those of the environment."""
@@ -86,6 +88,7 @@ def summarise(
         units=dict(units),
         retries=retries,
         nodes=nodes,
+        processors=dict(processors or {}),
         cost=cost,
     )
 
@@ -164,6 +167,8 @@ def summary_page(summary: RunSummary) -> str:
         "utilisation": f"{summary.utilisation:.1%} of the cores' time",
         "retries": f"{summary.retries:,}",
     }
+    if summary.processors:
+        facts["processors"] = ", ".join(f"{number:,} by {name}" for name, number in summary.processors.items())
     for key in summary.cost:
         if key != "currency":
             facts[f"cost, {key.replace('_', ' ')}"] = _money(summary, key)

@@ -18,6 +18,7 @@ import numpy as np
 
 from lstm_core.analysis.grid import Bools, Floats, Grid, Ints, spread
 from lstm_core.analysis.paths import best_path
+from lstm_core.foundation.elementary.powers import exp, exp2, log, log2
 from lstm_core.notes.chord_symbols import CHORD_STEPS, NO_CHORD, QUALITIES
 from lstm_core.notes.score import TICKS_PER_QUARTER, NoteArray
 
@@ -89,7 +90,7 @@ def tune_key(notes: NoteArray, grid: Grid) -> int:
     """Key of a tune as a whole, tonic 0..11, plus 12 in minor: by all its notes, and the last one most of all."""
     profile = _profiles(notes, grid).sum(axis=0)
     rows = [np.roll(tones, tonic) for tones in (_MAJOR_KEY, _MINOR_KEY) for tonic in range(12)]
-    scores = np.log(12.0 * np.array(rows)) @ (profile / profile.sum())
+    scores = np.einsum("ij,j->i", log(12.0 * np.array(rows)), profile / profile.sum())
     last = int(notes["pitch"][notes["onset"].argmax()]) % 12
     scores[[last, last + 12]] += _LAST_TONIC
     return int(scores.argmax())
@@ -127,7 +128,7 @@ def _profiles(notes: NoteArray, grid: Grid) -> Floats:
     )
     weight = np.maximum(shared, TICKS_PER_QUARTER // 4) / length * accent
     flat = np.bincount(slot * 12 + notes["pitch"][note] % 12, weights=weight, minlength=grid.num_slots * 12)
-    compressed: Floats = np.power(flat.reshape(-1, 12), 0.8)  # a tone doubled in three octaves is still one tone
+    compressed = exp2(0.8 * log2(flat.reshape(-1, 12)))  # a tone doubled in three octaves is still one tone
     return compressed
 
 
@@ -170,7 +171,7 @@ def _keys(profile: Floats, grid: Grid) -> Ints:
     np.add.at(bars, grid.slot_bar, profile)
     shares = bars / np.maximum(bars.sum(axis=1, keepdims=True), 1e-9)
     rows = [np.roll(tones, tonic) for tones in (_MAJOR_KEY, _MINOR_KEY) for tonic in range(12)]
-    scores = _KEY_TONES * shares @ np.log(12.0 * np.array(rows)).T
+    scores = np.einsum("ij,kj->ik", _KEY_TONES * shares, log(12.0 * np.array(rows)))
     changes = np.where(np.eye(24, dtype=bool), 0.0, _KEY_CHANGE)[None]
     keys: Ints = best_path(scores, changes, np.zeros(len(scores), dtype=np.int64))
     return keys
@@ -181,12 +182,12 @@ def _chord_scores(profile: Floats, lowest: Floats, certainty: Floats, key: Ints)
     tones, basses, prior = _tables()
     mass = profile.sum(axis=1)
     shares = profile / np.maximum(mass, 1e-9)[:, None]
-    num_tones = _NUM_TONES * (1.0 - np.exp(-mass)) + _NUM_MORE_TONES * np.maximum(mass - 1.2, 0.0)
+    num_tones = _NUM_TONES * (1.0 - exp(-mass)) + _NUM_MORE_TONES * np.maximum(mass - 1.2, 0.0)
     scores = np.zeros((len(profile), len(basses)))
     for found in np.unique(key).tolist():
         rows = key == found
-        scores[rows] = num_tones[rows, None] * (shares[rows] @ tones[found].T) + prior[found]
-    scores += (_NUM_BASS_TONES * certainty)[:, None] * (lowest @ basses.T)
+        scores[rows] = num_tones[rows, None] * np.einsum("ij,kj->ik", shares[rows], tones[found]) + prior[found]
+    scores += (_NUM_BASS_TONES * certainty)[:, None] * np.einsum("ij,kj->ik", lowest, basses)
     fifths = np.arange(scores.shape[1]) % len(QUALITIES) == QUALITIES.index("5")
     scores[:, fifths] += _FIFTHS_TOGETHER * np.maximum(2.0 * certainty - 1.0, 0.0)[:, None]
     return scores
@@ -214,8 +215,8 @@ def _tables() -> tuple[Floats, Floats, Floats]:
         outside = (~in_key[:, members]).sum(axis=1)
         degree = [_DEGREE_BONUS.get((root - key) % 12, 0.0) for key in range(24)]
         prior[:, chord] = _QUALITY_PRIOR[quality] - _OUTSIDE * outside + np.array(degree)
-    tones = np.log(12.0 * tones / tones.sum(axis=2, keepdims=True))
-    basses = np.log(12.0 * basses / basses.sum(axis=1, keepdims=True))
+    tones = log(12.0 * tones / tones.sum(axis=2, keepdims=True))
+    basses = log(12.0 * basses / basses.sum(axis=1, keepdims=True))
     return tones, basses, prior
 
 

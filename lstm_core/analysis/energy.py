@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstm_core.analysis.grid import Floats, Grid, spread
+from lstm_core.foundation.elementary.powers import log2, log2_of
 from lstm_core.notes.score import DRUMS, Score
 
 _SHARES = (0.35, 0.25, 0.15, 0.15, 0.10)
@@ -45,7 +46,7 @@ def bar_energy(score: Score, grid: Grid) -> Floats:
     pairs = np.unique(where * 256 + notes["program"][note])
     parts = np.bincount(pairs // 256, minlength=grid.num_bars)
     columns = (
-        np.log2(np.maximum(begun, 1.0)) / np.log2(MOST_NOTES),
+        log2(np.maximum(begun, 1.0)) / log2_of(float(MOST_NOTES)),
         (velocity / np.maximum(mass, 1e-9) - LOUDNESS[0]) / (LOUDNESS[1] - LOUDNESS[0]),
         np.maximum(high - low, 0) / WIDEST,
         (parts - 1) / (MOST_PARTS - 1),

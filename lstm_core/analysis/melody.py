@@ -22,6 +22,7 @@ from lstm_core.analysis.grid import Bools, Floats
 from lstm_core.analysis.layers import Layers
 from lstm_core.analysis.melody_points import LEAP_POINTS, POINTS, PROGRAM_POINTS, REST_POINTS, per_semitone
 from lstm_core.analysis.paths import best_line
+from lstm_core.foundation.elementary.powers import log, log2
 from lstm_core.notes.score import NoteArray
 
 SOLO_POLYPHONY = 1.15  # notes at once: below it the music is one line, and that line its melody
@@ -48,11 +49,11 @@ def find_melody(notes: NoteArray, layers: Layers) -> Bools:
     measures = _measures(layers)
     by_hand = _points_by_hand(notes[layers.is_pitched], layers)
     first, again = np.array(POINTS).T
-    is_in = _line(layers, measures @ first[: measures.shape[1]] + by_hand, 0)
+    is_in = _line(layers, np.einsum("ij,j->i", measures, first[: measures.shape[1]]) + by_hand, 0)
     if not is_in.any():
         return is_in
     measures = np.column_stack([measures, _line_measures(layers, is_in)])
-    is_in = _line(layers, measures @ again + by_hand, 1)
+    is_in = _line(layers, np.einsum("ij,j->i", measures, again) + by_hand, 1)
     return _filled(layers, is_in & _moves(layers, is_in))
 
 
@@ -166,8 +167,8 @@ def _measures(layers: Layers) -> Floats:
         before * after,
         np.abs(before - after),
         around[:, k.EQUAL_BEFORE] * around[:, k.EQUAL_AFTER],
-        np.log1p(around[:, k.RECURRENCES]),
-        np.log1p(around[:, k.NEAR_NOTES]),
+        log(1.0 + around[:, k.RECURRENCES]),
+        log(1.0 + around[:, k.NEAR_NOTES]),
         _share_on_top(layers),
         is_top * length,
         is_top * before * after,
@@ -226,7 +227,7 @@ def _log_beats(layers: Layers) -> Floats:
 
     So long a note belongs to the accompaniment.
     """
-    length = np.maximum(np.log2((layers.end - layers.onset) / layers.beat_ticks), -3.0)
+    length = np.maximum(log2((layers.end - layers.onset) / layers.beat_ticks), -3.0)
     folded: Floats = np.where(length > 2.0, np.maximum(2.0 - 2.0 * (length - 2.0), -3.0), length)
     return folded
 

@@ -16,6 +16,7 @@ from lstm_core.analysis.grid import Bools, Floats, Grid, Ints
 from lstm_core.analysis.likeness import Likeness
 from lstm_core.analysis.paths import best_sections
 from lstm_core.analysis.references import EXACT_LIKENESS, NO_SOURCE, find_references
+from lstm_core.foundation.elementary.powers import log2
 from lstm_core.notes.score import NoteArray
 
 SAME_LETTER = 0.5  # mean likeness from which on two sections bear one letter
@@ -95,7 +96,7 @@ def _novelty(notes: NoteArray, is_melody: Bools, grid: Grid) -> Floats:
     counts = np.bincount(bar * len(programs) + which, minlength=grid.num_bars * len(programs))
     plays = (counts.reshape(grid.num_bars, len(programs)) > 0).astype(np.float64)
     quarters = np.diff(grid.barlines) / 24.0
-    density = np.log2(1.0 + np.bincount(bar, minlength=grid.num_bars) / quarters)
+    density = log2(1.0 + np.bincount(bar, minlength=grid.num_bars) / quarters)
     sings = np.bincount(bar[is_melody], minlength=grid.num_bars) > 0
     features = np.column_stack([plays / np.sqrt(max(len(programs), 1)) * 1.5, density / 3.0, 0.5 * sings])
     sums = np.concatenate([np.zeros((1, features.shape[1])), np.cumsum(features, axis=0)])

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.elementary.powers import log2_of
 
 ABOVE, GAP_ABOVE, GAP_BELOW, SAME_STRUCK, OTHERS_STRUCK, STEP_BEFORE, STEP_AFTER, LEAP_BEFORE, LEAP_AFTER = range(9)
 EQUAL_BEFORE, EQUAL_AFTER, RECURRENCES, NEAR_NOTES, RELATIVE_LENGTH, BAR_NOTES = range(9, 15)
@@ -45,7 +46,7 @@ def surroundings(
         stop = np.searchsorted(onset, onset[i] + beat[i], side="right")
         others = sums[stop] - sums[first] - length[i]
         if others > 0.0:
-            found[i, RELATIVE_LENGTH] = np.log2(length[i] * (stop - first - 1) / others)
+            found[i, RELATIVE_LENGTH] = log2_of(length[i] * (stop - first - 1) / others)
     order = np.argsort(layer, kind="mergesort")  # of each layer in order of onset
     for k in range(count):
         i = order[k]

@@ -21,6 +21,7 @@ OPTIONAL = (
     *("loop_start_bar", "loop_start_sample", "loop_end_sample"),
     "layers",
     "recording",
+    "versions",
 )  # absent when None
 LISTS = ("tempos", "keys", "meters", "layers")  # of those, each of several rows
 T = TypeVar("T")
@@ -132,6 +133,9 @@ class TrackRecord:
     meters: tuple[TrackMeter, ...] | None = None  # the same of meters
     layers: tuple[TrackLayer, ...] | None = None  # from the softest on, where they were ordered
     recording: MelodyRecording | None = None  # that the melody was found in, where the order named one
+    versions: dict[str, str] | None = (
+        None  # of the libraries that its bytes depend on; None: made before they were kept
+    )
     files: tuple[TrackFile, ...] = ()  # filled when the track is committed, sorted by name
     format_version: int = 1  # of the code between an order and its bytes, tracks.identity.FORMAT_VERSION
     record_version: int = RECORD_VERSION

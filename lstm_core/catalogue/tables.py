@@ -104,6 +104,7 @@ TRACKS_SCHEMA = pa.schema(
         ("meters", pa.list_(_METER)),  # null where there is one, meter
         ("layers", pa.list_(_LAYER)),  # null where none were ordered
         ("recording", _RECORDING),  # null where the melody was not found in one
+        ("versions", pa.string()),  # JSON: of libraries, by name; null in rows from before they were kept
     ]
 )
 
@@ -142,7 +143,12 @@ def records_of(tracks: pa.Table) -> list[TrackRecord]:
     """The records of a table of tracks, without what has no column: `extra`, and most of the checkpoint's facts."""
     return [
         stored_record(
-            {**row, "order": json.loads(row["order"]), "form": row["form_json"] and json.loads(row["form_json"])}
+            {
+                **row,
+                "order": json.loads(row["order"]),
+                "form": row["form_json"] and json.loads(row["form_json"]),
+                "versions": row["versions"] and json.loads(row["versions"]),
+            }
         )
         for row in tracks.to_pylist()
     ]
@@ -202,8 +208,8 @@ def _cell(name: str, row: TrackRecord | TrackFailure) -> Any:
     if name in _FORM_CELLS and isinstance(row, TrackRecord):
         return None if row.form is None else _FORM_CELLS[name](row.form)
     value = getattr(row, name)
-    if name == "order":
-        return json.dumps(value, sort_keys=True)
+    if name in ("order", "versions"):
+        return None if value is None else json.dumps(value, sort_keys=True)
     if name in ("gates", "files", *LISTS):
         return value and [vars(entry) for entry in value]
     if name == "recording":

@@ -117,7 +117,9 @@ def _key_correlations(profiles: npt.NDArray[np.float64]) -> npt.NDArray[np.float
     norms = np.linalg.norm(centred, axis=1, keepdims=True)
     is_flat = norms <= 1e-9 * (1.0 + np.abs(profiles).max(axis=1, keepdims=True))
     # Rounded, so that the order decides between equal keys, and not the last bit of a sum.
-    correlations: npt.NDArray[np.float64] = np.round((centred / np.where(is_flat, 1.0, norms)) @ _RATINGS.T, 12)
+    correlations: npt.NDArray[np.float64] = np.round(
+        np.einsum("ij,kj->ik", centred / np.where(is_flat, 1.0, norms), _RATINGS), 12
+    )
     return np.where(is_flat, 0.0, correlations)
 
 

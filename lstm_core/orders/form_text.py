@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstm_core.foundation.elementary.powers import log2_of
 from lstm_core.foundation.plain import nearest
 
 MAX_SECTIONS = 200
@@ -282,7 +283,7 @@ def _lengths(usual: float, longest: int, letter_bars: float | None) -> tuple[lis
         lengths = sorted({*range(1, _CANDIDATES // 4 + 1), *sorted(lengths, key=lambda bars: abs(bars - usual))[:48]})
     costs = []
     for length in lengths:
-        cost = abs(float(np.log2(length / usual)))
+        cost = abs(float(log2_of(length / usual)))
         cost += 0.0 if length % 4 == 0 else _EVEN_COST if length % 2 == 0 else _ODD_COST
         costs.append(cost + (_LONGER_EDGE if letter_bars is not None and length > letter_bars else 0.0))
     return lengths, costs

@@ -22,7 +22,7 @@ BITS_OF_A_GAP = 1.6  # beyond log2(range / n)
 
 def pack_sorted(keys: Hashes, values: Hashes, *, key_bits: int, value_bits: int) -> bytes:
     """The bytes of ascending keys under 2^key_bits with values under 2^value_bits."""
-    mean_gap_bits = key_bits - int(np.log2(max(len(keys), 1)))
+    mean_gap_bits = key_bits - (max(len(keys), 1).bit_length() - 1)
     rest_bits = max(mean_gap_bits - 1, 0)
     gaps = np.diff(keys, prepend=np.uint64(0))
     num_bits = int((gaps >> np.uint64(rest_bits)).sum()) + len(keys) * (1 + rest_bits + value_bits)

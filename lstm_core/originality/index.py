@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from lstm_core.foundation.elementary.powers import log2_of
 from lstm_core.foundation.errors import CheckpointError
 from lstm_core.notes.score import Score
 from lstm_core.originality.bit_lists import BITS_OF_A_GAP, pack_sorted, unpack_sorted
@@ -166,7 +166,7 @@ def _fitting(num_seeds: int, num_bytes: int) -> tuple[int, int]:
     bits = 8 * num_bytes / num_seeds - BITS_OF_A_GAP
     code_bits = min(max(int((bits - FEWEST_GAP_BITS) / (2 * REACH)), FEWEST_CODE_BITS), CODE_BITS)
     gap_bits = min(max(bits - 2 * REACH * code_bits, FEWEST_GAP_BITS), MOST_GAP_BITS)
-    return int(gap_bits + math.log2(num_seeds)), code_bits
+    return int(gap_bits + log2_of(float(num_seeds))), code_bits
 
 
 def _shortened(codes: Hashes, code_bits: int) -> Hashes:

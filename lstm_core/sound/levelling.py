@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.elementary.powers import exp10_of, log10_of
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.layers.fades import fade_peaks
 from lstm_core.sound.limiter import apply_gain, limiting_gain
@@ -38,13 +39,13 @@ class Levelled:
     @property
     def gain(self) -> float:
         """The gain as a factor."""
-        return float(10 ** (self.gain_db / 20))
+        return float(exp10_of(self.gain_db / 20))
 
     @property
     def limited_db(self) -> float:
         """The most that the limiter takes off anywhere."""
         lowest = [borders.min() for borders in (self.intro_borders, self.borders) if borders is not None]
-        return float(-20 * np.log10(min(lowest))) if lowest else 0.0
+        return float(-20 * log10_of(min(lowest))) if lowest else 0.0
 
     def applied(self, mix: Waveform, intro: Waveform | None, sample_rate: int) -> Waveform:
         """What is given of the mix, and of its intro, with the same gain and limiting: float32 [C, S]."""
@@ -80,7 +81,7 @@ class Leveller:
         intro_layers: Sequence[Waveform] = (),
     ) -> None:
         self._mix, self._loudness, self._loop, self._sample_rate = mix, loudness, loop, sample_rate
-        ceiling = float(10 ** ((true_peak_dbtp - PEAK_MARGIN_DB) / 20))
+        ceiling = float(exp10_of((true_peak_dbtp - PEAK_MARGIN_DB) / 20))
         self._limiting = _Limiting(mix, layers, ceiling, sample_rate, is_loop=loop)
         self._intro, self._intro_limiting = intro, None
         if intro is not None:
@@ -110,7 +111,7 @@ class Leveller:
         return loud
 
     def _at(self, gain_db: float) -> Levelled:
-        gain = float(10 ** (gain_db / 20))
+        gain = float(exp10_of(gain_db / 20))
         borders = self._limiting.borders(gain)
         intro_borders = None if self._intro_limiting is None else self._intro_limiting.borders(gain)
         found = Levelled(gain_db, borders, self._mix, self._loudness + gain_db, intro_borders)

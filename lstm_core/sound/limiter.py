@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.elementary.angles import cos
+from lstm_core.foundation.elementary.powers import exp_of
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loudness import TILE_SAMPLES
 
@@ -31,7 +33,7 @@ def limiting_gain(
     if not (peaks > ceiling).any():
         return None
     half = max(round(ATTACK_S / 2 * sample_rate / TILE_SAMPLES), 1)
-    decay = float(np.exp(-TILE_SAMPLES / (RELEASE_S * sample_rate)))
+    decay = float(exp_of(-TILE_SAMPLES / (RELEASE_S * sample_rate)))
     reduction = 1 - ceiling / np.maximum(peaks, np.float32(ceiling)).astype(np.float64)
     margin = 2 * half + 2
     padded = np.pad(reduction, margin, mode="wrap" if is_loop else "constant")
@@ -39,9 +41,11 @@ def limiting_gain(
     followed = _followed(held, decay, 0.0)
     if is_loop:
         followed = _followed(held, decay, followed[len(peaks) - 1])
-    window = np.cos(np.pi / 2 * np.arange(-half, half + 1) / (half + 1)) ** 2
-    smooth = np.convolve(followed, window / window.sum(), mode="same")
-    gain = 1 - smooth[margin : margin + len(peaks) + 1]
+    window = cos(np.pi / 2 * np.arange(-half, half + 1) / (half + 1)) ** 2
+    smooth = np.zeros(len(peaks) + 1)
+    for place, weight in enumerate(window / window.sum()):  # in this order, where a library's is that of its processor
+        smooth += weight * followed[margin - half + place :][: len(smooth)]
+    gain = 1 - smooth
     if is_loop:
         gain[0] = gain[-1] = min(gain[0], gain[-1])
     return gain.astype(np.float32)

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.elementary.angles import sin, tan_of
+from lstm_core.foundation.elementary.powers import exp10_of, log10, log10_of
 from lstm_core.sound.audio import Waveform
 
 SILENCE_LUFS = -70.0  # blocks under the absolute gate count as silence; so does a waveform that has no others
@@ -41,8 +43,7 @@ def integrated_loudness(waveform: Waveform, sample_rate: int, *, is_loop: bool =
     warm_up = round(WARM_UP_S * sample_rate) if is_loop else 0
     right = waveform[1] if len(waveform) == 2 else np.zeros_like(waveform[0])
     energies = _weighted_energies(waveform[0], right, _k_weighting(sample_rate), hop, num_hops, warm_up)
-    blocks = np.convolve(energies, np.ones(BLOCK_HOPS), mode="valid") / (BLOCK_HOPS * hop)
-    return _gated(blocks)
+    return _gated(_blocks(energies, hop))
 
 
 class LoudnessMeter:
@@ -78,7 +79,7 @@ def loudness_of_hops(energies: npt.NDArray[np.float64], sample_rate: int) -> flo
     if len(energies) < BLOCK_HOPS:
         return -np.inf
     hop = round(sample_rate / 10)
-    return _gated(np.convolve(energies, np.ones(BLOCK_HOPS), mode="valid") / (BLOCK_HOPS * hop))
+    return _gated(_blocks(energies, hop))
 
 
 def true_peak_dbtp(waveform: Waveform, *, is_loop: bool = False) -> float:
@@ -89,7 +90,7 @@ def true_peak_dbtp(waveform: Waveform, *, is_loop: bool = False) -> float:
     """
     filters, reach = _interpolators()
     peak = max((float(_true_peak(channel, filters, reach, is_loop)) for channel in waveform), default=0.0)
-    return float(20 * np.log10(peak)) if peak > 0 else -np.inf
+    return float(20 * log10_of(peak)) if peak > 0 else -np.inf
 
 
 def tile_peaks(waveform: Waveform, floor: float, *, is_loop: bool = False) -> npt.NDArray[np.float32]:
@@ -101,12 +102,18 @@ def tile_peaks(waveform: Waveform, floor: float, *, is_loop: bool = False) -> np
     return peaks
 
 
+def _blocks(energies: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.float64]:
+    """Mean energy of each block of those in hops."""
+    num_blocks = len(energies) - BLOCK_HOPS + 1
+    total = sum(energies[first : first + num_blocks] for first in range(BLOCK_HOPS))
+    return np.asarray(total / (BLOCK_HOPS * hop))
+
+
 def _gated(blocks: npt.NDArray[np.float64]) -> float:
     """Loudness of block energies under the two gates of Annex 1."""
 
     def loudness(energy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        with np.errstate(divide="ignore"):
-            return -0.691 + 10 * np.log10(energy)
+        return -0.691 + 10 * log10(energy)
 
     audible = blocks[loudness(blocks) > SILENCE_LUFS]
     if len(audible) == 0:
@@ -122,14 +129,14 @@ def _k_weighting(sample_rate: int) -> npt.NDArray[np.float64]:
     The two analogue filters behind the table of the Recommendation, for any rate (B. De Man, Evaluation of
     implementations of the EBU R128 loudness measurement, AES 145, 2018); at 48 kHz they are that table.
     """
-    k = np.tan(np.pi * 1681.974450955533 / sample_rate)
-    q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
-    band = high**0.4996667741545416
+    k = tan_of(np.pi * 1681.974450955533 / sample_rate)
+    q, gain = 0.7071752369554196, 3.999843853973347 / 20
+    high, band = exp10_of(gain), exp10_of(0.4996667741545416 * gain)
     norm = 1 + k / q + k * k
     shelf = np.array([high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k])
     poles = np.array([2 * (k * k - 1), 1 - k / q + k * k])
     first = np.concatenate([shelf, poles]) / norm
-    k, q = np.tan(np.pi * 38.13547087602444 / sample_rate), 0.5003270373238773
+    k, q = tan_of(np.pi * 38.13547087602444 / sample_rate), 0.5003270373238773
     norm = 1 + k / q + k * k
     second = np.array([1.0, -2.0, 1.0, 2 * (k * k - 1) / norm, (1 - k / q + k * k) / norm])
     return np.stack([first, second])
@@ -183,9 +190,18 @@ def _interpolators() -> tuple[npt.NDArray[np.float32], float]:
     """Filters for the three points between two samples, float32 [3, TAPS_PER_PHASE], and how far they can overshoot."""
     half = TAPS_PER_PHASE // 2
     offsets = np.arange(1 - half, half + 1) - np.arange(1, OVERSAMPLING)[:, None] / OVERSAMPLING
-    filters = np.sinc(offsets) * np.i0(6.0 * np.sqrt(np.maximum(1 - (offsets / half) ** 2, 0))) / np.i0(6.0)
+    filters = sin(np.pi * offsets) / (np.pi * offsets) * _i0(6.0 * np.sqrt(np.maximum(1 - (offsets / half) ** 2, 0)))
     filters /= filters.sum(axis=1, keepdims=True)
     return filters.astype(np.float32), float(np.abs(filters).sum(axis=1).max())
+
+
+def _i0(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The Bessel function of Kaiser's window by its series, for x up to 6: float64, as x."""
+    term = total = np.ones_like(x)
+    for n in range(1, 30):
+        term = term * (x * x) / (4.0 * n * n)
+        total = total + term
+    return total
 
 
 @njit(cache=True, nogil=True)

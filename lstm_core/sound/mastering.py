@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.elementary.angles import cos_of, sin_of
+from lstm_core.foundation.elementary.powers import exp10_of, log10_of
 from lstm_core.foundation.errors import TonemillError
 from lstm_core.notes.score import FAMILIES
 from lstm_core.sound.audio import Waveform
@@ -205,7 +207,7 @@ def master(
         waveform=finished,
         loudness_lufs=levelled.loudness_lufs,
         true_peak_dbtp=joined_peak_dbtp(finished, loop_start) if intro else true_peak_dbtp(finished, is_loop=loop),
-        sample_peak_dbfs=float(20 * np.log10(peak)) if peak > 0 else -np.inf,
+        sample_peak_dbfs=float(20 * log10_of(peak)) if peak > 0 else -np.inf,
         limited_db=levelled.limited_db,
         stems=kept,
         layers=(*softer, finished) if layers else (),
@@ -302,7 +304,7 @@ def _sums(stems: Stems, fit: _Fit) -> Waveform:
 
 def _gains(family: FamilyMix, settings: MasterSettings) -> npt.NDArray[np.float32]:
     """Gains to the left, to the right and, of the sum of both, to the reverb: float32 [3]. Panning keeps the power."""
-    level = 10 ** (family.gain_db / 20)
+    level = float(exp10_of(family.gain_db / 20))
     angle = (family.pan + 1) * np.pi / 4
     to_reverb = 0.5 * family.send * settings.reverb_level if settings.reverb != "none" else 0.0
-    return (level * np.array([np.sqrt(2) * np.cos(angle), np.sqrt(2) * np.sin(angle), to_reverb])).astype(np.float32)
+    return (level * np.array([np.sqrt(2) * cos_of(angle), np.sqrt(2) * sin_of(angle), to_reverb])).astype(np.float32)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.elementary.angles import cos, tan_of
 from lstm_core.sound.audio import Waveform
 
 LONGEST_FADE_S = 3.0
@@ -27,14 +28,14 @@ def fade_out(waveform: Waveform, sample_rate: int, music_end: int | None) -> Non
     rest = num_samples - music_end if music_end is not None else 0
     num_faded = round(min(max(rest / sample_rate, SHORTEST_FADE_S), LONGEST_FADE_S) * sample_rate)
     num_faded = min(num_faded, num_samples)
-    fade = np.cos(np.linspace(0, np.pi / 2, num_faded)) ** 2
+    fade = cos(np.linspace(0, np.pi / 2, num_faded)) ** 2
     fade[-1] = 0
     waveform[:, num_samples - num_faded :] *= fade.astype(np.float32)
 
 
 def high_pass(hz: float, sample_rate: int) -> npt.NDArray[np.float64]:
     """b0, a1, a2 of a Butterworth high-pass of second order, its zeros being 1, -2, 1 times b0: float64 [3]."""
-    k = np.tan(np.pi * hz / sample_rate)
+    k = tan_of(np.pi * hz / sample_rate)
     norm = 1 / (1 + np.sqrt(2) * k + k * k)
     return np.array([norm, 2 * (k * k - 1) * norm, (1 - np.sqrt(2) * k + k * k) * norm])
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.elementary.powers import log10
+
 MODULATOR_DTYPE = np.dtype(
     [("source", "<u2"), ("destination", "<u2"), ("amount", "<i2"), ("amount_source", "<u2"), ("transform", "<u2")]
 )
@@ -78,9 +80,9 @@ def _curved(value: Amounts, curve: int) -> Amounts:
     """0..127 through one of the four curves: float64 [N] in 0..1. The concave one is 40/96 of a decade of amplitude."""
     value = np.clip(value, 0, 127)
     if curve == _CONCAVE:
-        return np.minimum(-40 / 96 * np.log10(np.maximum(127 - value, 1e-9) / 127), 1)
+        return np.minimum(-40 / 96 * log10(np.maximum(127 - value, 1e-9) / 127), 1)
     if curve == _CONVEX:
-        return 1 - np.minimum(-40 / 96 * np.log10(np.maximum(value, 1e-9) / 127), 1)
+        return 1 - np.minimum(-40 / 96 * log10(np.maximum(value, 1e-9) / 127), 1)
     if curve == _SWITCH:
         return (value >= 64).astype(np.float64)
     return np.asarray(value / 127, dtype=np.float64)

@@ -30,8 +30,9 @@ class OutputFormat:
 OUTPUT_FORMATS = {
     "flac": OutputFormat(
         bit_depths=(16, 24),
-        # libsndfile's 0..1 for FLAC levels 0..8, so level 3
-        encode=partial(encode_pcm, container="FLAC", compression_level=0.375),
+        # libsndfile's 0..1 for FLAC levels 0..8, so level 2: from 3 on libFLAC predicts by floating point, and chooses
+        # its code by the processor, so that the same samples become other bytes on one without FMA
+        encode=partial(encode_pcm, container="FLAC", compression_level=0.25),
         suffix=".flac",
         mime="audio/flac",
         size_share=0.75,

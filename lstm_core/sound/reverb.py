@@ -10,9 +10,11 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
+from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.elementary.powers import exp
 from lstm_core.sound.audio import Waveform
 
-_LN_60_DB = float(np.log(10**3))
+_LN_60_DB = 6.907755278982137
 _LOWEST_HZ = 180.0  # reverb only above: a reverberant bass is muddy
 _FFT_PER_RESPONSE = 3.0  # length of a transform over that of the response; 2.5 to 4 are within 10 % of each other
 _PIECES_AT_ONCE = 4  # of the signal, transformed together: as many as the transform takes side by side
@@ -83,13 +85,27 @@ def convolve(signal: npt.NDArray[np.float32], response: Waveform) -> Waveform:
     padded[length - 1 : total] = signal
     pieces = sliding_window_view(padded, size)[::step]
     answer = np.empty((2, num_pieces, step), dtype=np.float32)
+    products = np.empty((_PIECES_AT_ONCE, spectrum.shape[1]), dtype=np.complex64)
     for first in range(0, num_pieces, _PIECES_AT_ONCE):
         these = slice(first, first + _PIECES_AT_ONCE)
         spectra = scipy.fft.rfft(pieces[these], axis=1)
         for side in range(2):
-            answers = scipy.fft.irfft(spectra * spectrum[side], size, axis=1, overwrite_x=True)
+            _multiply(spectra, spectrum[side], products[: len(spectra)])
+            answers = scipy.fft.irfft(products[: len(spectra)], size, axis=1, overwrite_x=True)
             answer[side, these] = answers[:, length - 1 :]
     return answer.reshape(2, -1)[:, :total]
+
+
+@njit(cache=True, nogil=True)
+def _multiply(spectra, response, products):  # type: ignore[no-untyped-def]
+    """Writes the product of each spectrum with that of the response.
+
+    NumPy rounds once less where the processor can, which not every one does.
+    """
+    for spectrum, product in zip(spectra, products):  # noqa: B905, numba knows no strict
+        for i in range(len(response)):
+            a, b, c, d = spectrum[i].real, spectrum[i].imag, response[i].real, response[i].imag
+            product[i] = complex(a * c - b * d, a * d + b * c)
 
 
 def _decaying_noise(
@@ -99,11 +115,11 @@ def _decaying_noise(
     hz = scipy.fft.rfftfreq(num_samples, 1 / sample_rate)
     time_s = np.arange(num_samples) / sample_rate
     edges = (500.0, 2000.0, 6000.0)
-    below = [1 / (1 + (hz / edge) ** 4) for edge in edges]
+    below = [1 / (1 + ((hz / edge) ** 2) ** 2) for edge in edges]
     bands = (below[0], below[1] - below[0], below[2] - below[1], 1 - below[2])
     late = np.zeros((2, num_samples))
     for band, decay_s in zip(bands, reverb.decay_s, strict=True):
-        late += scipy.fft.irfft(noise * band, num_samples, axis=1) * np.exp(-_LN_60_DB * time_s / decay_s)
+        late += scipy.fft.irfft(noise * band, num_samples, axis=1) * exp(-_LN_60_DB * time_s / decay_s)
     return late
 
 

@@ -9,6 +9,8 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.elementary.angles import cos, sin
+from lstm_core.foundation.elementary.powers import exp2, exp10
 from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, Score, family_of
 from lstm_core.sound import sfbk
 from lstm_core.sound.audio import Waveform
@@ -190,12 +192,12 @@ def make_voices(
     key = np.where(g[sfbk.KEY] >= 0, g[sfbk.KEY], pitch)
     root = np.where(g[sfbk.ROOT_KEY] >= 0, g[sfbk.ROOT_KEY], recording.pitch)
     cents = (key - root) * g[sfbk.SCALE_TUNING] + 100 * g[sfbk.COARSE_TUNE] + g[sfbk.FINE_TUNE]
-    ratio = np.exp2((cents + recording.correction_cents) / 1200)
+    ratio = exp2((cents + recording.correction_cents) / 1200)
     voices["step"] = np.clip(ratio * recording.sample_rate / sample_rate, MIN_STEP, MAX_STEP)
     attenuation_db = np.maximum(g[sfbk.ATTENUATION] * EMU_ATTENUATION + taken_off, 0) / 10
-    level = 10 ** (-attenuation_db / 20)
+    level = exp10(-attenuation_db / 20)
     angle = (np.clip(g[sfbk.PAN], -500, 500) / 1000 + 0.5) * (np.pi / 2)
-    voices["left"], voices["right"] = level * np.cos(angle), level * np.sin(angle)
+    voices["left"], voices["right"] = level * cos(angle), level * sin(angle)
     _set_volume_envelope(voices, g, key, sample_rate)
     _set_modulation(voices, g, key, sample_rate)
     return voices
@@ -242,15 +244,15 @@ def _set_modulation(
 
 def _frames(timecents: npt.NDArray[np.float64], sample_rate: int, *, least_s: float = 0.001) -> npt.NDArray[np.float64]:
     """Times as numbers of frames; what is at the bottom of the scale, 1 ms, or under becomes `least_s` at least."""
-    seconds = np.exp2(np.clip(timecents, -12000, LONGEST_TIMECENTS) / 1200)
+    seconds = exp2(np.clip(timecents, -12000, LONGEST_TIMECENTS) / 1200)
     return np.where(timecents <= -12000, least_s, np.maximum(seconds, least_s)) * sample_rate
 
 
 def _hz(cents: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(8.176 * np.exp2(np.clip(cents, -16000, 4500) / 1200))
+    return np.asarray(8.176 * exp2(np.clip(cents, -16000, 4500) / 1200))
 
 
 def _fade_end(stem: Waveform, num_faded: int) -> None:
     num_faded = min(num_faded, stem.shape[1])
     if num_faded and np.any(stem[:, -num_faded:]):
-        stem[:, -num_faded:] *= np.cos(np.linspace(0, np.pi / 2, num_faded, dtype=np.float32)) ** 2
+        stem[:, -num_faded:] *= (cos(np.linspace(0, np.pi / 2, num_faded)) ** 2).astype(np.float32)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_core.foundation.compiling import njit
+from lstm_core.foundation.elementary.angles import cos_of, sin_of
+from lstm_core.foundation.elementary.powers import exp2_of, exp10_of, log10_of
 from lstm_core.sound.soundbank import PAD_FRAMES
 
 CONTROL_FRAMES = 64
@@ -150,7 +152,7 @@ def _make_voice(v, samples, loop_start, loop_end, sample_rate, plain, played, so
 def _gain(v, now, lfo):  # type: ignore[no-untyped-def]
     """Height of the volume envelope, tremolo included, 0..1 without it."""
     db = _volume_db(v, min(now, v["off"])) + max(now - v["off"], 0) * v["release_rate"]
-    return 10.0 ** (-0.05 * (db - lfo * v["lfo_to_db"])) if db < SILENCE_DB else 0.0
+    return exp10_of(-0.05 * (db - lfo * v["lfo_to_db"])) if db < SILENCE_DB else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -160,7 +162,7 @@ def _volume_db(v, time):  # type: ignore[no-untyped-def]
     if time <= 0.0:
         return SILENCE_DB
     if time < v["attack"]:
-        return min(-20.0 * np.log10(time / v["attack"]), SILENCE_DB)
+        return min(-20.0 * log10_of(time / v["attack"]), SILENCE_DB)
     time -= v["attack"] + v["hold"]
     if time <= 0.0:
         return 0.0
@@ -187,7 +189,7 @@ def _bent_step(v, now, modulation, lfo):  # type: ignore[no-untyped-def]
     """Step through the recording under envelope, LFO and vibrato, fixed point."""
     cents = modulation * v["mod_to_step"] + lfo * v["lfo_to_step"]
     cents += _triangle(now, v["vibrato_delay"], v["vibrato_rate"]) * v["vibrato_to_step"]
-    return np.int64(min(v["step"] * 2.0 ** (cents / 1200.0), MAX_STEP) * FIXED_ONE)
+    return np.int64(min(v["step"] * exp2_of(cents / 1200.0), MAX_STEP) * FIXED_ONE)
 
 
 @njit(cache=True, nogil=True)
@@ -276,13 +278,13 @@ def _low_pass(sound, cutoff_cents, resonance_db, sample_rate, coefficients, stat
 
 @njit(cache=True, nogil=True)
 def _tune_low_pass(cutoff_cents, resonance_db, sample_rate, coefficients):  # type: ignore[no-untyped-def]
-    hz = min(max(8.176 * 2.0 ** (cutoff_cents / 1200.0), 5.0), 0.45 * sample_rate)
-    q = 10.0 ** ((resonance_db - 3.01) / 20.0)
+    hz = min(max(8.176 * exp2_of(cutoff_cents / 1200.0), 5.0), 0.45 * sample_rate)
+    q = exp10_of((resonance_db - 3.01) / 20.0)
     angle = 2.0 * np.pi * hz / sample_rate
-    alpha = np.sin(angle) / (2.0 * q)
-    cosine = np.cos(angle)
+    alpha = sin_of(angle) / (2.0 * q)
+    cosine = cos_of(angle)
     scale = 1.0 / (1.0 + alpha)
-    height = 10.0 ** (-resonance_db / 40.0)  # half of the resonance comes off the whole, section 8.1.2, generator 9
+    height = exp10_of(-resonance_db / 40.0)  # half of the resonance comes off the whole, section 8.1.2, generator 9
     coefficients[0] = cutoff_cents
     coefficients[1] = 0.5 * (1.0 - cosine) * scale * height
     coefficients[2] = -2.0 * cosine * scale

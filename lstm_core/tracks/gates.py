@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.elementary.powers import exp10_of, log10_of
 from lstm_core.notes.score import DRUMS, NoteArray, Score
 from lstm_core.orders.constraints.key import scale_of
 from lstm_core.orders.order import TrackOrder
@@ -191,7 +192,7 @@ def longest_flat_top(waveform: Waveform) -> int:
     longest = 0
     for channel in waveform:
         for extreme in (channel.max(), channel.min()):
-            if abs(extreme) < 10 ** (FLAT_TOP_DBFS / 20):
+            if abs(extreme) < exp10_of(FLAT_TOP_DBFS / 20):
                 continue
             at = np.flatnonzero(channel == extreme)
             runs = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)
@@ -221,7 +222,7 @@ def _num_distinct_bars(score: Score, barlines: Ints) -> int:
 
 def level_dbfs(waveform: npt.NDArray[np.float32]) -> float:
     power = float(np.square(waveform, dtype=np.float64).mean())
-    return max(float(10 * np.log10(power)), NOTHING_DB) if power > 0 else NOTHING_DB
+    return max(float(10 * log10_of(power)), NOTHING_DB) if power > 0 else NOTHING_DB
 
 
 def _seam_gate(name: str, measure: SeamMeasure) -> GateResult:

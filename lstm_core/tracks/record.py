@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_core import storage
 from lstm_core.catalogue.form import TrackForm
+from lstm_core.catalogue.made_with import versions
 from lstm_core.catalogue.records import (
     GateVerdict,
     MelodyRecording,
@@ -88,6 +89,7 @@ def track_record(
         meters=_meters(track, score) or None,
         layers=layers,
         recording=_recording(track),
+        versions=versions(),
         format_version=FORMAT_VERSION,
     )
 

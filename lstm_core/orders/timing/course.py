@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise, product
 
 import numpy as np
 
+from lstm_core.foundation.elementary.powers import log_of
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.limits import MIN_BPM as SLOWEST_WRITTEN
 from lstm_core.notes.score import TICKS_PER_QUARTER, Meter, Tempo
@@ -197,7 +198,7 @@ def _bars_of_sections(
     if not possible:
         raise OrderError("The last sections are too short for rit and the last chord. Give them more bars.")
     tolerance = _EXACT if order.exact_tempo else TEMPO_TOLERANCE
-    counts = min(possible, key=lambda one: abs(math.log(lasts(one) / order.duration_s)))
+    counts = min(possible, key=lambda one: abs(log_of(lasts(one) / order.duration_s)))
     counts = next((one for one in possible if abs(lasts(one) / order.duration_s - 1.0) <= tolerance), counts)
     factor = lasts(counts) / order.duration_s
     is_near, has_open_bars = abs(factor - 1.0) <= tolerance, None in [section.num_bars for section in sections]
@@ -245,7 +246,7 @@ def _possible_bars(
                 refusal = refusal or error
                 continue
             if turn < 3:
-                num_bars = max(round(bars * order.duration_s / float(seconds @ counts)), 1)
+                num_bars = max(round(bars * order.duration_s / float((seconds * counts).sum())), 1)
                 break
             fitted.append(counts)
     if not fitted:

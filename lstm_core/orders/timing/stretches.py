@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstm_core.foundation.elementary.powers import log_of
 from lstm_core.foundation.errors import OrderError
 from lstm_core.notes.score import TICKS_PER_QUARTER, Meter
 
@@ -146,11 +147,11 @@ def filled_near(
                 ranges = _both(ranges, stretch.tempos(slowest, fastest))
         chosen = [min(max(bpm, low), high) for low, high in ranges]
         if chosen:
-            nearest = min(chosen, key=lambda one: abs(math.log(one / bpm)))
+            nearest = min(chosen, key=lambda one: abs(log_of(one / bpm)))
             return _centred(tried, nearest, filled_at(tried, nearest, is_loop=is_loop))
     near = max(
         np.geomspace(slowest, fastest, _NUM_TRIED).tolist(),
-        key=lambda one: (sum(found is not None for found in _all_filled(stretches, one)), -abs(math.log(one / bpm))),
+        key=lambda one: (sum(found is not None for found in _all_filled(stretches, one)), -abs(log_of(one / bpm))),
     )
     too_short = [stretch for stretch in stretches if stretch.fewest * stretch.one_bar_bpm > fastest]  # for any tempo
     if too_short:

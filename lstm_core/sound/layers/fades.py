@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.elementary.powers import log10_of
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loudness import tile_peaks
 
@@ -39,4 +40,4 @@ def fade_peak_dbtp(layers: Sequence[Waveform], *, is_loop: bool, loop_start: int
     if loop_start:
         body = fade_peaks([np.ascontiguousarray(layer[:, loop_start:]) for layer in layers], is_loop=True)
         highest = max(highest, float(body.max(initial=0.0)))
-    return float(20 * np.log10(highest)) if highest > 0 else -np.inf
+    return float(20 * log10_of(highest)) if highest > 0 else -np.inf

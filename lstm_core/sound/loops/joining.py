@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lstm_core.foundation.elementary.angles import sin
 from lstm_core.sound.audio import Waveform
 from lstm_core.sound.loudness import true_peak_dbtp
 
@@ -36,4 +37,4 @@ def joined_peak_dbtp(whole: Waveform, loop_start: int) -> float:
 def _rising(num_faded: int) -> npt.NDArray[np.float32]:
     """Weights from near 0 to near 1, a half period of a cosine: float32 [num_faded]."""
     places = np.arange(1, num_faded + 1) / (num_faded + 1)
-    return (np.sin(np.pi / 2 * places) ** 2).astype(np.float32)
+    return (sin(np.pi / 2 * places) ** 2).astype(np.float32)

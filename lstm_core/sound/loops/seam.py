@@ -26,6 +26,8 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
+from lstm_core.foundation.elementary.angles import cos
+from lstm_core.foundation.elementary.powers import exp2, exp10_of, log2_of, log10
 from lstm_core.sound.audio import Waveform
 
 NUM_SPREAD, NUM_ONSETS = 150, 150
@@ -128,10 +130,10 @@ def _jumps(windows: Waveform, near: int) -> npt.NDArray[np.float64]:
 
 def _drops(windows: Waveform) -> npt.NDArray[np.float64]:
     half = windows.shape[-1] // 2
-    taper = np.hanning(half).astype(np.float32)
+    taper = (0.5 + 0.5 * cos(np.pi * np.arange(1 - half, half, 2) / max(half - 1, 1))).astype(np.float32)
     bands = [_band_powers(part * taper) for part in (windows[..., :half], windows[..., half:])]
-    floor = max(float(band.max()) for band in bands) * 10 ** (-_FLOOR_DB / 10) + 1e-20
-    losses = 10 * np.log10((bands[0] + floor) / (bands[1] + floor))
+    floor = max(float(band.max()) for band in bands) * exp10_of(-_FLOOR_DB / 10) + 1e-20
+    losses = 10 * log10((bands[0] + floor) / (bands[1] + floor))
     return np.asarray(np.maximum(losses, 0).mean(axis=-1), dtype=np.float64)
 
 
@@ -140,5 +142,6 @@ def _band_powers(frames: Waveform) -> npt.NDArray[np.float64]:
     size = scipy.fft.next_fast_len(frames.shape[-1], real=True)
     spectra = scipy.fft.rfft(frames, size)
     powers = (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=0)
-    edges = np.unique(np.geomspace(1, powers.shape[-1], _NUM_BANDS + 1).astype(np.int64))
+    octaves = log2_of(float(powers.shape[-1])) * np.arange(1, _NUM_BANDS) / _NUM_BANDS
+    edges = np.unique(np.concatenate([[1], exp2(octaves).astype(np.int64), powers.shape[-1:]]))
     return np.asarray(np.add.reduceat(powers, edges[:-1], axis=-1), dtype=np.float64)

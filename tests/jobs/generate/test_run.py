@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from jobs.generate import free_space
 from jobs.generate.run import GenerateRecipe, GenerateResult, run_generate
 from lstm_core import storage
 from lstm_core.catalogue.folder import list_tracks
+from lstm_core.catalogue.made_with import processor
 from lstm_core.model.checkpoint import save_checkpoint
 from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.notes.midi import read_midi
@@ -97,6 +99,9 @@ def test_workers_and_order_of_rows_change_no_byte(
     assert again.num_made == 0 and len(again.records) == 5 and contents(tmp_path / "catalogue") == undisturbed
     assert result.summary is not None and result.summary.units["tracks"] == 5 and again.summary is None
     assert result.summary_uri == str(tmp_path / "catalogue" / "summaries" / "order.generate.html")
+    kept = json.loads((tmp_path / "catalogue" / "summaries" / "order.processors.json").read_text())
+    assert kept == {processor(): sorted(record.track_id for record in result.records)}
+    assert result.summary.processors == {processor(): 5}
 
 
 def test_a_run_reads_only_the_records_that_are_new(

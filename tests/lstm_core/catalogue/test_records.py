@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lstm_core.catalogue.folder import commit_track
+from lstm_core.catalogue.made_with import processor, versions
 from lstm_core.catalogue.page import render_page
 from lstm_core.catalogue.records import (
     CatalogueError,
@@ -18,7 +19,9 @@ from lstm_core.catalogue.records import (
     make_record,
 )
 from lstm_core.catalogue.tables import (
+    TRACKS_SCHEMA,
     parquet_bytes,
+    read_table,
     records_of,
     tracks_table,
 )
@@ -94,6 +97,22 @@ def test_layers_are_kept_and_are_no_field_where_there_are_none() -> None:
     assert TrackRecord.from_json(layered.to_json()) == layered and TrackRecord.from_json(plain.to_json()).layers is None
     table = pq.read_table(io.BytesIO(parquet_bytes(tracks_table([layered, plain]))))
     assert records_of(table) == [layered, plain] and table["layers"].to_pylist() == [layers, None]
+
+
+def test_versions_are_kept_and_records_and_tables_from_before_have_none() -> None:
+    new, old = make_record(content(versions=versions())), make_record(content(track_id="b"))
+    assert {"libsndfile", "numpy", "pillow", "python", "torch", "zlib"} <= versions().keys()
+    assert json.loads(new.to_json())["versions"] == versions() and b"versions" not in old.to_json()
+    assert [TrackRecord.from_json(record.to_json()) for record in (new, old)] == [new, old]
+    table = tracks_table([new, old])
+    assert records_of(table) == [new, old]
+    before = parquet_bytes(table.drop_columns(["versions"]))
+    assert [record.versions for record in records_of(read_table(before, TRACKS_SCHEMA))] == [None, None]
+
+
+def test_a_record_does_not_say_which_processor_made_it() -> None:
+    """It would be another record on each, of the same track."""
+    assert processor().endswith(")") and processor() not in make_record(content(versions=versions())).to_json().decode()
 
 
 def test_tempos_are_kept_and_are_no_field_where_there_is_one() -> None:
