@@ -132,7 +132,8 @@ def _make_voice(v, samples, loop_start, loop_end, sample_rate, plain, played, so
             step = _bent_step(v, now, modulation, lfo)
         count = min(CONTROL_FRAMES, len(sound) - frame)
         if frame + count > played[0] and not played[2]:
-            _play(samples, loop_start, loop_end, step, plain[frame : frame + count], played)
+            # Whole blocks, also where this voice ends within one: the next may go on from here.
+            _play(samples, loop_start, loop_end, step, plain[frame : frame + CONTROL_FRAMES], played)
         piece = sound[frame : min(frame + count, played[0])]
         piece[:] = plain[frame : frame + len(piece)]
         if v["has_filter"] > 0.0:
