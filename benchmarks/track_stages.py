@@ -1,12 +1,18 @@
 """The cost of each stage between a score and its delivered bytes, on one core, beside that of the obvious way.
 
     python -m benchmarks.track_stages [--repeats 7] [--soundfont PATH]
+    python -m benchmarks.track_stages --tracks 8 [--checkpoint base] [--repeats 3] [--soundfont PATH]
 
-One track of 60 s, stereo, 44.1 kHz, six parts, in studio and at -16 LUFS, once as it ends and once as a loop. Times are
-processor time of the process, the median of the repeats, first calls left out. Each line holds milliseconds per
-second of audio; `realtime` is its inverse. `track_stages_total` is a whole track; the lines before it are its parts.
+The first: one track of 60 s, stereo, 44.1 kHz, six parts, in studio and at -16 LUFS, once as it ends and once as a
+loop. Times are processor time of the process, the median of the repeats, first calls left out. Each line holds
+milliseconds per second of audio; `realtime` is its inverse. `track_stages_total` is a whole track; the lines before it
+are its parts.
 Peers: symusic's synthesiser for the same notes (which has neither velocity nor release), pyloudnorm, resample_poly
 to four times the rate, one FFT convolution of the whole length.
+
+The second: a table of the same over first takes of tracks as `benchmarks.tracks` orders them, some of them loops.
+`stage_*` is the least of the repeats, the mean over the tracks, and `first` what the first call took, which reads
+presets and recordings that no track before has played; indented are calls inside the stages.
 """
 
 from __future__ import annotations
@@ -15,6 +21,10 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from types import ModuleType
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -23,22 +33,43 @@ import symusic
 from scipy import signal
 
 from benchmarks.report import print_metric
+from lstm_core.composing.players import load_playable, open_player
+from lstm_core.composing.take import Take
 from lstm_core.foundation.kept_heap import keep_heap
 from lstm_core.notes.score import DRUMS, Score, make_notes
+from lstm_core.orders.order_file import expand_order
+from lstm_core.orders.planned import PlannedTrack
+from lstm_core.sound import levelling, mastering, synth
 from lstm_core.sound.audio import decode
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
 from lstm_core.sound.mastering import Master, MasterSettings, Stems, master
 from lstm_core.sound.output_formats import encode
 from lstm_core.sound.reverb import convolve, impulse_response
-from lstm_core.sound.soundfont import SoundFont, find_soundfont
+from lstm_core.sound.soundfont import SoundFont, find_soundfont, identity_of, refer_to_soundfont
 from lstm_core.sound.synth import render_stems
+from lstm_core.tracks import gates
+from lstm_core.tracks.finishing import finish_track
 from lstm_core.tracks.gates import audio_gates, score_gates
+from lstm_core.tracks.identity import Provenance
 
 SECONDS = 60
 SAMPLE_RATE = 44100
 NUM_SAMPLES = SECONDS * SAMPLE_RATE
 SETTINGS = MasterSettings()
 MUSIC_END = NUM_SAMPLES - 2 * SAMPLE_RATE
+ORDER = {
+    "duration_s": SECONDS,
+    "bpm": {"min": 84, "max": 140},
+    "style": "game",
+    "loop": [True, False],
+    "instruments": ["piano", "bass", "guitar", "strings", "lead", "drums"],
+}
+CALLS: dict[ModuleType, tuple[str, ...]] = {  # that are timed inside the stages
+    synth: ("add_voices",),
+    mastering: ("_sums", "high_passed", "convolve", "integrated_loudness", "quantise", "true_peak_dbtp"),
+    levelling: ("tile_peaks", "apply_gain", "integrated_loudness"),
+    gates: ("integrated_loudness", "true_peak_dbtp", "measure_seam", "longest_flat_top"),
+}
 CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14))
 
 
@@ -46,8 +77,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--soundfont", default="")
+    parser.add_argument("--tracks", type=int, default=0)
+    parser.add_argument("--checkpoint", default="base")
     arguments = parser.parse_args()
     keep_heap()  # as the processes that make tracks do
+    if arguments.tracks:
+        report_tracks(arguments.tracks, arguments.repeats, arguments.checkpoint, find_soundfont(arguments.soundfont))
+        return
     repeats, soundfont, score = arguments.repeats, find_soundfont(arguments.soundfont), six_parts()
     stems = render_stems(score, soundfont, num_samples=NUM_SAMPLES)
     masters = {loop: mastered(stems, loop=loop, music_end=None if loop else MUSIC_END) for loop in (False, True)}
@@ -101,6 +137,65 @@ def report_stages(
         print_metric(
             f"track_stages_total_{ending}", value, "ms/s", against={"target": 8.5}, realtime=round(1000 / value, 1)
         )
+
+
+def report_tracks(num_tracks: int, repeats: int, checkpoint: str, soundfont: SoundFont) -> None:
+    """Prints the table of composed tracks: the stages of `finish_track` that follow the notes, and calls inside them.
+
+    Args:
+        num_tracks: How many.
+        repeats: Measurements of each stage of each track, after a first.
+        checkpoint: What composes them.
+        soundfont: Of the instruments.
+    """
+    played = composed(num_tracks, checkpoint)
+    finished(*played[0], soundfont)  # compiles what is not compiled yet
+    firsts: dict[str, float] = {}
+    least: dict[str, float] = {}
+    for track, take in played:
+        runs = [finished(track, take, soundfont) for _ in range(repeats + 1)]
+        for name in runs[0]:
+            firsts[name] = firsts.get(name, 0.0) + runs[0][name]
+            least[name] = least.get(name, 0.0) + min(run.get(name, 0.0) for run in runs[1:])
+    scale = 1000 / SECONDS / num_tracks
+    for name in sorted(least, key=lambda name: (name.startswith(" "), name)):
+        print_metric(name, least[name] * scale, "ms/s", first=round(firsts[name] * scale, 5))
+    total = sum(seconds for name, seconds in least.items() if not name.startswith(" ")) * scale
+    print_metric("tracks_stages_total", total, "ms/s", realtime=round(1000 / total, 1), tracks=num_tracks)
+
+
+def composed(num_tracks: int, checkpoint: str) -> list[tuple[PlannedTrack, Take]]:
+    """First takes of tracks of six instruments, as `benchmarks.tracks` orders them."""
+    order = expand_order({"count": num_tracks, "seed": 2, "track": ORDER}, default_name="tracks")
+    tracks = [replace(track, track_id=track.name) for track in order.planned]
+    takes = open_player(load_playable(checkpoint)).play([(track, 0) for track in tracks])
+    return [(tracks[take.number], take) for take in takes]
+
+
+def finished(track: PlannedTrack, take: Take, soundfont: SoundFont) -> dict[str, float]:
+    """Processor seconds of each stage of a track, and of some calls inside them, these indented."""
+    seconds: dict[str, float] = {}
+    identity = identity_of(refer_to_soundfont(str(soundfont.path)))
+    provenance = Provenance(checkpoint={"fingerprint": ""}, soundfont=identity, arithmetic="")
+    with ExitStack() as stack:
+        for module, names in CALLS.items():
+            for name in names:
+                call = timed(getattr(module, name), f"  {module.__name__.rsplit('.')[-1]}.{name}", seconds)
+                stack.enter_context(patch.object(module, name, call))
+        stages = finish_track(track, 0, take, provenance, soundfont).seconds
+    return seconds | {f"stage_{name}": value for name, value in stages.items()}
+
+
+def timed(call: Callable[..., object], name: str, seconds: dict[str, float]) -> Callable[..., object]:
+    """The same call, which adds its processor time to `seconds`."""
+
+    def measured(*arguments: object, **named: object) -> object:
+        start = time.thread_time()
+        result = call(*arguments, **named)
+        seconds[name] = seconds.get(name, 0.0) + time.thread_time() - start
+        return result
+
+    return measured
 
 
 def report_parts(repeats: int, waveform: npt.NDArray[np.float32], data: bytes) -> None:

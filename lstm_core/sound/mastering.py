@@ -17,7 +17,7 @@ from lstm_core.sound.dither import quantise
 from lstm_core.sound.levelling import Levelled, Leveller
 from lstm_core.sound.loops.joining import joined, joined_peak_dbtp
 from lstm_core.sound.loudness import integrated_loudness, true_peak_dbtp
-from lstm_core.sound.mixing import add_stem, fade_out, high_pass, high_passed, wrapped
+from lstm_core.sound.mixing import add_stem, fade_out, high_pass, high_passed, wrap
 from lstm_core.sound.output_formats import output_format
 from lstm_core.sound.reverb import REVERBS, convolve, impulse_response
 
@@ -271,13 +271,13 @@ def _mix(stems: Stems, fit: _Fit) -> Waveform:
     sums = _sums(stems, fit)
     bus = np.empty((2, num_samples), dtype=np.float32)
     warm_up = round(FILTER_WARM_UP_S * settings.sample_rate) if loop else 0
-    fitted = wrapped(sums[:4], num_samples) if loop else sums[:4, :num_samples]
+    fitted = wrap(sums[:4], num_samples) if loop else sums[:4, :num_samples]
     filters = np.stack([high_pass(hz, settings.sample_rate) for hz in (LOW_CUT_HZ, CUT_HZ)])
     high_passed(fitted, filters, warm_up, bus)
     if settings.reverb != "none":
         send = sums[4] if loop else sums[4, :num_samples]
         answer = convolve(send, impulse_response(settings.reverb, settings.sample_rate))
-        bus += wrapped(answer, num_samples) if loop else answer[:, :num_samples]
+        bus += wrap(answer, num_samples) if loop else answer[:, :num_samples]
     if fit.fades and not loop:
         fade_out(bus, settings.sample_rate, fit.music_end)
     return bus

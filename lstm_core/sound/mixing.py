@@ -13,9 +13,9 @@ LONGEST_FADE_S = 3.0
 SHORTEST_FADE_S = 0.01
 
 
-def wrapped(waveform: Waveform, num_samples: int) -> Waveform:
-    """The waveform with all that lies past `num_samples` added to the start, as often as it takes: [C, num_samples]."""
-    wrapped = waveform[:, :num_samples].copy()
+def wrap(waveform: Waveform, num_samples: int) -> Waveform:
+    """Adds all that lies past `num_samples` to the start, as often as it takes, in place: returns [C, num_samples]."""
+    wrapped = waveform[:, :num_samples]
     for start in range(num_samples, waveform.shape[1], num_samples):
         piece = waveform[:, start : start + num_samples]
         wrapped[:, : piece.shape[1]] += piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -51,11 +52,6 @@ class Region:
     generators: npt.NDArray[np.int32]  # [NUM_GENERATORS], instrument and preset added up
     modulators: tuple[Modulator, ...]
 
-    def covers(self, pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Whether each of N notes is played: bool [N]."""
-        (low, high), (soft, loud) = self.pitches, self.velocities
-        return np.asarray((pitch >= low) & (pitch <= high) & (velocity >= soft) & (velocity <= loud))
-
     def amounts(
         self, pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -72,6 +68,15 @@ class Region:
     def has_velocity_timbre(self) -> bool:
         """Whether velocity changes more than the level."""
         return any(m.depends_on_velocity() and m.destination != sfbk.ATTENUATION for m in self.modulators)
+
+
+def which_play(
+    regions: Sequence[Region], pitch: npt.NDArray[np.int64], velocity: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Which of R regions each of N notes is played by: bool [R, N]."""
+    bounds = np.array([(*region.pitches, *region.velocities) for region in regions], dtype=np.int64).reshape(-1, 4)
+    low, high, soft, loud = bounds.T[..., None]  # [R, 1] each
+    return np.asarray((pitch >= low) & (pitch <= high) & (velocity >= soft) & (velocity <= loud))
 
 
 @dataclass(frozen=True)

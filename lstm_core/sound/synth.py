@@ -14,7 +14,7 @@ from lstm_core.foundation.elementary.powers import exp2, exp10
 from lstm_core.notes.score import DRUMS, FAMILIES, NoteArray, Score, family_of
 from lstm_core.sound import sfbk
 from lstm_core.sound.audio import Waveform
-from lstm_core.sound.soundbank import Recording, Region, SoundBank, load_soundbank
+from lstm_core.sound.soundbank import Recording, Region, SoundBank, load_soundbank, which_play
 from lstm_core.sound.soundfont import SoundFont
 from lstm_core.sound.voices import MAX_STEP, SILENCE_DB, VOICE_DTYPE, add_voices
 
@@ -95,7 +95,7 @@ def _play_program(
     """Adds all notes of one program to `stem`."""
     pitch, velocity = notes["pitch"].astype(np.int64), notes["velocity"].astype(np.int64)
     chosen_by = pitch if program == DRUMS else _covered_pitches(regions, pitch, velocity)
-    plays = [region.covers(chosen_by, velocity) for region in regions]
+    plays = which_play(regions, chosen_by, velocity)
     cuts = _cuts(regions, plays, starts) if program == DRUMS else {}
     for region, is_played in zip(regions, plays, strict=True):
         if not is_played.any():
@@ -127,11 +127,10 @@ def _covered_pitches(
     this pitch; the note still sounds at its own.
     """
     pitch = pitch.copy()
-    is_covered = np.any([region.covers(pitch, velocity) for region in regions], axis=0)
+    is_covered = which_play(regions, pitch, velocity).any(axis=0)
     every_pitch = np.arange(128)
     for loudness in np.unique(velocity[~is_covered]):
-        there = [region.covers(every_pitch, np.full(128, loudness)) for region in regions]
-        covered = np.flatnonzero(np.any(there, axis=0))
+        covered = np.flatnonzero(which_play(regions, every_pitch, np.full(128, loudness)).any(axis=0))
         lost = ~is_covered & (velocity == loudness)
         if len(covered):
             pitch[lost] = covered[np.abs(covered - pitch[lost][:, None]).argmin(axis=1)]
@@ -139,7 +138,7 @@ def _covered_pitches(
 
 
 def _cuts(
-    regions: list[Region], plays: list[npt.NDArray[np.bool_]], starts: npt.NDArray[np.int64]
+    regions: list[Region], plays: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]
 ) -> dict[int, npt.NDArray[np.int64]]:
     """Sorted onsets of each exclusive class: where one begins, what sounds of the same class ends."""
     onsets: dict[int, list[npt.NDArray[np.int64]]] = {}

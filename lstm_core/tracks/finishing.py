@@ -105,6 +105,7 @@ def finish_track(
             settings=settings,
             note_ends=note_ends(score, order.sample_rate),
             loop_start=0 if loop_points is None else loop_points.start,
+            mastered=mastered,
         )
         gates += order_gates(score, order, plan, has_key_gate=take.plan is not None)
         gates += promise_gates(track, take) + cue_gates(track, take)

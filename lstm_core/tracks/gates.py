@@ -23,7 +23,7 @@ from lstm_core.sound.levelling import LOUDNESS_TOLERANCE_LU
 from lstm_core.sound.loops.joining import joined_peak_dbtp
 from lstm_core.sound.loops.seam import SeamMeasure, measure_entry, measure_seam
 from lstm_core.sound.loudness import SILENCE_LUFS, integrated_loudness, true_peak_dbtp
-from lstm_core.sound.mastering import MasterSettings
+from lstm_core.sound.mastering import Master, MasterSettings
 from lstm_core.sound.output_formats import output_format
 
 TAKES_DIFFER_LU = 3.0  # in the loudest that they can be: 0.7 to 2.4 in five orders of six, 3.6 in the sixth
@@ -61,6 +61,7 @@ def audio_gates(
     settings: MasterSettings,
     note_ends: npt.NDArray[np.int64] | None = None,
     loop_start: int = 0,
+    mastered: Master | None = None,
 ) -> list[GateResult]:
     """Results of all gates that audio must pass, measured on what the bytes decode to.
 
@@ -70,6 +71,7 @@ def audio_gates(
     not decode fail the first, and nothing else is measured. `note_ends`: samples at which notes are released; where
     they are unknown a loop whose notes end abruptly may fail for its seam. A loop that goes round from the sample
     `loop_start` on has its seam there and `entry_jump` where what comes before runs into it; its loudness is of both.
+    Where the bytes hold the very samples of `mastered`, their true peak is not measured again.
     """
     try:
         waveform, sample_rate = output_format(settings.format, settings.bit_depth).decode(data)
@@ -82,7 +84,10 @@ def audio_gates(
     rate = float(settings.sample_rate)
     is_whole_loop, body = loop and not loop_start, waveform[:, loop_start:]
     loudness = max(integrated_loudness(waveform, sample_rate, is_loop=is_whole_loop), NOTHING_DB)
-    peak = joined_peak_dbtp(waveform, loop_start) if loop_start else true_peak_dbtp(waveform, is_loop=loop)
+    if mastered is not None and np.array_equal(waveform, mastered.waveform):
+        peak = mastered.true_peak_dbtp
+    else:
+        peak = joined_peak_dbtp(waveform, loop_start) if loop_start else true_peak_dbtp(waveform, is_loop=loop)
     results += [
         GateResult("sample_rate", sample_rate == rate, float(sample_rate), rate),
         GateResult("heard", loudness > SILENCE_LUFS, loudness, SILENCE_LUFS),

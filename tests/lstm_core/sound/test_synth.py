@@ -137,6 +137,16 @@ def test_notes_add_up(soundfont: SoundFont) -> None:
     np.testing.assert_allclose(together, apart, atol=1e-6)
 
 
+def test_a_note_that_the_end_cuts_short_leaves_the_others_alone(tmp_path: Path) -> None:
+    """The next note of its step went on up to 63 frames too far in the recording, and ended in what memory held."""
+    zone = ([(sfbk.SCALE_TUNING, 0), *LOOPED_SINE], [])
+    path = write_soundfont(tmp_path / "hand.sf2", [zone], [([(sfbk.INSTRUMENT, 0)], [])])
+    soundfont = open_soundfont(path)
+    rows = [(2 * SECOND, 20 * SECOND, 0, 69, 100), (0, 20 * SECOND, 0, 70, 100)]
+    apart = sum(render(soundfont, [row]).astype(np.float64) for row in rows)
+    np.testing.assert_allclose(render(soundfont, rows), apart, atol=1e-6)
+
+
 def test_what_sounds_on_at_the_end_is_faded_and_what_begins_after_it_left_out(soundfont: SoundFont) -> None:
     rows = [(0, 20 * SECOND, 0, 69, 127), (4 * SECOND, SECOND, 0, 100, 127)]
     stem = render(soundfont, rows, seconds=3.0)

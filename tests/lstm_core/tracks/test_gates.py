@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -55,6 +55,21 @@ def test_a_sound_track_passes_every_gate(stems: dict[str, np.ndarray], loop: boo
     assert [result.name for result in results] == [*names, *(["seam_jump", "seam_drop"] if loop else ["ending"])]
     assert all(np.isfinite(result.value) and np.isfinite(result.bound) for result in results)
     json.dumps([asdict(result) for result in results], allow_nan=False)
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_master_is_believed_of_its_own_samples_alone(stems: dict[str, np.ndarray], loop: bool) -> None:
+    num_samples = 4 * 44100
+    made = master(stems, num_samples=num_samples, loop=loop, seed=0, settings=SETTINGS, music_end=num_samples)
+    data = encode(made.waveform, sample_rate=44100)
+    measured = audio_gates(data, num_samples=num_samples, loop=loop, settings=SETTINGS)
+    given = [made, replace(made, waveform=made.waveform * np.float32(0.5), true_peak_dbtp=-90.0)]
+    for one in given:
+        assert audio_gates(data, num_samples=num_samples, loop=loop, settings=SETTINGS, mastered=one) == measured
+    believed = audio_gates(
+        data, num_samples=num_samples, loop=loop, settings=SETTINGS, mastered=replace(made, true_peak_dbtp=-90.0)
+    )
+    assert {result.name: result.value for result in believed}["true_peak"] == -90.0
 
 
 def test_every_fault_of_the_audio_fails_its_gate(stems: dict[str, np.ndarray]) -> None:
