@@ -4,7 +4,8 @@ A row is a dictionary with `kind` and `step`:
 
     baselines   unigram, bigram: nats of each stream (step 0)
     train       nll, nll_of_stream, num_events, batch (digest), num_workers, gradient_norm, learning_rate, epoch,
-                time_s; one per step
+                time_s, cpu_s (processor time of the first worker's process so far, all its threads), sync_s (how long
+                the first worker waited for the others and for the sum of gradients); one per step
     valid       nll, nll_of_stream, num_events, best_step; or train_nll where there is nothing to validate on
 
 Objects in a store cannot be appended to. So the newest rows are metrics.jsonl, which is rewritten each time, and all
@@ -27,6 +28,7 @@ from lstm_core.foundation.closing import Closing
 
 METRICS_NAME, SEGMENTS_NAME, TENSORBOARD_NAME = "metrics.jsonl", "metrics", "tensorboard"
 SEGMENT_ROWS = 500  # 150 to 200 kB
+CLOCKS = ("time_s", "cpu_s", "sync_s")  # of a row: they differ between runs whose numbers are the same
 Row = dict[str, Any]
 
 

@@ -314,6 +314,8 @@ class TrainingRun(Closing):
             "learning_rate": result.learning_rate,
             "epoch": round(self.trainer.lanes.epochs(), 4),
             "time_s": round(self._elapsed_s(), 3),
+            "cpu_s": round(time.process_time(), 3),
+            "sync_s": round(result.sync_s, 4),
         }
 
     def _elapsed_s(self) -> float:

@@ -61,6 +61,7 @@ class StepResult:
     suspects: list[int]  # pieces of all workers whose loss was not finite, or all pieces if it was the gradient alone
     batch: str  # digest of what all workers together learnt from
     wait_s: float  # until this worker's batch was there
+    sync_s: float  # until all workers had come and their gradients were added up
 
 
 def learning_rate_at(step: float, num_steps: int, settings: TrainSettings) -> float:
@@ -126,7 +127,9 @@ class Trainer:
         self.gradients.clear()
         sums, nll_of_lane = self._backward(batch)
         digests = lane_digests(batch, self.mine.start).to(sums)
+        begun = time.perf_counter()
         *sums_of_all, count = self.gradients.reduce(torch.cat([digests, sums]), self.group)
+        sync_s = time.perf_counter() - begun
         digest, totals, num_events = batch_digest(sums_of_all[:NUM_SUMS]), sums_of_all[NUM_SUMS:], round(count)
         scale = self.settings.num_lanes * self.settings.window / max(count, 1.0)
         norm = self.gradients.scale_and_clip(scale, self.settings.gradient_clip)
@@ -148,6 +151,7 @@ class Trainer:
             suspects=suspects,
             batch=digest,
             wait_s=wait_s,
+            sync_s=sync_s,
         )
 
     def _backward(self, batch: Batch) -> tuple[Tensor, Tensor]:

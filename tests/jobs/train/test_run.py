@@ -22,7 +22,7 @@ from jobs.runtime.recipe import save_recipe
 from jobs.train.run import run_train, train_recipe
 from lstm_core.foundation.errors import BlockError, CheckpointError, TrainingError
 from lstm_core.model.checkpoint import load_checkpoint
-from lstm_core.training.metrics import read_metrics
+from lstm_core.training.metrics import CLOCKS, read_metrics
 from lstm_core.training.recipe import TrainRecipe
 from lstm_core.training.run import run_training
 from lstm_core.training.run_state import newest_state
@@ -59,7 +59,7 @@ def wait_for_step(run: Path, step: int, process: subprocess.Popen[str], timeout_
 
 
 def timeless(run: Path) -> list[dict[str, object]]:
-    return [{key: value for key, value in row.items() if key != "time_s"} for row in read_metrics(run)]
+    return [{key: value for key, value in row.items() if key not in CLOCKS} for row in read_metrics(run)]
 
 
 def same_weights(one: Path, two: Path) -> bool:

@@ -20,7 +20,7 @@ from lstm_core.foundation.errors import CheckpointError, TrainingError
 from lstm_core.model.checkpoint import load_checkpoint
 from lstm_core.representations.conditions import STYLE
 from lstm_core.storage.lease import Lease, LeaseError
-from lstm_core.training.metrics import read_metrics
+from lstm_core.training.metrics import CLOCKS, read_metrics
 from lstm_core.training.run import run_training
 from lstm_core.training.run_result import RunProgress, RunSignal, RunStopped, finished_result
 from lstm_core.training.run_state import load_newest_state, load_state, newest_state, saved_steps
@@ -47,7 +47,7 @@ def interrupted(blocks: Path, run: Path, recipe: object, after: int) -> None:
 
 
 def timeless(run: Path) -> list[dict[str, object]]:
-    return [{key: value for key, value in row.items() if key != "time_s"} for row in read_metrics(run)]
+    return [{key: value for key, value in row.items() if key not in CLOCKS} for row in read_metrics(run)]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
