@@ -17,6 +17,7 @@ from lstm_core.foundation.errors import CheckpointError, RepresentationError
 from lstm_core.model import packing
 from lstm_core.model.arithmetic import arithmetic_named
 from lstm_core.model.checkpoint import Checkpoint
+from lstm_core.model.integers.device_step import DeviceStep
 from lstm_core.model.integers.step import IntegerStep
 from lstm_core.model.integers.weights import IntegerWeights
 from lstm_core.model.music_lstm import ModelSettings
@@ -26,7 +27,7 @@ from lstm_core.representations.plan.plan import PLAN
 from lstm_core.representations.representation import EventArray, Representation
 from lstm_core.representations.table import representation_named
 
-WIDTHS = (1, 4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: above 256 a row gets no cheaper
+WIDTHS: tuple[int, ...] = (1, 4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: above 256 a row gets no cheaper
 _DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
 FEW = 16  # requests that all get a row at once
 
@@ -197,7 +198,9 @@ class Engine:
     def _step(self, width: int) -> Step:
         if width not in self._steps:
             if self._dtype is None:
-                self._steps[width] = IntegerStep(self._integers, width)
+                is_here = torch.device(self.device).type == "cpu"
+                weights = self._integers
+                self._steps[width] = IntegerStep(weights, width) if is_here else DeviceStep(weights, width, self.device)
             else:
                 model = self.checkpoint.model
                 self._steps[width] = packing.PackedStep(model, width, dtype=self._dtype, device=self.device)

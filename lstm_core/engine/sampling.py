@@ -45,7 +45,7 @@ def philox(counter_0: int, counter_1: int, counter_2: int, counter_3: int, key: 
 
 
 @njit(cache=True, nogil=True)
-def random_word(seed: int, event: int, stream: int) -> int:
+def random_word(seed: int, event: int, stream: int) -> Any:
     """The random number of 32 bits of one choice of one track: it depends on nothing else."""
     return np.int64(philox(event, stream, 0, 0, seed)[0])
 
@@ -104,7 +104,7 @@ def _part(total: int, word: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _set_weights(logits: Ints, highest: int, sharp: int, weights: Ints) -> int:
+def _set_weights(logits: Ints, highest: int, sharp: int, weights: Ints) -> Any:
     """Sets weights to 2^WEIGHT_BITS e^((logits - highest) / temperature), to the nearest below; returns their sum."""
     total = np.int64(0)
     for v in range(len(logits)):
@@ -116,7 +116,7 @@ def _set_weights(logits: Ints, highest: int, sharp: int, weights: Ints) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _keep_nuclei(weights: Ints, repeats: Ints, total: int, top_p: int, spare: Ints) -> int:
+def _keep_nuclei(weights: Ints, repeats: Ints, total: int, top_p: int, spare: Ints) -> Any:
     """Sets to zero what is unlikely, and gives back the sum of what is left.
 
     A nucleus over all values would cut off every departure from what was played, which has some 1 % at each note: a
@@ -147,7 +147,7 @@ def _keep_nuclei(weights: Ints, repeats: Ints, total: int, top_p: int, spare: In
 
 
 @njit(cache=True, nogil=True)
-def _keep_nucleus(weights: Ints, total: int, top_p: int, candidates: Ints) -> int:
+def _keep_nucleus(weights: Ints, total: int, top_p: int, candidates: Ints) -> Any:
     """Sets to zero all weights outside the nucleus and gives back the sum of those inside.
 
     Of equal weights at its border the lowest values are kept.
@@ -169,7 +169,7 @@ def _keep_nucleus(weights: Ints, total: int, top_p: int, candidates: Ints) -> in
 
 
 @njit(cache=True, nogil=True)
-def _nucleus(candidates: Ints, wanted: int) -> tuple[int, int, int]:
+def _nucleus(candidates: Ints, wanted: int) -> tuple[Any, Any, int]:
     """Sum of the greatest candidates that reach `wanted`, the least of them, and how many of its size are among them.
 
     Most nuclei are a few values, which a look or two finds; a sort of all of them took half of the time of a draw.

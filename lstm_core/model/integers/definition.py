@@ -32,6 +32,11 @@ class DefinedStep:
         self.settings, self.weights, self.num_rows = weights.settings, weights, num_rows
         shape = (self.settings.num_layers, num_rows, self.settings.hidden_size)
         self.hidden, self.cells = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        self._events = [table.rows().astype(np.int64) for table in weights.events]
+        self._contexts = [table.rows().astype(np.int64) for table in weights.contexts]
+        self._flags = weights.flags.rows().astype(np.int64)
+        self._chains = [table.rows().astype(np.int64) for table in weights.chains]
+        self._onsets = [table.rows().astype(np.int64) for table in weights.onsets]
         self.seen = np.zeros((num_rows, self.settings.head_size * len(self.settings.streams)), dtype=np.int64)
 
     def no_conditions(self) -> npt.NDArray[np.int32]:
@@ -49,10 +54,10 @@ class DefinedStep:
     def condition_vector(self, contexts: Ints, flags: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
         """What contexts that hold for a piece (-1: they move) and flags (-1, 0 or 1) add up to: int32 [H]."""
         total = np.zeros(self.settings.hidden_size, dtype=np.int64)
-        for table, value in zip(self.weights.contexts, contexts, strict=True):
+        for rows, value in zip(self._contexts, contexts, strict=True):
             if value >= 0:
-                total += table.rows()[value]
-        return (total + flags.astype(np.int64) @ self.weights.flags.rows()).astype(np.int32)
+                total += rows[value]
+        return (total + flags.astype(np.int64) @ self._flags).astype(np.int32)
 
     def advance(
         self,
@@ -64,12 +69,12 @@ class DefinedStep:
         """One recurrent step; see PackedStep.advance."""
         weights = self.weights
         x = conditions.astype(np.int64)
-        for k, table in enumerate(weights.events):
-            x = x + table.rows()[before[:, k]]
+        for k, rows in enumerate(self._events):
+            x = x + rows[before[:, k]]
         for m in range(moving.shape[1]):
-            x = x + weights.contexts[m].rows()[moving[:, m]]
+            x = x + self._contexts[m][moving[:, m]]
         if flags is not None:
-            x = x + flags.astype(np.int64) @ weights.flags.rows()
+            x = x + flags.astype(np.int64) @ self._flags
         below = _activation(scaled(x * weights.input_factor))
         for layer, product in enumerate(weights.layers):
             gates = _tanh(_multiplied(product, np.concatenate([below, self.hidden[layer]], axis=1)))
@@ -100,10 +105,10 @@ class DefinedStep:
         """Lets the later heads see the values of head `stream`; see PackedStep.feed."""
         head = self.settings.head_size
         if stream + 1 < len(self.settings.streams):
-            self.seen[:, (stream + 1) * head :] += self.weights.chains[stream].rows()[values]
+            self.seen[:, (stream + 1) * head :] += self._chains[stream][values]
         if stream == 0:
-            for column, table in enumerate(self.weights.onsets):
-                self.seen[:, head:] += table.rows()[onset_contexts[:, column]]
+            for column, rows in enumerate(self._onsets):
+                self.seen[:, head:] += rows[onset_contexts[:, column]]
 
 
 def scaled(sums: Ints) -> Ints:

@@ -17,7 +17,7 @@ from lstm_core.foundation.fixed_point import (
     SQUASHED_BITS,
 )
 from lstm_core.model.integers.definition import CELL_BITS, MAX_CELL
-from lstm_core.model.integers.weights import COARSE, MAX_ACTIVATION, Bytes, Ints32, Ints64
+from lstm_core.model.integers.weights import COARSE, MAX_ACTIVATION, Bytes, Ints16, Ints32, Ints64
 
 _HALF_SCALE = 1 << (SCALE_BITS - 1)
 _MIDDLE = REACH << INDEX_BITS
@@ -31,40 +31,46 @@ _HALF_SILU = 1 << (_SILU_DROPPED - 1)
 _SILU_MIDDLE = SILU_REACH << SILU_INDEX_BITS
 _SILU_LAST = 2 * _SILU_MIDDLE - 1
 _ONE = 1 << SQUASHED_BITS
+_AT_ONCE = 4  # rows that are added in one pass over the sums
 
 
 @njit(cache=True, nogil=True)
 def embed(
     conditions: Ints32,
+    rows: Ints16,
     before: Ints64,
-    event_rows: Ints32,
     event_starts: Ints64,
     moving: Ints64,
-    context_rows: Ints32,
     context_starts: Ints64,
-    flag_rows: Ints32,
     flags: Any,
+    first_flag: int,
     factor: int,
-    sums: Ints32,
     out: Bytes,
 ) -> None:
-    """Sets the first columns of out [B, 2 H] to the inputs of the first layer. sums: int32 [H], overwritten."""
-    width = len(sums)
+    """Sets the first columns of out [B, 2 H] to the inputs of the first layer: what conditions [B, H] and the rows of
+    events, contexts and flags add up to. rows: [R, H], those of flags from `first_flag` on, and zeros last.
+    """
+    width, zeros = rows.shape[1], len(rows) - 1
+    chosen = np.empty(before.shape[1] + moving.shape[1] + flags.shape[1] + _AT_ONCE, dtype=np.int64)
+    sums = np.empty(width, dtype=np.int32)
     for b in range(out.shape[0]):
-        sums[:] = conditions[b]
+        count = 0
         for k in range(before.shape[1]):
-            row = event_rows[event_starts[k] + before[b, k]]
-            for i in range(width):
-                sums[i] += row[i]
+            chosen[count] = event_starts[k] + before[b, k]
+            count += 1
         for m in range(moving.shape[1]):
-            row = context_rows[context_starts[m] + moving[b, m]]
-            for i in range(width):
-                sums[i] += row[i]
+            chosen[count] = context_starts[m] + moving[b, m]
+            count += 1
         for flag in range(flags.shape[1]):
-            if flags[b, flag]:
-                row = flag_rows[flag]
-                for i in range(width):
-                    sums[i] += row[i]
+            chosen[count] = first_flag + flag
+            count += 1 if flags[b, flag] else 0
+        chosen[count : count + _AT_ONCE] = zeros
+        sums[:] = conditions[b]
+        for first in range(0, count, _AT_ONCE):
+            row_0, row_1 = rows[chosen[first]], rows[chosen[first + 1]]
+            row_2, row_3 = rows[chosen[first + 2]], rows[chosen[first + 3]]
+            for i in range(width):
+                sums[i] += np.int32(row_0[i]) + np.int32(row_1[i]) + np.int32(row_2[i]) + np.int32(row_3[i])
         out_row = out[b]
         for i in range(width):
             value = (np.int64(sums[i]) * factor + _HALF_SCALE) >> SCALE_BITS
@@ -80,27 +86,30 @@ def lstm_cell(
     rounds.
     """
     width = cell.shape[1]
-    index = np.empty(4 * width, dtype=np.int32)
-    for b in range(cell.shape[0]):
-        row = sums[b]
+    places, gates = np.empty(4 * width, dtype=np.int32), np.empty(4 * width, dtype=np.int32)
+    for b in range(cell.shape[0]):  # short loops: the compiler works on many values at once in all but the look-ups
+        row, row_cell = sums[b], cell[b]
+        own_row, above_row = own[b, width:], above[b, above_start : above_start + width]
         for j in range(4 * width):
             value = (np.int64(row[j]) * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
-            index[j] = min(max(value, -_MIDDLE), _MIDDLE - 1) + _MIDDLE
-        row_cell = cell[b]
-        own_row, above_row = own[b, width:], above[b, above_start : above_start + width]
+            places[j] = min(max(value, -_MIDDLE), _MIDDLE - 1) + _MIDDLE
+        for j in range(4 * width):
+            gates[j] = tanh[places[j]]
         for h in range(width):
-            i = tanh[index[h]] + _ONE
-            f = tanh[index[width + h]] + _ONE
-            g = tanh[index[2 * width + h]]
-            o = tanh[index[3 * width + h]] + _ONE
+            i, f = np.int64(gates[h]) + _ONE, np.int64(gates[width + h]) + _ONE
+            g = np.int64(gates[2 * width + h])
             c = (np.int64(row_cell[h]) * f + 2 * i * g + (1 << (CELL_BITS - 1))) >> CELL_BITS
-            c = min(max(c, -MAX_CELL), MAX_CELL)
-            row_cell[h] = c
-            place = min(max((c + _HALF_CELL) >> _CELL_DROPPED, -_MIDDLE), _MIDDLE - 1) + _MIDDLE
-            value = (o * tanh[place] + _HALF_HIDDEN) >> _HIDDEN_DROPPED
-            hidden = min(max(value, -MAX_ACTIVATION), MAX_ACTIVATION)
-            own_row[h] = hidden
-            above_row[h] = hidden
+            row_cell[h] = min(max(c, -MAX_CELL), MAX_CELL)
+        for h in range(width):
+            value = (np.int64(row_cell[h]) + _HALF_CELL) >> _CELL_DROPPED
+            places[h] = min(max(value, -_MIDDLE), _MIDDLE - 1) + _MIDDLE
+        for h in range(width):
+            gates[h] = tanh[places[h]]
+        for h in range(width):
+            o = np.int64(gates[3 * width + h]) + _ONE
+            value = (o * np.int64(gates[h]) + _HALF_HIDDEN) >> _HIDDEN_DROPPED
+            own_row[h] = min(max(value, -MAX_ACTIVATION), MAX_ACTIVATION)
+        above_row[:] = own_row
 
 
 @njit(cache=True, nogil=True)
@@ -129,16 +138,21 @@ def scale_fine(sums: Ints32, factor: Ints32, offset: Ints64, most: int, out: Int
 def head_units(seen: Ints32, start: int, silu: Ints32, factors: Ints32, out: Bytes) -> None:
     """Sets out [B, head size] to the activations of a head that sees the columns of `seen` from `start` on."""
     size = len(factors)
+    places, units = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.int32)
     for b in range(seen.shape[0]):
         row, out_row = seen[b, start : start + size], out[b]
         for j in range(size):
-            place = min(max((row[j] + _HALF_SILU) >> _SILU_DROPPED, -_SILU_MIDDLE), _SILU_MIDDLE - 1) + _SILU_MIDDLE
-            value = (np.int64(silu[place]) * np.int64(factors[j]) + _HALF_SCALE) >> SCALE_BITS
+            value = (np.int64(row[j]) + _HALF_SILU) >> _SILU_DROPPED
+            places[j] = min(max(value, -_SILU_MIDDLE), _SILU_MIDDLE - 1) + _SILU_MIDDLE
+        for j in range(size):
+            units[j] = silu[places[j]]
+        for j in range(size):
+            value = (np.int64(units[j]) * np.int64(factors[j]) + _HALF_SCALE) >> SCALE_BITS
             out_row[j] = min(max(value, -MAX_ACTIVATION), MAX_ACTIVATION)
 
 
 @njit(cache=True, nogil=True)
-def add_rows(seen: Ints32, start: int, rows: Ints32, values: Ints64) -> None:
+def add_rows(seen: Ints32, start: int, rows: Ints16, values: Ints64) -> None:
     """Adds the row of each value, int64 [B], to the columns of seen [B, N] from `start` on."""
     for b in range(seen.shape[0]):
         row, added = seen[b, start:], rows[values[b]]

@@ -11,7 +11,7 @@ from lstm_core.foundation.fixed_point import SCALE_BITS, silu_table, tanh_table
 from lstm_core.model.integers import kernels
 from lstm_core.model.integers.definition import MAX_LOGIT, MAX_SEEN
 from lstm_core.model.integers.products import ByteProduct
-from lstm_core.model.integers.weights import IntegerProduct, IntegerTable, IntegerWeights, Ints32, Ints64
+from lstm_core.model.integers.weights import IntegerProduct, IntegerTable, IntegerWeights, Ints16, Ints32, Ints64
 
 
 class IntegerStep:
@@ -28,9 +28,9 @@ class IntegerStep:
         settings = weights.settings
         self.settings, self.num_rows = settings, num_rows
         width = settings.hidden_size
-        self._event_rows, self._event_starts = _joined(weights.events, width)
-        self._context_rows, self._context_starts = _joined(weights.contexts, width)
-        self._flag_rows, self._input_factor = weights.flags.rows(), weights.input_factor
+        self._rows, starts = _joined((*weights.events, *weights.contexts, weights.flags), width)
+        self._event_starts, self._context_starts = starts[: len(weights.events)], starts[len(weights.events) : -1]
+        self._first_flag, self._input_factor = int(starts[-1]), weights.input_factor
         self._layers = [_Scaled(product, num_rows) for product in weights.layers]
         self._heads = _Scaled(weights.heads, num_rows)
         self._outputs = [_Scaled(product, num_rows) for product in weights.outputs]
@@ -40,7 +40,6 @@ class IntegerStep:
         self._cells = [np.zeros((num_rows, width), dtype=np.int32) for _ in self._layers]
         self._seen = np.zeros((num_rows, settings.head_size * len(settings.streams)), dtype=np.int32)
         self._logits = [np.zeros((num_rows, len(output.factor)), dtype=np.int32) for output in self._outputs]
-        self._input_sums = np.zeros(width, dtype=np.int32)
         self._no_flags = np.zeros((num_rows, 0), dtype=np.uint8)
         self._tanh, self._silu = tanh_table(), silu_table()
 
@@ -67,16 +66,16 @@ class IntegerStep:
         total = np.zeros(self.settings.hidden_size, dtype=np.int32)
         for column, value in enumerate(contexts):
             if value >= 0:
-                total += self._context_rows[self._context_starts[column] + value]
-        return total + flags.astype(np.int32) @ self._flag_rows
+                total += self._rows[self._context_starts[column] + value]
+        return total + flags.astype(np.int32) @ self._rows[self._first_flag : -1].astype(np.int32)
 
     def advance(
         self, before: Ints64, moving: Ints64, conditions: Ints32, flags: npt.NDArray[np.uint8] | None = None
     ) -> None:
         """One recurrent step; see PackedStep.advance."""
         kernels.embed(
-            conditions, before, self._event_rows, self._event_starts, moving, self._context_rows, self._context_starts,
-            self._flag_rows, self._no_flags if flags is None else flags, self._input_factor, self._input_sums,
+            conditions, self._rows, before, self._event_starts, moving, self._context_starts,
+            self._no_flags if flags is None else flags, self._first_flag, self._input_factor,
             self._layers[0].product.inputs,
         )  # fmt: skip
         above = [*self._layers[1:], self._heads]
@@ -119,9 +118,7 @@ class _Scaled:
         self.factor, self.offset = product.factor, product.offset + (1 << (SCALE_BITS - 1))
 
 
-def _joined(tables: Sequence[IntegerTable], width: int) -> tuple[Ints32, Ints64]:
-    """The rows of tables one below another, and where each begins."""
-    if not tables:
-        return np.zeros((0, width), dtype=np.int32), np.zeros(0, dtype=np.int64)
+def _joined(tables: Sequence[IntegerTable], width: int) -> tuple[Ints16, Ints64]:
+    """The rows of tables one below another, then a row of zeros; and where each table begins."""
     starts = np.cumsum([0, *(len(table.shifts) for table in tables)])[:-1].astype(np.int64)
-    return np.concatenate([table.rows() for table in tables]), starts
+    return np.concatenate([*(table.rows() for table in tables), np.zeros((1, width), dtype=np.int16)]), starts

@@ -26,6 +26,7 @@ from lstm_core.foundation.errors import CheckpointError
 from lstm_core.model.music_lstm import ModelSettings
 
 Bytes = npt.NDArray[np.int8]
+Ints16 = npt.NDArray[np.int16]
 Ints32 = npt.NDArray[np.int32]
 Ints64 = npt.NDArray[np.int64]
 
@@ -58,9 +59,9 @@ class IntegerTable:
     codes: Bytes  # [values, width]
     shifts: Bytes  # [values], 0 to MAX_SHIFT
 
-    def rows(self) -> Ints32:
-        """The rows themselves: int32 [values, width]."""
-        rows: Ints32 = self.codes.astype(np.int32) << self.shifts.astype(np.int32)[:, None]
+    def rows(self) -> Ints16:
+        """The rows themselves: int16 [values, width]."""
+        rows: Ints16 = self.codes.astype(np.int16) << self.shifts.astype(np.int16)[:, None]
         return rows
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lstm_core.engine import sampling
 from lstm_core.engine.sampling import DEPARTURE_PERCENT, SCRATCH_ROWS, philox, random_word
-from lstm_core.foundation.fixed_point import LOGIT_BITS, share, sharpness
+from lstm_core.foundation.fixed_point import ALL_SHARES, LOGIT_BITS, power_table, share, sharpness
 
 
 @pytest.mark.parametrize(
@@ -128,3 +128,70 @@ def test_no_temperature_is_the_most_probable_value() -> None:
     for _ in range(50):
         logits = random.normal(size=131).astype(np.float32)
         assert draw(logits, allowed, NOTHING, 1e-4, 1.0, float(random.random())) == int(np.argmax(logits))
+
+
+def drawn_by_definition(
+    logits: list[int], allowed: list[int], offered: list[int], sharp: int, top_p: int, word: int
+) -> int:
+    """What `draw` draws, in Python's integers and with a sort."""
+    values = [v for v in range(len(logits)) if allowed[v]]
+    if len(values) < 2:
+        return values[0] if values else -1
+    highest = max(logits[v] for v in values)
+    powers = {v: ((highest - logits[v]) * sharp + (ALL_SHARES >> 1)) // ALL_SHARES for v in values}
+    table = [int(power) for power in power_table()]
+    weights = {v: table[power % len(table)] >> (power // len(table)) for v, power in powers.items()}
+
+    def nucleus_of(of: dict[int, int]) -> dict[int, int]:
+        total, kept = sum(of.values()), dict[int, int]()
+        wanted = max(total * top_p // ALL_SHARES, 1)
+        for v in sorted(of, key=lambda v: (-of[v], v)):
+            if sum(kept.values()) >= wanted:
+                break
+            kept[v] = of[v]
+        return kept
+
+    if top_p < ALL_SHARES:
+        total = sum(weights.values())
+        repeating = {v: weight for v, weight in weights.items() if offered[v]}
+        departing = {v: weight for v, weight in weights.items() if not offered[v]}
+        outside = total - total * top_p // ALL_SHARES
+        if sum(repeating.values()) < outside:
+            weights = nucleus_of(weights)
+        elif sum(departing.values()) < outside * DEPARTURE_PERCENT // 100:
+            weights = repeating
+        else:
+            kept = nucleus_of(departing)
+            scale = sum(departing.values()) * ALL_SHARES // max(sum(kept.values()), 1)
+            weights = repeating | {v: weight * scale // ALL_SHARES for v, weight in kept.items()}
+    wanted = sum(weights.values()) * word // 2**32
+    last = -1
+    for v in sorted(weights):
+        if weights[v] > 0:
+            last = v
+            wanted -= weights[v]
+            if wanted < 0:
+                return v
+    return last
+
+
+@pytest.mark.parametrize("spread", [0, 300, 4_000, 1 << 24])
+def test_draws_are_those_of_the_definition(spread: int) -> None:
+    """Also with logits at their bounds, equal logits, and random words at both ends."""
+    random = np.random.default_rng(spread)
+    scratch = np.zeros((SCRATCH_ROWS, 600), dtype=np.int64)
+    drawn = set()
+    for number in range(300):
+        size = int(random.integers(1, 600))
+        logits = random.integers(-spread, spread + 1, size).astype(np.int32)
+        allowed = (random.random(size) < random.choice([0.05, 0.5, 1.0])).astype(np.uint8)
+        offered = (random.random(size) < random.choice([0.0, 0.1, 0.9])).astype(np.uint8)
+        sharp = sharpness(float(random.choice([0.05, 0.7, 1.0, 3.0])))
+        top_p = share(float(random.choice([0.05, 0.5, 0.95, 0.999, 1.0])))
+        word = [0, 2**32 - 1, int(random.integers(2**32))][min(number % 8, 2)]
+        found = sampling.draw(logits, allowed, offered, sharp, top_p, word, scratch)
+        assert found == drawn_by_definition(logits.tolist(), allowed.tolist(), offered.tolist(), sharp, top_p, word), (
+            f"draw number {number}"
+        )
+        drawn.add(found)
+    assert len(drawn) > 50
