@@ -19,10 +19,11 @@ _ROUND_0, _ROUND_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _WORD = np.uint64(32)
-MAX_LOOKS = 6
 SCRATCH_ROWS = 6
 DEPARTURE_PERCENT = 30  # of 1 - top_p, under which a departure is cut off; measured, see DECISIONS.md
 _POWERS = power_table()
+_BIN_BITS = POWER_BITS - 3
+_NUM_BINS = (WEIGHT_BITS + 1) << 3
 _HALF_SHARE = 1 << (SHARE_BITS - 1)
 _LAST_FRACTION = (1 << POWER_BITS) - 1
 
@@ -84,7 +85,7 @@ def draw(
     weights, spare = scratch[3, :count], scratch[4:, :count]
     total = _set_weights(chosen, highest, sharp, weights)
     if top_p < ALL_SHARES:
-        total = _keep_nuclei(weights, repeats, total, top_p, spare)
+        total = _keep_nuclei(weights, chosen, repeats, total, top_p, spare)
     wanted = _part(total, word)
     last = -1
     for i in range(count):
@@ -105,18 +106,21 @@ def _part(total: int, word: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _set_weights(logits: Ints, highest: int, sharp: int, weights: Ints) -> Any:
-    """Sets weights to 2^WEIGHT_BITS e^((logits - highest) / temperature), to the nearest below; returns their sum."""
+    """Sets logits to p = (highest - logits) log2(e) / temperature in the unit 2^-POWER_BITS, and weights to
+    2^(WEIGHT_BITS - p), rounded down; returns their sum.
+    """
+    for v in range(len(logits)):
+        logits[v] = ((highest - logits[v]) * sharp + _HALF_SHARE) >> SHARE_BITS
     total = np.int64(0)
     for v in range(len(logits)):
-        power = ((highest - logits[v]) * sharp + _HALF_SHARE) >> SHARE_BITS
-        weight = _POWERS[power & _LAST_FRACTION] >> min(power >> POWER_BITS, WEIGHT_BITS + 1)
+        weight = _POWERS[logits[v] & _LAST_FRACTION] >> min(logits[v] >> POWER_BITS, WEIGHT_BITS + 1)
         weights[v] = weight
         total += weight
     return total
 
 
 @njit(cache=True, nogil=True)
-def _keep_nuclei(weights: Ints, repeats: Ints, total: int, top_p: int, spare: Ints) -> Any:
+def _keep_nuclei(weights: Ints, powers: Ints, repeats: Ints, total: int, top_p: int, spare: Ints) -> Any:
     """Sets to zero what is unlikely, and gives back the sum of what is left.
 
     A nucleus over all values would cut off every departure from what was played, which has some 1 % at each note: a
@@ -129,7 +133,7 @@ def _keep_nuclei(weights: Ints, repeats: Ints, total: int, top_p: int, spare: In
     departing = total - repeating
     outside = total - ((total * top_p) >> SHARE_BITS)
     if repeating < outside:
-        return _keep_nucleus(weights, total, top_p, spare[0])
+        return _keep_nucleus(weights, powers, total, top_p, spare[0])
     if departing < outside * DEPARTURE_PERCENT // 100:
         for i in range(len(weights)):
             weights[i] *= repeats[i]
@@ -137,7 +141,7 @@ def _keep_nuclei(weights: Ints, repeats: Ints, total: int, top_p: int, spare: In
     rest = spare[1]
     for i in range(len(weights)):
         rest[i] = weights[i] * (1 - repeats[i])
-    kept = _keep_nucleus(rest, departing, top_p, spare[0])
+    kept = _keep_nucleus(rest, powers, departing, top_p, spare[0])
     scale = (departing << SHARE_BITS) // max(kept, 1)
     total = 0
     for i in range(len(weights)):
@@ -147,55 +151,39 @@ def _keep_nuclei(weights: Ints, repeats: Ints, total: int, top_p: int, spare: In
 
 
 @njit(cache=True, nogil=True)
-def _keep_nucleus(weights: Ints, total: int, top_p: int, candidates: Ints) -> Any:
+def _keep_nucleus(weights: Ints, powers: Ints, total: int, top_p: int, members: Ints) -> Any:
     """Sets to zero all weights outside the nucleus and gives back the sum of those inside.
 
-    Of equal weights at its border the lowest values are kept.
+    The most probable come first, that is those of the least powers; of equally probable ones the lowest values. They
+    are added up in bins of eighths of an octave, and one by one in the bin at the border alone.
     """
-    # All that lie under this together miss less than 1 - top_p, so that none of them can be needed.
-    wanted = max((total * top_p) >> SHARE_BITS, 1)
-    least = (total - wanted) // len(weights)
-    count = 0
-    for weight in weights:
-        candidates[count] = weight
-        count += 1 if weight >= least else 0
-    kept, threshold, num_at_border = _nucleus(candidates[:count], wanted)
+    sums = np.zeros(_NUM_BINS, dtype=np.int64)
     for v in range(len(weights)):
-        if weights[v] == threshold and num_at_border > 0:
-            num_at_border -= 1
-        elif weights[v] <= threshold:
+        sums[min(powers[v] >> _BIN_BITS, _NUM_BINS - 1)] += weights[v]
+    wanted, kept, border = max((total * top_p) >> SHARE_BITS, 1), np.int64(0), 0
+    while border < _NUM_BINS - 1 and kept + sums[border] < wanted:
+        kept += sums[border]
+        border += 1
+    count = 0
+    for v in range(len(weights)):
+        members[count] = v
+        count += 1 if min(powers[v] >> _BIN_BITS, _NUM_BINS - 1) == border and weights[v] > 0 else 0
+    last, num_last = np.int64(-1), np.int64(0)  # the greatest power inside, and how many of it
+    while kept < wanted:
+        least, num_least, weight = np.int64(1) << np.int64(62), np.int64(0), np.int64(1)
+        for i in range(count):
+            power = powers[members[i]]
+            if last < power < least:
+                least, num_least, weight = power, np.int64(1), weights[members[i]]
+            elif power == least:
+                num_least += 1
+        if num_least == 0:
+            break  # nothing is left
+        last, num_last = least, min(num_least, (wanted - kept + weight - 1) // weight)
+        kept += num_last * weight
+    for v in range(len(weights)):
+        if powers[v] == last and num_last > 0:
+            num_last -= 1 if weights[v] > 0 else 0
+        elif powers[v] >= last:
             weights[v] = 0
     return kept
-
-
-@njit(cache=True, nogil=True)
-def _nucleus(candidates: Ints, wanted: int) -> tuple[Any, Any, int]:
-    """Sum of the greatest candidates that reach `wanted`, the least of them, and how many of its size are among them.
-
-    Most nuclei are a few values, which a look or two finds; a sort of all of them took half of the time of a draw.
-    """
-    kept, threshold = np.int64(0), np.int64(1) << np.int64(62)
-    for _ in range(MAX_LOOKS):
-        greatest, num_equal = np.int64(-1), 0
-        for weight in candidates:
-            if weight < threshold:
-                if weight > greatest:
-                    greatest, num_equal = weight, 1
-                elif weight == greatest:
-                    num_equal += 1
-        threshold = greatest
-        for number in range(num_equal):
-            kept += threshold
-            if kept >= wanted:
-                return kept, threshold, number + 1
-    ordered = np.sort(candidates)
-    kept, place = np.int64(0), len(ordered)
-    while place > 0 and kept < wanted:
-        place -= 1
-        kept += ordered[place]
-    threshold = ordered[place]
-    num_at_border = 0
-    while place < len(ordered) and ordered[place] == threshold:
-        num_at_border += 1
-        place += 1
-    return kept, threshold, num_at_border

@@ -165,8 +165,9 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
         if (representation := REPRESENTATIONS.get(facts.representation)) is not None:
             wider, tensors = widened(settings, tensors, representation, facts.styles)
             settings, integers = wider, integers if wider == settings else None
-        model = MusicLSTM(settings)
-        model.load_state_dict(tensors)
+        with torch.device("meta"):  # no initial weights are drawn: they would take most of the time
+            model = MusicLSTM(settings)
+        model.load_state_dict(tensors, assign=True)
     except CheckpointError as error:
         raise CheckpointError(f"{uri} cannot be used: {error}. Copy the checkpoint again, or make it again.") from error
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

@@ -17,7 +17,7 @@ from lstm_core.sound.soundfont import SoundFontIdentity
 if TYPE_CHECKING:  # what finishes tracks has no use for torch, which takes seconds to import and hundreds of megabytes
     from lstm_core.composing.players import Playable
 
-FORMAT_VERSION = 3  # of the code between an order and its bytes: raised by every change that a listener could notice
+FORMAT_VERSION = 4  # of the code between an order and its bytes: raised by every change that a listener could notice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,7 +145,7 @@ def drawn_by_definition(
     def nucleus_of(of: dict[int, int]) -> dict[int, int]:
         total, kept = sum(of.values()), dict[int, int]()
         wanted = max(total * top_p // ALL_SHARES, 1)
-        for v in sorted(of, key=lambda v: (-of[v], v)):
+        for v in sorted((v for v in of if of[v] > 0), key=lambda v: (powers[v], v)):
             if sum(kept.values()) >= wanted:
                 break
             kept[v] = of[v]
