@@ -27,7 +27,7 @@ from lstm_core.representations.plan.plan import PLAN
 from lstm_core.representations.representation import EventArray, Representation
 from lstm_core.representations.table import representation_named
 
-WIDTHS: tuple[int, ...] = (1, 4, 16, 32, 64, 256)  # rows of a batch; measured on an AMD Zen 5: above 256 a row gets no cheaper
+WIDTHS: tuple[int, ...] = (1, 4, 16, 32, 64, 256)  # rows of a batch; above 256 a row gets no cheaper (AMD Zen 5)
 _DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
 FEW = 16  # requests that all get a row at once
 

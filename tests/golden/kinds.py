@@ -19,9 +19,9 @@ from tests.golden.golden import write_orders
 
 KINDS: tuple[dict[str, Any], ...] = (
     {"loop": True, "duration_s": 8.0},
-    {"form": "A:2 B:2 A:2", "key": "C", "key_changes": "B: A minor"},
-    {"form": "A:2 B:2 A:2", "bpm": 120.0, "meter_changes": "B: 3/4, A: 4/4", "duration_s": 11.0},
-    {"form": "A:2 B:2", "tempo_changes": "B: 130", "bpm": 100.0, "duration_s": 9.0},
+    {"form": "A:2 B:2 C:2", "key": "C", "key_changes": "B: A minor"},
+    {"form": "A:2 B C:1", "bpm": 120.0, "meter_changes": "B: 3/4, C: 4/4", "duration_s": 9.0},
+    {"form": "A B", "tempo_changes": "B: 130", "bpm": 100.0, "duration_s": 9.0},
     {"hits": [4.2], "duration_s": 9.0},
     {"form": "stinger", "duration_s": 4.0},
     {"chords": "Am F C G", "loop": True, "bpm": 120.0, "duration_s": 8.0},
