@@ -165,11 +165,12 @@ def load_checkpoint(uri: str | Path) -> Checkpoint:
         if (representation := REPRESENTATIONS.get(facts.representation)) is not None:
             wider, tensors = widened(settings, tensors, representation, facts.styles)
             settings, integers = wider, integers if wider == settings else None
-        with torch.device("meta"):  # no initial weights are drawn: they would take most of the time
-            model = MusicLSTM(settings)
-        model.load_state_dict(tensors, assign=True)
+        model = MusicLSTM(settings, is_initialised=False)
+        model.load_state_dict(tensors)
     except CheckpointError as error:
-        raise CheckpointError(f"{uri} cannot be used: {error}. Copy the checkpoint again, or make it again.") from error
+        raise CheckpointError(
+            f"{uri} is not a checkpoint that this version can use: {error}. Copy the checkpoint again, or make it anew."
+        ) from error
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{uri} is not a checkpoint that this version can use: {error}") from error
     fingerprint = fingerprint_of_description(described)

@@ -66,7 +66,8 @@ class MusicLSTM(nn.Module):
     with the values that heads 0..k-1 chose, so that p(event) is the product of the heads' probabilities.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, *, is_initialised: bool = True) -> None:
+        """`is_initialised` False: the initial weights are any, as they are about to be loaded."""
         super().__init__()
         self.settings = settings
         width, head = settings.hidden_size, settings.head_size
@@ -84,7 +85,8 @@ class MusicLSTM(nn.Module):
         )
         # Besides logits each head gives one copy weight per lag, added to the logit of the value that the lag offers.
         self.outputs = nn.ModuleList(nn.Linear(head, s.size + settings.num_lags) for s in settings.streams)
-        self._initialise()
+        if is_initialised:
+            self._initialise()
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first event of a piece: zeros, float32 [L, B, H] twice."""

@@ -181,7 +181,7 @@ def test_another_level_is_refused() -> None:
 
 @pytest.mark.slow
 def test_a_run_is_shipped_as_the_base(blocks: Path, run: Path, tmp_path: Path) -> None:
-    """In half the size, with statistics of the blocks, the recipe and the licences, in place of a base of one level."""
+    """As the integers it is, with statistics of the blocks, recipe and licences, in place of a base of one level."""
     base = tmp_path / "base"
     base.mkdir()
     for name in ("checkpoint.json", "weights-old.safetensors"):
@@ -195,8 +195,9 @@ def test_a_run_is_shipped_as_the_base(blocks: Path, run: Path, tmp_path: Path) -
     for shipped, made in ((found.planner, before.planner), (found.arranger, before.arranger)):
         assert shipped.facts == replace(made.facts, name="base")
         assert list(shipped.facts.licences) == ["CC0"] and shipped.facts.notices == {"CC0": "No rights reserved."}
-        for name, value in made.model.state_dict().items():
-            assert torch.equal(shipped.model.state_dict()[name], value.to(torch.bfloat16).float())
+        assert shipped.integers is not None and made.integers is not None
+        stored = shipped.integers.tensors()
+        assert all(torch.equal(stored[name], value) for name, value in made.integers.tensors().items())
     assert train_recipe("", str(base / "recipe.toml"), {}, is_resumed=False).plan == two_levels().plan
 
 
