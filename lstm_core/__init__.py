@@ -26,6 +26,7 @@ Words, here and in every file:
     tune           what the melody of an order is, and its track accompanies
     take           one attempt at a track, with its own seed; gates decide whether it is delivered
     gate           a check of a finished take               stem           one instrument family of a mix
+    unit           what an integer counts, such as 2^-10 nats; numbers that hang on one are never floats (fixed_point.py)
     master         a mix at its final length and loudness   catalogue      the folder of finished tracks
     scheduled run  one run of a schedule, such as a nightly order
 
@@ -39,7 +40,7 @@ The folders from the ground up; each uses what stands above it in this list (tes
     sound/                 a Score becomes stems, stems a master, a master a file
     recordings/            a recording of any codec becomes samples
     representations/       a Score becomes K streams of integers, and the contexts of a model; a table of them
-    model/                 MusicLSTM, its packed form, checkpoints, the base checkpoint
+    model/                 MusicLSTM, its integers and its packed form, checkpoints, the base checkpoint
     transcription/         samples become notes and beats, and these a Score
     blocks/                a corpus becomes Arrow blocks of pieces
     dataset/               pieces of blocks become lanes of windows
