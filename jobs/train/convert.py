@@ -29,7 +29,7 @@ def convert(old: str, new: str, blocks: str = "") -> None:
         CheckpointError: there is no such checkpoint, it is damaged, or `new` is `old`.
     """
     uri = find_checkpoint(old)
-    if uri == find_checkpoint(new):
+    if _place(uri) == _place(find_checkpoint(new)):
         raise CheckpointError(f"{new} is the checkpoint itself. Name another folder.")
     if not is_composer(uri):
         _convert_one(uri, new, blocks)
@@ -56,6 +56,12 @@ def _convert_one(uri: str, new: str, blocks: str) -> str:
     checkpoint = load_checkpoint(uri)
     integers = checkpoint.integers or integers_on(checkpoint, blocks)
     return save_checkpoint(new, integers, checkpoint.facts, runs=load_runs(uri))
+
+
+def _place(uri: str) -> str:
+    """The URI, whichever way it was written: of a folder of this machine the path that leads there."""
+    path = storage.local_path(uri)
+    return uri.rstrip("/") if path is None else str(path.expanduser().resolve())
 
 
 def main() -> None:
