@@ -6,7 +6,7 @@ from rich.table import Table
 
 from jobs.command_line.screen import Screen, heading
 from lstm_core import storage
-from lstm_core.model.checkpoint import JSON_NAME, load_checkpoint
+from lstm_core.model.checkpoint import JSON_NAME, Checkpoint, load_checkpoint
 from lstm_core.model.composer_checkpoint import LEVELS, is_composer, level_uris_of, load_composer
 from lstm_core.model.music_lstm import num_weights
 from lstm_core.training.metrics import read_metrics
@@ -29,6 +29,7 @@ def inspect_checkpoint(uri: str) -> None:
     size = f"hidden size {settings.hidden_size}, {settings.num_layers} layers, heads of {settings.head_size}"
     rows.add_row("model", f"{num_weights(checkpoint.model):,} weights: {size}; the sha256 is right")
     streams = ", ".join(f"{stream.name} {stream.size}" for stream in settings.streams)
+    rows.add_row("arithmetic", _arithmetic(checkpoint))
     rows.add_row("representation", f"{facts.representation}: {streams}")
     rows.add_row("corpus", facts.corpus_fingerprint)
     for parent in facts.parents:
@@ -73,6 +74,16 @@ def inspect_run(uri: str) -> None:
     _print_run(uri)
     if storage.exists(storage.join(uri, CHECKPOINT_NAME, JSON_NAME)):
         inspect_checkpoint(storage.join(uri, CHECKPOINT_NAME))
+
+
+def _arithmetic(checkpoint: Checkpoint) -> str:
+    """What the weights are, and what is to be done where they cannot be played as they are."""
+    if checkpoint.integers is not None:
+        return "integers: the same notes on every machine"
+    return (
+        "floats, of an earlier version: convert it (python -m jobs.train.convert OLD NEW [BLOCKS]), or play it with "
+        'arithmetic = "float32"'
+    )
 
 
 def _print_run(uri: str) -> None:
