@@ -8,6 +8,7 @@ import torch
 from lstm_core.engine.engine import Engine
 from lstm_core.engine.note_chooser import Request
 from lstm_core.model.checkpoint import Checkpoint, CheckpointFacts
+from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
 from lstm_core.notes.keys import tonic_chord
 from lstm_core.notes.score import DRUMS, Score
@@ -66,9 +67,11 @@ def tiny_facts() -> CheckpointFacts:
     )
 
 
-def tiny_engine(seed: int = 0, *, arithmetic: str = "float32", scale: float = 3.0) -> Engine:
+def tiny_engine(seed: int = 0, *, arithmetic: str = "int8", scale: float = 3.0) -> Engine:
     model = tiny_model(seed, scale=scale)
-    return Engine(Checkpoint(model=model, facts=tiny_facts(), fingerprint=f"tiny-{seed}"), arithmetic=arithmetic)
+    integers, fingerprint = quantised_unseen(model), f"tiny-{seed}"
+    checkpoint = Checkpoint(model=model, facts=tiny_facts(), fingerprint=fingerprint, integers=integers)
+    return Engine(checkpoint, arithmetic=arithmetic)
 
 
 def request(order: TrackOrder, *, primer: EventArray | None = None) -> tuple[TrackPlan, Request]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lstm_core.engine.engine import WIDTHS, Engine
+from lstm_core.engine.engine import WIDTHS, Engine, Step
 from lstm_core.foundation.errors import CheckpointError, OrderError
 from lstm_core.model.checkpoint import Checkpoint
+from lstm_core.model.integers.definition import DefinedStep
+from lstm_core.model.integers.device_step import DeviceStep
+from lstm_core.model.integers.weights import IntegerWeights
 from lstm_core.notes.keys import SCALES
 from lstm_core.orders.order import TrackOrder
 from lstm_core.representations.note_events import INSTRUMENT, PITCH, TIME_SHIFT, event_onsets
@@ -148,7 +152,7 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize("arithmetic", ["float32", "bf16"])
+@pytest.mark.parametrize("arithmetic", ["int8", "float32", "bf16"])
 def test_neighbours_order_width_and_engine_change_nothing(arithmetic: str) -> None:
     """40 requests: one alone, together in a batch that narrows at the end, in reverse through few rows that are
     refilled, and in the widest batch."""
@@ -166,6 +170,26 @@ def test_neighbours_order_width_and_engine_change_nothing(arithmetic: str) -> No
     assert set(engine.widths) <= set(WIDTHS)
     if len(engine.widths) > 1:  # the batch of 40 narrowed
         assert len(engine._steps) > 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(DefinedStep, id="as defined"),
+        pytest.param(lambda weights, num_rows: DeviceStep(weights, num_rows, "cpu"), id="as on a device"),
+    ],
+)
+def test_every_integer_step_plays_the_same_events(kind: Callable[[IntegerWeights, int], Step]) -> None:
+    """Six requests through the step of the CPU and another one, in batches that are refilled and narrow."""
+    orders, engine, other = MIXED[:6], tiny_engine(), tiny_engine()
+    other._steps = {width: kind(other._integers, width) for width in other.widths if width <= 16}
+    wanted, found = play(engine, orders), play(other, orders)
+    assert [events.tobytes() for events in found] == [events.tobytes() for events in wanted]
+    assert set(other._steps) >= set(engine._steps) and len(engine._steps) > 1
+    batch, refilled = other.open_batch([request(order)[1] for order in orders], width=4), {}
+    while batch.num_busy:
+        refilled |= {done.number: done.events.tobytes() for done in batch.play()}
+    assert [refilled[i] for i in range(6)] == [events.tobytes() for events in wanted]
 
 
 def test_seeds_and_conditions_change_the_events(engine: Engine) -> None:
