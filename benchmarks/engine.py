@@ -161,7 +161,7 @@ class Player:
 
 
 def best_rates(rates: Sequence[Rate], seconds: float) -> list[float]:
-    """The best rate of each in ROUNDS turns, which take `seconds` together."""
+    """The best rate of each in ROUNDS turns; its turns take `seconds` together."""
     found = [[rate(seconds / ROUNDS) for rate in rates] for _ in range(ROUNDS)]
     return [max(turns) for turns in zip(*found, strict=True)]
 
