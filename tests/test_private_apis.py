@@ -54,6 +54,13 @@ def packed_products() -> None:
     assert torch.equal(product, torch.nn.functional.linear(rows, weight))
 
 
+def products_of_bytes() -> None:
+    rows, weight = torch.full((1, 512), -127, dtype=torch.int8), torch.full((8, 512), 63, dtype=torch.int8)
+    sums = torch.empty(1, 8, dtype=torch.int32)
+    torch._int_mm(rows, weight.t(), out=sums)
+    assert sums.tolist() == [[-127 * 63 * 512] * 8]
+
+
 def processor_features() -> None:
     assert torch.cpu._is_avx512_bf16_supported() in (True, False)
     assert torch.cpu._is_amx_tile_supported() in (True, False)
@@ -93,6 +100,7 @@ USED: dict[str, tuple[Callable[[], None], str]] = {
         processor_features,
         "foundation/bfloat16.py: where oneDNN is held to an older instruction set, its products raise RuntimeError",
     ),
+    "torch._int_mm": (products_of_bytes, "model/integers/: floats take the place of bytes, and the engine is slower"),
     "torch.cpu._is_avx512_bf16_supported": (
         processor_features,
         "foundation/bfloat16.py: whether bfloat16 is fast here is not known",
