@@ -26,7 +26,7 @@ Words, here and in every file:
     tune           what the melody of an order is, and its track accompanies
     take           one attempt at a track, with its own seed; gates decide whether it is delivered
     gate           a check of a finished take               stem           one instrument family of a mix
-    unit           what an integer counts, such as 2^-10 nats; numbers that hang on one are never floats (fixed_point.py)
+    unit           what an integer counts, such as 2^-10 nats; see fixed_point.py
     master         a mix at its final length and loudness   catalogue      the folder of finished tracks
     scheduled run  one run of a schedule, such as a nightly order
 
