@@ -286,7 +286,8 @@ def _play_round(attempting: Attempting, attempts: Attempts, made: _Made, progres
         if outcome["is_passed"]:
             made.passed.add(track_id)
             made.records[track_id] = TrackRecord.from_json(outcome["record"].encode())
-            made.outcomes[track_id] = {"track_id": track_id, "attempt": outcome["attempt"]}  # the record has the rest
+            # The record has the rest.
+            made.outcomes[track_id] = {name: outcome[name] for name in ("track_id", "attempt", "processor")}
             progress.advance(1)
 
 
