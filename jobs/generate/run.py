@@ -1,4 +1,4 @@
-"""tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray Data or in this process.
+"""tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray or in this process.
 
 In this process where few tracks are missing and nothing asks for Ray: its start would take longer than they do.
 
