@@ -1,4 +1,4 @@
-"""tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray or in this process.
+"""tonemill generate: a checkpoint and an order become mastered tracks in a catalogue, with Ray Data or in this process.
 
 In this process where few tracks are missing and nothing asks for Ray: its start would take longer than they do.
 
@@ -286,8 +286,8 @@ def _play_round(attempting: Attempting, attempts: Attempts, made: _Made, progres
         if outcome["is_passed"]:
             made.passed.add(track_id)
             made.records[track_id] = TrackRecord.from_json(outcome["record"].encode())
-            # The record has the rest.
-            made.outcomes[track_id] = {name: outcome[name] for name in ("track_id", "attempt", "processor")}
+            kept = ("track_id", "attempt", "processor")  # the record has the rest
+            made.outcomes[track_id] = {name: outcome[name] for name in kept}
             progress.advance(1)
 
 

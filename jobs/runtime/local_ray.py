@@ -23,8 +23,6 @@ _QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
 }
-# Of a Ray of our own: no worker before there is work for it. Each that waits in vain has imported Ray.
-_NO_SPARE_WORKERS = {"RAY_prestart_worker_first_driver": "0", "RAY_enable_worker_prestart": "0"}
 
 
 class RayStartError(TonemillError):
@@ -43,9 +41,9 @@ def is_ray_connected() -> bool:
 
 
 @contextmanager
-def ray_running(*, num_cpus: int | None = None, has_data: bool = True, verbose: bool = False) -> Iterator[None]:
+def ray_running(*, num_cpus: int | None = None, verbose: bool = False) -> Iterator[None]:
     """Ray for the time of a job; what this started is shut down after it, what ran before is left alone."""
-    started = start_ray(num_cpus=num_cpus, has_data=has_data, verbose=verbose)
+    started = start_ray(num_cpus=num_cpus, verbose=verbose)
     try:
         yield
     finally:
@@ -56,21 +54,17 @@ def ray_running(*, num_cpus: int | None = None, has_data: bool = True, verbose: 
 
 
 def start_ray(
-    *,
-    num_cpus: int | None = None,
-    object_store_bytes: int = OBJECT_STORE_BYTES,
-    has_data: bool = True,
-    verbose: bool = False,
+    *, num_cpus: int | None = None, object_store_bytes: int = OBJECT_STORE_BYTES, verbose: bool = False
 ) -> bool:
     """Connects to Ray and says whether it did: False when this process is connected already.
 
     With RAY_ADDRESS set that cluster is used (the job server of Ray sets it for its jobs), else Ray starts on this
-    machine with `num_cpus` logical CPUs. Without `has_data` Ray Data is not imported, for a job that does without it.
+    machine with `num_cpus` logical CPUs.
 
     Raises:
         RayStartError: nothing answers at RAY_ADDRESS, or it is no such address; or Ray did not start in its time.
     """
-    for name, value in (_QUIET | _NO_SPARE_WORKERS).items():
+    for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if not verbose:
         # Ray's own code prints an error for every actor pool of Ray Data (ray-project/ray#53727). What really goes
@@ -86,7 +80,7 @@ def start_ray(
     import ray
 
     if ray.is_initialized():
-        _quiet_python(has_data, verbose)
+        _quiet_data(verbose)
         return False
     where: dict[str, Any] = {"address": address}
     if not address:
@@ -109,7 +103,7 @@ def start_ray(
                 "Ray did not start within its 30 s: other programs keep this machine busy. Run the same command again "
                 "when it is idle, or set RAY_ADDRESS to a Ray cluster that runs already."
             ) from error
-    _quiet_python(has_data, verbose)
+    _quiet_data(verbose)
     return True
 
 
@@ -165,14 +159,13 @@ def _lend_packages() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join([root, *paths])
 
 
-def _quiet_python(has_data: bool, verbose: bool) -> None:
-    """Ray and Ray Data without bars and messages of their own: the job shows its progress itself."""
+def _quiet_data(verbose: bool) -> None:
+    """Ray Data without its own bars and messages: the job shows its progress itself."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
     if not verbose:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         logging.getLogger("ray").setLevel(logging.ERROR)
-    if has_data:
-        from ray.data import DataContext
-
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False

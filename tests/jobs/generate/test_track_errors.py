@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from jobs.generate.attempts import GenerateRecipe, TrackWork
 from jobs.generate.track_errors import ErrorWatch, described
-from jobs.generate.track_pipeline import Played, finish_played
+from jobs.generate.track_pipeline import finish_rows
 from jobs.runtime.sent_files import SentFile
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import ScoreError, TonemillError
@@ -57,8 +59,13 @@ def test_a_worker_tells_what_was_raised(tmp_path: Path) -> None:
         num_workers=1,
     )
     track = replace(admit(TrackOrder(duration_s=4.0, bpm=120.0, seed=1)), track_id="a1")
-    take = Take(notes=np.zeros(3, dtype=np.uint8))
-    outcome = finish_played(Played(track, 0, take, 0.0), work)
+    row = {
+        "track": np.array([pickle.dumps(track)], dtype=object),
+        "take": np.array([pickle.dumps(Take(notes=np.zeros(3, dtype=np.uint8)))], dtype=object),
+        "attempt": np.array([0]),
+        "engine_s": np.array([0.0]),
+    }
+    outcome = json.loads(finish_rows(row, work=work)["outcome"][0])
     (error,) = outcome["errors"]
     assert not outcome["is_passed"] and outcome["reason"] == f"{error['kind']}: {error['text']}"
     assert not error["is_for_user"] and "finish_track" in error["traceback"]

@@ -1,4 +1,4 @@
-"""Addresses of Ray where none is: reported in seconds, and which. What a Ray of our own starts and imports."""
+"""Addresses of Ray where none is: reported in seconds, and which."""
 
 from __future__ import annotations
 
@@ -41,29 +41,3 @@ def test_an_address_without_ray(address: str, message: str) -> None:
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert message.format(port=port) in done.stdout and time.monotonic() - start < 30
-
-
-LEAN = """
-import os, sys, time
-import ray
-from jobs.runtime.local_ray import ray_running
-from tests.ray_nodes import descendants
-with ray_running(num_cpus=3, has_data=False):
-    time.sleep(2.0)
-    print("before any task", [name for _, name in descendants(os.getpid()) if "ray::IDLE" in name])
-    names = ("ray.data", "pandas", "torch")
-    print("in a worker", ray.get(ray.remote(lambda: [name for name in names if name in sys.modules]).remote()))
-    print("in the driver", [name for name in names if name in sys.modules])
-"""
-
-
-@pytest.mark.slow
-def test_a_ray_of_our_own_starts_no_worker_in_vain_and_imports_no_ray_data() -> None:
-    """Workers waited for work that never came, and each that finished tracks imported Ray Data."""
-    root = Path(__file__).resolve().parents[3]
-    known = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    environment = known | {"PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", LEAN]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
-    expected = ["before any task []", "in a worker []", "in the driver []"]
-    assert done.stdout.splitlines() == expected, done.stdout + done.stderr
