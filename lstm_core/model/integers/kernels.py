@@ -73,7 +73,7 @@ def embed(
                 sums[i] += np.int32(row_0[i]) + np.int32(row_1[i]) + np.int32(row_2[i]) + np.int32(row_3[i])
         out_row = out[b]
         for i in range(width):
-            value = (np.int64(sums[i]) * factor + _HALF_SCALE) >> SCALE_BITS
+            value: Any = (np.int64(sums[i]) * factor + _HALF_SCALE) >> SCALE_BITS
             out_row[i] = min(max(value, -MAX_ACTIVATION), MAX_ACTIVATION)
 
 
@@ -91,7 +91,7 @@ def lstm_cell(
         row, row_cell = sums[b], cell[b]
         own_row, above_row = own[b, width:], above[b, above_start : above_start + width]
         for j in range(4 * width):
-            value = (np.int64(row[j]) * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
+            value: Any = (np.int64(row[j]) * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
             places[j] = min(max(value, -_MIDDLE), _MIDDLE - 1) + _MIDDLE
         for j in range(4 * width):
             gates[j] = tanh[places[j]]
@@ -118,7 +118,7 @@ def scale(sums: Ints32, factor: Ints32, offset: Ints64, most: int, out: Ints32) 
     for b in range(sums.shape[0]):
         row, out_row = sums[b], out[b]
         for j in range(len(factor)):
-            value = (np.int64(row[j]) * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
+            value: Any = (np.int64(row[j]) * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
             out_row[j] = min(max(value, -most), most)
 
 
@@ -130,7 +130,7 @@ def scale_fine(sums: Ints32, factor: Ints32, offset: Ints64, most: int, out: Int
         coarse, fine, out_row = sums[b, :size], sums[b, size:], out[b]
         for j in range(size):
             total = COARSE * np.int64(coarse[j]) + np.int64(fine[j])
-            value = (total * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
+            value: Any = (total * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
             out_row[j] = min(max(value, -most), most)
 
 
@@ -142,7 +142,7 @@ def head_units(seen: Ints32, start: int, silu: Ints32, factors: Ints32, out: Byt
     for b in range(seen.shape[0]):
         row, out_row = seen[b, start : start + size], out[b]
         for j in range(size):
-            value = (np.int64(row[j]) + _HALF_SILU) >> _SILU_DROPPED
+            value: Any = (np.int64(row[j]) + _HALF_SILU) >> _SILU_DROPPED
             places[j] = min(max(value, -_SILU_MIDDLE), _SILU_MIDDLE - 1) + _SILU_MIDDLE
         for j in range(size):
             units[j] = silu[places[j]]
