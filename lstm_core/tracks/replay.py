@@ -17,6 +17,7 @@ from lstm_core.composing.remaking import staying
 from lstm_core.composing.rules import plan_request
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError, StorageError, TonemillError
+from lstm_core.model.arithmetic import INTEGERS
 from lstm_core.orders.admission import admit
 from lstm_core.orders.order import TrackOrder, order_from_fields
 from lstm_core.orders.planned import PlannedTrack, SourceTrack
@@ -92,9 +93,9 @@ class Replayer:
             raise ReplayError(str(error).rstrip(".")) from error
         take = next(self._player(record.arithmetic.partition("-")[0]).play([(track, record.attempt)]))
         if score_fingerprint(take.score(track.plan)) != record.score_fingerprint:
+            elsewhere = "" if record.arithmetic == INTEGERS else ", or on another kind of processor"
             raise ReplayError(
-                f"other notes come of its order here: it was made by another version, or on another kind of processor "
-                f"({record.arithmetic})"
+                f"other notes come of its order here: it was made by another version{elsewhere} ({record.arithmetic})"
             )
         return Replay(track=track, take=take)
 

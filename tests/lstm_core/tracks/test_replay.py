@@ -14,7 +14,7 @@ from lstm_core.analysis.picture.system import ROLE_COLOURS, SYSTEM_HEIGHT
 from lstm_core.analysis.references import EXACT, NEW, NO_SOURCE, VARIED
 from lstm_core.analysis.roles import BASS, DRUM, FIGURE, HARMONY, MELODY
 from lstm_core.catalogue.records import TrackRecord, make_record
-from lstm_core.composing.players import load_playable
+from lstm_core.composing.players import load_playable, open_player
 from lstm_core.composing.take import Take
 from lstm_core.foundation.errors import OrderError
 from lstm_core.model.checkpoint import save_checkpoint
@@ -30,7 +30,7 @@ from lstm_core.tracks.replay import Replay, Replayer, ReplayError, replay
 from lstm_core.tracks.track_picture import _as_analysis, draw_track, planned_roles, roles_by_instrument
 from tests.lstm_core.catalogue.made_up_forms import made_form, made_plan
 from tests.lstm_core.catalogue.made_up_records import content
-from tests.lstm_core.composing.tiny_composer import same_notes, tiny_checkpoint, tiny_composer
+from tests.lstm_core.composing.tiny_composer import same_notes, tiny_checkpoint
 
 ORDER = TrackOrder(duration_s=16.0, bpm=120.0, key="C major", form="A:2 B:2 A:2 A':2", style="game", seed=4)
 
@@ -50,11 +50,11 @@ def saved_composer(folder: Path) -> Path:
 def made_record(checkpoint: Path, *, attempt: int = 1) -> tuple[TrackRecord, PlannedTrack, Take]:
     """A record such as a catalogue keeps, and the track and take that it is of."""
     track = admit(ORDER)
-    take = next(tiny_composer().play([(track, attempt)]))
+    take = next(open_player(load_playable(checkpoint)).play([(track, attempt)]))
     given = {
         "order": order_fields(ORDER),
         "attempt": attempt,
-        "arithmetic": "float32-cpu",
+        "arithmetic": "int8",
         "checkpoint": {"name": "tiny", "fingerprint": load_playable(checkpoint).fingerprint},
         "score_fingerprint": score_fingerprint(take.score(track.plan)),
         "form": form_of_take(track, take),
