@@ -114,7 +114,7 @@ def test_a_record_holds_what_was_requested_planned_and_measured(provenance: Prov
     assert record.order["seed"] == 5 and record.order["primer"] == "" and record.num_samples == 8 * 44100
     assert record.instruments == ("acoustic grand piano", "drums", "fingered bass")
     assert abs(record.loudness_lufs + 16.0) < 0.2 and record.files == ()
-    assert (record.format_version, record.record_version) == (3, 2)
+    assert (record.format_version, record.record_version) == (4, 2)
     assert json.loads(record.to_json())["soundfont"] == {
         "name": provenance.soundfont.name, "sha256": provenance.soundfont.sha256
     }  # fmt: skip
