@@ -13,24 +13,26 @@ import sys
 
 from lstm_core import storage
 from lstm_core.blocks.feature_blocks import open_blocks
-from lstm_core.dataset.pieces import SplitPieces
 from lstm_core.foundation.errors import CheckpointError, TonemillError
 from lstm_core.model.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_runs, save_checkpoint
 from lstm_core.model.composer_checkpoint import is_composer, level_uris_of, write_composer
-from lstm_core.model.integers.quantising import quantised, quantised_unseen
+from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.model.integers.weights import IntegerWeights
-from lstm_core.training.evaluation import ranges_on_pieces
+from lstm_core.training.evaluation import quantised_on
 
 
 def convert(old: str, new: str, blocks: str = "") -> None:
     """Writes the checkpoint `old` into `new` as integers.
 
     Raises:
-        CheckpointError: there is no such checkpoint, it is damaged, or `new` is `old`.
+        CheckpointError: there is no such checkpoint, it is damaged, or `new` is `old` or lies in it.
     """
     uri = find_checkpoint(old)
-    if _place(uri) == _place(find_checkpoint(new)):
+    place, new_place = _place(uri), _place(find_checkpoint(new))
+    if new_place == place:
         raise CheckpointError(f"{new} is the checkpoint itself. Name another folder.")
+    if new_place.startswith(f"{place}/"):
+        raise CheckpointError(f"{new} lies in the checkpoint {old}. Name another folder.")
     if not is_composer(uri):
         _convert_one(uri, new, blocks)
         return
@@ -46,9 +48,7 @@ def integers_on(checkpoint: Checkpoint, blocks: str) -> IntegerWeights:
     model, facts = checkpoint.model, checkpoint.facts
     if not blocks:
         return quantised_unseen(model)
-    of_blocks = open_blocks(blocks, verify=True, representation=facts.representation)
-    source = SplitPieces(of_blocks, "train", facts.styles, home_key=facts.home_key)
-    return quantised(model, ranges_on_pieces(model, source))
+    return quantised_on(model, open_blocks(blocks, verify=True, representation=facts.representation), facts)
 
 
 def _convert_one(uri: str, new: str, blocks: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from lstm_core.engine.parts.part_chooser import PartChooser
 from lstm_core.engine.plans.plan_chooser import PlanChooser
 from lstm_core.foundation.errors import CheckpointError, RepresentationError
 from lstm_core.model import packing
-from lstm_core.model.arithmetic import arithmetic_named
+from lstm_core.model.arithmetic import INTEGERS, arithmetic_named
 from lstm_core.model.checkpoint import Checkpoint
 from lstm_core.model.integers.device_step import DeviceStep
 from lstm_core.model.integers.step import IntegerStep
@@ -28,7 +28,6 @@ from lstm_core.representations.representation import EventArray, Representation
 from lstm_core.representations.table import representation_named
 
 WIDTHS: tuple[int, ...] = (1, 4, 16, 32, 64, 256)  # rows of a batch; above 256 a row gets no cheaper (AMD Zen 5)
-_DTYPES = {"bf16": torch.bfloat16, "float32": torch.float32}
 FEW = 16  # requests that all get a row at once
 
 
@@ -155,11 +154,12 @@ class Engine:
             )
         self.checkpoint, self.device = checkpoint, device
         self.arithmetic = arithmetic_named(arithmetic, device)
-        self._dtype = _DTYPES.get(self.arithmetic.partition("-")[0])
-        if self._dtype is None:
-            self._integers, self.widths = _integers_of(checkpoint), WIDTHS
+        if self.arithmetic == INTEGERS:
+            self.widths, self._open_step = WIDTHS, _integer_steps(_integers_of(checkpoint), device)
         else:
-            self.widths = packing.agreeing_widths(checkpoint.model, WIDTHS, self._dtype, device)
+            dtype = torch.bfloat16 if self.arithmetic.startswith("bf16") else torch.float32
+            self.widths = packing.agreeing_widths(checkpoint.model, WIDTHS, dtype, device)
+            self._open_step = lambda width: packing.PackedStep(checkpoint.model, width, dtype=dtype, device=device)
         self._steps: dict[int, Step] = {}
 
     def generate(self, requests: Sequence[Any]) -> Iterator[Generated]:
@@ -197,13 +197,7 @@ class Engine:
 
     def _step(self, width: int) -> Step:
         if width not in self._steps:
-            if self._dtype is None:
-                is_here = torch.device(self.device).type == "cpu"
-                weights = self._integers
-                self._steps[width] = IntegerStep(weights, width) if is_here else DeviceStep(weights, width, self.device)
-            else:
-                model = self.checkpoint.model
-                self._steps[width] = packing.PackedStep(model, width, dtype=self._dtype, device=self.device)
+            self._steps[width] = self._open_step(width)
         return self._steps[width]
 
 
@@ -264,6 +258,13 @@ class Batch:
         for b, conditions in chooser.renewed():
             self.conditions[b] = self.step.condition_vector(*conditions)
         return np.flatnonzero(was_busy & ~chooser.is_busy).tolist()
+
+
+def _integer_steps(weights: IntegerWeights, device: str) -> Callable[[int], Step]:
+    """What makes a step of so many rows."""
+    if torch.device(device).type == "cpu":
+        return lambda width: IntegerStep(weights, width)
+    return lambda width: DeviceStep(weights, width, device)
 
 
 def _integers_of(checkpoint: Checkpoint) -> IntegerWeights:

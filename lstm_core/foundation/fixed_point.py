@@ -22,6 +22,7 @@ SCALE_BITS = 24  # factors that bring sums to another unit are in the unit 2^-24
 WEIGHT_BITS = 30  # of powers of 2; their exponents are in the unit 2^-POWER_BITS, that of logits
 SHARE_BITS = 16  # of shares and of temperatures
 ALL_SHARES = 1 << SHARE_BITS
+MAX_SHARPNESS = 1 << 30  # by the difference of two logits, below 2^32, it stays in 64 bits
 
 _LOG2_E = 1.4426950408889634
 _PRECISION = 160  # bits of the numbers that tables are made of
@@ -34,8 +35,11 @@ def rounded(value: float, bits: int) -> int:
 
 
 def sharpness(temperature: float) -> int:
-    """What logits times are exponents to the base 2, in the unit of shares: log2(e) / temperature."""
-    return rounded(_LOG2_E / temperature, SHARE_BITS)
+    """What logits times are exponents to the base 2, in the unit of shares: log2(e) / temperature.
+
+    At most MAX_SHARPNESS, at which logits that differ at all are as good as infinitely far apart.
+    """
+    return min(rounded(_LOG2_E / temperature, SHARE_BITS), MAX_SHARPNESS)
 
 
 def share(top_p: float) -> int:

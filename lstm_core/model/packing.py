@@ -297,7 +297,7 @@ def _silu(seen: Floats, start: int, out: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def _to_fixed_point(logits: Floats, out: npt.NDArray[np.int32]) -> None:
-    """Writes float32 [B, N] in the unit 2^-LOGIT_BITS; what is no number becomes the least that there is."""
+    """Writes float32 [B, N] in the unit 2^-LOGIT_BITS, to the nearest."""
     most = np.float32(1 << 24)
     for b in range(logits.shape[0]):
         row, out_row = logits[b], out[b]

@@ -12,7 +12,11 @@ from torch import Tensor
 
 from lstm_core.blocks.feature_blocks import BlockSet
 from lstm_core.dataset.lanes import PieceSource, sequential_windows
+from lstm_core.dataset.pieces import SplitPieces
+from lstm_core.model.checkpoint import CheckpointFacts
+from lstm_core.model.integers.quantising import quantised
 from lstm_core.model.integers.ranges import Ranges, measured_ranges
+from lstm_core.model.integers.weights import IntegerWeights
 from lstm_core.model.music_lstm import Inputs, MusicLSTM, State
 
 _RANGE_LANES, _RANGE_WINDOW, _RANGE_WINDOWS = 40, 64, 3
@@ -54,6 +58,16 @@ def summed_nll(
         count += float(is_event.sum())
     model.train(was_training)
     return [*sums.tolist(), count]
+
+
+def quantised_on(model: MusicLSTM, blocks: BlockSet, facts: CheckpointFacts) -> IntegerWeights:
+    """The integer weights of a model whose ranges are measured on training pieces, read as `facts` say.
+
+    Raises:
+        CheckpointError: the weights are too large for integers; see integers.quantising.
+    """
+    source = SplitPieces(blocks, "train", facts.styles, home_key=facts.home_key)
+    return quantised(model, ranges_on_pieces(model, source))
 
 
 def ranges_on_pieces(model: MusicLSTM, source: PieceSource) -> Ranges:

@@ -21,15 +21,12 @@ from lstm_core.foundation.closing import Closing
 from lstm_core.foundation.errors import TrainingError
 from lstm_core.model.checkpoint import load_runs, save_checkpoint
 from lstm_core.model.composer_checkpoint import find_level
-from lstm_core.model.integers.quantising import quantised
-from lstm_core.model.integers.ranges import Ranges
-from lstm_core.model.music_lstm import MusicLSTM
 from lstm_core.originality.index import OriginalityIndex
 from lstm_core.representations.representation import Representation
 from lstm_core.storage.lease import check_holder
 from lstm_core.training.baselines import fit_baselines
 from lstm_core.training.curves import curves_png
-from lstm_core.training.evaluation import ranges_on_pieces, validation_pieces
+from lstm_core.training.evaluation import quantised_on, validation_pieces
 from lstm_core.training.initial_model import initial_model
 from lstm_core.training.metrics import MetricsLog, Row
 from lstm_core.training.recipe import TrainRecipe
@@ -246,16 +243,10 @@ class TrainingRun(Closing):
 
         def store() -> None:
             self._check_lease()
-            integers = quantised(model, self._ranges(model))
-            save_checkpoint(uri, integers, facts, runs=self._training_runs())
+            save_checkpoint(uri, quantised_on(model, self.blocks, facts), facts, runs=self._training_runs())
             self._on_published()
 
         self.writer.write(store)
-
-    def _ranges(self, model: MusicLSTM) -> Ranges:
-        """How far the numbers of the model reach on some training pieces."""
-        facts = self.facts
-        return ranges_on_pieces(model, SplitPieces(self.blocks, "train", facts.styles, home_key=facts.home_key))
 
     def _training_runs(self) -> tuple[OriginalityIndex, ...]:
         """Indexes of the pieces that the parent and this model are trained on; called by the thread that stores.

@@ -13,6 +13,11 @@ from pathlib import Path
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__
 
+from lstm_core.composing.composer import Composer
+from lstm_core.engine.engine import WIDTHS
+from lstm_core.model.checkpoint import find_checkpoint
+from lstm_core.model.composer_checkpoint import load_composer
+from lstm_core.model.integers.definition import DefinedStep
 from lstm_core.orders.order_file import read_order
 from tests.golden.golden import (
     ROOT,
@@ -25,7 +30,7 @@ from tests.golden.golden import (
     write_golden,
     write_orders,
 )
-from tests.golden.kinds import notes_of_all_kinds
+from tests.golden.kinds import notes_of_all_kinds, tracks_of_all_kinds
 
 TRACK = GoldenTrack(
     track_id="1",
@@ -101,6 +106,23 @@ def test_notes_of_every_kind_are_the_same_with_fewer_instructions(
 ) -> None:
     """Products of bytes take other ways there: without VNNI they add up pairs in 16 bits."""
     assert notes_with({"ONEDNN_MAX_CPU_ISA": instructions}) == notes_here
+
+
+def test_the_base_model_plays_what_is_defined(tmp_path: Path) -> None:
+    """Both levels by the definition in plain NumPy, some thirty times as slow as what is compiled."""
+    tracks = [track for track in tracks_of_all_kinds(tmp_path) if track.name.startswith("kind-5-")][:2]  # stingers
+    attempts = [(track, 0) for track in tracks]
+    checkpoint = load_composer(find_checkpoint("base"))
+    compiled, defined = Composer(checkpoint), Composer(checkpoint)
+    for engine in (defined.planner, defined.arranger):
+        integers = engine.checkpoint.integers
+        assert integers is not None
+        engine._steps = {width: DefinedStep(integers, width) for width in WIDTHS if width <= 4}
+    wanted, found = (
+        {take.number: take.notes.tobytes() for take in composer.play(attempts)} for composer in (compiled, defined)
+    )
+    assert found == wanted and len(found) == 2 and all(len(notes) > 0 for notes in found.values())
+    assert max(defined.arranger._steps) <= 4  # no other step was made
 
 
 def test_there_are_sixty_four_orders_of_every_kind(notes_here: dict[str, str]) -> None:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.foundation.fixed_point import (
-    INDEX_BITS,
-    LOGIT_BITS,
-    REACH,
-    SCALE_BITS,
-    SILU_INDEX_BITS,
-    SILU_REACH,
-    SQUASHED_BITS,
-    silu_table,
-    tanh_table,
+from lstm_core.foundation.fixed_point import SCALE_BITS, silu_table, tanh_table
+from lstm_core.model.integers.units import (
+    CELL_BITS,
+    CELL_DROPPED,
+    HALF_CELL,
+    HALF_SCALE,
+    HIDDEN_DROPPED,
+    MAX_CELL,
+    MAX_LOGIT,
+    MAX_SEEN,
+    ONE,
+    SILU_DROPPED,
+    SILU_MIDDLE,
+    TABLE_MIDDLE,
+    half,
 )
 from lstm_core.model.integers.weights import MAX_ACTIVATION, IntegerProduct, IntegerWeights
 
 Ints = npt.NDArray[np.int64]
-
-CELL_BITS = 16  # cells are in the unit 2^-16
-MAX_CELL = 1 << 28
-MAX_SEEN, MAX_LOGIT = 1 << 26, 1 << 24
 
 
 class DefinedStep:
@@ -79,13 +80,10 @@ class DefinedStep:
         for layer, product in enumerate(weights.layers):
             gates = _tanh(_multiplied(product, np.concatenate([below, self.hidden[layer]], axis=1)))
             i, f, g, o = np.split(gates, 4, axis=1)
-            i, f, o = (gate + (1 << SQUASHED_BITS) for gate in (i, f, o))  # sigmoids in the unit 2^-16
-            cell = (self.cells[layer] * f + 2 * i * g + (1 << (CELL_BITS - 1))) >> CELL_BITS
-            cell = np.clip(cell, -MAX_CELL, MAX_CELL)
-            dropped = CELL_BITS - INDEX_BITS
-            squashed = _tanh((cell + (1 << (dropped - 1))) >> dropped)
-            dropped = 2 * SQUASHED_BITS + 1 - 7
-            below = _activation((o * squashed + (1 << (dropped - 1))) >> dropped)
+            i, f, o = i + ONE, f + ONE, o + ONE
+            cell = np.clip((self.cells[layer] * f + 2 * i * g + HALF_CELL) >> CELL_BITS, -MAX_CELL, MAX_CELL)
+            squashed = _tanh((cell + half(CELL_DROPPED)) >> CELL_DROPPED)
+            below = _activation((o * squashed + half(HIDDEN_DROPPED)) >> HIDDEN_DROPPED)
             self.cells[layer], self.hidden[layer] = cell, below
         self.seen = np.clip(_multiplied(weights.heads, below), -MAX_SEEN, MAX_SEEN)
 
@@ -93,8 +91,7 @@ class DefinedStep:
         """Logits of head `stream` given the values fed so far, then its copy weights: int32 [B, V + L]."""
         head = self.settings.head_size
         seen = self.seen[:, stream * head : (stream + 1) * head]
-        dropped = LOGIT_BITS - SILU_INDEX_BITS
-        index = ((seen + (1 << (dropped - 1))) >> dropped) + (SILU_REACH << SILU_INDEX_BITS)
+        index = ((seen + half(SILU_DROPPED)) >> SILU_DROPPED) + SILU_MIDDLE
         table = silu_table()
         units = table[np.clip(index, 0, len(table) - 1)].astype(np.int64)
         activations = _activation(scaled(units * self.weights.unit_factors[stream]))
@@ -113,7 +110,7 @@ class DefinedStep:
 
 def scaled(sums: Ints) -> Ints:
     """Sums by factors in the unit 2^-SCALE_BITS, to the nearest."""
-    return (sums + (1 << (SCALE_BITS - 1))) >> SCALE_BITS
+    return (sums + HALF_SCALE) >> SCALE_BITS
 
 
 def _multiplied(product: IntegerProduct, activations: Ints) -> Ints:
@@ -127,5 +124,4 @@ def _activation(values: Ints) -> Ints:
 
 def _tanh(index: Ints) -> Ints:
     """tanh, in the unit 2^-15, of values in the unit 2^-8."""
-    half = REACH << INDEX_BITS
-    return tanh_table()[np.clip(index, -half, half - 1) + half].astype(np.int64)
+    return tanh_table()[np.clip(index, -TABLE_MIDDLE, TABLE_MIDDLE - 1) + TABLE_MIDDLE].astype(np.int64)

@@ -10,18 +10,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lstm_core.foundation.fixed_point import (
-    INDEX_BITS,
-    LOGIT_BITS,
-    REACH,
-    SCALE_BITS,
-    SILU_INDEX_BITS,
-    SILU_REACH,
-    SQUASHED_BITS,
-    silu_table,
-    tanh_table,
+from lstm_core.foundation.fixed_point import SCALE_BITS, silu_table, tanh_table
+from lstm_core.model.integers.units import (
+    CELL_BITS,
+    CELL_DROPPED,
+    HALF_CELL,
+    HALF_SCALE,
+    HIDDEN_DROPPED,
+    MAX_CELL,
+    MAX_LOGIT,
+    MAX_SEEN,
+    ONE,
+    SILU_DROPPED,
+    SILU_MIDDLE,
+    TABLE_MIDDLE,
+    half,
 )
-from lstm_core.model.integers.definition import CELL_BITS, MAX_CELL, MAX_LOGIT, MAX_SEEN
 from lstm_core.model.integers.weights import (
     COARSE,
     MAX_ACTIVATION,
@@ -131,21 +135,18 @@ class DeviceStep:
         for layer, cell in zip(self._layers, self._cells, strict=True):
             layer.inputs[:, :width] = below
             i, f, g, o = self._tanh_of(layer()).chunk(4, 1)
-            i, f, o = (gate + (1 << SQUASHED_BITS) for gate in (i, f, o))
-            c = ((cell * f + 2 * i * g + (1 << (CELL_BITS - 1))) >> CELL_BITS).clamp(-MAX_CELL, MAX_CELL)
-            cell.copy_(c)
-            dropped = CELL_BITS - INDEX_BITS
-            squashed = self._tanh_of((c + (1 << (dropped - 1))) >> dropped)
-            dropped = 2 * SQUASHED_BITS + 1 - 7
-            below = _activation((o * squashed + (1 << (dropped - 1))) >> dropped)
+            i, f, o = i + ONE, f + ONE, o + ONE
+            cell.copy_(((cell * f + 2 * i * g + HALF_CELL) >> CELL_BITS).clamp(-MAX_CELL, MAX_CELL))
+            squashed = self._tanh_of((cell + half(CELL_DROPPED)) >> CELL_DROPPED)
+            below = _activation((o * squashed + half(HIDDEN_DROPPED)) >> HIDDEN_DROPPED)
             layer.inputs[:, width:] = below
         self._heads.inputs.copy_(below)
         self._seen.copy_(self._heads().clamp(-MAX_SEEN, MAX_SEEN))
 
     def _set_logits(self, stream: int) -> None:
         head, output = self.settings.head_size, self._outputs[stream]
-        seen, dropped = self._seen[:, stream * head : (stream + 1) * head], LOGIT_BITS - SILU_INDEX_BITS
-        index = ((seen + (1 << (dropped - 1))) >> dropped) + (SILU_REACH << SILU_INDEX_BITS)
+        seen = self._seen[:, stream * head : (stream + 1) * head]
+        index = ((seen + half(SILU_DROPPED)) >> SILU_DROPPED) + SILU_MIDDLE
         units = self._silu[index.clamp(0, len(self._silu) - 1)]
         output.inputs.copy_(_activation(_scaled(units * self._unit_factors[stream])))
         self._logits[stream].copy_(output().clamp(-MAX_LOGIT, MAX_LOGIT))
@@ -159,8 +160,7 @@ class DeviceStep:
                 self._seen[:, head:] += rows[self._onset_contexts[:, column]]
 
     def _tanh_of(self, index: Tensor) -> Tensor:
-        half = REACH << INDEX_BITS
-        return self._tanh[index.clamp(-half, half - 1) + half]
+        return self._tanh[index.clamp(-TABLE_MIDDLE, TABLE_MIDDLE - 1) + TABLE_MIDDLE]
 
     def _captured(self, play: Callable[[], None]) -> Callable[[], None]:
         """What does the same as `play`: on CUDA a graph of it, which is launched as one."""
@@ -219,7 +219,7 @@ class _DeviceProduct:
 
 
 def _scaled(sums: Tensor) -> Tensor:
-    return (sums + (1 << (SCALE_BITS - 1))) >> SCALE_BITS
+    return (sums + HALF_SCALE) >> SCALE_BITS
 
 
 def _activation(values: Tensor) -> Tensor:

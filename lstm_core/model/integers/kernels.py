@@ -7,30 +7,23 @@ from typing import Any
 import numpy as np
 
 from lstm_core.foundation.compiling import njit
-from lstm_core.foundation.fixed_point import (
-    INDEX_BITS,
-    LOGIT_BITS,
-    REACH,
-    SCALE_BITS,
-    SILU_INDEX_BITS,
-    SILU_REACH,
-    SQUASHED_BITS,
+from lstm_core.foundation.fixed_point import SCALE_BITS
+from lstm_core.model.integers.units import (
+    CELL_BITS,
+    CELL_DROPPED,
+    HALF_CELL,
+    HALF_SCALE,
+    HIDDEN_DROPPED,
+    MAX_CELL,
+    ONE,
+    SILU_DROPPED,
+    SILU_MIDDLE,
+    TABLE_MIDDLE,
+    half,
 )
-from lstm_core.model.integers.definition import CELL_BITS, MAX_CELL
 from lstm_core.model.integers.weights import COARSE, MAX_ACTIVATION, Bytes, Ints16, Ints32, Ints64
 
-_HALF_SCALE = 1 << (SCALE_BITS - 1)
-_MIDDLE = REACH << INDEX_BITS
-_LAST = 2 * _MIDDLE - 1
-_CELL_DROPPED = CELL_BITS - INDEX_BITS
-_HALF_CELL = 1 << (_CELL_DROPPED - 1)
-_HIDDEN_DROPPED = 2 * SQUASHED_BITS + 1 - 7
-_HALF_HIDDEN = 1 << (_HIDDEN_DROPPED - 1)
-_SILU_DROPPED = LOGIT_BITS - SILU_INDEX_BITS
-_HALF_SILU = 1 << (_SILU_DROPPED - 1)
-_SILU_MIDDLE = SILU_REACH << SILU_INDEX_BITS
-_SILU_LAST = 2 * _SILU_MIDDLE - 1
-_ONE = 1 << SQUASHED_BITS
+_HALF_PLACE, _HALF_HIDDEN, _HALF_SILU = half(CELL_DROPPED), half(HIDDEN_DROPPED), half(SILU_DROPPED)
 _AT_ONCE = 4  # rows that are added in one pass over the sums
 
 
@@ -73,7 +66,7 @@ def embed(
                 sums[i] += np.int32(row_0[i]) + np.int32(row_1[i]) + np.int32(row_2[i]) + np.int32(row_3[i])
         out_row = out[b]
         for i in range(width):
-            value: Any = (np.int64(sums[i]) * factor + _HALF_SCALE) >> SCALE_BITS
+            value: Any = (np.int64(sums[i]) * factor + HALF_SCALE) >> SCALE_BITS
             out_row[i] = min(max(value, -MAX_ACTIVATION), MAX_ACTIVATION)
 
 
@@ -92,22 +85,22 @@ def lstm_cell(
         own_row, above_row = own[b, width:], above[b, above_start : above_start + width]
         for j in range(4 * width):
             value: Any = (np.int64(row[j]) * np.int64(factor[j]) + offset[j]) >> SCALE_BITS
-            places[j] = min(max(value, -_MIDDLE), _MIDDLE - 1) + _MIDDLE
+            places[j] = min(max(value, -TABLE_MIDDLE), TABLE_MIDDLE - 1) + TABLE_MIDDLE
         for j in range(4 * width):
             gates[j] = tanh[places[j]]
         for h in range(width):
-            i, f = np.int64(gates[h]) + _ONE, np.int64(gates[width + h]) + _ONE
+            i, f = np.int64(gates[h]) + ONE, np.int64(gates[width + h]) + ONE
             g = np.int64(gates[2 * width + h])
-            c = (np.int64(row_cell[h]) * f + 2 * i * g + (1 << (CELL_BITS - 1))) >> CELL_BITS
+            c = (np.int64(row_cell[h]) * f + 2 * i * g + HALF_CELL) >> CELL_BITS
             row_cell[h] = min(max(c, -MAX_CELL), MAX_CELL)
         for h in range(width):
-            value = (np.int64(row_cell[h]) + _HALF_CELL) >> _CELL_DROPPED
-            places[h] = min(max(value, -_MIDDLE), _MIDDLE - 1) + _MIDDLE
+            value = (np.int64(row_cell[h]) + _HALF_PLACE) >> CELL_DROPPED
+            places[h] = min(max(value, -TABLE_MIDDLE), TABLE_MIDDLE - 1) + TABLE_MIDDLE
         for h in range(width):
             gates[h] = tanh[places[h]]
         for h in range(width):
-            o = np.int64(gates[3 * width + h]) + _ONE
-            value = (o * np.int64(gates[h]) + _HALF_HIDDEN) >> _HIDDEN_DROPPED
+            o = np.int64(gates[3 * width + h]) + ONE
+            value = (o * np.int64(gates[h]) + _HALF_HIDDEN) >> HIDDEN_DROPPED
             own_row[h] = min(max(value, -MAX_ACTIVATION), MAX_ACTIVATION)
         above_row[:] = own_row
 
@@ -142,12 +135,12 @@ def head_units(seen: Ints32, start: int, silu: Ints32, factors: Ints32, out: Byt
     for b in range(seen.shape[0]):
         row, out_row = seen[b, start : start + size], out[b]
         for j in range(size):
-            value: Any = (np.int64(row[j]) + _HALF_SILU) >> _SILU_DROPPED
-            places[j] = min(max(value, -_SILU_MIDDLE), _SILU_MIDDLE - 1) + _SILU_MIDDLE
+            value: Any = (np.int64(row[j]) + _HALF_SILU) >> SILU_DROPPED
+            places[j] = min(max(value, -SILU_MIDDLE), SILU_MIDDLE - 1) + SILU_MIDDLE
         for j in range(size):
             units[j] = silu[places[j]]
         for j in range(size):
-            value = (np.int64(units[j]) * np.int64(factors[j]) + _HALF_SCALE) >> SCALE_BITS
+            value = (np.int64(units[j]) * np.int64(factors[j]) + HALF_SCALE) >> SCALE_BITS
             out_row[j] = min(max(value, -MAX_ACTIVATION), MAX_ACTIVATION)
 
 

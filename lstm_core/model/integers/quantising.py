@@ -9,6 +9,7 @@ from torch import Tensor
 from lstm_core.foundation.errors import CheckpointError
 from lstm_core.foundation.fixed_point import INDEX_BITS, LOGIT_BITS, SCALE_BITS, SILU_BITS
 from lstm_core.model.integers.ranges import Ranges, made_up_windows, measured_ranges
+from lstm_core.model.integers.units import HIDDEN_BITS
 from lstm_core.model.integers.weights import (
     COARSE,
     MAX_ACTIVATION,
@@ -20,10 +21,11 @@ from lstm_core.model.integers.weights import (
     IntegerProduct,
     IntegerTable,
     IntegerWeights,
+    check_inputs,
 )
 from lstm_core.model.music_lstm import MusicLSTM
 
-HIDDEN_UNIT = 2.0**-7  # of hidden vectors as activations
+HIDDEN_UNIT = 2.0**-HIDDEN_BITS  # of hidden vectors as activations
 _SCALE, _LOGIT = 2.0**SCALE_BITS, 2.0**LOGIT_BITS
 
 
@@ -34,7 +36,7 @@ def quantised(model: MusicLSTM, ranges: Ranges) -> IntegerWeights:
     of a head as an activation, a 127th of its reach. What reaches further is cut off.
 
     Raises:
-        CheckpointError: weights are no numbers, or too large for integers; the message names them.
+        CheckpointError: weights are no numbers, or weights or layers too large for integers; the message names them.
     """
     settings = model.settings
     weights = {name: p.detach().cpu().double() for name, p in model.state_dict().items()}
@@ -116,6 +118,7 @@ def _gate_scales(width: int) -> Tensor:
 
 def _product(name: str, matrix: Tensor, bias: Tensor, unit: float, *, is_fine: bool = False) -> IntegerProduct:
     """The integers of matrix activations + bias, of which the result is counted in 1 / unit."""
+    check_inputs(name, matrix.shape[1], is_fine=is_fine)
     most = MAX_WEIGHT * COARSE if is_fine else MAX_WEIGHT
     factors = _factors(name, matrix.abs().amax(1) / most * unit * _SCALE)
     rows = torch.from_numpy(factors).double() / (unit * _SCALE)

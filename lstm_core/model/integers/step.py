@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lstm_core.foundation.fixed_point import SCALE_BITS, silu_table, tanh_table
+from lstm_core.foundation.fixed_point import silu_table, tanh_table
 from lstm_core.model.integers import kernels
-from lstm_core.model.integers.definition import MAX_LOGIT, MAX_SEEN
 from lstm_core.model.integers.products import ByteProduct
+from lstm_core.model.integers.units import HALF_SCALE, MAX_LOGIT, MAX_SEEN
 from lstm_core.model.integers.weights import IntegerProduct, IntegerTable, IntegerWeights, Ints16, Ints32, Ints64
 
 
@@ -115,7 +115,7 @@ class _Scaled:
     def __init__(self, product: IntegerProduct, num_rows: int) -> None:
         weight = product.weight if product.fine is None else np.concatenate([product.weight, product.fine])
         self.product = ByteProduct(weight, num_rows)
-        self.factor, self.offset = product.factor, product.offset + (1 << (SCALE_BITS - 1))
+        self.factor, self.offset = product.factor, product.offset + HALF_SCALE
 
 
 def _joined(tables: Sequence[IntegerTable], width: int) -> tuple[Ints16, Ints64]:

@@ -6,9 +6,10 @@ and `factor` and `offset` bring them to the unit of what follows. Tables of embe
 Logits want finer weights than 63 steps: theirs are 64 coarse + fine, two products of bytes.
 
 Nothing overflows, whatever the weights are within the bounds that are checked here: with K inputs a sum is at most
-K * 127 * 63 * (64 + 1) < 2^31 in size for the K of MAX_INPUTS, by a factor below 2^31 that is below 2^62, and with an
-offset of at most 2^61 it stays in 64 bits. Weights are at most 63 in size, because processors without dot products of
-bytes (VNNI) add up two products in 16 bits, which 2 * 127 * 127 overflows.
+K * 127 * 63 in size, and (64 + 1) times that with fine weights; for the K of MAX_INPUTS and MAX_FINE_INPUTS it is below
+2^31, by a factor below 2^31 it is below 2^62, and with an offset of at most 2^61 it stays in 64 bits. Weights are at
+most 63 in size, because processors without dot products of bytes (VNNI) add up two products in 16 bits, which
+2 * 127 * 127 overflows.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ Ints64 = npt.NDArray[np.int64]
 MAX_ACTIVATION, MAX_WEIGHT = 127, 63
 COARSE = 64  # what a coarse weight counts beside a fine one
 MAX_FACTOR, MAX_OFFSET = (1 << 31) - 1, 1 << 61
-MAX_INPUTS = ((1 << 31) - 1) // (MAX_ACTIVATION * MAX_WEIGHT * (COARSE + 1))
+MAX_INPUTS = ((1 << 31) - 1) // (MAX_ACTIVATION * MAX_WEIGHT)
+MAX_FINE_INPUTS = MAX_INPUTS // (COARSE + 1)
 MAX_CODE, MAX_SHIFT = 127, 8  # of tables: an entry is code << shift
 
 
@@ -110,6 +112,19 @@ class IntegerWeights:
         yield "heads", self.heads
 
 
+def check_inputs(name: str, num_inputs: int, *, is_fine: bool) -> None:
+    """Refuses products of so many inputs that their sums could overflow.
+
+    Raises:
+        CheckpointError: they are too many.
+    """
+    most = MAX_FINE_INPUTS if is_fine else MAX_INPUTS
+    if num_inputs > most:
+        raise CheckpointError(
+            f"{name} has {num_inputs:,} inputs, integers add up {most:,} at most. Train a narrower model."
+        )
+
+
 def integer_weights(tensors: Mapping[str, Tensor], settings: ModelSettings) -> IntegerWeights:
     """The integer weights that were stored as `tensors`.
 
@@ -170,8 +185,7 @@ class _Reader:
         return values
 
     def product(self, name: str, num_outputs: int, num_inputs: int, *, is_fine: bool = False) -> IntegerProduct:
-        if num_inputs > MAX_INPUTS:
-            raise CheckpointError(f"{name} has {num_inputs:,} inputs, integers add up {MAX_INPUTS:,} at most")
+        check_inputs(name, num_inputs, is_fine=is_fine)
         return IntegerProduct(
             self.values(f"{name}.weight", torch.int8, (num_outputs, num_inputs), -MAX_WEIGHT, MAX_WEIGHT),
             self.values(f"{name}.factor", torch.int32, (num_outputs,), 1, MAX_FACTOR),

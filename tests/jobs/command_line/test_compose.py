@@ -26,7 +26,7 @@ from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.orders.order import FILLED_FIELDS, TrackOrder, order_digest
 from lstm_core.orders.order_file import read_order
 from tests.jobs.command_line.test_main import run
-from tests.jobs.generate.test_run import contents
+from tests.jobs.generate.rows import contents
 from tests.lstm_core.catalogue.made_up_forms import made_form
 from tests.lstm_core.catalogue.made_up_records import content
 from tests.lstm_core.orders.made_up_tracks import CAVE, FOREST, made_content, write_made

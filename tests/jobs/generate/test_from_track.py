@@ -14,7 +14,7 @@ from jobs.generate.run import run_generate
 from lstm_core.catalogue.folder import list_tracks
 from lstm_core.catalogue.records import TrackRecord
 from lstm_core.foundation.errors import OrderError
-from tests.jobs.generate.test_run import contents
+from tests.jobs.generate.rows import contents
 from tests.lstm_core.tracks.test_replay import saved_composer
 
 SOURCE = {"style": "game", "duration_s": 8.0, "bpm": 120.0, "key": "C", "loop": True, "stems": True}

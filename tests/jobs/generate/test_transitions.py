@@ -21,7 +21,7 @@ from lstm_core.orders.order_file import expand_order
 from lstm_core.orders.sources.made_tracks import made_track
 from lstm_core.sound.soundfont import identity_of
 from lstm_core.tracks.identity import Provenance
-from tests.jobs.generate.test_run import contents
+from tests.jobs.generate.rows import contents
 from tests.lstm_core.catalogue.made_up_records import content
 from tests.lstm_core.composing.tiny_composer import tiny_checkpoint
 from tests.lstm_core.orders.made_up_tracks import CAVE, FOREST, made_content

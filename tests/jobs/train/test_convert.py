@@ -155,3 +155,10 @@ def test_one_of_before_is_refused_with_the_command_and_plays_in_floats(run: Path
     with pytest.raises(CheckpointError, match=r"python -m jobs\.train\.convert OLD NEW \[BLOCKS\]"):
         Engine(old)
     check_track(ORDER, request(ORDER)[0], play(Engine(old, arithmetic="float32"), [ORDER])[0])
+
+
+def test_a_composer_is_not_converted_into_a_level_of_its_own(composer: Path) -> None:
+    before = {path: path.read_bytes() for path in composer.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match=r"lies in the checkpoint .*\. Name another folder"):
+        convert(str(composer), str(composer / "plan"))
+    assert {path: path.read_bytes() for path in composer.rglob("*") if path.is_file()} == before

@@ -182,7 +182,9 @@ def test_neighbours_order_width_and_engine_change_nothing(arithmetic: str) -> No
 def test_every_integer_step_plays_the_same_events(kind: Callable[[IntegerWeights, int], Step]) -> None:
     """Six requests through the step of the CPU and another one, in batches that are refilled and narrow."""
     orders, engine, other = MIXED[:6], tiny_engine(), tiny_engine()
-    other._steps = {width: kind(other._integers, width) for width in other.widths if width <= 16}
+    integers = other.checkpoint.integers
+    assert integers is not None
+    other._steps = {width: kind(integers, width) for width in other.widths if width <= 16}
     wanted, found = play(engine, orders), play(other, orders)
     assert [events.tobytes() for events in found] == [events.tobytes() for events in wanted]
     assert set(other._steps) >= set(engine._steps) and len(engine._steps) > 1

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_core.foundation.fixed_point import ALL_SHARES, power_table, rounded, share, sharpness, silu_table, tanh_table
+from lstm_core.foundation.fixed_point import (
+    ALL_SHARES,
+    MAX_SHARPNESS,
+    power_table,
+    rounded,
+    share,
+    sharpness,
+    silu_table,
+    tanh_table,
+)
 
 
 def test_tables_are_their_functions_to_the_nearest() -> None:
@@ -27,5 +36,6 @@ def test_a_number_in_a_unit(value: float, bits: int, wanted: int) -> None:
 
 def test_shares_and_temperatures() -> None:
     assert share(1.0) == ALL_SHARES and share(0.3) == int(0.3 * ALL_SHARES) and share(1e-9) == 1
+    assert sharpness(1e-12) == MAX_SHARPNESS and 2**32 * MAX_SHARPNESS + ALL_SHARES < 2**63
     for temperature in (0.05, 0.5, 1.0, 3.0):
         assert sharpness(temperature) == pytest.approx(ALL_SHARES / np.log(2) / temperature, abs=0.501)

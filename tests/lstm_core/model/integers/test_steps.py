@@ -14,16 +14,18 @@ import torch
 from lstm_core.foundation.errors import CheckpointError
 from lstm_core.foundation.fixed_point import SCALE_BITS
 from lstm_core.model.integers import products
-from lstm_core.model.integers.definition import MAX_LOGIT, MAX_SEEN, DefinedStep
+from lstm_core.model.integers.definition import DefinedStep
 from lstm_core.model.integers.device_step import DeviceStep
 from lstm_core.model.integers.products import ByteProduct
 from lstm_core.model.integers.quantising import quantised_unseen
 from lstm_core.model.integers.step import IntegerStep
+from lstm_core.model.integers.units import MAX_LOGIT, MAX_SEEN
 from lstm_core.model.integers.weights import (
     COARSE,
     MAX_ACTIVATION,
     MAX_CODE,
     MAX_FACTOR,
+    MAX_FINE_INPUTS,
     MAX_INPUTS,
     MAX_OFFSET,
     MAX_SHIFT,
@@ -31,6 +33,7 @@ from lstm_core.model.integers.weights import (
     IntegerProduct,
     IntegerTable,
     IntegerWeights,
+    check_inputs,
 )
 from lstm_core.model.music_lstm import ModelSettings, MusicLSTM
 from lstm_core.representations.representation import Stream
@@ -144,9 +147,12 @@ def test_weights_at_their_bounds_overflow_nowhere(sign: int) -> None:
 
 def test_the_bounds_leave_room_in_the_integers_that_hold_them() -> None:
     """In Python's integers, which have no bounds: what the files of this package claim."""
-    sums = MAX_INPUTS * MAX_ACTIVATION * MAX_WEIGHT * (COARSE + 1)
-    assert sums < 2**31
-    assert sums * MAX_FACTOR + MAX_OFFSET + (1 << (SCALE_BITS - 1)) < 2**63
+    for sums in (
+        MAX_INPUTS * MAX_ACTIVATION * MAX_WEIGHT,
+        MAX_FINE_INPUTS * MAX_ACTIVATION * MAX_WEIGHT * (COARSE + 1),
+    ):
+        assert sums < 2**31
+        assert sums * MAX_FACTOR + MAX_OFFSET + (1 << (SCALE_BITS - 1)) < 2**63
     assert MAX_CODE << MAX_SHIFT < 2**15
     most_tables = 2**15  # of contexts, flags and streams: far more than any model has
     assert most_tables * (MAX_CODE << MAX_SHIFT) < 2**31
@@ -205,3 +211,20 @@ def test_a_product_that_saturates_is_found_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(products, "_sums_in_float64", lambda inputs, weight: np.zeros((len(inputs), len(weight))))
     with pytest.raises(CheckpointError, match="multiplies integers wrongly on this processor"):
         ByteProduct(weight, 3)
+
+
+def test_a_head_that_is_too_wide_for_integers_is_refused_when_it_is_quantised() -> None:
+    """Not when its checkpoint is loaded: a training would have been in vain."""
+    model = MusicLSTM(replace(SETTINGS, head_size=MAX_FINE_INPUTS + 1, hidden_size=8), is_initialised=False)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    with pytest.raises(CheckpointError, match=r"outputs.0 has 4,130 inputs, integers add up 4,129 at most"):
+        quantised_unseen(model)
+
+
+def test_a_layer_of_thousands_of_units_is_not_too_wide() -> None:
+    """The bound of logits, whose weights have two bytes, once stood for all products."""
+    check_inputs("layers.0", 10_000, is_fine=False)
+    with pytest.raises(CheckpointError, match=r"outputs\.0 has 10,000 inputs"):
+        check_inputs("outputs.0", 10_000, is_fine=True)
